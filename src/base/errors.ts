@@ -1,0 +1,65 @@
+// What can go wrong, as classes: the command line turns the class into an exit code, people read the sentence.
+
+/** Where something went wrong. Every field is optional; the sentence in `message` already names what matters. */
+export interface ErrorPlace {
+  readonly file?: string
+  readonly node?: string
+  readonly op?: string
+  readonly tensor?: string
+}
+
+/** Base of all errors of this package. `message` is one sentence: what, where, got, expected, what to do. */
+export class OnnxpressError extends Error {
+  readonly exitCode: number = 1
+  readonly place: ErrorPlace
+
+  constructor(message: string, place: ErrorPlace = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = new.target.name
+    this.place = place
+  }
+}
+
+/** A command line or an option that makes no sense. */
+export class UsageError extends OnnxpressError {
+  override readonly exitCode = 2
+}
+
+/** A model, a data set or labels that cannot be read or do not fit together. */
+export class InputError extends OnnxpressError {
+  override readonly exitCode = 3
+}
+
+/** Valid input that this version, or ONNX Runtime, cannot handle. */
+export class UnsupportedError extends OnnxpressError {
+  override readonly exitCode = 4
+}
+
+/** ONNX Runtime failed where it should not have. */
+export class RuntimeFailure extends OnnxpressError {
+  override readonly exitCode = 5
+}
+
+/** A budget that cannot be met, or a result that was refused. */
+export class RefusedError extends OnnxpressError {
+  override readonly exitCode = 6
+}
+
+/** The person, or a signal, asked to stop. */
+export class CancelledError extends OnnxpressError {
+  override readonly exitCode = 130
+
+  constructor(message = 'interrupted') {
+    super(message)
+  }
+}
+
+/** Throws CancelledError when `signal` has been aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CancelledError()
+}
+
+/** The message of anything thrown, without its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,45 @@
+// Cutting a model: only what is needed to compute some values from some others.
+import { InputError } from '../base/index.ts'
+import { type Graph, type Model, type Node, readsOf, type ValueInfo } from './model.ts'
+
+/**
+ * The part of a model that computes `outputs`, given `inputs` (names of any values; the model's own inputs are added when
+ * they are needed). Nodes and tensors are shared with the original, which is not changed: do not edit the result in place.
+ * @throws InputError when a value is unknown
+ */
+export function extractModel(model: Model, outputs: readonly ValueInfo[], inputs: readonly ValueInfo[] = []): Model {
+  const { graph } = model
+  const producers = new Map<string, Node>()
+  for (const node of graph.nodes) for (const output of node.outputs) if (output !== '') producers.set(output, node)
+  const given = new Map(inputs.map((input) => [input.name, input]))
+  const own = new Map(graph.inputs.map((input) => [input.name, input]))
+  const used = new Map<string, ValueInfo>()
+  const needed = new Set<Node>()
+  const initializers = new Set<string>()
+  const open = outputs.map((output) => output.name)
+  const seen = new Set<string>()
+  while (open.length > 0) {
+    const value = open.pop()
+    if (value === undefined || seen.has(value)) continue
+    seen.add(value)
+    const input = given.get(value) ?? own.get(value)
+    const node = producers.get(value)
+    if (input) used.set(value, input)
+    else if (graph.initializers.has(value)) initializers.add(value)
+    else if (node) {
+      needed.add(node)
+      open.push(...readsOf(node))
+    } else if (value !== '') throw new InputError(`the model has no value "${value}"`, { tensor: value })
+  }
+  const inner: Graph = {
+    name: graph.name,
+    nodes: graph.nodes.filter((node) => needed.has(node)),
+    initializers: new Map([...graph.initializers].filter(([name]) => initializers.has(name))),
+    inputs: [...graph.inputs, ...inputs].filter(
+      (input, index, all) => used.get(input.name) === input && all.indexOf(input) === index,
+    ),
+    outputs: [...outputs],
+    valueInfo: new Map(),
+  }
+  return { ...model, opsets: new Map(model.opsets), metadata: new Map(), graph: inner, notes: [] }
+}

@@ -1,0 +1,3 @@
+// onnx on Node: models and other files on disk. Everything that needs a file system is behind this door.
+// Imports only base and the rest of this room.
+export * from './files.node.ts'

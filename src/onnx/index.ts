@@ -1,0 +1,15 @@
+// onnx: the model as data — read, write, walk, edit, cut, print; facts of operators; layers and their weights.
+// Imports only base. Only read.ts and write.ts know protobuf.
+export * from './attributes.ts'
+export * from './dtype.ts'
+export * from './edit.ts'
+export * from './extract.ts'
+export * from './layers.ts'
+export * from './model.ts'
+export * from './ops/index.ts'
+export * from './print.ts'
+export * from './read.ts'
+export * from './shapes.ts'
+export * from './sort.ts'
+export * from './tensor.ts'
+export * from './write.ts'

@@ -1,0 +1,143 @@
+// The nouns: Model, Graph, Node, ValueInfo, Attribute. Plain data; knows nothing of protobuf or files.
+import type { DType } from './dtype.ts'
+import type { Tensor } from './tensor.ts'
+
+/** One dimension: a size, a named dynamic one, or null for an unnamed dynamic one. */
+export type Dim = number | string | null
+
+/** A declared value. `dtype` is absent for sequences, maps and optionals, `shape` when the rank is not declared. */
+export interface ValueInfo {
+  readonly name: string
+  readonly dtype?: DType
+  readonly shape?: readonly Dim[]
+  readonly raw?: unknown
+}
+
+/** An attribute. Values are never changed in place: set a new one. */
+export type Attribute =
+  | { readonly type: 'int'; readonly value: bigint; readonly raw?: unknown }
+  | { readonly type: 'float'; readonly value: number; readonly raw?: unknown }
+  | { readonly type: 'string'; readonly value: string; readonly raw?: unknown }
+  | { readonly type: 'ints'; readonly value: readonly bigint[]; readonly raw?: unknown }
+  | { readonly type: 'floats'; readonly value: readonly number[]; readonly raw?: unknown }
+  | { readonly type: 'strings'; readonly value: readonly string[]; readonly raw?: unknown }
+  | { readonly type: 'tensor'; readonly value: Tensor; readonly raw?: unknown }
+  | { readonly type: 'graph'; readonly value: Graph; readonly raw?: unknown }
+  | { readonly type: 'graphs'; readonly value: readonly Graph[]; readonly raw?: unknown }
+  /** Sparse tensors, types, references to function attributes: passed through untouched. */
+  | { readonly type: 'other'; readonly raw: unknown }
+
+/** An operation. An absent optional input is an empty string, as in the file. */
+export interface Node {
+  name: string
+  readonly opType: string
+  /** Empty for ONNX's own operators. */
+  readonly domain: string
+  readonly inputs: string[]
+  readonly outputs: string[]
+  readonly attributes: Map<string, Attribute>
+  readonly raw?: unknown
+}
+
+export interface Graph {
+  readonly name: string
+  nodes: Node[]
+  readonly initializers: Map<string, Tensor>
+  readonly inputs: ValueInfo[]
+  readonly outputs: ValueInfo[]
+  /** Declared inner values by name. */
+  readonly valueInfo: Map<string, ValueInfo>
+  readonly raw?: unknown
+}
+
+export interface Model {
+  irVersion: number
+  /** Domain (empty for ONNX's own) → opset version. */
+  readonly opsets: Map<string, number>
+  readonly producer: string
+  readonly metadata: Map<string, string>
+  readonly graph: Graph
+  /** What was normalised when the file was read, a sentence each. */
+  readonly notes: readonly string[]
+  readonly raw?: unknown
+}
+
+/** The opset of ONNX's own operators. */
+export function opsetOf(model: Model): number {
+  return model.opsets.get('') ?? model.opsets.get('ai.onnx') ?? 1
+}
+
+/** Is the node ONNX's own operator of this type? */
+export function isOp(node: Node, ...opTypes: readonly string[]): boolean {
+  return (node.domain === '' || node.domain === 'ai.onnx') && opTypes.includes(node.opType)
+}
+
+/** Copies a node; sub-graphs are copied, tensors are shared. */
+export function cloneNode(node: Node): Node {
+  const attributes = new Map<string, Attribute>()
+  for (const [name, attribute] of node.attributes) attributes.set(name, cloneAttribute(attribute))
+  return { ...node, inputs: [...node.inputs], outputs: [...node.outputs], attributes }
+}
+
+function cloneAttribute(attribute: Attribute): Attribute {
+  if (attribute.type === 'graph') return { ...attribute, value: cloneGraph(attribute.value) }
+  if (attribute.type === 'graphs') return { ...attribute, value: attribute.value.map(cloneGraph) }
+  return attribute
+}
+
+/** Copies a graph; its tensors are shared, so this takes milliseconds whatever the weights weigh. */
+export function cloneGraph(graph: Graph): Graph {
+  return {
+    ...graph,
+    nodes: graph.nodes.map(cloneNode),
+    initializers: new Map(graph.initializers),
+    inputs: [...graph.inputs],
+    outputs: [...graph.outputs],
+    valueInfo: new Map(graph.valueInfo),
+  }
+}
+
+/** Copies a model; its tensors are shared. */
+export function cloneModel(model: Model): Model {
+  return {
+    ...model,
+    opsets: new Map(model.opsets),
+    metadata: new Map(model.metadata),
+    graph: cloneGraph(model.graph),
+  }
+}
+
+/** The graphs inside a node's attributes: branches of If, bodies of Loop and Scan. */
+export function subgraphsOf(node: Node): Graph[] {
+  const found: Graph[] = []
+  for (const attribute of node.attributes.values()) {
+    if (attribute.type === 'graph') found.push(attribute.value)
+    else if (attribute.type === 'graphs') found.push(...attribute.value)
+  }
+  return found
+}
+
+/** All nodes of a graph and, depth first, of the graphs inside it. */
+export function* allNodes(graph: Graph): Generator<Node> {
+  for (const node of graph.nodes) {
+    yield node
+    for (const inner of subgraphsOf(node)) yield* allNodes(inner)
+  }
+}
+
+/** Names that a node reads: its inputs, and what its sub-graphs capture from outside. */
+export function readsOf(node: Node): Set<string> {
+  const reads = new Set(node.inputs.filter((name) => name !== ''))
+  for (const inner of subgraphsOf(node)) for (const name of capturesOf(inner)) reads.add(name)
+  return reads
+}
+
+/** Names that a sub-graph takes from the graphs around it. */
+export function capturesOf(graph: Graph): Set<string> {
+  const own = new Set([...graph.inputs.map((input) => input.name), ...graph.initializers.keys()])
+  for (const node of graph.nodes) for (const output of node.outputs) own.add(output)
+  const captured = new Set<string>()
+  for (const node of graph.nodes) for (const name of readsOf(node)) if (!own.has(name)) captured.add(name)
+  for (const output of graph.outputs) if (!own.has(output.name)) captured.add(output.name)
+  return captured
+}

@@ -1,0 +1,34 @@
+// What the algorithms need to know of an operator, as data. Shared code asks the facts instead of naming operators.
+import type { DType } from '../dtype.ts'
+import type { Node } from '../model.ts'
+import type { Tensor } from '../tensor.ts'
+
+/** Looks up the constant behind a value name. */
+export type Constants = (value: string | undefined) => Tensor | undefined
+
+/** Bounds that an operator's output cannot leave. */
+export interface Bounds {
+  readonly low: number
+  readonly high: number
+}
+
+export interface OpFacts {
+  readonly op: string
+  /** Multiplies its input with a weight: which inputs are weight and bias. */
+  readonly layer?: { readonly weight: number; readonly bias?: number }
+  /** Moves, copies or picks elements of its first input: every output value is an input value (or zero, when padded). */
+  readonly movesData?: boolean
+  /** f(x) for each element on its own. */
+  readonly elementwise?: boolean
+  /** f(s·x) = s·f(x) for s > 0. */
+  readonly homogeneous?: boolean
+  /** Bounds of the output, whatever the input. */
+  readonly bounds?: (node: Node, constants: Constants) => Bounds | undefined
+  /** Element type of output `index`; without it that of the first input. */
+  readonly dtype?: (node: Node, index: number, inputs: (index: number) => DType | undefined) => DType | undefined
+}
+
+/** Checks the facts of one operator. */
+export function defineOp(facts: OpFacts): OpFacts {
+  return facts
+}

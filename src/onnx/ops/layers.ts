@@ -1,0 +1,16 @@
+// Operators with weights, and the other multiply-accumulate operators.
+import { defineOp, type OpFacts } from './facts.ts'
+
+export const layerOps: readonly OpFacts[] = [
+  defineOp({ op: 'Conv', layer: { weight: 1, bias: 2 }, homogeneous: true }),
+  defineOp({ op: 'ConvTranspose', layer: { weight: 1, bias: 2 }, homogeneous: true }),
+  defineOp({ op: 'Gemm', layer: { weight: 1, bias: 2 }, homogeneous: true }),
+  defineOp({ op: 'MatMul', layer: { weight: 1 }, homogeneous: true }),
+  defineOp({ op: 'QLinearConv', dtype: (_node, _index, inputs) => inputs(7) }),
+  defineOp({ op: 'QLinearMatMul', dtype: (_node, _index, inputs) => inputs(7) }),
+  defineOp({ op: 'ConvInteger', dtype: () => 'int32' }),
+  defineOp({ op: 'MatMulInteger', dtype: () => 'int32' }),
+  defineOp({ op: 'QuantizeLinear', dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8' }),
+  defineOp({ op: 'DequantizeLinear', dtype: (_node, _index, inputs) => inputs(1) }),
+  defineOp({ op: 'DynamicQuantizeLinear', dtype: (_node, index) => (index === 1 ? 'float32' : 'uint8') }),
+]

@@ -1,0 +1,52 @@
+// Operators that move, copy, pick or pool elements, and those that join several inputs.
+import { defineOp, type OpFacts } from './facts.ts'
+
+const moves = (op: string): OpFacts => defineOp({ op, movesData: true, homogeneous: true })
+const homogeneous = (op: string): OpFacts => defineOp({ op, homogeneous: true })
+
+export const movementOps: readonly OpFacts[] = [
+  ...[
+    'Identity',
+    'Dropout',
+    'Reshape',
+    'Flatten',
+    'Transpose',
+    'Squeeze',
+    'Unsqueeze',
+    'Slice',
+    'Gather',
+    'GatherElements',
+    'GatherND',
+    'Split',
+    'Expand',
+    'Tile',
+    'DepthToSpace',
+    'SpaceToDepth',
+    'GlobalMaxPool',
+    'ReverseSequence',
+  ].map(moves),
+  defineOp({
+    op: 'MaxPool',
+    movesData: true,
+    homogeneous: true,
+    dtype: (_node, index, inputs) => (index === 1 ? 'int64' : inputs(0)),
+  }),
+  ...[
+    'AveragePool',
+    'GlobalAveragePool',
+    'Concat',
+    'Add',
+    'Sub',
+    'Sum',
+    'Max',
+    'Min',
+    'Mean',
+    'Pad',
+    'Resize',
+    'Upsample',
+    'ReduceMean',
+    'ReduceSum',
+    'ReduceMax',
+    'ReduceMin',
+  ].map(homogeneous),
+]

@@ -1,0 +1,18 @@
+// What a value looks like when the model runs: element type, dims, which axis is the batch. Plain data, observed by `runtime`.
+import type { DType } from './dtype.ts'
+
+export interface ValueShape {
+  readonly dtype: DType
+  /** Dims for the sample that was run; the batch axis, if known, has the size of that run. */
+  readonly dims: readonly number[]
+  /** The axis that grew when the batch did; absent when the model's batch is fixed or the value does not depend on it. */
+  readonly batchAxis?: number
+}
+
+/** Value name → what was observed. */
+export type Shapes = ReadonlyMap<string, ValueShape>
+
+/** Rank of a value, when it was observed. */
+export function rankOf(shapes: Shapes, value: string | undefined): number | undefined {
+  return value === undefined ? undefined : shapes.get(value)?.dims.length
+}

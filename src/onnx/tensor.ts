@@ -1,0 +1,120 @@
+// A constant of a model: immutable bytes with a dtype and a shape; typed views are made on demand.
+import {
+  type ArrayOf,
+  InputError,
+  isValueType,
+  makeArray,
+  sizeOf,
+  UnsupportedError,
+  type ValueType,
+} from '../base/index.ts'
+import { byteLengthOf, type DType } from './dtype.ts'
+
+/**
+ * An immutable tensor. `bytes` are little-endian, row-major, possibly unaligned (a view of the model file);
+ * sub-byte types are packed two (four) to a byte, low bits first. Cloning a model shares its tensors.
+ */
+export class Tensor {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly bytes: Uint8Array
+  /** Elements of a string tensor. */
+  readonly strings: readonly Uint8Array[] | undefined
+  /** What the file said beyond this (doc string, unknown fields); only read and write look inside. */
+  readonly raw: unknown
+  #values: ArrayOf[ValueType] | undefined
+
+  constructor(
+    dtype: DType,
+    shape: readonly number[],
+    bytes: Uint8Array,
+    more: { strings?: readonly Uint8Array[]; raw?: unknown } = {},
+  ) {
+    const expected = more.strings ? undefined : byteLengthOf(dtype, sizeOf(shape))
+    if (expected !== undefined && expected !== bytes.byteLength)
+      throw new InputError(`a ${dtype} tensor of shape [${shape}] needs ${expected} bytes, got ${bytes.byteLength}`)
+    this.dtype = dtype
+    this.shape = shape
+    this.bytes = bytes
+    this.strings = more.strings
+    this.raw = more.raw
+  }
+
+  /** A tensor of `dtype` from a typed array (not copied: do not write to it afterwards) or from plain numbers. */
+  static from<T extends ValueType>(dtype: T, shape: readonly number[], values: ArrayOf[T] | readonly number[]): Tensor {
+    const data = ArrayBuffer.isView(values) ? values : fill(makeArray(dtype, values.length), values)
+    return new Tensor(dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  }
+
+  /** A float32 tensor of one element and rank 0. */
+  static scalar(value: number): Tensor {
+    return Tensor.from('float32', [], [value])
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /**
+   * The elements in the typed array of their own dtype (float16 and bfloat16 as bits). Copied to aligned memory at the
+   * first call when the file had them unaligned. Do not write to it.
+   */
+  values(): ArrayOf[ValueType] {
+    if (this.#values) return this.#values
+    const dtype = this.dtype === 'bfloat16' ? 'uint16' : this.dtype
+    if (!isValueType(dtype)) throw new UnsupportedError(`cannot read the elements of a ${this.dtype} tensor`)
+    const kind = makeArray(dtype, 0)
+    const { bytes } = this
+    const aligned = bytes.byteOffset % kind.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes)
+    this.#values = viewOf(dtype, aligned)
+    return this.#values
+  }
+
+  /** The elements as numbers (64-bit integers are converted). For shapes, axes and other short lists. */
+  numbers(): number[] {
+    return Array.from(this.values(), Number)
+  }
+
+  /** The elements as float32; float64, float16, bfloat16 and integers are converted. Do not write to it. */
+  floats(): Float32Array {
+    const values = this.values()
+    if (values instanceof Float32Array) return values
+    if (this.dtype === 'float16' && values instanceof Uint16Array) return Float32Array.from(values, halfToFloat)
+    if (this.dtype === 'bfloat16' && values instanceof Uint16Array) {
+      const wide = Uint32Array.from(values, (bits) => bits << 16)
+      return new Float32Array(wide.buffer)
+    }
+    return Float32Array.from(values, Number)
+  }
+
+  /** The same elements in another shape. */
+  reshape(shape: readonly number[]): Tensor {
+    return new Tensor(this.dtype, shape, this.bytes)
+  }
+}
+
+function fill<T extends ValueType>(data: ArrayOf[T], values: readonly number[]): ArrayOf[T] {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[i] = BigInt(value)
+    else data[i] = value
+  }
+  return data
+}
+
+function viewOf(dtype: ValueType, bytes: Uint8Array): ArrayOf[ValueType] {
+  const kind = makeArray(dtype, 0)
+  const length = bytes.byteLength / kind.BYTES_PER_ELEMENT
+  const View = kind.constructor as new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayOf[ValueType]
+  return new View(bytes.buffer, bytes.byteOffset, length)
+}
+
+function halfToFloat(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1
+  const exponent = (half >> 10) & 0x1f
+  const fraction = half & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}

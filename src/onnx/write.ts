@@ -1,0 +1,149 @@
+// Model → bytes of an ONNX file. With read.ts the only place that knows protobuf.
+import { create, toBinary } from '@bufbuild/protobuf'
+import { dtypeNumber } from './dtype.ts'
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './generated/onnx_pb.ts'
+import type { Attribute, Graph, Model, Node, ValueInfo } from './model.ts'
+import type { Tensor } from './tensor.ts'
+
+/** Puts large tensors into one data file beside the model. */
+export interface ExternalSink {
+  /** File name written into the model. */
+  readonly location: string
+  /** Tensors of at least this many bytes go outside. */
+  readonly minBytes: number
+  /** Takes the bytes and returns their offset in the data file. */
+  readonly add: (bytes: Uint8Array) => number
+}
+
+/** Encodes a model. Deterministic: the same model gives the same bytes. */
+export function writeModel(model: Model, external?: ExternalSink): Uint8Array {
+  const raw = model.raw as ModelProto | undefined
+  const proto = Object.assign(create(ModelProtoSchema), raw, {
+    irVersion: BigInt(model.irVersion),
+    producerName: model.producer,
+    opsetImport: [...model.opsets].map(([domain, version]) =>
+      create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+    ),
+    metadataProps: [...model.metadata].map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+    graph: graphProto(model.graph, external),
+  })
+  return toBinary(ModelProtoSchema, proto)
+}
+
+function graphProto(graph: Graph, external: ExternalSink | undefined): GraphProto {
+  return Object.assign(create(GraphProtoSchema), graph.raw as GraphProto | undefined, {
+    name: graph.name,
+    node: graph.nodes.map((node) => nodeProto(node, external)),
+    initializer: [...graph.initializers].map(([name, tensor]) => tensorProto(name, tensor, external)),
+    input: graph.inputs.map(valueInfoProto),
+    output: graph.outputs.map(valueInfoProto),
+    valueInfo: [...graph.valueInfo.values()].map(valueInfoProto),
+  })
+}
+
+function nodeProto(node: Node, external: ExternalSink | undefined): NodeProto {
+  return Object.assign(create(NodeProtoSchema), node.raw as NodeProto | undefined, {
+    ...(node.name === '' ? {} : { name: node.name }),
+    opType: node.opType,
+    ...(node.domain === '' ? {} : { domain: node.domain }),
+    input: [...node.inputs],
+    output: [...node.outputs],
+    attribute: [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, external)),
+  })
+}
+
+function attributeProto(name: string, attribute: Attribute, external: ExternalSink | undefined): AttributeProto {
+  const raw = attribute.raw as AttributeProto | undefined
+  const base = (fields: Partial<AttributeProto>) =>
+    Object.assign(create(AttributeProtoSchema), raw, { name, ...fields })
+  switch (attribute.type) {
+    case 'int':
+      return base({ type: AttributeType.INT, i: attribute.value })
+    case 'float':
+      return base({ type: AttributeType.FLOAT, f: attribute.value })
+    case 'string':
+      // Bytes that are no text pass through as they were.
+      return raw ?? base({ type: AttributeType.STRING, s: encoder.encode(attribute.value) })
+    case 'ints':
+      return base({ type: AttributeType.INTS, ints: [...attribute.value] })
+    case 'floats':
+      return base({ type: AttributeType.FLOATS, floats: [...attribute.value] })
+    case 'strings':
+      return (
+        raw ?? base({ type: AttributeType.STRINGS, strings: attribute.value.map((value) => encoder.encode(value)) })
+      )
+    case 'tensor':
+      return base({ type: AttributeType.TENSOR, t: tensorProto(raw?.t?.name ?? '', attribute.value, external) })
+    case 'graph':
+      return base({ type: AttributeType.GRAPH, g: graphProto(attribute.value, external) })
+    case 'graphs':
+      return base({ type: AttributeType.GRAPHS, graphs: attribute.value.map((graph) => graphProto(graph, external)) })
+    case 'other':
+      return base({})
+  }
+}
+
+const encoder = new TextEncoder()
+
+function tensorProto(name: string, tensor: Tensor, external: ExternalSink | undefined): TensorProto {
+  const raw = tensor.raw as TensorProto | undefined
+  // Everything but the data survives from the file; the data always goes into one field.
+  const proto = Object.assign(create(TensorProtoSchema), raw, {
+    ...(name === '' ? {} : { name }),
+    dims: tensor.shape.map(BigInt),
+    dataType: dtypeNumber(tensor.dtype),
+    externalData: [],
+    int32Data: [],
+    int64Data: [],
+    uint64Data: [],
+  })
+  for (const field of ['dataLocation', 'rawData', 'floatData', 'doubleData'] as const)
+    delete (proto as Partial<TensorProto>)[field]
+  if (tensor.strings) return Object.assign(proto, { stringData: [...tensor.strings] })
+  if (!external || tensor.bytes.byteLength < external.minBytes) return Object.assign(proto, { rawData: tensor.bytes })
+  const offset = external.add(tensor.bytes)
+  const entries = { location: external.location, offset: String(offset), length: String(tensor.bytes.byteLength) }
+  return Object.assign(proto, {
+    dataLocation: TensorProto_DataLocation.EXTERNAL,
+    externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+  })
+}
+
+function valueInfoProto(info: ValueInfo): ValueInfoProto {
+  if (info.raw) return Object.assign(create(ValueInfoProtoSchema), info.raw as ValueInfoProto, { name: info.name })
+  const proto = create(ValueInfoProtoSchema, { name: info.name })
+  if (info.dtype === undefined) return proto
+  const tensor = create(TypeProto_TensorSchema, { elemType: dtypeNumber(info.dtype) })
+  if (info.shape) {
+    const dim = info.shape.map((size) => {
+      if (size === null) return create(TensorShapeProto_DimensionSchema)
+      return create(TensorShapeProto_DimensionSchema, {
+        value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+      })
+    })
+    tensor.shape = create(TensorShapeProtoSchema, { dim })
+  }
+  proto.type = create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } })
+  return proto
+}

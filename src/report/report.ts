@@ -1,0 +1,120 @@
+// A report as plain rows. The pipeline fills it, the renderings read it; it knows nothing of models or sessions.
+
+/** A 95 % interval. */
+export interface IntervalRow {
+  readonly low: number
+  readonly high: number
+}
+
+/** One answer of the verdict: smaller? faster? as accurate? */
+export interface VerdictPoint {
+  readonly question: 'smaller' | 'faster' | 'as accurate'
+  readonly answer: 'yes' | 'no' | 'unclear' | 'not measured'
+  /** A short sentence with both figures: "3.9 MB → 1.1 MB (28 %)". */
+  readonly text: string
+}
+
+export interface Verdict {
+  /** The first line of every summary. */
+  readonly headline: string
+  /** `dead`: the model no longer does its job. */
+  readonly tone: 'good' | 'mixed' | 'bad' | 'dead'
+  readonly points: readonly VerdictPoint[]
+  /** What to do next, a sentence each. */
+  readonly advice: readonly string[]
+}
+
+/** One model that was measured: the float original, a rung of the ladder, the result. */
+export interface VariantRow {
+  readonly name: string
+  readonly kept?: boolean
+  readonly sizeBytes?: number
+  readonly latencyMs?: number
+  /** Half of the interquartile range of the latency. */
+  readonly latencySpreadMs?: number
+  readonly metric?: { readonly name: string; readonly value: number; readonly interval: IntervalRow; readonly samples: number }
+  readonly agreement?: number
+  readonly kl?: number
+  /** SQNR of the first output in dB; null is an exact match. */
+  readonly sqnrDb?: number | null
+  readonly integerLayers?: number
+  readonly totalLayers?: number
+}
+
+/** One layer (Conv, ConvTranspose, Gemm or MatMul with a constant weight) of the written model. */
+export interface LayerRow {
+  readonly name: string
+  readonly op: string
+  readonly macs?: number
+  readonly parameters: number
+  /** Does ONNX Runtime run it with an integer kernel? */
+  readonly integer?: boolean
+  /** Why not, when it does not. */
+  readonly reason?: string
+  /** The kernel it runs with, as in the optimised graph: "QLinearConv". */
+  readonly kernel?: string
+  /** SQNR of the layer's output against the float model in dB; null is an exact match. */
+  readonly sqnrDb?: number | null
+  readonly weightGrid?: string
+  readonly outputGrid?: string
+  /** Largest ÷ median range of its output channels. */
+  readonly rangeSpread?: number
+  /** Per output channel minimum, mean and maximum of the weight, float; at most 512 rows, more are bucketed. */
+  readonly channels?: { readonly min: readonly number[]; readonly mean: readonly number[]; readonly max: readonly number[]; readonly bucketed: number }
+}
+
+/** An activation with its grid, or the reason it stayed float. */
+export interface ActivationRow {
+  readonly tensor: string
+  readonly dtype?: string
+  readonly scale?: number
+  readonly zeroPoint?: number
+  readonly low?: number
+  readonly high?: number
+  readonly observedLow?: number
+  readonly observedHigh?: number
+  readonly reason: string
+  /** Where the range came from: "minmax", "percentile 99.99", "inherited". */
+  readonly method?: string
+  /** Histogram of the observed values, when one was taken: equally wide bins from `from` to `to`. */
+  readonly histogram?: { readonly from: number; readonly to: number; readonly counts: readonly number[] }
+}
+
+/** One rewrite or step that was applied, or left alone, with its proof. */
+export interface StepRow {
+  readonly name: string
+  readonly kind: 'exact' | 'bounded' | 'step'
+  readonly kept: boolean
+  /** What was done to which node, in words. */
+  readonly changes: readonly string[]
+  /** What was left alone, and why. */
+  readonly skipped?: readonly string[]
+  /** SQNR of the model before against after in dB; null is an exact match. */
+  readonly sqnrDb?: number | null
+  readonly seconds?: number
+}
+
+export interface Report {
+  readonly version: 1
+  readonly command: string
+  /** "mobilenet.onnx → mobilenet.int8.onnx" */
+  readonly title: string
+  readonly createdAt: string
+  readonly verdict: Verdict
+  /** Labelled facts for the first screen, in order. */
+  readonly facts: readonly { readonly label: string; readonly value: string }[]
+  readonly variants: readonly VariantRow[]
+  /** Output name → SQNR in dB (null: exact match). */
+  readonly outputs: Readonly<Record<string, number | null>>
+  readonly steps: readonly StepRow[]
+  readonly layers: readonly LayerRow[]
+  readonly activations: readonly ActivationRow[]
+  /** Assumptions and warnings, a sentence each. */
+  readonly notes: readonly string[]
+  /** CPU, flags, versions, threads: label → value. */
+  readonly environment: Readonly<Record<string, string>>
+  /** The recipe that repeats the run, as JSON. */
+  readonly recipe: unknown
+  /** The command line that repeats the run. */
+  readonly commandLine?: string
+}
