@@ -1,0 +1,45 @@
+// What a rewrite is: the same function in a better form. Each is one file, a plain object, listed in passes.ts.
+import type { Model, Shapes } from '../onnx/index.ts'
+
+/** What is known of a tensor's channels before its activation: mean and standard deviation per channel. */
+export interface ChannelStatistics {
+  readonly mean: Float64Array
+  readonly deviation: Float64Array
+  /** Where it comes from: BatchNorm's β and |γ|, or calibration. */
+  readonly source: 'batch-norm' | 'calibrated'
+}
+
+/** Value name → statistics of its channels. Travels with the model and is rescaled with it. */
+export type Statistics = ReadonlyMap<string, ChannelStatistics>
+
+export interface RewriteContext {
+  /** Observed shapes of the model given; empty when it was never run. */
+  readonly shapes: Shapes
+  readonly statistics: Statistics
+}
+
+export interface RewriteResult {
+  readonly model: Model
+  readonly statistics: Statistics
+  /** What was done to which node, in words and numbers. Empty: nothing was changed, and `model` is the one given. */
+  readonly changes: readonly string[]
+  /** What was left alone, and why: "bn3: its input is also a graph output". */
+  readonly skipped: readonly string[]
+}
+
+export interface Rewrite {
+  /** As in recipes and on the command line: "fold-batch-norm". */
+  readonly name: string
+  /** exact: equal up to float32 rounding, above 100 dB. bounded: states its bound. */
+  readonly kind: 'exact' | 'bounded'
+  /** One line for people. */
+  readonly summary: string
+  /** Lowest SQNR in dB that the rewritten model may have against the one before. */
+  readonly boundDb: number
+  readonly apply: (model: Model, context: RewriteContext) => RewriteResult
+}
+
+/** Makes an exact rewrite (bound 80 dB: float32 rounding through a deep network); the model given is never changed. */
+export function defineRewrite(rewrite: Omit<Rewrite, 'boundDb'> & { readonly boundDb?: number }): Rewrite {
+  return { boundDb: 80, ...rewrite }
+}

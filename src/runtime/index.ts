@@ -1,0 +1,6 @@
+// runtime: running a model — sessions, observed shapes, latency. ONNX Runtime is behind the Runtime interface.
+// Imports base, onnx, math and data; never calibrate, rewrite, quantize or anything above.
+export * from './feeds.ts'
+export * from './latency.ts'
+export * from './observe.ts'
+export * from './session.ts'

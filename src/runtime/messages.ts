@@ -1,0 +1,28 @@
+// What the main thread and the worker that runs the models say to each other.
+import type { TensorValue } from '../base/index.ts'
+import type { SessionOptions, TimeOptions } from './session.ts'
+
+export type WireValues = Record<string, TensorValue>
+
+/** Asked of the worker. */
+export type Request =
+  | { readonly kind: 'open'; readonly bytes: Uint8Array; readonly options: SessionOptions; readonly threads: number }
+  | { readonly kind: 'run'; readonly session: number; readonly feeds: WireValues }
+  | {
+      readonly kind: 'time'
+      readonly sessions: readonly number[]
+      readonly feeds: readonly WireValues[]
+      readonly options: TimeOptions
+    }
+  | { readonly kind: 'close'; readonly session: number }
+
+export interface Replies {
+  open: { session: number; inputs: string[]; outputs: string[]; version: string }
+  run: WireValues
+  time: number[][]
+  close: null
+}
+
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly value: Replies[keyof Replies] }
+  | { readonly id: number; readonly ok: false; readonly message: string }

@@ -1,0 +1,139 @@
+// The Node adapter: ONNX Runtime in one worker thread, many threads inside an operator; the event loop stays free.
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { messageOf, RuntimeFailure } from '../base/index.ts'
+import { type Model, writeModel } from '../onnx/index.ts'
+import { checkFeeds } from './feeds.ts'
+import { loadError, tidy } from './load-error.ts'
+import type { Replies, Reply, Request, WireValues } from './messages.ts'
+import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
+
+/** Options of the Node adapter. */
+export interface NodeRuntimeOptions {
+  /** Threads inside an operator; default: all cores. */
+  readonly threads?: number
+}
+
+/** Sessions by what they were opened as, so that `time` finds their numbers. */
+const numbers = new WeakMap<Session, number>()
+
+/** Starts ONNX Runtime in a worker thread. Call `close` when done, or the process does not end. */
+export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
+  const threads = options.threads ?? availableParallelism()
+  const link = new WorkerLink()
+  const { createRequire } = await import('node:module')
+  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
+
+  return {
+    name: 'onnxruntime-node',
+    version,
+    threads,
+    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads),
+    time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
+    close: () => link.close(),
+  }
+}
+
+async function openSession(
+  link: WorkerLink,
+  given: Model | Uint8Array,
+  options: SessionOptions,
+  threads: number,
+): Promise<Session> {
+  const model = given instanceof Uint8Array ? undefined : given
+  const bytes = given instanceof Uint8Array ? given : writeModel(given)
+  const label = options.label ?? 'the model'
+  let opened: Replies['open']
+  try {
+    opened = await link.ask({ kind: 'open', bytes, options, threads })
+  } catch (error) {
+    throw loadError(messageOf(error), model, label)
+  }
+  const session: Session = {
+    inputs: opened.inputs,
+    outputs: opened.outputs,
+    run: async (feeds) => {
+      if (model) checkFeeds(model.graph.inputs, feeds)
+      try {
+        return await link.ask({ kind: 'run', session: opened.session, feeds: { ...feeds } as WireValues })
+      } catch (error) {
+        throw new RuntimeFailure(
+          `ONNX Runtime failed while running ${label}: ${tidy(messageOf(error))}`,
+          { file: label },
+          error,
+        )
+      }
+    },
+    close: async () => {
+      await link.ask({ kind: 'close', session: opened.session })
+    },
+  }
+  numbers.set(session, opened.session)
+  return session
+}
+
+async function timeSessions(
+  link: WorkerLink,
+  sessions: readonly Session[],
+  feeds: readonly Values[],
+  options: TimeOptions,
+): Promise<TimedRuns> {
+  const ids = sessions.map((session) => numbers.get(session) ?? 0)
+  return {
+    milliseconds: await link.ask({ kind: 'time', sessions: ids, feeds: feeds as readonly WireValues[], options }),
+  }
+}
+
+/** Requests and replies over the worker's message port. The worker is started at the first request. */
+class WorkerLink {
+  #worker: Worker | undefined
+  #next = 1
+  readonly #waiting = new Map<
+    number,
+    { resolve: (value: Replies[keyof Replies]) => void; reject: (error: Error) => void }
+  >()
+
+  ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>): Promise<Replies[K]> {
+    const worker = this.#start()
+    const id = this.#next++
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: Replies[keyof Replies]) => void, reject })
+      worker.postMessage({ id, request })
+    })
+  }
+
+  /** Terminating a busy worker aborts the process: the worker is asked to leave, which it does after the run in flight. */
+  async close(): Promise<void> {
+    const worker = this.#worker
+    if (!worker) return
+    this.#worker = undefined
+    const left = new Promise((resolve) => worker.once('exit', resolve))
+    worker.postMessage({ id: 0, request: { kind: 'exit' } })
+    await left
+  }
+
+  #start(): Worker {
+    if (this.#worker) return this.#worker
+    // From source (tests, tsx) this file ends in .ts, from the package in .js; the worker lies beside it in either form.
+    const worker = new Worker(
+      new URL(import.meta.url.replace(/[^/]+$/, import.meta.url.endsWith('.ts') ? 'worker.node.ts' : 'worker.node.js')),
+    )
+    worker.on('message', (reply: Reply) => {
+      const waiting = this.#waiting.get(reply.id)
+      this.#waiting.delete(reply.id)
+      if (reply.ok) waiting?.resolve(reply.value)
+      else waiting?.reject(new Error(reply.message))
+    })
+    const fail = (error: Error) => {
+      for (const waiting of this.#waiting.values()) waiting.reject(error)
+      this.#waiting.clear()
+      this.#worker = undefined
+    }
+    worker.on('error', (error) =>
+      fail(new RuntimeFailure(`ONNX Runtime's worker stopped: ${tidy(messageOf(error))}`, {}, error)),
+    )
+    worker.on('exit', () => fail(new RuntimeFailure("ONNX Runtime's worker has ended")))
+    this.#worker = worker
+    return worker
+  }
+}

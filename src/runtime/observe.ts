@@ -1,0 +1,91 @@
+// Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
+import { concatValues, type TensorValue } from '../base/index.ts'
+import {
+  type DType,
+  GraphEditor,
+  inferTypes,
+  type Model,
+  type Shapes,
+  type ValueInfo,
+  type ValueShape,
+} from '../onnx/index.ts'
+import { fixedBatch } from './feeds.ts'
+import { type Runtime, type Session, type Values, withSession } from './session.ts'
+
+/**
+ * Runs a model on `feeds` (one sample) and, when its batch is free, on the same sample twice; the axis that grew is the
+ * batch axis. Values inside sub-graphs are not observed.
+ */
+export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
+  const types = typesOf(model)
+  const editor = new GraphEditor(model)
+  const watched = new Map<string, string>()
+  const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
+  for (const value of names) {
+    // Sequences and maps have no Shape; what has no known type might be one of them, unless it is a plain operator's.
+    if (value === '' || !types.has(value)) continue
+    const output = editor.freshName(`${value}/shape`)
+    editor.addNode({ opType: 'Shape', inputs: [value], outputs: [output] })
+    editor.graph.outputs.push({ name: output, dtype: 'int64' })
+    watched.set(output, value)
+  }
+  editor.graph.outputs.splice(0, model.graph.outputs.length)
+  const observer = editor.finish()
+  return withSession(runtime, observer, { optimization: 'disabled', label: label ?? 'the model' }, async (session) => {
+    const once = await dimsOf(session, feeds, watched)
+    const twice =
+      fixedBatch(model) === undefined
+        ? await dimsOf(session, doubled(feeds), watched).catch(() => undefined)
+        : undefined
+    const shapes = new Map<string, ValueShape>()
+    for (const [value, dims] of once) {
+      const dtype = types.get(value)
+      if (dtype === undefined) continue
+      const axis = batchAxis(dims, twice?.get(value))
+      shapes.set(value, { dtype, dims, ...(axis === undefined ? {} : { batchAxis: axis }) })
+    }
+    return shapes
+  })
+}
+
+async function dimsOf(
+  session: Session,
+  feeds: Values,
+  watched: ReadonlyMap<string, string>,
+): Promise<Map<string, number[]>> {
+  const results = await session.run(feeds)
+  const dims = new Map<string, number[]>()
+  for (const [output, value] of watched) {
+    const result = results[output]
+    if (result) dims.set(value, Array.from(result.data as BigInt64Array, Number))
+  }
+  return dims
+}
+
+function doubled(feeds: Values): Values {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, value]): [string, TensorValue] => [
+      name,
+      value.dims.length === 0 ? value : concatValues([value, value]),
+    ]),
+  )
+}
+
+function batchAxis(once: readonly number[], twice: readonly number[] | undefined): number | undefined {
+  if (!twice || twice.length !== once.length) return undefined
+  const axis = once.findIndex((size, index) => size > 0 && twice[index] === 2 * size)
+  return axis === -1 ? undefined : axis
+}
+
+/** Element types of all values of the main graph: declared ones, and those that follow from the operators. */
+export function typesOf(model: Model): Map<string, DType> {
+  const known = new Map<string, DType>()
+  const declared: Iterable<ValueInfo> = [
+    ...model.graph.inputs,
+    ...model.graph.valueInfo.values(),
+    ...model.graph.outputs,
+  ]
+  for (const value of declared) if (value.dtype) known.set(value.name, value.dtype)
+  for (const [name, tensor] of model.graph.initializers) known.set(name, tensor.dtype)
+  return inferTypes(model.graph.nodes, known)
+}

@@ -1,0 +1,67 @@
+// A model that can be run. Adapters implement Runtime: ONNX Runtime in a Node worker, onnxruntime-web, a fake in tests.
+import type { TensorValue } from '../base/index.ts'
+import type { Model } from '../onnx/index.ts'
+
+/** Values by input or output name. */
+export type Values = Readonly<Record<string, TensorValue>>
+
+export interface SessionOptions {
+  /** Graph optimisation; `all` is what deployment uses. */
+  readonly optimization?: 'all' | 'extended' | 'basic' | 'disabled'
+  /** Q/DQ pairs stay and everything computes in float: the simulation of a quantised file. */
+  readonly simulate?: boolean
+  /** Threads inside an operator; default: all cores. */
+  readonly threads?: number
+  /** Name for messages, usually the file. */
+  readonly label?: string
+  /** Where ONNX Runtime writes its optimised graph (Node only; for inspection). */
+  readonly optimizedPath?: string
+}
+
+/** A loaded model. `close` exactly once; `withSession` does it for you. */
+export interface Session {
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails */
+  readonly run: (feeds: Values) => Promise<Values>
+  readonly close: () => Promise<void>
+}
+
+export interface TimedRuns {
+  /** Milliseconds of each counted run, one list a session. */
+  readonly milliseconds: readonly (readonly number[])[]
+}
+
+export interface Runtime {
+  readonly name: string
+  readonly version: string
+  readonly threads: number
+  /** @throws UnsupportedError when ONNX Runtime cannot load the model, naming node, operator and domain */
+  readonly open: (model: Model | Uint8Array, options?: SessionOptions) => Promise<Session>
+  /** Runs the sessions in turn (A B A B …) where they live, so that messages and other work are not counted. */
+  readonly time: (sessions: readonly Session[], feeds: readonly Values[], options: TimeOptions) => Promise<TimedRuns>
+  /** Waits for the run in flight, then frees everything. */
+  readonly close: () => Promise<void>
+}
+
+export interface TimeOptions {
+  readonly warmups: number
+  readonly rounds: number
+  /** Stops early after this many milliseconds. */
+  readonly limitMs: number
+}
+
+/** Opens a session, hands it to `work`, and closes it whatever happens. */
+export async function withSession<T>(
+  runtime: Runtime,
+  model: Model | Uint8Array,
+  options: SessionOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await runtime.open(model, options)
+  try {
+    return await work(session)
+  } finally {
+    await session.close()
+  }
+}

@@ -1,0 +1,107 @@
+// The worker thread in which ONNX Runtime computes: `run` blocks its thread, so it must never be the main one.
+import { parentPort } from 'node:worker_threads'
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import { isValueType, messageOf, type TensorValue, UnsupportedError } from '../base/index.ts'
+import type { Replies, Request, WireValues } from './messages.ts'
+import type { SessionOptions } from './session.ts'
+
+const runtime = await import('onnxruntime-node')
+const ort = runtime.default ?? runtime
+// Warnings of the runtime (unused initialisers, wrong declared shapes) are no news for the person.
+ort.env.logLevel = 'error'
+const sessions = new Map<number, InferenceSession>()
+let next = 1
+
+function nativeOptions(options: SessionOptions, threads: number): InferenceSession.SessionOptions {
+  const session: Record<string, unknown> = { intra_op: { allow_spinning: '0' } }
+  if (options.simulate) session['disable_quant_qdq'] = '1'
+  return {
+    graphOptimizationLevel: options.optimization ?? 'all',
+    intraOpNumThreads: options.threads ?? threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    extra: { session },
+    ...(options.optimizedPath ? { optimizedModelFilePath: options.optimizedPath } : {}),
+  }
+}
+
+function sessionOf(id: number): InferenceSession {
+  const session = sessions.get(id)
+  if (!session) throw new Error('the session was closed before')
+  return session
+}
+
+function tensorsOf(feeds: WireValues): Record<string, Tensor> {
+  const tensors: Record<string, Tensor> = {}
+  for (const [name, { dtype, data, dims }] of Object.entries(feeds)) tensors[name] = new ort.Tensor(dtype, data, dims)
+  return tensors
+}
+
+function readValue(name: string, tensor: Tensor): TensorValue {
+  const { type, data, dims } = tensor
+  if (!isValueType(type) || Array.isArray(data))
+    throw new UnsupportedError(`output "${name}" is of type ${type}, which cannot be read`)
+  return { dtype: type, dims, data } as TensorValue
+}
+
+async function handle(request: Request): Promise<Replies[keyof Replies]> {
+  switch (request.kind) {
+    case 'open': {
+      const session = await ort.InferenceSession.create(request.bytes, nativeOptions(request.options, request.threads))
+      const id = next++
+      sessions.set(id, session)
+      return {
+        session: id,
+        inputs: [...session.inputNames],
+        outputs: [...session.outputNames],
+        version: ort.env.versions.node ?? '?',
+      }
+    }
+    case 'run': {
+      const results = await sessionOf(request.session).run(tensorsOf(request.feeds))
+      return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, readValue(name, tensor)]))
+    }
+    case 'time':
+      return timeRuns(request)
+    case 'close': {
+      const session = sessionOf(request.session)
+      sessions.delete(request.session)
+      await session.release()
+      return null
+    }
+  }
+}
+
+async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { kind: 'time' }>): Promise<number[][]> {
+  const runs = ids.map((id, index) => ({
+    session: sessionOf(id),
+    tensors: tensorsOf(feeds[index] ?? {}),
+    times: [] as number[],
+  }))
+  for (let i = 0; i < options.warmups; i++) for (const { session, tensors } of runs) await session.run(tensors)
+  const end = performance.now() + options.limitMs
+  for (let round = 0; round < options.rounds; round++) {
+    // Every other round starts with the other one: what follows a run must not favour one of them.
+    for (const run of round % 2 === 0 ? runs : runs.toReversed()) {
+      const started = performance.now()
+      await run.session.run(run.tensors)
+      run.times.push(performance.now() - started)
+    }
+    if (performance.now() > end) break
+  }
+  return runs.map((run) => run.times)
+}
+
+parentPort?.on('message', async ({ id, request }: { id: number; request: Request | { kind: 'exit' } }) => {
+  if (request.kind === 'exit') {
+    for (const session of sessions.values()) await session.release()
+    parentPort?.close()
+    return
+  }
+  try {
+    parentPort?.postMessage({ id, ok: true, value: await handle(request) })
+  } catch (error) {
+    parentPort?.postMessage({ id, ok: false, message: messageOf(error) })
+  }
+})
