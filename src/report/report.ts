@@ -32,7 +32,12 @@ export interface VariantRow {
   readonly latencyMs?: number
   /** Half of the interquartile range of the latency. */
   readonly latencySpreadMs?: number
-  readonly metric?: { readonly name: string; readonly value: number; readonly interval: IntervalRow; readonly samples: number }
+  readonly metric?: {
+    readonly name: string
+    readonly value: number
+    readonly interval: IntervalRow
+    readonly samples: number
+  }
   readonly agreement?: number
   readonly kl?: number
   /** SQNR of the first output in dB; null is an exact match. */
@@ -60,7 +65,12 @@ export interface LayerRow {
   /** Largest ÷ median range of its output channels. */
   readonly rangeSpread?: number
   /** Per output channel minimum, mean and maximum of the weight, float; at most 512 rows, more are bucketed. */
-  readonly channels?: { readonly min: readonly number[]; readonly mean: readonly number[]; readonly max: readonly number[]; readonly bucketed: number }
+  readonly channels?: {
+    readonly min: readonly number[]
+    readonly mean: readonly number[]
+    readonly max: readonly number[]
+    readonly bucketed: number
+  }
 }
 
 /** An activation with its grid, or the reason it stayed float. */

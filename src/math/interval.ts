@@ -1,0 +1,35 @@
+// 95 % intervals: of a share, and of the difference between two models scored on the same samples.
+
+const z = 1.959963984540054
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+/** Wilson's interval of `hits` out of `samples`. */
+export function wilsonInterval(hits: number, samples: number): Interval {
+  if (samples === 0) return { low: 0, high: 1 }
+  const share = hits / samples
+  const scale = 1 + (z * z) / samples
+  const centre = (share + (z * z) / (2 * samples)) / scale
+  const half = (z / scale) * Math.sqrt((share * (1 - share)) / samples + (z * z) / (4 * samples * samples))
+  return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) }
+}
+
+/** After − before as a share of the samples, from the samples on which only one of the two models is right. */
+export function pairedDifference(
+  onlyBefore: number,
+  onlyAfter: number,
+  samples: number,
+): { difference: number; standardError: number; interval: Interval } {
+  if (samples === 0) return { difference: 0, standardError: 0, interval: { low: -1, high: 1 } }
+  const difference = (onlyAfter - onlyBefore) / samples
+  const variance = (onlyAfter + onlyBefore) / samples - difference * difference
+  const standardError = Math.sqrt(Math.max(0, variance) / samples)
+  return {
+    difference,
+    standardError,
+    interval: { low: difference - z * standardError, high: difference + z * standardError },
+  }
+}

@@ -1,0 +1,40 @@
+// Signal-to-quantisation-noise ratio, streamed: 10·log10(Σ y² / Σ (y − ŷ)²) in dB.
+
+/** Adds up signal and noise over any number of pieces. */
+export class SqnrAccumulator {
+  signal = 0
+  noise = 0
+  count = 0
+
+  /** Adds reference values and what was got instead. */
+  add(reference: ArrayLike<number>, got: ArrayLike<number>): void {
+    let signal = 0
+    let noise = 0
+    for (let i = 0; i < reference.length; i++) {
+      const y = reference[i] ?? 0
+      const error = y - (got[i] ?? 0)
+      signal += y * y
+      noise += error * error
+    }
+    this.signal += signal
+    this.noise += noise
+    this.count += reference.length
+  }
+
+  /** Same values everywhere? Then there is no ratio. */
+  get exact(): boolean {
+    return this.noise === 0
+  }
+
+  /** In dB; null for an exact match, NaN when a value was no number. */
+  get db(): number | null {
+    return this.noise === 0 ? null : 10 * Math.log10(this.signal / this.noise)
+  }
+}
+
+/** SQNR of two arrays in dB; null for an exact match. */
+export function sqnrDb(reference: ArrayLike<number>, got: ArrayLike<number>): number | null {
+  const sum = new SqnrAccumulator()
+  sum.add(reference, got)
+  return sum.db
+}

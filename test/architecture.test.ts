@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { describe, it } from 'node:test'
+
+/** Rooms by floor: a room imports only rooms on lower floors. */
+const floors: readonly (readonly string[])[] = [
+  ['base'],
+  ['onnx', 'math', 'data', 'search', 'report'],
+  ['runtime'],
+  ['metrics', 'calibrate'],
+  ['rewrite'],
+  ['quantize', 'compress'],
+  ['train'],
+  ['pipeline'],
+  ['jobs'],
+  ['server'],
+  ['cli'],
+]
+const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)))
+const root = resolve('src')
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const files = readdirSync(root, { recursive: true })
+  .map(String)
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('generated'))
+  .map((file) => join(root, file))
+
+const imports: Import[] = files.flatMap((file) =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) => ({
+    from: relative(root, file),
+    to: relative(root, resolve(dirname(file), match[1] ?? '')),
+  })),
+)
+const roomOf = (file: string): string => (file.includes(sep) ? (file.split(sep)[0] ?? '') : '')
+
+describe('the house', () => {
+  it('has only rooms that are on a floor', () => {
+    const rooms = new Set(files.map((file) => roomOf(relative(root, file))).filter((room) => room !== ''))
+    assert.deepEqual(
+      [...rooms].filter((room) => !floorOf.has(room)),
+      [],
+    )
+  })
+
+  it('lets a room import only rooms on lower floors', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      const [here, there] = [roomOf(from), roomOf(to)]
+      return here !== '' && here !== there && (floorOf.get(there) ?? 99) >= (floorOf.get(here) ?? -1)
+    })
+    assert.deepEqual(wrong, [])
+  })
+
+  it('enters a room only by its door', () => {
+    const wrong = imports.filter(
+      ({ from, to }) => roomOf(from) !== roomOf(to) && !/^[a-z]+[\\/]index(\.node)?\.ts$/.test(to),
+    )
+    assert.deepEqual(wrong, [])
+  })
+
+  it('has no circle of files', () => {
+    const next = new Map<string, string[]>()
+    for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to])
+    const done = new Set<string>()
+    const visit = (file: string, path: string[]): void => {
+      assert.ok(!path.includes(file), `circle: ${[...path, file].join(' → ')}`)
+      if (done.has(file)) return
+      for (const to of next.get(file) ?? []) visit(to, [...path, file])
+      done.add(file)
+    }
+    for (const file of next.keys()) visit(file, [])
+  })
+
+  it('uses Node only in files that say so', () => {
+    const wrong = files.filter((file) => {
+      if (/\.node\.ts$/.test(file) || /[\\/]cli[\\/]/.test(file)) return false
+      const text = readFileSync(file, 'utf8')
+      return /from 'node:|import\('node:|from '[^']*\.node\.ts'/.test(text)
+    })
+    assert.deepEqual(
+      wrong.map((file) => relative(root, file)).filter((file) => file !== 'index.ts'),
+      [],
+    )
+  })
+})
