@@ -1,6 +1,6 @@
 // Runs every *.test.ts with node:test through tsx and ends with the line "N passed, N failed".
 // Usage: node scripts/test.mjs [word…]   only files whose path contains one of the words
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const words = process.argv.slice(2)
 
 const files = ['src', 'test', 'demo', 'bench', 'examples']
+  .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))),
   )

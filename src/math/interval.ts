@@ -33,3 +33,20 @@ export function pairedDifference(
     interval: { low: difference - z * standardError, high: difference + z * standardError },
   }
 }
+
+/**
+ * Mid-p McNemar test: how likely two equally good models are to differ at least this much on the samples on which only
+ * one of them is right. 1 when there is no such sample.
+ */
+export function mcNemarP(onlyBefore: number, onlyAfter: number): number {
+  const samples = onlyBefore + onlyAfter
+  const fewer = Math.min(onlyBefore, onlyAfter)
+  // Binomial(samples, 1/2) from its logarithm, so that thousands of samples do not underflow.
+  let logChoose = -samples * Math.LN2
+  let tail = 0
+  for (let k = 0; k < fewer; k++) {
+    tail += Math.exp(logChoose)
+    logChoose += Math.log((samples - k) / (k + 1))
+  }
+  return Math.min(1, 2 * tail + Math.exp(logChoose))
+}

@@ -28,6 +28,15 @@ export function klDivergence(
   return Math.max(0, sum)
 }
 
+/** softmax of `length` values from `from` on. */
+export function softmax(values: ArrayLike<number>, from = 0, length: number = values.length): Float64Array {
+  let highest = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < length; i++) highest = Math.max(highest, values[from + i] ?? 0)
+  const weights = Float64Array.from({ length }, (_, i) => Math.exp((values[from + i] ?? 0) - highest))
+  const sum = weights.reduce((a, b) => a + b, 0)
+  return weights.map((weight) => weight / sum)
+}
+
 function logSoftmax(values: ArrayLike<number>, from: number, length: number): (index: number) => number {
   let highest = Number.NEGATIVE_INFINITY
   for (let i = 0; i < length; i++) highest = Math.max(highest, values[from + i] ?? 0)

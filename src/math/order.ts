@@ -9,8 +9,14 @@ export function quantile(values: readonly number[], p: number): number {
   return low + (high - low) * (at - Math.floor(at))
 }
 
+/** The middle value; the mean of the two middle ones when the count is even; NaN for an empty list. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
+}
+
+/** Interquartile range: how far apart the first and the third quartile are. */
+export function interquartileRange(values: readonly number[]): number {
+  return quantile(values, 0.75) - quantile(values, 0.25)
 }
 
 /** Index of the highest of `length` values from `from` on; the first one if several are equal. NaN never wins. */

@@ -38,3 +38,26 @@ export function sqnrDb(reference: ArrayLike<number>, got: ArrayLike<number>): nu
   sum.add(reference, got)
   return sum.db
 }
+
+/** Mean squared error of two arrays of equal length; 0 for empty ones. */
+export function meanSquaredError(reference: ArrayLike<number>, got: ArrayLike<number>): number {
+  const sum = new SqnrAccumulator()
+  sum.add(reference, got)
+  return sum.count === 0 ? 0 : sum.noise / sum.count
+}
+
+/** Cosine of the angle between two arrays; 1 when both are zero, 0 when one is. */
+export function cosineSimilarity(reference: ArrayLike<number>, got: ArrayLike<number>): number {
+  let dot = 0
+  let a = 0
+  let b = 0
+  for (let i = 0; i < reference.length; i++) {
+    const x = reference[i] ?? 0
+    const y = got[i] ?? 0
+    dot += x * y
+    a += x * x
+    b += y * y
+  }
+  if (a === 0 || b === 0) return a === b ? 1 : 0
+  return dot / Math.sqrt(a * b)
+}

@@ -114,10 +114,7 @@ class WorkerLink {
 
   #start(): Worker {
     if (this.#worker) return this.#worker
-    // From source (tests, tsx) this file ends in .ts, from the package in .js; the worker lies beside it in either form.
-    const worker = new Worker(
-      new URL(import.meta.url.replace(/[^/]+$/, import.meta.url.endsWith('.ts') ? 'worker.node.ts' : 'worker.node.js')),
-    )
+    const worker = startWorker()
     worker.on('message', (reply: Reply) => {
       const waiting = this.#waiting.get(reply.id)
       this.#waiting.delete(reply.id)
@@ -136,4 +133,13 @@ class WorkerLink {
     this.#worker = worker
     return worker
   }
+}
+
+/** From the package the worker lies beside this file; from source (tests) it is TypeScript, and tsx must read it. */
+function startWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.node.js', import.meta.url))
+  const url = JSON.stringify(new URL('./worker.node.ts', import.meta.url).href)
+  return new Worker(`import('tsx/esm/api').then(({ register }) => { register(); return import(${url}) })`, {
+    eval: true,
+  })
 }

@@ -1,0 +1,5 @@
+// linear algebra on flat float64 matrices. Imports nothing but random numbers; big products come in as `Products`.
+export * from './eigen.ts'
+export * from './least-squares.ts'
+export * from './matrix.ts'
+export * from './svd.ts'
