@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { InputError } from '../base/index.ts'
+import { makeNode } from './edit.ts'
+import { readModelFile, writeFileAtomic, writeModelFile } from './files.node.ts'
+import type { Model } from './model.ts'
+import { Tensor } from './tensor.ts'
+import { writeModel } from './write.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-test-'))
+const outside = mkdtempSync(join(tmpdir(), 'onnxpress-outside-'))
+after(() => {
+  rmSync(folder, { recursive: true })
+  rmSync(outside, { recursive: true })
+})
+
+const model: Model = {
+  irVersion: 8,
+  opsets: new Map([['', 13]]),
+  producer: 'test',
+  metadata: new Map(),
+  notes: [],
+  graph: {
+    name: 'g',
+    nodes: [makeNode({ opType: 'Add', inputs: ['x', 'w'], outputs: ['y'] })],
+    initializers: new Map([['w', Tensor.from('float32', [4], [1, 2, 3, 4])]]),
+    inputs: [{ name: 'x', dtype: 'float32', shape: [4] }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: [4] }],
+    valueInfo: new Map(),
+  },
+}
+
+/** Writes the model with its weight said to lie in `location`. */
+function withExternal(name: string, location: string, offset = 0): string {
+  const path = join(folder, name)
+  writeFileSync(path, writeModel(model, { location, minBytes: 1, add: () => offset }))
+  return path
+}
+
+describe('models on disk', () => {
+  it('reads weights that lie in a file beside the model', async () => {
+    writeFileSync(join(folder, 'w.bin'), new Uint8Array(Float32Array.of(0, 5, 6, 7, 8).buffer))
+    const read = await readModelFile(withExternal('good.onnx', 'w.bin', 4))
+    assert.deepEqual(read.graph.initializers.get('w')?.numbers(), [5, 6, 7, 8])
+  })
+
+  it('refuses weights outside the folder: absolute, "..", links', async () => {
+    writeFileSync(join(outside, 'secret.bin'), new Uint8Array(16))
+    symlinkSync(join(outside, 'secret.bin'), join(folder, 'link.bin'))
+    for (const location of ['/etc/passwd', '../secret.bin', 'a/../../secret.bin', 'C:\\secret.bin', 'link.bin'])
+      await assert.rejects(readModelFile(withExternal('bad.onnx', location)), /tensor "w" lies in .*(outside|leaves)/)
+  })
+
+  it('says which bytes of which file are missing', async () => {
+    await assert.rejects(
+      readModelFile(withExternal('short.onnx', 'w.bin', 8)),
+      /bytes 8 to 24 of "w.bin", which has only 20/,
+    )
+    await assert.rejects(readModelFile(withExternal('gone.onnx', 'gone.bin')), /"gone.bin", which is missing/)
+  })
+
+  it('refuses files that are no model in one sentence', async () => {
+    writeFileSync(join(folder, 'empty.onnx'), '')
+    writeFileSync(join(folder, 'text.onnx'), 'this is not a model at all')
+    await assert.rejects(readModelFile(join(folder, 'none.onnx')), /there is no such file/)
+    await assert.rejects(readModelFile(folder), /it is a folder/)
+    await assert.rejects(readModelFile(join(folder, 'empty.onnx')), /the file is empty/)
+    await assert.rejects(readModelFile(join(folder, 'text.onnx')), InputError)
+  })
+
+  it('writes what it read, and leaves no temporary file', async () => {
+    const path = join(folder, 'out.onnx')
+    await writeModelFile(model, path)
+    assert.deepEqual(writeModel(await readModelFile(path)), writeModel(model))
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith('.tmp')),
+      [],
+    )
+  })
+
+  it('leaves an existing file untouched when writing fails', async () => {
+    await assert.rejects(writeFileAtomic(join(folder, 'no', 'such', 'folder.onnx'), 'x'), /cannot write/)
+  })
+})
