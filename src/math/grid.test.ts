@@ -54,7 +54,14 @@ describe('the integer grid', () => {
   it('gives an empty or denormal range scale 1 and zero point 0', () => {
     assert.deepEqual(asymmetricGrid(0, 0, 'uint8'), { scale: 1, zeroPoint: 0 })
     assert.deepEqual(asymmetricGrid(0, 1e-45, 'uint8'), { scale: 1, zeroPoint: 0 })
+    assert.deepEqual(asymmetricGrid(0, 0, 'int8'), { scale: 1, zeroPoint: 0 })
     assert.deepEqual(symmetricGrid(0, 'int8'), { scale: 1, zeroPoint: 0 })
+  })
+
+  it('keeps an empty range inside its bound too', () => {
+    const bound = { low: 0, high: 6 }
+    const range = effectiveRange(asymmetricGrid(0, 0, 'int8', bound), 'int8')
+    assert.ok(range.low === 0 && range.high > 5.99 && range.high <= 6)
   })
 
   it('refuses ranges that are not finite', () => {

@@ -42,7 +42,8 @@ const smallestNormal = 2 ** -126
 /**
  * The asymmetric grid over [low, high], widened to hold zero (arXiv 1712.05877, section 2.1). The scale is float32.
  * With `bound`, the range of an activation in front, no code lies outside it: only then does ONNX Runtime run
- * Conv + Relu or Conv + Clip in integers. A range of zero, or one too small for float32, gives scale 1, zero point 0.
+ * Conv + Relu or Conv + Clip in integers. A range of zero, or one too small for float32, gives scale 1, zero point 0 (less, and
+ * the lowest code, where the bound asks for it).
  * @throws InputError when an end is NaN or infinite
  */
 export function asymmetricGrid(
@@ -61,7 +62,10 @@ export function asymmetricGrid(
   const to = Math.min(Math.max(high, 0), highest)
   const exact = (to - from) / (codes.high - codes.low)
   const scale = Math.fround(exact)
-  if (!(scale >= smallestNormal)) return { scale: 1, zeroPoint: 0 }
+  if (!(scale >= smallestNormal)) {
+    const zeroPoint = lowest === 0 ? codes.low : 0
+    return { scale: within(1, codes.low - zeroPoint, codes.high - zeroPoint, lowest, highest), zeroPoint }
+  }
   // From the unrounded scale: [−1, 1] is a tie and goes to 128, as in ONNX Runtime's own quantiser.
   const zeroPoint = clamp(roundToEven(codes.low - from / exact), codes.low, codes.high)
   return { scale: within(scale, codes.low - zeroPoint, codes.high - zeroPoint, lowest, highest), zeroPoint }

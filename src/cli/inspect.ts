@@ -1,0 +1,53 @@
+// onnxpress inspect MODEL: loads what it needs only when it runs, so that --help stays fast.
+import type { Inspection } from '../pipeline/index.ts'
+
+/** Runs the command and prints a table, or one JSON object. */
+export async function inspectCommand(path: string, options: { readonly json?: boolean }): Promise<void> {
+  const [{ readModelFile }, { openRuntime }, { inspect }, { stat }] = await Promise.all([
+    import('../onnx/index.node.ts'),
+    import('../runtime/index.node.ts'),
+    import('../pipeline/index.ts'),
+    import('node:fs/promises'),
+  ])
+  const model = await readModelFile(path)
+  const { size: sizeBytes } = await stat(path)
+  const runtime = await openRuntime()
+  try {
+    const inspection = await inspect(model, runtime)
+    const text = options.json ? JSON.stringify({ ...inspection, sizeBytes }) : table(path, inspection, sizeBytes)
+    process.stdout.write(`${text}\n`)
+  } finally {
+    await runtime.close()
+  }
+}
+
+function table(path: string, inspection: Inspection, sizeBytes: number): string {
+  const values = (list: Inspection['inputs']) =>
+    list
+      .map((value) => `${value.name} ${value.dtype ?? '?'}[${value.shape?.map((dim) => dim ?? '?') ?? '…'}]`)
+      .join(', ')
+  const rows = inspection.layers.map((layer) => [
+    layer.name,
+    layer.op,
+    layer.macs === undefined ? '-' : String(layer.macs),
+    String(layer.parameters),
+    layer.rangeSpread === undefined ? '-' : layer.rangeSpread.toFixed(1),
+    layer.reason ?? '',
+  ])
+  const header = ['layer', 'op', 'MACs', 'parameters', 'range spread', '']
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd()
+  return [
+    `${path}: ${sizeBytes} bytes, opset ${inspection.opset}, IR ${inspection.irVersion}, ${inspection.parameters} parameters${inspection.macs === undefined ? '' : `, ${inspection.macs} MACs`}`,
+    `inputs   ${values(inspection.inputs)}`,
+    `outputs  ${values(inspection.outputs)}`,
+    '',
+    line(header),
+    ...rows.map(line),
+    ...inspection.notes.map((note) => `note: ${note}`),
+  ].join('\n')
+}

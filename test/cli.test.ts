@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+
+const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
+const models = join(shared, 'models')
+const env = { ...process.env, NODE_OPTIONS: '' }
+const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.js', ...args], { encoding: 'utf8', env })
+
+describe('the built command line', () => {
+  before(() => {
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+      env,
+      stdio: 'pipe',
+    })
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'onnxpress-cli-'))
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('prints help and version with exit code 0', () => {
+    assert.match(run('--help').stdout, /inspect/)
+    assert.equal(
+      run('--version').stdout.trim(),
+      (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version,
+    )
+  })
+
+  it('suggests the right option for a mistyped one, with exit code 2', () => {
+    const { status, stderr } = run('inspect', '--jsonn', 'x.onnx')
+    assert.equal(status, 2)
+    assert.match(stderr, /--json/)
+  })
+
+  it('says in one sentence, with exit code 3, that a file is missing', () => {
+    const { status, stderr, stdout } = run('inspect', join(folder, 'none.onnx'))
+    assert.equal(status, 3)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^cannot read .*none\.onnx: there is no such file\n$/)
+  })
+
+  const manifest = join(models, 'manifest.json')
+  it('inspects models of the manifest', { skip: existsSync(manifest) ? false : `no models at ${models}` }, () => {
+    const entries = JSON.parse(readFileSync(manifest, 'utf8')) as {
+      file: string
+      parameters: number | null
+      opset: number
+      task: string
+    }[]
+    for (const entry of entries.filter(({ task }) => task === 'image-classification')) {
+      const { status, stdout } = run('inspect', join(models, entry.file), '--json')
+      assert.equal(status, 0, entry.file)
+      const result = JSON.parse(stdout) as { parameters: number; opset: number; macs?: number; layers: unknown[] }
+      assert.equal(result.parameters, entry.parameters, entry.file)
+      assert.equal(result.opset, entry.opset)
+      assert.ok((result.macs ?? 0) > 0 || entry.file.includes('cntk'), entry.file)
+    }
+  })
+})
