@@ -3,7 +3,9 @@ import { isValueType, makeArray, sizeOf, type TensorValue } from '../base/index.
 import {
   allNodes,
   channelRanges,
+  constantOf,
   isFloat,
+  isOp,
   layersOf,
   type Model,
   macsOf,
@@ -105,8 +107,9 @@ function countParameters(model: Model): number {
   }
   add(model.graph.initializers.values())
   for (const node of allNodes(model.graph)) {
+    const constant = isOp(node, 'Constant') ? constantOf(node) : undefined
+    if (constant) add([constant])
     for (const attribute of node.attributes.values()) {
-      if (attribute.type === 'tensor' && node.opType === 'Constant') add([attribute.value])
       if (attribute.type === 'graph') add(attribute.value.initializers.values())
       if (attribute.type === 'graphs') for (const graph of attribute.value) add(graph.initializers.values())
     }
