@@ -42,8 +42,8 @@ const smallestNormal = 2 ** -126
 /**
  * The asymmetric grid over [low, high], widened to hold zero (arXiv 1712.05877, section 2.1). The scale is float32.
  * With `bound`, the range of an activation in front, no code lies outside it: only then does ONNX Runtime run
- * Conv + Relu or Conv + Clip in integers. A range of zero, or one too small for float32, gives scale 1, zero point 0 (less, and
- * the lowest code, where the bound asks for it).
+ * Conv + Relu or Conv + Clip in integers. A range of zero, or one too small for float32, gives scale 1, zero point 0;
+ * a bound makes that scale smaller, and a lower bound of 0 makes the zero point the lowest code.
  * @throws InputError when an end is NaN or infinite
  */
 export function asymmetricGrid(
