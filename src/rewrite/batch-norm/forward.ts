@@ -1,0 +1,126 @@
+// BatchNormalization → layer: W'[o,i] = W[o,i]·G[i], b'[o] = b[o] + Σ W[o,i]·h[i]. Only where no padded value is seen.
+import {
+  floatAttribute,
+  type GraphEditor,
+  intAttribute,
+  intsAttribute,
+  isOp,
+  type Node,
+  nodeName,
+  type Shapes,
+  stringAttribute,
+} from '../../onnx/index.ts'
+import type { Affine } from './affine.ts'
+import { type ChannelMap, featureChannels, moveChannels } from './channel-map.ts'
+import { biasOf, type FoldableLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
+
+/** A layer that takes an affine map of its input, and the channel that each of its inputs belongs to. */
+export interface Receiver {
+  readonly layer: FoldableLayer
+  readonly channelOf: (input: number) => number
+}
+
+/** All layers that a value reaches, or why one of its readers cannot take the map. */
+export function receiversOf(
+  editor: GraphEditor,
+  shapes: Shapes,
+  affine: Affine,
+  value: string,
+  map: ChannelMap = 'axis 1',
+): Receiver[] | string {
+  if (editor.isOutput(value)) return 'its output is a graph output'
+  if (editor.isCaptured(value)) return 'its output is read by a sub-graph'
+  const found: Receiver[] = []
+  for (const node of editor.consumers(value)) {
+    const receivers = receive(editor, shapes, affine, value, map, node)
+    if (typeof receivers === 'string') return `${nodeName(node)} ${receivers}`
+    found.push(...receivers)
+  }
+  return found
+}
+
+function receive(
+  editor: GraphEditor,
+  shapes: Shapes,
+  affine: Affine,
+  value: string,
+  map: ChannelMap,
+  node: Node,
+): Receiver[] | string {
+  if (node.inputs.filter((name) => name === value).length > 1 || node.inputs[0] !== value)
+    return `is ${node.opType} and reads it in another way than as its data`
+  const on = (next: ChannelMap): Receiver[] | string => receiversOf(editor, shapes, affine, node.outputs[0] ?? '', next)
+  const rises = affine.scale.every((scale) => scale > 0)
+  switch (isOp(node, node.opType) ? node.opType : '') {
+    case 'Identity':
+    case 'Dropout':
+      return on(map)
+    case 'GlobalAveragePool':
+      return map === 'axis 1' ? on(map) : 'pools what was reshaped'
+    case 'AveragePool':
+      if (map !== 'axis 1') return 'pools what was reshaped'
+      return !isPadded(node) || intAttribute(node, 'count_include_pad', 0) === 0 ? on(map) : 'averages over padding'
+    case 'GlobalMaxPool':
+    case 'MaxPool':
+      if (map !== 'axis 1') return 'pools what was reshaped'
+      return rises ? on(map) : 'takes a maximum, and a factor is not positive'
+    case 'Flatten':
+    case 'Reshape':
+    case 'Transpose': {
+      const next = moveChannels(editor, shapes, map, node)
+      return typeof next === 'string' ? next : on(next)
+    }
+    case 'Conv':
+    case 'ConvTranspose':
+    case 'Gemm':
+    case 'MatMul':
+      return receiveInLayer(editor, shapes, affine, map, node)
+    default:
+      return `is ${node.opType}, which an affine map does not pass`
+  }
+}
+
+function receiveInLayer(
+  editor: GraphEditor,
+  shapes: Shapes,
+  { scale, shift }: Affine,
+  map: ChannelMap,
+  node: Node,
+): Receiver[] | string {
+  const layer = foldableLayer(editor, node)
+  if (typeof layer === 'string') return `cannot take it: ${layer}`
+  const inputs = layer.view.inputsPerGroup * layer.view.groups
+  if (isOp(node, 'Conv', 'ConvTranspose')) {
+    if (map !== 'axis 1' || inputs !== scale.length) return 'reads other channels'
+    const shifts = shift.some((value) => value !== 0)
+    if (shifts && isOp(node, 'ConvTranspose')) return 'is ConvTranspose, whose borders see fewer taps'
+    if (shifts && isPadded(node)) return 'pads its input with zeros, after the shift'
+    return [{ layer, channelOf: (input) => input }]
+  }
+  // What a Gemm reads has rank 2: without a Reshape before it, its features are the channels.
+  if (map === 'axis 1' && isOp(node, 'Gemm') && inputs === scale.length) return [{ layer, channelOf: (input) => input }]
+  const channels = featureChannels(shapes, map, node.inputs[0] ?? '')
+  if (channels?.length !== inputs) return 'reads features that are not whole channels, or were never observed'
+  return [{ layer, channelOf: (input) => channels[input] ?? 0 }]
+}
+
+/** Does a window reach over the border? Padding set to anything but none counts. */
+function isPadded(node: Node): boolean {
+  const auto = stringAttribute(node, 'auto_pad', 'NOTSET')
+  if (auto !== 'NOTSET') return auto !== 'VALID'
+  return (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0)
+}
+
+/** Writes the map into a layer that receives it. */
+export function foldForward(editor: GraphEditor, { layer, channelOf }: Receiver, { scale, shift }: Affine): void {
+  const { view, node } = layer
+  const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1
+  const channel = (o: number, i: number) =>
+    channelOf(Math.floor((o * view.groups) / view.outputs) * view.inputsPerGroup + i)
+  const bias = biasOf(layer)
+  const values = layer.weight.floats()
+  forEachWeight(view, (at, o, i) => {
+    bias[o] = (bias[o] ?? 0) + alpha * (values[at] ?? 0) * (shift[channel(o, i)] ?? 0)
+  })
+  writeLayer(editor, layer, (value, o, i) => value * (scale[channel(o, i)] ?? 1), bias)
+}

@@ -1,0 +1,82 @@
+// Writing folded weights and biases back into a layer, through its own view of the weight.
+import {
+  floatAttr,
+  floatAttribute,
+  type GraphEditor,
+  intAttribute,
+  isOp,
+  type Layer,
+  layerOf,
+  type Node,
+  type WeightView,
+} from '../../onnx/index.ts'
+import { doublesOf, floatTensor } from '../float-tensor.ts'
+
+/** A layer whose weight and bias can be rewritten. */
+export interface FoldableLayer extends Layer {
+  readonly view: WeightView
+}
+
+/** The node as a layer that can take a fold, or why it cannot. */
+export function foldableLayer(editor: GraphEditor, node: Node): FoldableLayer | string {
+  const layer = layerOf(node, (value) => editor.constant(value))
+  if (!layer) return 'its weight is no constant'
+  const { view } = layer
+  if (!view) return 'its weight has no output channels to fold into'
+  if (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 1) return 'its input is transposed'
+  if (node.inputs[2] && !layer.bias) return 'its bias is no constant'
+  const { bias } = layer
+  if (bias && ((bias.size !== view.outputs && bias.size !== 1) || (bias.shape.at(-1) ?? bias.size) !== bias.size))
+    return `its bias has shape [${bias.shape}], not one number an output`
+  return { ...layer, view }
+}
+
+/** The bias of a layer, one number an output (zeros when it has none); a Gemm's beta is applied. */
+export function biasOf(layer: FoldableLayer): Float64Array {
+  const { bias, view, node } = layer
+  if (!bias) return new Float64Array(view.outputs)
+  const values = doublesOf(bias)
+  const beta = isOp(node, 'Gemm') ? floatAttribute(node, 'beta', 1) : 1
+  return Float64Array.from({ length: view.outputs }, (_, o) => beta * (values[bias.size === 1 ? 0 : o] ?? 0))
+}
+
+/**
+ * Gives a layer new weights, `change(old, o, i)` for output channel o and input channel i inside the group, and a new
+ * bias. Other users of the old tensors keep them. A MatMul gets its bias as an Add.
+ */
+export function writeLayer(
+  editor: GraphEditor,
+  layer: FoldableLayer,
+  change: (value: number, output: number, input: number) => number,
+  bias: Float64Array,
+): void {
+  const { node, weight, view } = layer
+  const values = doublesOf(weight)
+  forEachWeight(view, (at, o, i) => {
+    values[at] = change(values[at] ?? 0, o, i)
+  })
+  editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
+  if (!isOp(node, 'MatMul')) {
+    if (!layer.bias && bias.every((value) => value === 0)) return
+    if (node.attributes.has('beta')) node.attributes.set('beta', floatAttr(1))
+    const hint = node.inputs[2] || `${node.inputs[layer.weightIndex]}_bias`
+    editor.setConstant(node, 2, floatTensor(weight.dtype, [view.outputs], bias), hint)
+  } else if (bias.some((value) => value !== 0)) {
+    const output = node.outputs[0] ?? ''
+    const product = editor.freshName(`${output}_product`)
+    editor.setOutput(node, 0, product)
+    const shift = editor.addTensor(`${output}_bias`, floatTensor(weight.dtype, [view.outputs], bias))
+    editor.addNode({ opType: 'Add', name: `${node.name}_bias`, inputs: [product, shift], outputs: [output] })
+  }
+}
+
+/** Visits every element of a weight: its place in the tensor, output channel, input channel inside the group. */
+export function forEachWeight(view: WeightView, visit: (at: number, output: number, input: number) => void): void {
+  for (let o = 0; o < view.outputs; o++) {
+    const base = view.offset(o)
+    for (let i = 0; i < view.inputsPerGroup; i++) {
+      const start = base + i * view.inputStride
+      for (let u = 0; u < view.positions; u++) visit(start + u * view.positionStride, o, i)
+    }
+  }
+}

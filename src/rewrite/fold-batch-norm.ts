@@ -1,0 +1,70 @@
+// BatchNormalization disappears: into the layer before it, else the layers behind it, else into a depthwise Conv.
+import type { GraphEditor, Node, Shapes } from '../onnx/index.ts'
+import { compose, normOf, rescale } from './batch-norm/affine.ts'
+import { foldBackward } from './batch-norm/backward.ts'
+import { foldForward, receiversOf } from './batch-norm/forward.ts'
+import { namesOf, type Run, runAfter } from './batch-norm/run.ts'
+import { replaceStandalone } from './batch-norm/standalone.ts'
+import { editModel, type PassLog } from './edit-pass.ts'
+import { defineRewrite, type Rewrite } from './rewrite.ts'
+
+/**
+ * Folds BatchNormalization, BN(x) = G·x + h with G = γ/√(v + ε) and h = β − μ·G. Exact; float64, rounded once.
+ * 1. backward into Conv, ConvTranspose, Gemm or MatMul, together with Mul/Add/Sub/Div by constants for each channel;
+ * 2. forward into all layers that read it, when none of them sees a padded value;
+ * 3. what is left becomes a depthwise 1×1 Conv, or Mul and Add where the rank is 2.
+ * Statistics (mean β, deviation |γ|) are kept under the name of the layer's output; near-dead channels are said.
+ * @throws InputError when a variance is negative or a parameter is not finite, naming the node and the channel
+ */
+export const foldBatchNorm: Rewrite = defineRewrite({
+  name: 'fold-batch-norm',
+  kind: 'exact',
+  summary: 'folds BatchNormalization, and Mul/Add by constants, into the layers around them',
+  apply: (model, context) =>
+    editModel(model, context, (editor, log) => {
+      const blocked = foldBackward(editor, log, context.shapes)
+      for (const node of editor.nodes('BatchNormalization'))
+        if (editor.has(node)) foldRest(editor, log, context.shapes, node, blocked.get(node))
+    }),
+})
+
+/** A BatchNormalization that no layer before it could take. */
+function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node, blocked = 'no layer before it'): void {
+  const norm = normOf(editor, node)
+  if (typeof norm === 'string') {
+    log.left(node, norm)
+    return
+  }
+  const input = node.inputs[0] ?? ''
+  const run = runBehind(editor, shapes, node, norm.scale.length)
+  const affine = compose(norm, run ?? { scale: norm.scale.map(() => 1), shift: norm.shift.map(() => 0) })
+  const followers = run?.nodes ?? []
+  const output = followers.at(-1)?.outputs[0] ?? node.outputs[0] ?? ''
+  const receivers = receiversOf(editor, shapes, affine, output)
+  if (typeof receivers !== 'string') {
+    for (const each of [node, ...followers]) editor.removeNode(each)
+    editor.redirect(output, input)
+    for (const receiver of receivers) foldForward(editor, receiver, affine)
+    if (!log.statistics.has(input)) log.statistics.set(input, norm.input)
+    const names = receivers.map(({ layer }) => layer.name).join(', ')
+    log.changed(node, `${namesOf([node, ...followers])} folded forward into ${names}`)
+    return
+  }
+  const became = replaceStandalone(editor, shapes, node, followers, affine)
+  const why = `${blocked}; ${receivers}`
+  if (became === undefined) {
+    log.left(node, `the rank of its input was never observed; ${why}`)
+    return
+  }
+  log.statistics.set(output, run ? rescale(norm.output, run) : norm.output)
+  log.changed(node, `${namesOf([node, ...followers])} became ${became} (${why})`)
+}
+
+/** The affine nodes right behind a BatchNormalization; no Transpose among them, since they have to go with it. */
+function runBehind(editor: GraphEditor, shapes: Shapes, node: Node, channels: number): Run | undefined {
+  const rank = shapes.get(node.outputs[0] ?? '')?.dims.length
+  if (rank === undefined) return undefined
+  const run = runAfter(editor, node.outputs[0] ?? '', { channels, fromEnd: 1 - rank, rank })
+  const touching = run.nodes.every((each, i) => each.inputs.includes((run.nodes[i - 1] ?? node).outputs[0] ?? ''))
+  return touching ? run : undefined
+}
