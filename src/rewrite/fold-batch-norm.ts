@@ -37,27 +37,23 @@ function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node,
   }
   const input = node.inputs[0] ?? ''
   const run = runBehind(editor, shapes, node, norm.scale.length)
-  const affine = compose(norm, run ?? { scale: norm.scale.map(() => 1), shift: norm.shift.map(() => 0) })
   const followers = run?.nodes ?? []
+  const affine = run ? compose(norm, run) : norm
   const output = followers.at(-1)?.outputs[0] ?? node.outputs[0] ?? ''
+  const names = namesOf([node, ...followers])
   const receivers = receiversOf(editor, shapes, affine, output)
-  if (typeof receivers !== 'string') {
-    for (const each of [node, ...followers]) editor.removeNode(each)
-    editor.redirect(output, input)
-    for (const receiver of receivers) foldForward(editor, receiver, affine)
-    if (!log.statistics.has(input)) log.statistics.set(input, norm.input)
-    const names = receivers.map(({ layer }) => layer.name).join(', ')
-    log.changed(node, `${namesOf([node, ...followers])} folded forward into ${names}`)
+  if (typeof receivers === 'string') {
+    const became = replaceStandalone(editor, shapes, node, followers, affine)
+    if (became) log.changed(node, `${names} became ${became} (${blocked}; ${receivers})`)
+    else log.left(node, `the rank of its input was never observed (${blocked}; ${receivers})`)
+    if (became) log.statistics.set(output, run ? rescale(norm.output, run) : norm.output)
     return
   }
-  const became = replaceStandalone(editor, shapes, node, followers, affine)
-  const why = `${blocked}; ${receivers}`
-  if (became === undefined) {
-    log.left(node, `the rank of its input was never observed; ${why}`)
-    return
-  }
-  log.statistics.set(output, run ? rescale(norm.output, run) : norm.output)
-  log.changed(node, `${namesOf([node, ...followers])} became ${became} (${why})`)
+  for (const each of [node, ...followers]) editor.removeNode(each)
+  editor.redirect(output, input)
+  for (const receiver of receivers) foldForward(editor, receiver, affine)
+  if (!log.statistics.has(input)) log.statistics.set(input, norm.input)
+  log.changed(node, `${names} folded forward into ${receivers.map(({ layer }) => layer.name).join(', ')}`)
 }
 
 /** The affine nodes right behind a BatchNormalization; no Transpose among them, since they have to go with it. */

@@ -31,7 +31,8 @@ export const foldConstants: Rewrite = defineRewrite({
           continue
         const value = evaluate(node, inputs)
         if (!value) {
-          if (node.opType in rules) log.left(node, 'its value is too large, or of a type that is not computed here')
+          if (node.opType in rules)
+            log.left(node, 'its value is too large, not defined, or of a type that is not computed here')
           continue
         }
         // Readers of a copied constant read the original: the file should not hold it twice.

@@ -1,7 +1,10 @@
-// rewrite: same function, better form — node names, opset lifting, constant and BatchNorm folding.
-// Imports base, onnx, math, runtime, metrics and calibrate; never quantize, compress or pipeline.
+// rewrite: same function, better form — folding, normalising, opset lifting; each checked after it was applied.
+// Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
+
+export * from './float-tensor.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'
-export { liftOpset } from './lift-opset.ts'
+export { liftOpset, liftOpsetTo } from './lift-opset.ts'
 export { nameNodes } from './name-nodes.ts'
+export { passes, passNamed } from './passes.ts'
 export * from './rewrite.ts'

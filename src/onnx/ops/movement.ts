@@ -7,7 +7,6 @@ const homogeneous = (op: string): OpFacts => defineOp({ op, homogeneous: true })
 export const movementOps: readonly OpFacts[] = [
   ...[
     'Identity',
-    'Dropout',
     'Reshape',
     'Flatten',
     'Transpose',
@@ -25,6 +24,12 @@ export const movementOps: readonly OpFacts[] = [
     'GlobalMaxPool',
     'ReverseSequence',
   ].map(moves),
+  defineOp({
+    op: 'Dropout',
+    movesData: true,
+    homogeneous: true,
+    dtype: (_node, index, inputs) => (index === 1 ? 'bool' : inputs(0)),
+  }),
   defineOp({
     op: 'MaxPool',
     movesData: true,

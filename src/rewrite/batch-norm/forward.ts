@@ -59,7 +59,7 @@ function receive(
       return map === 'axis 1' ? on(map) : 'pools what was reshaped'
     case 'AveragePool':
       if (map !== 'axis 1') return 'pools what was reshaped'
-      return !isPadded(node) || intAttribute(node, 'count_include_pad', 0) === 0 ? on(map) : 'averages over padding'
+      return countsPadding(node) ? 'averages over padding' : on(map)
     case 'GlobalMaxPool':
     case 'MaxPool':
       if (map !== 'axis 1') return 'pools what was reshaped'
@@ -109,6 +109,13 @@ function isPadded(node: Node): boolean {
   const auto = stringAttribute(node, 'auto_pad', 'NOTSET')
   if (auto !== 'NOTSET') return auto !== 'VALID'
   return (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0)
+}
+
+/** Does an AveragePool count elements beyond the border? With ceil_mode the last window may reach over it, too. */
+function countsPadding(node: Node): boolean {
+  return (
+    intAttribute(node, 'count_include_pad', 0) === 1 && (isPadded(node) || intAttribute(node, 'ceil_mode', 0) === 1)
+  )
 }
 
 /** Writes the map into a layer that receives it. */

@@ -1,0 +1,64 @@
+// All passes, in the order in which they are applied by default. A new pass is one file and one line here.
+import { UsageError } from '../base/index.ts'
+import { activationBeforePool } from './activation-before-pool.ts'
+import { explicitPads } from './explicit-pads.ts'
+import { foldBatchNorm } from './fold-batch-norm.ts'
+import { foldConstants } from './fold-constants.ts'
+import { liftOpset } from './lift-opset.ts'
+import { nameNodes } from './name-nodes.ts'
+import { normalizeGemm } from './normalize-gemm.ts'
+import { pointwiseToGemm } from './pointwise-to-gemm.ts'
+import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
+import { removeIdentity } from './remove-identity.ts'
+import type { Rewrite } from './rewrite.ts'
+
+/** The passes in default order. */
+export const passes: readonly Rewrite[] = listed([
+  nameNodes,
+  liftOpset,
+  foldConstants,
+  removeIdentity,
+  explicitPads,
+  foldBatchNorm,
+  normalizeGemm,
+  pointwiseToGemm,
+  activationBeforePool,
+  reduceMeanToPool,
+])
+
+/** Throws when two passes have the same name. */
+export function listed(list: readonly Rewrite[]): readonly Rewrite[] {
+  const names = new Set<string>()
+  for (const { name } of list) {
+    if (names.has(name)) throw new Error(`pass "${name}" is listed twice`)
+    names.add(name)
+  }
+  return list
+}
+
+/**
+ * The pass of a name, as in recipes and on the command line.
+ * @throws UsageError for an unknown name, with the nearest known one
+ */
+export function passNamed(name: string): Rewrite {
+  const found = passes.find((pass) => pass.name === name)
+  if (found) return found
+  const names = passes.map((pass) => pass.name)
+  const [nearest] = names
+    .map((known) => ({ known, edits: editDistance(name, known) }))
+    .sort((a, b) => a.edits - b.edits)
+  const hint = nearest && nearest.edits <= 4 ? `did you mean "${nearest.known}"?` : `the passes are ${names.join(', ')}`
+  throw new UsageError(`there is no pass "${name}"; ${hint}`)
+}
+
+/** Levenshtein distance: letters to insert, delete or replace. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1]
+    for (let j = 0; j < b.length; j++)
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length] ?? 0
+}
