@@ -1,0 +1,40 @@
+// The nouns of this room: what a model expects, one sample for it, a data set of samples.
+import type { TensorValue } from '../base/index.ts'
+import type { Preprocess } from './preprocess.ts'
+
+/**
+ * A model input as declared. In `shape` a number is a fixed size, a string a named dynamic one, null an unnamed one.
+ * `ValueInfo` of the onnx room fits.
+ */
+export interface InputSpec {
+  readonly name: string
+  readonly dtype?: string
+  readonly shape?: readonly (number | string | null)[]
+}
+
+/** The class of a sample, or one class per position (-1 where there is none). */
+export type Label = number | readonly number[]
+
+/** One sample: a value for every model input, each with a leading axis of 1, so that `concatValues` makes a batch. */
+export interface Sample {
+  readonly id: string
+  readonly inputs: Readonly<Record<string, TensorValue>>
+  readonly label?: Label
+}
+
+/** Samples that are read when they are asked for; memory does not grow with their number. */
+export interface Dataset {
+  readonly name: string
+  readonly size: number
+  readonly hasLabels: boolean
+  readonly classes?: number
+  readonly classNames?: readonly string[]
+  /** What was assumed or met, a sentence each. Grows while samples are read (grey pictures, EXIF orientation). */
+  readonly notes: readonly string[]
+  /** The preprocessing in force, with everything that was derived from the model; absent when there is none. */
+  readonly preprocess?: Preprocess
+  /** A stable name of the sample: the file, or the file and its row. */
+  id(index: number): string
+  /** Reads one sample. @throws InputError when it cannot be read, CancelledError when `signal` was aborted */
+  sample(index: number, signal?: AbortSignal): Promise<Sample>
+}

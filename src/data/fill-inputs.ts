@@ -1,0 +1,58 @@
+// Inputs the samples say nothing about: zeros (ones for masks), said aloud; more than one float input is refused.
+import { InputError, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
+import { isFloatType } from './convert.ts'
+import type { InputSpec } from './dataset.ts'
+import { concreteShapes, type GivenShapes, inputType, printInput } from './input-shape.ts'
+
+type Values = Readonly<Record<string, TensorValue>>
+
+export interface Filling {
+  /** What is assumed, a sentence each. */
+  readonly notes: readonly string[]
+  /** Adds the missing inputs to the values of one sample. */
+  readonly fill: (values: Values) => Values
+}
+
+/**
+ * Prepares values for the inputs that are not in `fed`: zeros, or ones for an integer input called "…mask", as
+ * transformers name it. Named dynamic dims get the sizes they have in the sample.
+ * @throws InputError naming the inputs when more than one of them is float: zeros there would say nothing of the model
+ */
+export function fillingFor(inputs: readonly InputSpec[], fed: ReadonlySet<string>, shapes: GivenShapes = {}): Filling {
+  const missing = inputs.filter((input) => !fed.has(input.name))
+  const floats = missing.filter((input) => isFloatType(input.dtype ?? ''))
+  if (floats.length > 1) {
+    const names = floats.map((input) => `"${input.name}" ${printInput(input)}`).join(', ')
+    throw new InputError(
+      `the samples have no values for the inputs ${names}; describe them in a JSON file with "inputs", or yield them from a module`,
+    )
+  }
+  return {
+    notes: missing.map((input) => `input "${input.name}" has no data in the samples and is fed ${wordFor(input)}`),
+    fill: (values) => {
+      if (missing.length === 0) return values
+      const known = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.dims]))
+      const concrete = concreteShapes(inputs, { ...shapes, ...known })
+      const filled: Record<string, TensorValue> = { ...values }
+      for (const input of missing)
+        filled[input.name] = constantValue(input, concrete.get(input.name) ?? [], isMask(input) ? 1 : 0)
+      return filled
+    },
+  }
+}
+
+function isMask(input: InputSpec): boolean {
+  return !isFloatType(input.dtype ?? '') && /mask$/i.test(input.name)
+}
+
+function wordFor(input: InputSpec): string {
+  return isMask(input) ? 'ones' : 'zeros'
+}
+
+/** A value of these dims that is the same number everywhere. */
+export function constantValue(input: InputSpec, dims: readonly number[], constant: number): TensorValue {
+  const dtype = inputType(input)
+  const data = makeArray(dtype, sizeOf(dims))
+  if (constant !== 0) for (let index = 0; index < data.length; index++) setElement(data, index, constant)
+  return { dtype, dims, data }
+}

@@ -1,0 +1,17 @@
+// data: samples — what a data set is, choosing, reading ahead, batching, preprocessing and resizing of decoded pictures.
+// Imports only base; sharp and the file system are behind index.node.ts.
+export * from './batch.ts'
+export * from './choose.ts'
+export * from './complete-preprocess.ts'
+export * from './convert.ts'
+export * from './dataset.ts'
+export * from './float16.ts'
+export * from './input-shape.ts'
+export * from './picture.ts'
+export * from './picture-tensor.ts'
+export * from './preprocess.ts'
+export * from './presets.ts'
+export * from './read-samples.ts'
+export * from './resize.ts'
+export * from './resize-kernel.ts'
+export * from './sources/random.ts'

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { UnsupportedError } from '../base/index.ts'
+import { concreteShapes, inputType } from './input-shape.ts'
+
+const input = (name: string, ...shape: (number | string | null)[]) => ({ name, dtype: 'float32', shape })
+
+describe('concreteShapes', () => {
+  it('makes the batch 1, pictures 224, sequences 16', () => {
+    const shapes = concreteShapes([input('a', 'N', 3, null, null), input('b', null, null), input('c', 1, 'len')])
+    assert.deepEqual(
+      [...shapes.values()],
+      [
+        [1, 3, 224, 224],
+        [1, 16],
+        [1, 16],
+      ],
+    )
+  })
+
+  it('takes the first dynamic axis for the batch when the first axis is no 1', () => {
+    assert.deepEqual(concreteShapes([input('state', 2, null, 128)]).get('state'), [2, 1, 128])
+  })
+
+  it('gives equal names equal sizes, the given ones first', () => {
+    const inputs = [input('mask', 'batch', 'len'), input('ids', 'batch', 'len')]
+    assert.deepEqual(concreteShapes(inputs, { ids: [1, 9] }).get('mask'), [1, 9])
+  })
+
+  it('refuses a given shape that does not fit, or for no input', () => {
+    assert.throws(() => concreteShapes([input('a', 'N', 3)], { a: [1, 4] }), /\[1,4\].*"a".*float32\[N,3\]/)
+    assert.throws(() => concreteShapes([input('a', 'N', 3)], { b: [1, 3] }), /"b".*its inputs are a/)
+  })
+})
+
+describe('inputType', () => {
+  it('refuses inputs that are no numbers', () => {
+    assert.throws(() => inputType({ name: 's', dtype: 'string', shape: [1] }), UnsupportedError)
+  })
+})

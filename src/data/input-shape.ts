@@ -1,0 +1,72 @@
+// Concrete dims for a model input: declared sizes, `--shape`, else small values that most models accept.
+import { InputError, isValueType, UnsupportedError, type ValueType } from '../base/index.ts'
+import type { InputSpec } from './dataset.ts'
+
+/** Dims the caller gave for inputs, by name, batch axis included. */
+export type GivenShapes = Readonly<Record<string, readonly number[]>>
+
+/** `float32[N,3,224,224]`, as in error messages. */
+export function printInput(input: InputSpec): string {
+  return `${input.dtype ?? 'unknown'}[${(input.shape ?? ['?']).map((dim) => dim ?? '?').join()}]`
+}
+
+/** The element type of an input. @throws UnsupportedError when values of it cannot be made here */
+export function inputType(input: InputSpec): ValueType {
+  if (input.dtype !== undefined && isValueType(input.dtype)) return input.dtype
+  throw new UnsupportedError(
+    `input "${input.name}" is ${printInput(input)}; samples can be made for numeric tensors only`,
+    { tensor: input.name },
+  )
+}
+
+/** Do concrete dims agree with declared ones? */
+export function dimsFit(shape: InputSpec['shape'], dims: readonly number[]): boolean {
+  return (
+    shape === undefined ||
+    (shape.length === dims.length && shape.every((dim, axis) => typeof dim !== 'number' || dim === dims[axis]))
+  )
+}
+
+/**
+ * Concrete dims for every input, batch 1. Equal names of dynamic dims get equal sizes.
+ * The first dynamic axis is taken for the batch, unless the first axis is a fixed 1; others become 224 in pictures
+ * (rank 4 with 1 or 3 channels) and 16 elsewhere.
+ * @throws InputError when a given shape does not fit the declared one
+ */
+export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes = {}): Map<string, readonly number[]> {
+  for (const name of Object.keys(given))
+    if (!inputs.some((input) => input.name === name))
+      throw new InputError(
+        `a shape was given for input "${name}", which the model does not have; its inputs are ${inputs.map((input) => input.name).join(', ')}`,
+      )
+  const named = new Map<string, number>()
+  const result = new Map<string, readonly number[]>()
+  const order = [...inputs].sort((a, b) => Number(b.name in given) - Number(a.name in given))
+  for (const input of order) {
+    const dims = given[input.name] ?? guess(input, named)
+    if (!dimsFit(input.shape, dims))
+      throw new InputError(`the shape [${dims}] given for input "${input.name}" does not fit ${printInput(input)}`, {
+        tensor: input.name,
+      })
+    input.shape?.forEach((dim, axis) => {
+      if (typeof dim === 'string') named.set(dim, dims[axis]!)
+    })
+    result.set(input.name, dims)
+  }
+  return result
+}
+
+function guess(input: InputSpec, named: ReadonlyMap<string, number>): number[] {
+  const { shape } = input
+  if (shape === undefined)
+    throw new InputError(`input "${input.name}" declares no shape; give one with --shape ${input.name}:1x…`, {
+      tensor: input.name,
+    })
+  const batchAxis = shape[0] === 1 ? -1 : shape.findIndex((dim) => typeof dim !== 'number')
+  const picture = shape.length === 4 && [shape[1], shape[3]].some((dim) => dim === 1 || dim === 3)
+  return shape.map((dim, axis) => {
+    if (typeof dim === 'number') return dim
+    if (axis === batchAxis) return 1
+    return (dim === null ? undefined : named.get(dim)) ?? (picture ? 224 : 16)
+  })
+}

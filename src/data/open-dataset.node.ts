@@ -1,0 +1,158 @@
+// The one door to samples: what lies at a path decides how it is read.
+import { stat } from 'node:fs/promises'
+import { basename, dirname, extname, resolve } from 'node:path'
+import { InputError, throwIfCancelled } from '../base/index.ts'
+import { openBytes } from './byte-source.node.ts'
+import type { Dataset, InputSpec, Label } from './dataset.ts'
+import { type Description, type LabelSource, parseDescription, type RawDescription } from './description.ts'
+import { fillingFor } from './fill-inputs.ts'
+import { isIdx } from './idx.ts'
+import { labelFile, labelSource, readText } from './label-source.node.ts'
+import { parseJson } from './labels.ts'
+import { isNpy } from './npy.ts'
+import { type Preprocess, parsePreprocess } from './preprocess.ts'
+import { findPreset } from './presets.ts'
+import { type Source, withRows } from './source.ts'
+import { openArraySource, openRawSource, openRecords } from './sources/blocks.node.ts'
+import { isPictureName, openFolder, openImages, openPicture } from './sources/images.node.ts'
+import { openModule } from './sources/module.node.ts'
+import { openRandom } from './sources/random.ts'
+
+export interface OpenOptions {
+  /** The model's inputs, as declared. */
+  readonly inputs: readonly InputSpec[]
+  readonly preprocess?: Preprocess | undefined
+  /** A file with labels, instead of those of the data set. */
+  readonly labels?: string | undefined
+  /** For `random`; 0 if not given. */
+  readonly seed?: number | undefined
+  /** Turn pictures as their EXIF orientation says. */
+  readonly exif?: boolean | undefined
+  /** Dims, batch axis included, of inputs with dynamic ones. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined
+  /** Number of `random` samples, 64 if not given. */
+  readonly count?: number | undefined
+}
+
+/**
+ * Opens samples for a model: a folder of pictures or of class folders, a picture, a JSON description (`images`, `raw`,
+ * `records`, `idx`, `npy`), a `.npy` or idx file, a `.js`/`.mjs` module, or `random`. Nothing but names, headers and
+ * labels is read before a sample is asked for.
+ * @throws InputError in one sentence when something is missing, malformed, or does not fit the model's inputs
+ */
+export async function openDataset(path: string, options: OpenOptions): Promise<Dataset> {
+  const source = await openSource(path, options)
+  const labelled = options.labels === undefined ? source : await labelFile(source, options.labels)
+  return datasetOf(labelled, options)
+}
+
+/** Preprocessing by preset name or from a `.json` file. @throws UsageError for an unknown preset, InputError for bad JSON */
+export async function readPreprocess(nameOrFile: string): Promise<Preprocess> {
+  if (!nameOrFile.toLowerCase().endsWith('.json')) return findPreset(nameOrFile)
+  return parsePreprocess(parseJson(await readText(nameOrFile), nameOrFile), nameOrFile)
+}
+
+async function openSource(path: string, options: OpenOptions): Promise<Source> {
+  if (path === 'random') return openRandom(options)
+  const info = await stat(path).catch(() => undefined)
+  if (!info) throw new InputError(`there are no samples at ${path}: no such file or folder`, { file: path })
+  if (info.isDirectory()) return openFolder(path, options)
+  const kind = extname(path).toLowerCase()
+  if (kind === '.json') return openDescription(path, options)
+  if (kind === '.js' || kind === '.mjs' || kind === '.cjs') return openModule(path, options)
+  if (isPictureName(path)) return openPicture(path, options)
+  const head = await (await openBytes(path)).read(0, 16)
+  if (isNpy(head)) return openArraySource(path, 'npy', undefined, options)
+  if (isIdx(head)) return openArraySource(path, 'idx', undefined, options)
+  throw new InputError(
+    `cannot tell what samples ${path} holds; expected a folder, a picture, .npy, idx, .js, .mjs, or a .json that describes it`,
+    { file: path },
+  )
+}
+
+async function openDescription(path: string, options: OpenOptions): Promise<Source> {
+  const description = parseDescription(parseJson(await readText(path), path), path)
+  const folder = dirname(path)
+  const inFolder = (file: string) => resolve(folder, file)
+  const all = await openDescribed(basename(path), folder, description, inFolder, options)
+  const { labels, rows, classes, classNames } = description
+  const facts = { ...(classes !== undefined && { classes }), ...(classNames && { classNames }) }
+  const labelled =
+    labels === undefined || options.labels !== undefined
+      ? { ...all, ...facts }
+      : await labelSource(all, resolved(labels, inFolder), facts)
+  if (!rows) return labelled
+  if (rows[1] > all.size)
+    throw new InputError(`${path} asks for rows ${rows[0]} to ${rows[1]}, there are ${all.size}`, { file: path })
+  return withRows(labelled, rows)
+}
+
+function openDescribed(
+  name: string,
+  folder: string,
+  description: Description,
+  inFolder: (file: string) => string,
+  options: OpenOptions,
+): Promise<Source> {
+  switch (description.format) {
+    case 'images':
+      return openImages(folder, name, description, options)
+    case 'raw':
+      return openRawSource(name, resolvedRaw(description, inFolder), options)
+    case 'records':
+      return openRecords(name, { ...description, file: inFolder(description.file) }, options)
+    default:
+      return openArraySource(inFolder(description.file), description.format, description.sampleShape, options)
+  }
+}
+
+function resolved(labels: LabelSource, inFolder: (file: string) => string): LabelSource {
+  return 'file' in labels ? { ...labels, file: inFolder(labels.file) } : labels
+}
+
+function resolvedRaw(description: RawDescription, inFolder: (file: string) => string): RawDescription {
+  const { file, inputs } = description
+  const blocks = Object.entries(inputs ?? {}).map(
+    ([name, entry]) => [name, 'file' in entry ? { ...entry, file: inFolder(entry.file) } : entry] as const,
+  )
+  return {
+    ...description,
+    ...(file !== undefined && { file: inFolder(file) }),
+    ...(inputs && { inputs: Object.fromEntries(blocks) }),
+  }
+}
+
+function datasetOf(source: Source, options: OpenOptions): Dataset {
+  const filling = fillingFor(options.inputs, source.fed, options.shapes)
+  const { name, size, hasLabels, classes, classNames, preprocess } = source
+  return {
+    name,
+    size,
+    hasLabels,
+    ...(classes !== undefined && { classes }),
+    ...(classNames && { classNames }),
+    ...(preprocess && { preprocess }),
+    get notes() {
+      return [...source.notes(), ...filling.notes]
+    },
+    id: source.id,
+    sample: async (index, signal) => {
+      throwIfCancelled(signal)
+      if (!(Number.isInteger(index) && index >= 0 && index < size))
+        throw new InputError(`there is no sample ${index} in ${name}; it has ${size}`)
+      const { values, label } = await source.read(index)
+      throwIfCancelled(signal)
+      const id = source.id(index)
+      if (label !== undefined) checkLabel(label, classes, id, name)
+      return { id, inputs: filling.fill(values), ...(label !== undefined && { label }) }
+    },
+  }
+}
+
+function checkLabel(label: Label, classes: number | undefined, id: string, name: string): void {
+  const wrong = [label].flat().find((each) => each < -1 || (classes !== undefined && each >= classes))
+  if (wrong !== undefined)
+    throw new InputError(
+      `sample "${id}" of ${name} has the label ${wrong}, which is no class number${classes === undefined ? '' : ` of 0 to ${classes - 1}`}`,
+    )
+}

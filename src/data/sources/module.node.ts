@@ -1,0 +1,86 @@
+// A JavaScript module that yields samples: the way in for everything this room has no format for.
+import { basename, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { InputError, messageOf } from '../../base/index.ts'
+import type { Source, SourceSample } from '../source.ts'
+import { Cursor, type Fail, type Items } from './cursor.ts'
+import { type FitOptions, fitYielded, parseYielded, type Yielded } from './yielded.ts'
+
+/**
+ * Samples of a module whose default export, or export `samples`, is an iterable, an async iterable, or a function that
+ * returns one. It yields `{ inputs: { name: value } }` or `{ value }`, each with an optional `label`; a value is
+ * a typed array, a list of numbers, or `{ dtype, dims, data }`, for one sample.
+ *
+ * Samples are read again from the beginning when an earlier one is asked for, and are never kept, so a function (or an
+ * iterable that can be read twice) needs constant memory. Unless the module exports their number as `size`, they are
+ * counted once when the data set is opened. A generator object can be read only once and is kept in memory.
+ * @throws InputError when the module cannot be loaded or yields something else
+ */
+export async function openModule(file: string, options: FitOptions): Promise<Source> {
+  const module = await load(file)
+  const exported = module['samples'] ?? module['default']
+  const fail = (problem: string) => new InputError(`cannot use the samples of ${file}: ${problem}`, { file })
+  const start = async (): Promise<Items> => {
+    const items: unknown = typeof exported === 'function' ? await exported() : exported
+    if (isItems(items)) return items
+    throw fail(
+      'its default export, or its export "samples", must be an (async) iterable or a function that returns one',
+    )
+  }
+  const first = await start()
+  const notes: string[] = []
+  let restart = start
+  if (typeof exported !== 'function' && 'next' in first) {
+    const kept: unknown[] = []
+    for await (const item of first) kept.push(item)
+    restart = async () => kept
+    notes.push(
+      `${basename(file)} exports a generator that can be read only once; its ${kept.length} samples are kept in memory, export a function to stream them`,
+    )
+  }
+  const cursor = new Cursor(restart, fail)
+  const declared = module['size']
+  const count = typeof declared === 'number' ? { size: declared, labelled: undefined } : await countItems(restart, fail)
+  if (!(Number.isInteger(count.size) && count.size > 0)) throw fail(`it yields ${count.size} samples`)
+  const sample = parseYielded(await cursor.at(0), 0, fail)
+  const convert = (item: Yielded): SourceSample => ({
+    values: fitted(item),
+    ...(item.label !== undefined && { label: item.label }),
+  })
+  function fitted(item: Yielded): SourceSample['values'] {
+    const { values, notes: assumed } = fitYielded(item, options, fail)
+    for (const note of assumed) if (!notes.includes(note)) notes.push(note)
+    return values
+  }
+
+  return {
+    name: basename(file),
+    size: count.size,
+    fed: new Set(Object.keys(convert(sample).values)),
+    hasLabels: count.labelled ?? sample.label !== undefined,
+    ...(options.preprocess && { preprocess: options.preprocess }),
+    notes: () => notes,
+    id: (index) => `${basename(file)}#${index}`,
+    read: async (index) => convert(parseYielded(await cursor.at(index), index, fail)),
+  }
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  try {
+    const module: Record<string, unknown> = await import(pathToFileURL(resolve(file)).href)
+    return module
+  } catch (error) {
+    throw new InputError(`cannot load the module ${file}: ${messageOf(error)}`, { file }, error)
+  }
+}
+
+function isItems(value: unknown): value is Items {
+  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+}
+
+async function countItems(start: () => Promise<Items>, fail: Fail): Promise<{ size: number; labelled: boolean }> {
+  let size = 0
+  let labelled = 0
+  for await (const item of await start()) if (parseYielded(item, size++, fail).label !== undefined) labelled++
+  return { size, labelled: size > 0 && labelled === size }
+}

@@ -1,0 +1,61 @@
+// Made-up inputs of the right names, types and shapes, to see that a model goes through.
+import { makeArray, setElement, sizeOf, type TensorValue } from '../../base/index.ts'
+import { isFloatType } from '../convert.ts'
+import type { InputSpec } from '../dataset.ts'
+import { toFloat16Bits } from '../float16.ts'
+import { concreteShapes, type GivenShapes, inputType } from '../input-shape.ts'
+import { normal, randomStream } from '../random-stream.ts'
+import type { Source } from '../source.ts'
+
+/** How many there are, unless said otherwise. */
+const COUNT = 64
+
+export interface RandomOptions {
+  readonly inputs: readonly InputSpec[]
+  readonly seed?: number | undefined
+  readonly shapes?: GivenShapes | undefined
+  /** Number of samples, 64 if not given. */
+  readonly count?: number | undefined
+}
+
+/**
+ * Random samples: standard normal floats, 8-bit integers over their whole range, 0 or 1 for wider integers (token
+ * numbers and masks: the only values that every model accepts).
+ */
+export function openRandom(options: RandomOptions): Source {
+  const { inputs, seed = 0, count = COUNT } = options
+  const shapes = concreteShapes(inputs, options.shapes)
+  const open = inputs.filter((input) => input.shape?.some((dim) => typeof dim !== 'number'))
+  const notes = ['the inputs are random numbers: ranges from random inputs mean nothing']
+  for (const input of open)
+    if (!options.shapes?.[input.name])
+      notes.push(
+        `the dynamic shape of input "${input.name}" was taken as [${shapes.get(input.name)}]; --shape changes it`,
+      )
+  return {
+    name: 'random',
+    size: count,
+    fed: new Set(inputs.map((input) => input.name)),
+    hasLabels: false,
+    notes: () => notes,
+    id: (index) => `random#${index}`,
+    read: async (index) => {
+      const next = randomStream(seed, index)
+      const values: Record<string, TensorValue> = {}
+      for (const input of inputs) values[input.name] = randomValue(input, shapes.get(input.name) ?? [], next)
+      return { values }
+    },
+  }
+}
+
+function randomValue(input: InputSpec, dims: readonly number[], next: () => number): TensorValue {
+  const dtype = inputType(input)
+  const data = makeArray(dtype, sizeOf(dims))
+  for (let index = 0; index < data.length; index++) {
+    if (isFloatType(dtype)) setElement(data, index, dtype === 'float16' ? toFloat16Bits(normal(next)) : normal(next))
+    else if (dtype === 'uint8') setElement(data, index, Math.floor(next() * 256))
+    else if (dtype === 'int8') setElement(data, index, Math.floor(next() * 256) - 128)
+    else setElement(data, index, next() < 0.5 ? 0 : 1)
+  }
+  return { dtype, dims, data }
+}
