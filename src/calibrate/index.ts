@@ -1,3 +1,4 @@
-// calibrate: from what was seen of a tensor to the range of its grid. So far the range methods; the pass comes next.
+// calibrate: from what was seen of a tensor to the range of its grid. Observing activations in one pass, choosing ranges.
 // Imports base, math, onnx and runtime; never rewrite, quantize or anything above.
+export * from './pass.ts'
 export * from './ranges/index.ts'

@@ -1,6 +1,7 @@
 // rewrite: same function, better form — folding, normalising, opset lifting; each checked after it was applied.
 // Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
 
+export * from './apply.ts'
 export * from './float-tensor.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'

@@ -10,32 +10,47 @@ import {
   type ValueShape,
 } from '../onnx/index.ts'
 import { fixedBatch } from './feeds.ts'
-import { type Runtime, type Session, type Values, withSession } from './session.ts'
+import { type Runtime, type Values, withSession } from './session.ts'
+
+/** What one run of a model shows. */
+export interface Observation {
+  readonly shapes: Shapes
+  /** The model's own outputs on the feeds. */
+  readonly outputs: Values
+}
+
+/** Shapes of all values of a model; see `observe`. */
+export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
+  return (await observe(runtime, model, feeds, label)).shapes
+}
 
 /**
  * Runs a model on `feeds` (one sample) and, when its batch is free, on the same sample twice; the axis that grew is the
- * batch axis. Values inside sub-graphs are not observed.
+ * batch axis. Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
  */
-export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
+export async function observe(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Observation> {
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
   const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
   for (const value of names) {
-    // Sequences and maps have no Shape; what has no known type might be one of them, unless it is a plain operator's.
+    // Sequences and maps have no Shape; what has no known type might be one of them.
     if (value === '' || !types.has(value)) continue
     const output = editor.freshName(`${value}/shape`)
     editor.addNode({ opType: 'Shape', inputs: [value], outputs: [output] })
     editor.graph.outputs.push({ name: output, dtype: 'int64' })
     watched.set(output, value)
   }
-  editor.graph.outputs.splice(0, model.graph.outputs.length)
   const observer = editor.finish()
   return withSession(runtime, observer, { optimization: 'disabled', label: label ?? 'the model' }, async (session) => {
-    const once = await dimsOf(session, feeds, watched)
+    const results = await session.run(feeds)
+    const once = dimsOf(results, watched)
     const twice =
       fixedBatch(model) === undefined
-        ? await dimsOf(session, doubled(feeds), watched).catch(() => undefined)
+        ? await session.run(doubled(feeds)).then(
+            (values) => dimsOf(values, watched),
+            () => undefined,
+          )
         : undefined
     const shapes = new Map<string, ValueShape>()
     for (const [value, dims] of once) {
@@ -44,20 +59,16 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
       const axis = batchAxis(dims, twice?.get(value))
       shapes.set(value, { dtype, dims, ...(axis === undefined ? {} : { batchAxis: axis }) })
     }
-    return shapes
+    const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))
+    return { shapes, outputs }
   })
 }
 
-async function dimsOf(
-  session: Session,
-  feeds: Values,
-  watched: ReadonlyMap<string, string>,
-): Promise<Map<string, number[]>> {
-  const results = await session.run(feeds)
+function dimsOf(results: Values, watched: ReadonlyMap<string, string>): Map<string, number[]> {
   const dims = new Map<string, number[]>()
   for (const [output, value] of watched) {
     const result = results[output]
-    if (result) dims.set(value, Array.from(result.data as BigInt64Array, Number))
+    if (result) dims.set(value, Array.from(result.data, Number))
   }
   return dims
 }

@@ -1,0 +1,142 @@
+// Writes a plan into the model: Q/DQ pairs, int8 weights, int32 biases. The result is the file and the simulation.
+import type { ValueType } from '../base/index.ts'
+import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
+import { GraphEditor, intAttr, type Layer, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
+import type { Plan } from './plan.ts'
+
+/** Inserts Q/DQ for a plan made for this very model. */
+export function insertQdq(model: Model, plan: Plan): Model {
+  const inserter = new Inserter(model)
+  for (const [value, { params }] of plan.activations)
+    inserter.activation(value, params, plan.placement.tensors.get(value)?.integerProducer ?? false, plan)
+  for (const [node, params] of plan.weights) {
+    const layer = plan.placement.layers.get(node)
+    if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
+  }
+  return inserter.finish()
+}
+
+/** Weight-only quantisation: int8 weights behind DQ, everything else float. */
+export function insertWeights(model: Model, weights: ReadonlyMap<Layer, QuantParams>): Model {
+  const inserter = new Inserter(model)
+  for (const [layer, params] of weights) inserter.layer(layer, params, undefined)
+  return inserter.finish()
+}
+
+class Inserter {
+  readonly #editor: GraphEditor
+  /** The editor works on a copy: nodes of the model given → nodes of the copy, by output name. */
+  readonly #byOutput = new Map<string, Node>()
+  readonly #weights = new Map<Tensor, { params: QuantParams; names: readonly string[] }[]>()
+  readonly #integerReaders = new Map<string, Set<Node>>()
+
+  constructor(model: Model) {
+    this.#editor = new GraphEditor(model)
+    for (const node of this.#editor.nodes()) for (const output of node.outputs) this.#byOutput.set(output, node)
+  }
+
+  finish(): Model {
+    return this.#editor.finish()
+  }
+
+  /** One Q/DQ pair for a tensor. Behind an integer operator all readers move behind it, elsewhere only integer ones. */
+  activation(value: string, params: QuantParams, moveAll: boolean, plan: Plan): void {
+    const editor = this.#editor
+    const readers = editor.consumers(value)
+    const integer = this.#integerReadersOf(value, plan)
+    const isOutput = editor.isOutput(value)
+    const producer = editor.producer(value)
+    let source = value
+    if (isOutput && moveAll && producer) {
+      // The graph output must show what readers see: the pair takes its name over.
+      source = editor.freshName(`${value}/float`)
+      editor.setOutput(producer, producer.outputs.indexOf(value), source)
+    }
+    const behind = source === value ? editor.freshName(`${value}/dq`) : value
+    const scale = editor.addTensor(`${value}/scale`, grid(params.scale, params, 'float32'))
+    const zero = editor.addTensor(`${value}/zero_point`, grid(params.zeroPoint, params, params.dtype))
+    const codes = editor.freshName(`${value}/q`)
+    const name = producer ? nodeName(producer) : value
+    editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [source, scale, zero], outputs: [codes] })
+    editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, scale, zero], outputs: [behind] })
+    if (behind === value) return
+    for (const reader of readers) {
+      if (!moveAll && !integer.has(reader)) continue
+      for (let i = 0; i < reader.inputs.length; i++) if (reader.inputs[i] === value) editor.setInput(reader, i, behind)
+    }
+  }
+
+  /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */
+  layer(layer: Layer, params: QuantParams, input: QuantParams | undefined): void {
+    const node = this.#byOutput.get(layer.node.outputs[0] ?? '')
+    if (!node) return
+    const name = nodeName(layer.node)
+    const names = this.#weightTensors(layer, params, name)
+    const behind = this.#editor.freshName(`${name}/weight/dq`)
+    const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
+    this.#editor.addNode({ opType: 'DequantizeLinear', inputs: [...names], outputs: [behind], attributes: axis })
+    this.#editor.setInput(node, layer.weightIndex, behind)
+    if (layer.bias && input) this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
+  }
+
+  #bias(node: Node, bias: Tensor, params: QuantParams, inputScale: number, name: string): void {
+    const values = bias.floats()
+    const scale = params.scale.map((weight) => Math.fround(inputScale * weight))
+    const codes = new Int32Array(values.length)
+    for (let o = 0; o < codes.length; o++) {
+      const code = roundToEven((values[o] ?? 0) / (scale[scale.length === 1 ? 0 : o] ?? 1))
+      codes[o] = Math.min(Math.max(code, -(2 ** 31)), 2 ** 31 - 1)
+    }
+    const scalar = scale.length === 1
+    const shape = scalar ? [] : [scale.length]
+    const inputs = [
+      this.#editor.addTensor(`${name}/bias/q`, Tensor.from('int32', [codes.length], codes)),
+      this.#editor.addTensor(`${name}/bias/scale`, Tensor.from('float32', shape, scale)),
+      this.#editor.addTensor(`${name}/bias/zero_point`, Tensor.from('int32', shape, new Int32Array(scale.length))),
+    ]
+    const behind = this.#editor.freshName(`${name}/bias/dq`)
+    const attributes = scalar ? {} : { axis: intAttr(0) }
+    this.#editor.addNode({ opType: 'DequantizeLinear', inputs, outputs: [behind], attributes })
+    this.#editor.setInput(node, 2, behind)
+  }
+
+  /** A weight that several layers share is stored once. */
+  #weightTensors(layer: Layer, params: QuantParams, name: string): readonly string[] {
+    const same = (other: QuantParams) =>
+      other.axis === params.axis &&
+      other.scale.length === params.scale.length &&
+      other.scale.every((s, i) => s === params.scale[i])
+    const known = this.#weights.get(layer.weight)?.find((entry) => same(entry.params))
+    if (known) return known.names
+    const codes = quantize(layer.weight.floats(), params, layer.weight.shape, true)
+    const dtype = codeRange(params.dtype).low < 0 ? 'int8' : 'uint8'
+    const names = [
+      this.#editor.addTensor(
+        `${name}/weight/q`,
+        Tensor.from(dtype, layer.weight.shape, codes as Int8Array & Uint8Array),
+      ),
+      this.#editor.addTensor(`${name}/weight/scale`, grid(params.scale, params, 'float32')),
+      this.#editor.addTensor(`${name}/weight/zero_point`, grid(params.zeroPoint, params, dtype)),
+    ]
+    this.#weights.set(layer.weight, [...(this.#weights.get(layer.weight) ?? []), { params, names }])
+    return names
+  }
+
+  /** Integer nodes (of the copy) that read a value of the original graph. */
+  #integerReadersOf(value: string, plan: Plan): Set<Node> {
+    if (this.#integerReaders.size === 0)
+      for (const node of plan.placement.integer) {
+        const copy = this.#byOutput.get(node.outputs[0] ?? '')
+        if (!copy) continue
+        for (const input of node.inputs)
+          this.#integerReaders.set(input, (this.#integerReaders.get(input) ?? new Set()).add(copy))
+      }
+    return this.#integerReaders.get(value) ?? new Set()
+  }
+}
+
+/** Scalars have rank 0: ONNX Runtime does not fuse a grid whose scale has shape [1]. */
+function grid(values: Float32Array | Int32Array, params: QuantParams, dtype: ValueType | QuantParams['dtype']): Tensor {
+  const shape = params.axis === undefined ? [] : [values.length]
+  return Tensor.from(dtype as 'float32', shape, Array.from(values))
+}

@@ -1,0 +1,69 @@
+// The fusion lint: what ONNX Runtime really does with the written file, read from its own optimised graph.
+import { constantsOf, type Graph, type Layer, layersOf, type Model, type Node, nodeName } from '../onnx/index.ts'
+import type { Target } from './targets/target.ts'
+
+/** The kernel that a layer of the written file runs with. */
+export interface LayerKernel {
+  readonly name: string
+  readonly op: string
+  readonly kernel: string
+  readonly integer: boolean
+}
+
+/** Contributed operators that hold a layer's weight, and the inputs where it may be. */
+const weightInputs: Readonly<Record<string, readonly number[]>> = {
+  QLinearConv: [3],
+  QLinearMatMul: [3],
+  QGemm: [3],
+  MatMulIntegerToFloat: [1],
+  ConvInteger: [1],
+  MatMulInteger: [1],
+}
+
+/**
+ * Finds the kernel of each layer of a written model in the graph that ONNX Runtime runs. A layer is found by its node name,
+ * or by its weight when the runtime named the fused node anew.
+ */
+export function lintFusion(written: Model, optimized: Model, target: Target): LayerKernel[] {
+  const byName = new Map<string, Node>()
+  const byWeight = new Map<string, Node[]>()
+  for (const node of optimized.graph.nodes) {
+    byName.set(node.name, node)
+    for (const index of weightInputs[node.opType] ?? []) {
+      const weight = node.inputs[index] ?? ''
+      byWeight.set(weight, [...(byWeight.get(weight) ?? []), node])
+    }
+  }
+  const claimed = new Set<Node>()
+  return writtenLayers(written).map(({ node, weightName }) => {
+    const name = nodeName(node)
+    const fused = byWeight.get(weightName)?.find((candidate) => !claimed.has(candidate))
+    const kernel = fused ?? byName.get(name)
+    if (kernel) claimed.add(kernel)
+    const opType = kernel?.opType ?? node.opType
+    return { name, op: node.opType, kernel: opType, integer: target.integerKernels.includes(opType) }
+  })
+}
+
+/** The layers of a written model: those whose weight is float, and those whose weight is codes behind DQ. */
+function writtenLayers(model: Model): { node: Node; weightName: string }[] {
+  const behind = dequantized(model.graph)
+  const floats = new Map<Node, Layer>(layersOf(model).map((layer) => [layer.node, layer]))
+  return model.graph.nodes.flatMap((node) => {
+    const float = floats.get(node)
+    if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
+    if (!['Conv', 'ConvTranspose', 'Gemm', 'MatMul'].includes(node.opType)) return []
+    const weightName = behind.get(node.inputs[1] ?? '') ?? behind.get(node.inputs[0] ?? '')
+    return weightName === undefined ? [] : [{ node, weightName }]
+  })
+}
+
+/** Output of each DequantizeLinear of a constant → the name of its codes. */
+function dequantized(graph: Graph): Map<string, string> {
+  const constants = constantsOf(graph)
+  return new Map(
+    graph.nodes
+      .filter((node) => node.opType === 'DequantizeLinear' && constants(node.inputs[0]))
+      .map((node) => [node.outputs[0] ?? '', node.inputs[0] ?? '']),
+  )
+}

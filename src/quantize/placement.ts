@@ -1,0 +1,265 @@
+// Where Q/DQ goes: which nodes run in integers, which tensors need a grid, and why the rest stays float.
+import {
+  type Bounds,
+  constantsOf,
+  type DType,
+  factsOf,
+  floatAttribute,
+  intAttribute,
+  isOp,
+  type Layer,
+  layerOf,
+  type Model,
+  type Node,
+  nodeName,
+  type Tensor,
+} from '../onnx/index.ts'
+import type { QuantizeOptions } from './options.ts'
+import { selector } from './select.ts'
+import type { Target, TargetOp } from './targets/target.ts'
+
+/** A tensor that gets a grid. */
+export interface PlacedTensor {
+  readonly value: string
+  /** The tensor whose grid this one shares, because codes are only moved between them. */
+  readonly gridOf: string
+  /** Bounds of what produces it. */
+  readonly bounds: Bounds
+  /** Made by an integer operator: then every reader must read behind Q/DQ, or the operator does not fuse. */
+  readonly integerProducer: boolean
+}
+
+export interface Placement {
+  /** Integer layers by their node. */
+  readonly layers: ReadonlyMap<Node, Layer>
+  readonly integer: ReadonlySet<Node>
+  readonly tensors: ReadonlyMap<string, PlacedTensor>
+  /** Nodes that could have been integer by their operator, and why they are not. */
+  readonly reasons: ReadonlyMap<Node, string>
+}
+
+/** A mask of −1e9 is no data: an Add that carries one into a Softmax must not set a range. */
+const MASK = -1e4
+
+/**
+ * Decides on the placement for a target. Layers become integer wherever the kernel exists; other operators only between
+ * integer neighbours, because alone they cost two conversions and gain none.
+ */
+export function place(
+  model: Model,
+  target: Target,
+  options: QuantizeOptions,
+  types: ReadonlyMap<string, DType>,
+): Placement {
+  return new Placer(model, target, options, types).place()
+}
+
+class Placer {
+  readonly #nodes: readonly Node[]
+  readonly #constants: (value: string | undefined) => Tensor | undefined
+  readonly #types: ReadonlyMap<string, DType>
+  readonly #target: Target
+  readonly #ops: ReadonlyMap<string, TargetOp>
+  readonly #producers = new Map<string, Node>()
+  readonly #consumers = new Map<string, Node[]>()
+  readonly #outputs: ReadonlySet<string>
+  readonly #excluded: (node: Node) => string | undefined
+  readonly #layers = new Map<Node, Layer>()
+  readonly #set = new Set<Node>()
+  readonly #reasons = new Map<Node, string>()
+
+  constructor(model: Model, target: Target, options: QuantizeOptions, types: ReadonlyMap<string, DType>) {
+    this.#nodes = model.graph.nodes
+    this.#constants = constantsOf(model.graph)
+    this.#types = types
+    this.#target = target
+    this.#ops = new Map(target.ops.map((op) => [op.op, op]))
+    this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
+    for (const node of this.#nodes) {
+      for (const output of node.outputs) this.#producers.set(output, node)
+      for (const input of new Set(node.inputs))
+        this.#consumers.set(input, [...(this.#consumers.get(input) ?? []), node])
+    }
+    const exclude = selector(options.exclude, this.#nodes, '--exclude')
+    const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
+    this.#excluded = (node) =>
+      exclude(node) ? 'excluded by --exclude' : only(node) ? undefined : 'not named by --only'
+  }
+
+  place(): Placement {
+    for (const node of this.#nodes) this.#consider(node)
+    this.#prune()
+    const tensors = this.#tensors()
+    return { layers: this.#layers, integer: this.#set, tensors, reasons: this.#reasons }
+  }
+
+  #consider(node: Node): void {
+    const op = node.domain === '' ? this.#ops.get(node.opType) : undefined
+    const layer = layerOf(node, this.#constants)
+    const known = this.#target.floatReasons[node.opType]
+    if (!op || op.role === 'activation') {
+      if (layer || known)
+        this.#reasons.set(node, known ?? `${this.#target.name} has no integer kernel for ${node.opType}`)
+      return
+    }
+    const reason =
+      this.#excluded(node) ?? (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
+    if (reason) {
+      this.#reasons.set(node, reason)
+      return
+    }
+    if (op.role === 'layer' && layer) this.#layers.set(node, layer)
+    this.#set.add(node)
+  }
+
+  #whyNoLayer(node: Node, layer: Layer | undefined): string | undefined {
+    if (!layer) return isOp(node, 'MatMul') ? 'both operands are activations' : 'its weight is no constant'
+    if (layer.weight.dtype !== 'float32') return `its weight is ${layer.weight.dtype}`
+    if (layer.weightIndex !== 1 || !layer.view) return 'its weight is no matrix on the right'
+    const data = this.#types.get(node.inputs[0] ?? '')
+    if (data !== 'float32') return `its input is ${data ?? 'of unknown type'}`
+    if (node.inputs[2] && !layer.bias) return 'its bias is no constant vector'
+    if (!isOp(node, 'Gemm')) return undefined
+    if (intAttribute(node, 'transA', 0) !== 0) return 'its left operand is transposed'
+    if (floatAttribute(node, 'alpha', 1) !== 1 || floatAttribute(node, 'beta', 1) !== 1) return 'alpha or beta is not 1'
+    return layer.bias && layer.bias.size !== layer.view.outputs ? 'its bias is no vector' : undefined
+  }
+
+  #whyNotInteger(node: Node): string | undefined {
+    const inputs = this.#dataInputs(node)
+    for (const input of inputs) {
+      if (this.#constants(input)) return 'one operand is a constant'
+      const type = this.#types.get(input)
+      if (type !== 'float32') return `its input is ${type ?? 'of unknown type'}`
+    }
+    if (node.outputs.filter((output) => output !== '').length > 1 && !isOp(node, 'Split'))
+      return 'it has a second output'
+    if (isOp(node, 'Add') && this.#carriesMask(node)) return 'it carries an attention mask'
+    return undefined
+  }
+
+  #carriesMask(node: Node): boolean {
+    const softmax = this.#consumers.get(node.outputs[0] ?? '')?.some((consumer) => isOp(consumer, 'Softmax'))
+    return (
+      softmax === true &&
+      node.inputs.some((input) =>
+        this.#constants(input)
+          ?.floats()
+          .some((value) => value <= MASK),
+      )
+    )
+  }
+
+  /** Inputs that carry codes: all of an Add, Mul or Concat, the first of the others. */
+  #dataInputs(node: Node): string[] {
+    return isOp(node, 'Add', 'Mul', 'Concat') ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
+  }
+
+  #role(node: Node): TargetOp | undefined {
+    return node.domain === '' ? this.#ops.get(node.opType) : undefined
+  }
+
+  /** The Relu or Clip that disappears into a node, when its result goes nowhere else. */
+  #fusedActivation(node: Node): Node | undefined {
+    if (this.#role(node)?.role === 'pass-through') return undefined
+    const output = node.outputs[0] ?? ''
+    const [next, ...others] = this.#consumers.get(output) ?? []
+    if (!next || others.length > 0 || this.#outputs.has(output) || this.#excluded(next)) return undefined
+    if (
+      this.#role(next)?.role === 'activation' &&
+      next.inputs[0] === output &&
+      factsOf(next).bounds?.(next, this.#constants)
+    )
+      return next
+    return undefined
+  }
+
+  /** The constant Add behind a MatMul, which ONNX Runtime makes the bias of one integer kernel. */
+  #biasOf(node: Node): Node | undefined {
+    if (!isOp(node, 'MatMul') || !this.#layers.has(node)) return undefined
+    const output = node.outputs[0] ?? ''
+    const [next, ...others] = this.#consumers.get(output) ?? []
+    if (!next || others.length > 0 || this.#outputs.has(output) || !isOp(next, 'Add')) return undefined
+    const constant = this.#constants(next.inputs[0] === output ? next.inputs[1] : next.inputs[0])
+    return constant &&
+      constant.shape.at(-1) === this.#layers.get(node)?.view?.outputs &&
+      constant.size === constant.shape.at(-1)
+      ? next
+      : undefined
+  }
+
+  /** What a node hands on: the value behind its bias and activation. */
+  #resultOf(node: Node): string {
+    const last = this.#biasOf(node) ?? node
+    return (this.#fusedActivation(last) ?? last).outputs[0] ?? ''
+  }
+
+  #results(node: Node): string[] {
+    return isOp(node, 'Split') ? [...node.outputs] : [this.#resultOf(node)]
+  }
+
+  #prune(): void {
+    const made = new Map<string, Node>()
+    for (const node of this.#set) for (const result of this.#results(node)) made.set(result, node)
+    let changed = true
+    while (changed) {
+      changed = false
+      for (const node of this.#set) {
+        if (this.#layers.has(node)) continue
+        const fed = this.#dataInputs(node).some((input) => this.#set.has(made.get(input) ?? node) && made.has(input))
+        const readers = this.#results(node).map((result) => this.#consumers.get(result) ?? [])
+        const read = isOp(node, 'Split')
+          ? readers.every((list) => list.some((reader) => this.#set.has(reader)))
+          : readers.some((list) => list.some((reader) => this.#set.has(reader)))
+        if (fed && read) continue
+        this.#set.delete(node)
+        this.#reasons.set(node, fed ? 'no integer operator reads it' : 'no integer operator feeds it')
+        changed = true
+      }
+    }
+  }
+
+  #tensors(): Map<string, PlacedTensor> {
+    const tensors = new Map<string, PlacedTensor>()
+    const add = (value: string, gridOf: string, integerProducer: boolean) => {
+      const known = tensors.get(value)
+      if (known && (known.integerProducer || !integerProducer)) return
+      tensors.set(value, { value, gridOf, integerProducer, bounds: this.#bounds(value) })
+    }
+    for (const node of this.#nodes) {
+      if (!this.#set.has(node)) continue
+      for (const input of this.#dataInputs(node)) add(input, input, false)
+      const role = this.#role(node)
+      const results = this.#results(node)
+      if (role?.role === 'pass-through') {
+        const input = node.inputs[0] ?? ''
+        const gridOf = tensors.get(input)?.gridOf ?? input
+        for (const result of results) add(result, gridOf, true)
+        continue
+      }
+      const needed =
+        role?.output !== 'optional' ||
+        results.some((result) => this.#consumers.get(result)?.some((reader) => this.#set.has(reader)))
+      if (needed) for (const result of results) add(result, result, true)
+    }
+    return tensors
+  }
+
+  /** Bounds of a value, seen through operators that only move elements. */
+  #bounds(value: string): Bounds {
+    const free = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+    const node = this.#producers.get(value)
+    if (!node) return free
+    const facts = factsOf(node)
+    if (facts.movesData) return this.#bounds(node.inputs[0] ?? '')
+    return facts.bounds?.(node, this.#constants) ?? free
+  }
+}
+
+/** Name and reason of each layer that stays float. */
+export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {
+  const constants = constantsOf(model.graph)
+  return model.graph.nodes
+    .filter((node) => layerOf(node, constants) && !placement.layers.has(node))
+    .map((node) => ({ name: nodeName(node), reason: placement.reasons.get(node) ?? `${node.opType} stays float` }))
+}

@@ -1,0 +1,141 @@
+// The plan: the single source of truth for every grid of the written file, and where each came from.
+import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
+import {
+  asymmetricGrid,
+  codeRange,
+  effectiveRange,
+  type QuantParams,
+  type QuantType,
+  symmetricGrid,
+} from '../math/index.ts'
+import type { Layer, Node, WeightView } from '../onnx/index.ts'
+import type { QuantizeOptions } from './options.ts'
+import type { PlacedTensor, Placement } from './placement.ts'
+
+/** The grid of an activation. */
+export interface ActivationGrid {
+  readonly params: QuantParams
+  /** Values of the lowest and highest code. */
+  readonly low: number
+  readonly high: number
+  /** Where the range came from, in words. */
+  readonly method: string
+  readonly observed?: { readonly min: number; readonly max: number }
+}
+
+export interface Plan {
+  readonly placement: Placement
+  readonly activations: ReadonlyMap<string, ActivationGrid>
+  /** Weight grids of integer layers, and of weight-only layers. */
+  readonly weights: ReadonlyMap<Node, QuantParams>
+}
+
+/** The activation tensors whose statistics the plan needs. */
+export function tensorsToObserve(placement: Placement): PlacedTensor[] {
+  return [...placement.tensors.values()].filter((tensor) => tensor.gridOf === tensor.value && !isUnit(tensor))
+}
+
+/** Sigmoid and Softmax fill [0, 1]: no looking needed. */
+function isUnit({ bounds }: PlacedTensor): boolean {
+  return bounds.low === 0 && bounds.high === 1
+}
+
+/** Turns statistics into grids. */
+export function makePlan(
+  placement: Placement,
+  statistics: ReadonlyMap<string, TensorStatistics>,
+  options: QuantizeOptions,
+): Plan {
+  const activations = new Map<string, ActivationGrid>()
+  for (const tensor of placement.tensors.values()) {
+    if (tensor.gridOf !== tensor.value) continue
+    activations.set(tensor.value, activationGrid(tensor, statistics.get(tensor.value), options))
+  }
+  for (const tensor of placement.tensors.values()) {
+    const grid = activations.get(tensor.gridOf)
+    if (grid && tensor.gridOf !== tensor.value)
+      activations.set(tensor.value, { ...grid, method: `as ${tensor.gridOf}` })
+  }
+  const weights = new Map<Node, QuantParams>()
+  for (const [node, layer] of placement.layers) {
+    const input = activations.get(node.inputs[0] ?? '')?.params.scale[0]
+    weights.set(
+      node,
+      input === undefined ? weightGrid(layer, options) : fitBias(weightGrid(layer, options), layer, input),
+    )
+  }
+  return { placement, activations, weights }
+}
+
+function activationGrid(
+  tensor: PlacedTensor,
+  seen: TensorStatistics | undefined,
+  options: QuantizeOptions,
+): ActivationGrid {
+  const dtype = options.activationType
+  const { bounds } = tensor
+  const fixed = isUnit(tensor) || !seen
+  const range = fixed
+    ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
+    : rangeSettingOf(options.range).range(seen, { dtype, lowBound: bounds.low, highBound: bounds.high })
+  // A grid that leaves the activation's range by one float32 step stops ONNX Runtime's fusion.
+  const finite = {
+    ...(Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
+    ...(Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
+  }
+  const grid = asymmetricGrid(range.low, range.high, dtype, finite)
+  return {
+    params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
+    ...effectiveRange(grid, dtype),
+    method: fixed ? 'the range of the operator' : options.range,
+    ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
+  }
+}
+
+/** Symmetric int8 over the absolute maximum, per output channel or for the whole weight. */
+export function weightGrid(layer: Layer, options: QuantizeOptions, dtype: QuantType = 'int8'): QuantParams {
+  const values = layer.weight.floats()
+  const { view } = layer
+  if (!view || options.weights === 'per-tensor') {
+    let largest = 0
+    for (const value of values) largest = Math.max(largest, Math.abs(value))
+    return { dtype, scale: Float32Array.of(symmetricGrid(largest, dtype).scale), zeroPoint: new Int32Array(1) }
+  }
+  const scale = new Float32Array(view.outputs)
+  const top = codeRange(dtype, true).high
+  for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
+  replaceEmpty(scale)
+  return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
+}
+
+/** int32 with room for the sums that are added to the bias. */
+const LARGEST_BIAS_CODE = 2 ** 31 - 1 - 2 ** 24
+
+/** Raises the weight scales of channels whose bias would not fit int32 on the grid input scale × weight scale. */
+function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantParams {
+  const bias = layer.bias?.floats()
+  if (!bias) return grid
+  const scale = grid.scale.slice()
+  for (let o = 0; o < bias.length; o++) {
+    const index = scale.length === 1 ? 0 : o
+    const needed = Math.abs(bias[o] ?? 0) / (inputScale * LARGEST_BIAS_CODE)
+    if ((scale[index] ?? 1) < needed) scale[index] = needed
+  }
+  return { ...grid, scale }
+}
+
+function absMax(values: Float32Array, view: WeightView, output: number): number {
+  const base = view.offset(output)
+  let largest = 0
+  for (let i = 0; i < view.inputsPerGroup; i++)
+    for (let u = 0; u < view.positions; u++)
+      largest = Math.max(largest, Math.abs(values[base + i * view.inputStride + u * view.positionStride] ?? 0))
+  return largest
+}
+
+/** A channel without weights, or with denormal ones, takes the layer's median scale: its bias needs a grid too. */
+function replaceEmpty(scale: Float32Array): void {
+  const alive = scale.filter((value) => value >= 2 ** -126).sort()
+  const median = alive[Math.floor(alive.length / 2)] ?? 1
+  for (let o = 0; o < scale.length; o++) if (!((scale[o] ?? 0) >= 2 ** -126)) scale[o] = median
+}

@@ -1,0 +1,42 @@
+// ONNX Runtime on the CPU: what its optimiser turns into integer kernels (measured on 1.30; checked by the fusion lint).
+import type { Target } from './target.ts'
+
+const named = (role: 'integer' | 'pass-through' | 'activation', ops: readonly string[]) =>
+  ops.map((op) => ({ op, role }))
+
+export const ortCpu: Target = {
+  name: 'ort-cpu',
+  ops: [
+    { op: 'Conv', role: 'layer', output: 'required' },
+    { op: 'Gemm', role: 'layer', output: 'optional' },
+    { op: 'MatMul', role: 'layer', output: 'optional' },
+    ...named('activation', ['Relu', 'Clip']),
+    ...named('integer', [
+      'Add',
+      'Mul',
+      'Concat',
+      'AveragePool',
+      'GlobalAveragePool',
+      'LeakyRelu',
+      'Sigmoid',
+      'Softmax',
+    ]),
+    ...named('pass-through', [
+      'MaxPool',
+      'Reshape',
+      'Flatten',
+      'Transpose',
+      'Squeeze',
+      'Unsqueeze',
+      'Slice',
+      'Gather',
+      'Split',
+    ]),
+  ],
+  floatReasons: {
+    ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
+    Resize: 'ONNX Runtime has no integer kernel for this Resize',
+    Pad: 'ONNX Runtime pads in float',
+  },
+  integerKernels: ['QLinearConv', 'QGemm', 'QLinearMatMul', 'MatMulIntegerToFloat', 'ConvInteger', 'MatMulInteger'],
+}

@@ -1,0 +1,28 @@
+// What the written file must run on, as data: which operators have integer kernels, and what each needs around it.
+
+/** How an operator can take part in an integer region. */
+export type Role =
+  /** Multiplies with an int8 weight. */
+  | 'layer'
+  /** Computes on codes, with a grid of its own for the output. */
+  | 'integer'
+  /** Moves codes; the output has the input's grid. */
+  | 'pass-through'
+  /** Disappears into the operator before it when that one is an integer operator. */
+  | 'activation'
+
+export interface TargetOp {
+  readonly op: string
+  readonly role: Role
+  /** A layer that has an integer kernel with a float result needs no grid for its output. */
+  readonly output?: 'required' | 'optional'
+}
+
+export interface Target {
+  readonly name: string
+  readonly ops: readonly TargetOp[]
+  /** Operators that people expect to be integer, and why they are not. */
+  readonly floatReasons: Readonly<Record<string, string>>
+  /** Kernels that count as integer, by operator of the optimised graph. */
+  readonly integerKernels: readonly string[]
+}
