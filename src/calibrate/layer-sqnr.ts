@@ -1,0 +1,26 @@
+// Per-layer SQNR: where along the network the noise comes in. The walk's simplest visitor.
+import { SqnrAccumulator } from '../math/index.ts'
+import type { WalkVisitor } from './walk.ts'
+
+/** SQNR of a stop in dB, everything before it quantised as well; null is an exact match. */
+export interface LayerSqnr {
+  readonly name: string
+  readonly sqnrDb: number | null
+}
+
+/** A visitor that collects the SQNR at each stop. */
+export function layerSqnrVisitor(): WalkVisitor & { readonly results: LayerSqnr[] } {
+  const results: LayerSqnr[] = []
+  return {
+    results,
+    visit: async ({ name, float, changed }) => {
+      const sum = new SqnrAccumulator()
+      for (const [index, value] of float.entries()) {
+        const other = changed[index]
+        if (value.data instanceof Float32Array && other?.data instanceof Float32Array) sum.add(value.data, other.data)
+      }
+      results.push({ name, sqnrDb: sum.db })
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,133 @@
+// A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
+import { z } from 'zod'
+import { InputError } from '../base/index.ts'
+
+const data = {
+  model: z.string(),
+  data: z.string(),
+  samples: z.int().positive().default(64),
+  labels: z.string().exactOptional(),
+  val: z.string().exactOptional(),
+  preprocess: z.union([z.string(), z.record(z.string(), z.unknown())]).exactOptional(),
+  exif: z.boolean().default(false),
+  seed: z.int().default(0),
+  shape: z.record(z.string(), z.array(z.int().positive())).default({}),
+  threads: z.int().positive().exactOptional(),
+}
+
+const quantize = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('quantize'),
+  ...data,
+  weights: z.enum(['per-channel', 'per-tensor']).default('per-channel'),
+  weightBits: z.union([z.literal(8), z.literal(4)]).default(8),
+  activationType: z.enum(['uint8', 'int8', 'uint16', 'int16']).default('uint8'),
+  range: z.enum(['minmax', 'percentile', 'mse', 'sqnr', 'entropy']).default('minmax'),
+  mode: z.enum(['static', 'weights']).default('static'),
+  effort: z.enum(['fast', 'default', 'high']).default('default'),
+  target: z.literal('ort-cpu').default('ort-cpu'),
+  exclude: z.array(z.string()).default([]),
+  only: z.array(z.string()).default([]),
+  output: z.string().exactOptional(),
+})
+
+const rewrite = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('rewrite'),
+  ...data,
+  data: z.string().default('random'),
+  passes: z.array(z.string()).default([]),
+  output: z.string().exactOptional(),
+})
+
+const evaluate = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('evaluate'),
+  ...data,
+  samples: z.int().positive().exactOptional(),
+  metric: z.string().default('top1'),
+})
+
+const compare = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('compare'),
+  ...data,
+  samples: z.int().positive().exactOptional(),
+  other: z.string(),
+})
+
+const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare])
+
+/** What every recipe says about its samples. */
+export interface SampleRecipe {
+  /** Folder, description, file, module, or "random". */
+  readonly data: string
+  /** A file with labels, instead of those of the data set. */
+  readonly labels?: string
+  /** Name of a preset, path of a JSON file, or the preprocessing itself. */
+  readonly preprocess?: string | Readonly<Record<string, unknown>>
+  readonly exif: boolean
+  readonly seed: number
+  /** Shapes for free dimensions: input name → dims. */
+  readonly shape: Readonly<Record<string, readonly number[]>>
+}
+
+interface RunRecipe extends SampleRecipe {
+  readonly version: 1
+  readonly model: string
+  readonly threads?: number
+  /** Separate samples for scoring. */
+  readonly val?: string
+}
+
+export interface QuantizeRecipe extends RunRecipe {
+  readonly command: 'quantize'
+  /** Samples to calibrate on, evenly spaced over the sorted list. */
+  readonly samples: number
+  readonly weights: 'per-channel' | 'per-tensor'
+  readonly weightBits: 8 | 4
+  readonly activationType: 'uint8' | 'int8' | 'uint16' | 'int16'
+  readonly range: 'minmax' | 'percentile' | 'mse' | 'sqnr' | 'entropy'
+  readonly mode: 'static' | 'weights'
+  /** fast measures nothing; high scores every sample that is left. */
+  readonly effort: 'fast' | 'default' | 'high'
+  readonly target: 'ort-cpu'
+  readonly exclude: readonly string[]
+  readonly only: readonly string[]
+  readonly output?: string
+}
+
+export interface RewriteRecipe extends RunRecipe {
+  readonly command: 'rewrite'
+  readonly samples: number
+  /** Empty: all, in default order. */
+  readonly passes: readonly string[]
+  readonly output?: string
+}
+
+export interface EvaluateRecipe extends RunRecipe {
+  readonly command: 'evaluate'
+  readonly samples?: number
+  readonly metric: string
+}
+
+export interface CompareRecipe extends RunRecipe {
+  readonly command: 'compare'
+  readonly samples?: number
+  /** The second model. */
+  readonly other: string
+}
+
+export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe
+
+/**
+ * Checks a recipe and fills in the defaults.
+ * @throws InputError naming the first field that is wrong
+ */
+export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
+  const parsed = recipe.safeParse(json)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue && issue.path.length > 0 ? ` at "${issue.path.join('.')}"` : ''
+  throw new InputError(`${where} is not valid${field}: ${issue?.message ?? 'unknown reason'}`)
+}

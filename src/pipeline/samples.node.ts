@@ -1,0 +1,101 @@
+// From what a recipe says about samples to data sets, batches and the choice of which samples do what.
+import type { Watch } from '../base/index.ts'
+import { openDataset, readPreprocess } from '../data/index.node.ts'
+import {
+  type Batch,
+  batches,
+  chooseSamples,
+  type Dataset,
+  type Preprocess,
+  parsePreprocess,
+  readSamples,
+} from '../data/index.ts'
+import type { Model, Shapes } from '../onnx/index.ts'
+import { fixedBatch } from '../runtime/index.ts'
+import type { SampleRecipe } from './recipe.ts'
+
+/** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
+export const PREPROCESS_KEY = 'onnxpress.preprocess'
+
+/** Opens the samples of a recipe; the preprocessing is the recipe's, or else the one stored in the model. */
+export async function openSamples(
+  recipe: SampleRecipe,
+  model: Model,
+  path: string = recipe.data,
+  count?: number,
+): Promise<Dataset> {
+  const preprocess = await preprocessOf(recipe, model)
+  return openDataset(path, {
+    inputs: model.graph.inputs,
+    seed: recipe.seed,
+    exif: recipe.exif,
+    shapes: recipe.shape,
+    ...(preprocess ? { preprocess } : {}),
+    ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
+    ...(count === undefined ? {} : { count }),
+  })
+}
+
+async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise<Preprocess | undefined> {
+  if (typeof preprocess === 'string') return readPreprocess(preprocess)
+  if (preprocess) return parsePreprocess(preprocess, 'the preprocessing of the recipe')
+  const stored = model.metadata.get(PREPROCESS_KEY)
+  return stored === undefined ? undefined : parsePreprocess(JSON.parse(stored), 'the preprocessing stored in the model')
+}
+
+/** Samples read ahead and joined to batches that the model can take and that keep memory small. */
+export function readBatches(
+  dataset: Dataset,
+  indices: readonly number[],
+  model: Model,
+  shapes: Shapes,
+  watch: Watch = {},
+): AsyncIterable<Batch> {
+  return batches(readSamples(dataset, indices, { signal: watch.signal }), batchSizeFor(model, shapes))
+}
+
+/** Elements of all values of a batch together, at most; a value lives shortly, so this is far above the peak. */
+const BATCH_ELEMENTS = 4e6
+
+function batchSizeFor(model: Model, shapes: Shapes): number {
+  const fixed = fixedBatch(model)
+  if (fixed !== undefined) return Math.max(1, fixed)
+  // Without a batch axis everywhere the model may mix samples: one at a time.
+  const outputs = model.graph.outputs.map((output) => shapes.get(output.name))
+  if (outputs.some((shape) => shape?.batchAxis !== 0)) return 1
+  let elements = 0
+  for (const shape of shapes.values()) elements += shape.dims.reduce((a, b) => a * b, 1)
+  return Math.min(32, Math.max(1, Math.floor(BATCH_ELEMENTS / elements)))
+}
+
+/** Samples to score: a set of its own, or what calibration left over, or, when nothing is left, the same ones again. */
+export interface Scoring {
+  readonly dataset: Dataset
+  readonly indices: readonly number[]
+  readonly note: string
+}
+
+/** Chooses the samples to score, at most `limit`. */
+export async function scoringSamples(
+  recipe: SampleRecipe & { readonly val?: string },
+  model: Model,
+  calibration: Dataset,
+  used: readonly number[],
+  limit: number,
+): Promise<Scoring> {
+  if (recipe.val !== undefined) {
+    const dataset = await openSamples(recipe, model, recipe.val)
+    const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
+    return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
+  }
+  const taken = new Set(used)
+  const rest = Array.from({ length: calibration.size }, (_, i) => i).filter((i) => !taken.has(i))
+  if (rest.length === 0)
+    return {
+      dataset: calibration,
+      indices: used,
+      note: 'every sample was used for calibration; the same ones are scored, so the figures flatter',
+    }
+  const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
+  return { dataset: calibration, indices, note: `scored on ${indices.length} samples that calibration did not see` }
+}

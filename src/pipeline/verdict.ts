@@ -1,0 +1,102 @@
+// The verdict: smaller? faster? as accurate? And what to do, when the answer is no.
+import type { Comparison } from '../metrics/index.ts'
+import type { Verdict, VerdictPoint } from '../report/index.ts'
+import type { Latency } from '../runtime/index.ts'
+
+/** What was measured of a quantised model against the one it was made from. */
+export interface Measured {
+  readonly sizeBytes: { readonly before: number; readonly after: number }
+  readonly comparison?: Comparison
+  readonly latency?: { readonly before: Latency; readonly after: Latency }
+  readonly layerCounts: { readonly total: number; readonly integer: number }
+  /** Ranges came from random inputs. */
+  readonly random: boolean
+}
+
+/** Below these a model does not do its job any more. */
+const DEAD_AGREEMENT = 0.5
+const DEAD_SQNR_DB = 5
+
+/** Lowest SQNR of the first output; null for an exact match. */
+export function mainSqnr(comparison: Comparison | undefined): number | null | undefined {
+  return comparison ? Object.values(comparison.sqnrDb)[0] : undefined
+}
+
+/** Has the model died? By agreement for classifiers, by SQNR for the others. */
+export function isDead(comparison: Comparison): boolean {
+  if (comparison.agreement !== undefined) return comparison.agreement < DEAD_AGREEMENT
+  const sqnr = mainSqnr(comparison)
+  return typeof sqnr === 'number' && !(sqnr >= DEAD_SQNR_DB)
+}
+
+export function makeVerdict(measured: Measured): Verdict {
+  const points = [smaller(measured), faster(measured), accurate(measured)]
+  const dead = measured.comparison !== undefined && isDead(measured.comparison)
+  const answers = points.map((point) => `${point.question}: ${point.answer}`).join(', ')
+  const { integer, total } = measured.layerCounts
+  const headline = measured.random
+    ? `ranges from random inputs mean nothing: this only shows that the model goes through (${integer} of ${total} layers integer)`
+    : dead
+      ? `DEAD: the quantised model no longer does its job (${deadWhy(measured.comparison)})`
+      : `${answers}; ${integer} of ${total} layers run in integers`
+  const bad = points.filter((point) => point.answer === 'no').length
+  const tone = dead ? 'dead' : bad === 0 ? 'good' : bad === 1 ? 'mixed' : 'bad'
+  return { headline, tone, points, advice: advise(measured, dead) }
+}
+
+function deadWhy(comparison: Comparison | undefined): string {
+  const sqnr = mainSqnr(comparison)
+  const share =
+    comparison?.agreement === undefined ? '' : `it agrees with the float model on ${percent(comparison.agreement)}`
+  const noise = typeof sqnr === 'number' ? `SQNR ${sqnr.toFixed(1)} dB` : ''
+  return [share, noise].filter((part) => part !== '').join(', ')
+}
+
+function smaller({ sizeBytes: { before, after } }: Measured): VerdictPoint {
+  const text = `${kilobytes(before)} → ${kilobytes(after)} (${percent(after / before)})`
+  return { question: 'smaller', answer: after < before ? 'yes' : 'no', text }
+}
+
+function faster({ latency }: Measured): VerdictPoint {
+  if (!latency) return { question: 'faster', answer: 'not measured', text: 'not measured' }
+  const { before, after } = latency
+  const ratio = before.medianMs / after.medianMs
+  const text = `${before.medianMs.toFixed(2)} ms → ${after.medianMs.toFixed(2)} ms (${ratio.toFixed(2)}×)`
+  // Below a tenth, differences between two runs mean nothing.
+  return { question: 'faster', answer: ratio > 1.1 ? 'yes' : ratio < 0.9 ? 'no' : 'unclear', text }
+}
+
+function accurate({ comparison }: Measured): VerdictPoint {
+  if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
+  const sqnr = mainSqnr(comparison)
+  const noise = sqnr === null ? 'outputs exact' : sqnr === undefined ? '' : `SQNR ${sqnr.toFixed(1)} dB`
+  const { metric, agreement } = comparison
+  if (metric) {
+    const { before, after, difference, interval } = metric
+    const answer = interval.high < 0 ? 'no' : interval.low >= -0.02 ? 'yes' : 'unclear'
+    const text = `${metric.name} ${percent(before)} → ${percent(after)} (${signed(difference)}, 95 % ${signed(interval.low)} to ${signed(interval.high)}), ${noise}`
+    return { question: 'as accurate', answer, text }
+  }
+  const good = (agreement === undefined || agreement >= 0.97) && (sqnr === null || (sqnr ?? 0) >= 20)
+  const text = [agreement === undefined ? '' : `agreement ${percent(agreement)}`, noise]
+    .filter((part) => part !== '')
+    .join(', ')
+  return { question: 'as accurate', answer: isDead(comparison) ? 'no' : good ? 'yes' : 'unclear', text }
+}
+
+function advise(measured: Measured, dead: boolean): string[] {
+  const advice: string[] = []
+  if (dead)
+    advice.push(
+      'use --weights per-channel, look at the worst layers in the report, and keep them float with --exclude NAME',
+    )
+  if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs * 0.9)
+    advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
+  const { integer, total } = measured.layerCounts
+  if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
+  return advice
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+const signed = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`
+const kilobytes = (bytes: number) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`)
