@@ -1,0 +1,43 @@
+// A recipe as the command line that repeats it.
+import type { Recipe } from './recipe.ts'
+
+/** Options that a recipe has by default need not be written. */
+const defaults: Readonly<Record<string, unknown>> = {
+  samples: 64,
+  weights: 'per-channel',
+  weightBits: 8,
+  activationType: 'uint8',
+  range: 'minmax',
+  mode: 'static',
+  effort: 'default',
+  target: 'ort-cpu',
+  seed: 0,
+  exif: false,
+  metric: 'top1',
+}
+
+/** `onnxpress quantize model.onnx --data images …`. A preprocessing that was given as an object has no word: see the recipe. */
+export function commandLineOf(recipe: Recipe): string {
+  const { version: _version, command, model, ...options } = recipe
+  const words = ['onnxpress', command, quoted(model)]
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || value === defaults[name]) continue
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    if (name === 'other') words.splice(3, 0, quoted(String(value)))
+    else if (name === 'output') words.push('-o', quoted(String(value)))
+    else if (value === true) words.push(option)
+    else if (name === 'passes' && Array.isArray(value))
+      words.push(...(value.length > 0 ? [option, value.join(',')] : []))
+    else if (Array.isArray(value)) for (const item of value) words.push(option, quoted(String(item)))
+    else if (typeof value === 'object')
+      for (const [key, dims] of Object.entries(value)) {
+        if (name === 'shape' && Array.isArray(dims)) words.push(option, quoted(`${key}:${dims.join('x')}`))
+      }
+    else words.push(option, quoted(String(value)))
+  }
+  return words.join(' ')
+}
+
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

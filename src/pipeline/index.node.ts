@@ -1,0 +1,7 @@
+// pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
+// Imports every lower room; never cli, server or jobs.
+export * from './output.node.ts'
+export * from './quantize.node.ts'
+export * from './quantize-report.node.ts'
+export * from './samples.node.ts'
+export * from './score.node.ts'

@@ -1,0 +1,233 @@
+// From a finished quantisation to the report's rows and to the JSON of the command line.
+
+import { basename } from 'node:path'
+import { wilsonInterval } from '../math/index.ts'
+import { channelRanges, layersOf, macsOf, nodeName, rangeSpread } from '../onnx/index.ts'
+import type { ActivationRow, LayerRow, Report, StepRow, VariantRow } from '../report/index.ts'
+import { describeEnvironment } from '../runtime/index.node.ts'
+import type { Runtime } from '../runtime/index.ts'
+import { commandLineOf } from './command-line.ts'
+import type { QuantizeRun } from './quantize.node.ts'
+import { mainSqnr, makeVerdict } from './verdict.ts'
+
+/** Integer layers and all layers of the written model. */
+export function layerCounts(run: QuantizeRun): { total: number; integer: number } {
+  return { total: run.kernels.length, integer: run.kernels.filter((kernel) => kernel.integer).length }
+}
+
+/** What `quantize --json` prints. */
+export function quantizeJson(run: QuantizeRun): Record<string, unknown> {
+  const { comparison, latency } = run
+  const metric = comparison?.metric
+  return {
+    output: run.output,
+    measured: run.measured,
+    sizeBytes: run.sizeBytes,
+    layerCounts: layerCounts(run),
+    ...(comparison
+      ? {
+          sqnrDb: comparison.sqnrDb,
+          ...(Object.values(comparison.sqnrDb).some((db) => db === null) ? { exact: true } : {}),
+          ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
+        }
+      : {}),
+    ...(metric ? { metric } : {}),
+    ...(latency
+      ? {
+          latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
+          latencySpreadMs: {
+            before: latency.before.highMs - latency.before.lowMs,
+            after: latency.after.highMs - latency.after.lowMs,
+          },
+        }
+      : {}),
+    steps: stepsOf(run).map((step) => ({
+      step: step.name,
+      kept: step.kept,
+      ...(step.sqnrDb === undefined ? {} : { sqnrDb: step.sqnrDb, ...(step.sqnrDb === null ? { exact: true } : {}) }),
+      ...(step.changes.length > 0 ? { changes: step.changes.length } : {}),
+    })),
+    samples: run.samples,
+    notes: run.notes,
+  }
+}
+
+function stepsOf(run: QuantizeRun): StepRow[] {
+  const rewrites = run.rewrites.map(
+    (rewrite): StepRow => ({
+      name: rewrite.name,
+      kind: rewrite.kind,
+      kept: rewrite.kept,
+      changes: rewrite.changes,
+      ...(rewrite.refused || rewrite.skipped.length > 0
+        ? { skipped: [...(rewrite.refused ? [`taken back: ${rewrite.refused}`] : []), ...rewrite.skipped] }
+        : {}),
+      ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
+    }),
+  )
+  const sqnr = mainSqnr(run.comparison)
+  const { recipe } = run
+  const text =
+    recipe.mode === 'weights'
+      ? `int8 weights ${recipe.weights}, activations float`
+      : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.samples.length} samples`
+  return [
+    ...rewrites,
+    { name: 'insert-qdq', kind: 'step', kept: true, changes: [text], ...(sqnr === undefined ? {} : { sqnrDb: sqnr }) },
+  ]
+}
+
+/** The whole report of a quantisation. */
+export function quantizeReport(run: QuantizeRun, runtime: Runtime): Report {
+  const { recipe, comparison, latency } = run
+  const counts = layerCounts(run)
+  return {
+    version: 1,
+    command: 'quantize',
+    title: `${basename(recipe.model)} → ${basename(run.output)}`,
+    createdAt: new Date().toISOString(),
+    verdict: makeVerdict({
+      sizeBytes: run.sizeBytes,
+      layerCounts: counts,
+      random: recipe.data === 'random',
+      ...(comparison ? { comparison } : {}),
+      ...(latency ? { latency } : {}),
+    }),
+    facts: [
+      { label: 'model', value: basename(recipe.model) },
+      { label: 'samples', value: `${run.samples.length} to calibrate on, ${comparison?.samples ?? 0} scored` },
+      { label: 'integer layers', value: `${counts.integer} of ${counts.total}` },
+      { label: 'result', value: run.output },
+    ],
+    variants: variantsOf(run),
+    outputs: comparison?.sqnrDb ?? {},
+    steps: stepsOf(run),
+    layers: layerRows(run),
+    activations: activationRows(run),
+    notes: run.notes,
+    environment: describeEnvironment(runtime),
+    recipe,
+    commandLine: commandLineOf(recipe),
+  }
+}
+
+function variantsOf(run: QuantizeRun): VariantRow[] {
+  const { comparison, latency, sizeBytes } = run
+  const metric = comparison?.metric
+  const scored = (value: number) =>
+    metric
+      ? {
+          metric: {
+            name: metric.name,
+            value,
+            samples: metric.samples,
+            interval: wilsonInterval(Math.round(value * metric.samples), metric.samples),
+          },
+        }
+      : {}
+  const counts = layerCounts(run)
+  const sqnr = mainSqnr(comparison)
+  return [
+    {
+      name: 'float',
+      sizeBytes: sizeBytes.before,
+      ...(latency
+        ? { latencyMs: latency.before.medianMs, latencySpreadMs: (latency.before.highMs - latency.before.lowMs) / 2 }
+        : {}),
+      ...(metric ? scored(metric.before) : {}),
+    },
+    {
+      name: `int8 ${run.recipe.weights}`,
+      kept: true,
+      sizeBytes: sizeBytes.after,
+      ...(latency
+        ? { latencyMs: latency.after.medianMs, latencySpreadMs: (latency.after.highMs - latency.after.lowMs) / 2 }
+        : {}),
+      ...(metric ? scored(metric.after) : {}),
+      ...(comparison?.agreement === undefined
+        ? {}
+        : { agreement: comparison.agreement, ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }),
+      ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
+      integerLayers: counts.integer,
+      totalLayers: counts.total,
+    },
+  ]
+}
+
+/** Channels of a layer that the report shows one by one; above, neighbours share a row. */
+const CHANNEL_ROWS = 512
+
+function layerRows(run: QuantizeRun): LayerRow[] {
+  const kernels = new Map(run.kernels.map((kernel) => [kernel.name, kernel]))
+  const sqnr = new Map(run.layerSqnr.map((layer) => [layer.name, layer.sqnrDb]))
+  const reasons = new Map(run.float.map(({ name, reason }) => [name, reason]))
+  return layersOf(run.floatModel).map((layer): LayerRow => {
+    const kernel = kernels.get(layer.name)
+    const macs = macsOf(layer, run.shapes)
+    const ranges = channelRanges(layer)
+    const weight = run.plan?.weights.get(layer.node)
+    const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
+    const db = sqnr.get(nodeName(layer.node))
+    const reason = kernel?.integer
+      ? undefined
+      : (reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
+    return {
+      name: layer.name,
+      op: layer.node.opType,
+      parameters: layer.weight.size + (layer.bias?.size ?? 0),
+      ...(macs === undefined ? {} : { macs }),
+      ...(kernel ? { integer: kernel.integer, kernel: kernel.kernel } : {}),
+      ...(reason ? { reason } : {}),
+      ...(db === undefined ? {} : { sqnrDb: db }),
+      ...(weight
+        ? {
+            weightGrid: `${weight.dtype}, ${weight.scale.length === 1 ? 'one scale' : `${weight.scale.length} scales`}`,
+          }
+        : {}),
+      ...(grid ? { outputGrid: `${grid.params.dtype} [${grid.low.toPrecision(4)}, ${grid.high.toPrecision(4)}]` } : {}),
+      ...(ranges ? { rangeSpread: rangeSpread(ranges), channels: bucketed(ranges) } : {}),
+    }
+  })
+}
+
+function bucketed({
+  min,
+  mean,
+  max,
+}: {
+  min: Float64Array
+  mean: Float64Array
+  max: Float64Array
+}): NonNullable<LayerRow['channels']> {
+  const size = Math.max(1, Math.ceil(min.length / CHANNEL_ROWS))
+  const rows = Array.from(
+    { length: Math.ceil(min.length / size) },
+    (_, row) => [row * size, Math.min((row + 1) * size, min.length)] as const,
+  )
+  const each = (pick: (from: number, to: number) => number) =>
+    rows.map(([from, to]) => Number(pick(from, to).toPrecision(5)))
+  return {
+    min: each((from, to) => Math.min(...min.subarray(from, to))),
+    mean: each((from, to) => mean.subarray(from, to).reduce((a, b) => a + b, 0) / (to - from)),
+    max: each((from, to) => Math.max(...max.subarray(from, to))),
+    bucketed: size,
+  }
+}
+
+function activationRows(run: QuantizeRun): ActivationRow[] {
+  return [...(run.plan?.activations ?? [])].map(
+    ([tensor, grid]): ActivationRow => ({
+      tensor,
+      dtype: grid.params.dtype,
+      scale: grid.params.scale[0] ?? 1,
+      zeroPoint: grid.params.zeroPoint[0] ?? 0,
+      low: grid.low,
+      high: grid.high,
+      ...(grid.observed ? { observedLow: grid.observed.min, observedHigh: grid.observed.max } : {}),
+      reason: run.plan?.placement.tensors.get(tensor)?.integerProducer
+        ? 'between integer operators'
+        : 'enters an integer operator',
+      method: grid.method,
+    }),
+  )
+}

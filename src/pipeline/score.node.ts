@@ -1,0 +1,131 @@
+// evaluate, compare and rewrite: the shorter commands.
+import { stat } from 'node:fs/promises'
+import { InputError, report, UsageError, type Watch } from '../base/index.ts'
+import type { LayerSqnr } from '../calibrate/index.ts'
+import { chooseSamples, type Dataset } from '../data/index.ts'
+import { type Comparison, compareSessions, type MetricValue, scoreSession } from '../metrics/index.ts'
+import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
+import { layersOf, type Model, printValue } from '../onnx/index.ts'
+import { type AppliedRewrite, applyRewrites, passes, passNamed } from '../rewrite/index.ts'
+import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
+import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { sqnrOfLayers } from './quantize.node.ts'
+import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
+import { openSamples, readBatches } from './samples.node.ts'
+
+/** Result of `evaluate`. */
+export interface EvaluateRun {
+  readonly metric: MetricValue
+  readonly notes: readonly string[]
+}
+
+/** Scores a model on labelled samples. @throws InputError when there are no labels */
+export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
+  const k = topOf(recipe.metric)
+  const model = await readModelFile(recipe.model)
+  const dataset = await openSamples(recipe, model)
+  if (!dataset.hasLabels)
+    throw new InputError(
+      `${recipe.data} has no labels, and a score needs them; give --labels FILE (a CSV with the columns file,label)`,
+    )
+  const indices = chosen(dataset, recipe.samples)
+  const shapes = await observeShapes(runtime, model, (await dataset.sample(indices[0] ?? 0)).inputs, recipe.model)
+  const metric = await withSession(runtime, model, { label: recipe.model }, (session) =>
+    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), indices.length, watch, k),
+  )
+  return { metric, notes: [...model.notes, ...dataset.notes] }
+}
+
+function topOf(metric: string): number {
+  const match = /^top([1-9]\d*)$/.exec(metric)
+  if (match) return Number(match[1])
+  if (metric === 'next-token') return 1
+  throw new UsageError(`there is no metric "${metric}"; the metrics are top1, top5 and next-token`)
+}
+
+function chosen(dataset: Dataset, samples: number | undefined): number[] {
+  return chooseSamples(dataset.size, Math.min(samples ?? dataset.size, dataset.size))
+}
+
+/** Result of `compare`. */
+export interface CompareRun {
+  readonly comparison: Comparison
+  readonly latency: { readonly before: Latency; readonly after: Latency }
+  readonly sizeBytes: { readonly before: number; readonly after: number }
+  readonly layers: readonly LayerSqnr[]
+  readonly notes: readonly string[]
+}
+
+/** Samples that walk through both models for the per-layer SQNR. */
+const WALKED = 8
+
+/** Compares any two models with the same inputs and outputs. */
+export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watch: Watch = {}): Promise<CompareRun> {
+  const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
+  checkSameInterface(first, second, recipe)
+  const dataset = await openSamples(recipe, first)
+  const indices = chosen(dataset, recipe.samples)
+  const sample = (await dataset.sample(indices[0] ?? 0)).inputs
+  const shapes = await observeShapes(runtime, first, sample, recipe.model)
+  return withSession(runtime, first, { label: recipe.model }, (before) =>
+    withSession(runtime, second, { label: recipe.other }, async (after) => {
+      const batches = readBatches(dataset, indices, first, shapes, watch)
+      const comparison = await compareSessions(before, after, batches, indices.length, watch)
+      report(watch, 'latency', 0, 1)
+      const [a, b] = await measureLatency(runtime, [before, after], sample)
+      if (!a || !b) throw new InputError('there is no sample to time the models on')
+      return {
+        comparison,
+        latency: { before: a, after: b },
+        sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
+        layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
+        notes: [...new Set([...first.notes, ...dataset.notes])],
+      }
+    }),
+  )
+}
+
+/** Per-layer SQNR where both models have the layers' outputs; a model whose layers were renamed or cut has none. */
+async function commonLayers(
+  runtime: Runtime,
+  first: Model,
+  second: Model,
+  shapes: Parameters<typeof sqnrOfLayers>[3],
+  dataset: Dataset,
+  indices: readonly number[],
+  watch: Watch,
+): Promise<readonly LayerSqnr[]> {
+  if (layersOf(first).length === 0) return []
+  return sqnrOfLayers(runtime, first, second, shapes, dataset, indices.slice(0, WALKED), watch)
+}
+
+function checkSameInterface(first: Model, second: Model, recipe: CompareRecipe): void {
+  for (const side of ['inputs', 'outputs'] as const) {
+    const [a, b] = [first, second].map((model) =>
+      model.graph[side].map((value) => `${value.name} ${value.dtype}`).join(', '),
+    )
+    if (a !== b)
+      throw new InputError(
+        `the models have different ${side}: ${recipe.model} has ${first.graph[side].map(printValue).join(', ')}, ${recipe.other} has ${second.graph[side].map(printValue).join(', ')}`,
+      )
+  }
+}
+
+/** Result of `rewrite`. */
+export interface RewriteRun {
+  readonly output: string
+  readonly passes: readonly AppliedRewrite[]
+  readonly notes: readonly string[]
+}
+
+/** Rewrites a model into a better float form, each pass checked on a sample. */
+export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
+  const output = recipe.output ?? defaultOutput(recipe.model, 'float')
+  refuseInputAsOutput(output, [recipe.model])
+  const list = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
+  const model = await readModelFile(recipe.model)
+  const dataset = await openSamples(recipe, model, recipe.data, 1)
+  const result = await applyRewrites(runtime, model, list, (await dataset.sample(0)).inputs, watch)
+  await writeModelFile(result.model, output)
+  return { output, passes: result.applied, notes: [...model.notes, ...dataset.notes] }
+}
