@@ -1,28 +1,20 @@
-// The command line: one file a command; parsing, exit codes, one sentence for an error. No logic.
+// The command line: parsing, exit codes, one sentence for an error. No logic.
 import { Command } from 'commander'
 import { messageOf, OnnxpressError } from '../base/index.ts'
+import { addCommands } from './commands.ts'
 
 /** Parses `args` (without node and script) and runs the command. Returns the exit code. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   const program = new Command('onnxpress')
     .description('Make ONNX models smaller and faster without losing what they know, and prove it.')
     .version(version)
-    .option('--debug', 'show the stack of an error')
     .exitOverride()
-  program
-    .command('inspect')
-    .description('show inputs, outputs and layers of a model, with cost and channel ranges')
-    .argument('<model>', 'an .onnx file')
-    .option('--json', 'print one JSON object')
-    .action(async (model: string, options: { json?: boolean }) => {
-      const { inspectCommand } = await import('./inspect.ts')
-      await inspectCommand(model, options)
-    })
+  addCommands(program)
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    return explain(error, program.opts<{ debug?: boolean }>().debug === true)
+    return explain(error, args.includes('--debug'))
   }
 }
 

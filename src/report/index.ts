@@ -1,2 +1,10 @@
 // report: the Report type and its renderings. Imports only base; knows nothing of models, sessions or runs.
+// Runs in browsers too; the studio draws with the same charts.
+export * from './charts/index.ts'
+export * from './format.ts'
+export * from './html.ts'
+export * from './json.ts'
+export * from './markdown.ts'
 export * from './report.ts'
+export * from './schema.ts'
+export * from './summary.ts'

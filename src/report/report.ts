@@ -37,6 +37,10 @@ export interface VariantRow {
     readonly value: number
     readonly interval: IntervalRow
     readonly samples: number
+    /** Unit of the value, '' for a bare number; absent: the value is a share and shown in per cent. */
+    readonly unit?: string
+    /** Paired difference to the first variant on the same samples, with its own interval. */
+    readonly difference?: { readonly value: number; readonly interval: IntervalRow }
   }
   readonly agreement?: number
   readonly kl?: number
@@ -113,6 +117,7 @@ export interface Report {
   readonly verdict: Verdict
   /** Labelled facts for the first screen, in order. */
   readonly facts: readonly { readonly label: string; readonly value: string }[]
+  /** The float original first, then the rungs in order; the one that was written is `kept`. */
   readonly variants: readonly VariantRow[]
   /** Output name → SQNR in dB (null: exact match). */
   readonly outputs: Readonly<Record<string, number | null>>
@@ -121,6 +126,8 @@ export interface Report {
   readonly activations: readonly ActivationRow[]
   /** Assumptions and warnings, a sentence each. */
   readonly notes: readonly string[]
+  /** Files that were written, in the order to name them. */
+  readonly files?: readonly { readonly label: string; readonly path: string }[]
   /** CPU, flags, versions, threads: label → value. */
   readonly environment: Readonly<Record<string, string>>
   /** The recipe that repeats the run, as JSON. */

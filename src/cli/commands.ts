@@ -1,0 +1,145 @@
+// The commands and their options. Each makes a recipe; what runs it is loaded only then, so that --help stays fast.
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
+import type { RecipeFlags } from './run-recipe.ts'
+
+type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly printRecipe?: boolean }
+
+/** Adds all commands to the program. */
+export function addCommands(program: Command): void {
+  addInspect(program)
+  addQuantize(program)
+  addRewrite(program)
+  addEvaluate(program)
+  addCompare(program)
+  addRun(program)
+}
+
+function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .description('show inputs, outputs and layers of a model, with cost and channel ranges')
+    .argument('<model>', 'an .onnx file')
+    .option('--json', 'print one JSON object')
+    .action(async (model: string, options: { json?: boolean }) => {
+      const { inspectCommand } = await import('./inspect.ts')
+      await inspectCommand(model, options)
+    })
+}
+
+function addQuantize(program: Command): void {
+  const command = program
+    .command('quantize')
+    .description('quantise a model to int8, measure what it costs, and write a report')
+    .argument('<model>', 'an .onnx file')
+    .requiredOption('--data <path>', 'samples: image folder, JSON description, .npy, idx, .mjs module, or "random"')
+    .option('--samples <n>', 'samples to calibrate on (default: 64)', positive)
+    .option('--val <path>', 'separate samples for scoring')
+    .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
+    .addOption(new Option('--weight-bits <n>', 'bits of the weights').choices(['8', '4']).argParser(Number))
+    .addOption(
+      new Option('--activation-type <type>', 'type of the activations').choices(['uint8', 'int8', 'uint16', 'int16']),
+    )
+    .addOption(
+      new Option('--range <method>', 'how activation ranges are chosen').choices([
+        'minmax',
+        'percentile',
+        'entropy',
+        'mse',
+        'sqnr',
+      ]),
+    )
+    .addOption(
+      new Option('--mode <mode>', 'static: weights and activations; weights: a smaller file only').choices([
+        'static',
+        'weights',
+      ]),
+    )
+    .addOption(
+      new Option('--effort <effort>', 'fast measures nothing, high scores every sample').choices([
+        'fast',
+        'default',
+        'high',
+      ]),
+    )
+    .option('--exclude <pattern>', 'nodes that stay float: name, operator, glob or /regex/ (repeatable)', list)
+    .option('--only <pattern>', 'only these nodes (repeatable)', list)
+    .addOption(new Option('--target <target>', 'what the file must run on').choices(['ort-cpu']))
+    .option('-o, --output <file>', 'the written model (default: <model>.int8.onnx)')
+    .option('--run <dir>', 'run folder for recipe, events, report and model')
+    .option('--no-report', 'write no report page')
+    .option('--print-recipe', 'print the recipe and stop')
+  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
+    start({ command: 'quantize', model }, options),
+  )
+}
+
+function addRewrite(program: Command): void {
+  const command = program
+    .command('rewrite')
+    .description('rewrite a model into a better float form; every pass is checked')
+    .argument('<model>', 'an .onnx file')
+    .option('--passes <names>', 'passes, comma-separated (default: all)', list)
+    .option('--data <path>', 'samples to check on (default: random)')
+    .option('-o, --output <file>', 'the written model (default: <model>.float.onnx)')
+    .option('--print-recipe', 'print the recipe and stop')
+  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
+    start({ command: 'rewrite', model }, options),
+  )
+}
+
+function addEvaluate(program: Command): void {
+  const command = program
+    .command('evaluate')
+    .description('score a model on labelled samples')
+    .argument('<model>', 'an .onnx file')
+    .requiredOption('--data <path>', 'labelled samples')
+    .option('--metric <name>', 'top1, top5 or next-token')
+    .option('--samples <n>', 'at most this many (default: all)', positive)
+    .option('--print-recipe', 'print the recipe and stop')
+  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
+    start({ command: 'evaluate', model }, options),
+  )
+}
+
+function addCompare(program: Command): void {
+  const command = program
+    .command('compare')
+    .description('compare two models with the same inputs and outputs')
+    .argument('<model>', 'the first model')
+    .argument('<other>', 'the second model')
+    .requiredOption('--data <path>', 'samples, labelled or not')
+    .option('--samples <n>', 'at most this many (default: all)', positive)
+    .option('--print-recipe', 'print the recipe and stop')
+  addOutputOptions(addSampleOptions(command)).action((model: string, other: string, options: Options) =>
+    start({ command: 'compare', model, other }, options),
+  )
+}
+
+function addRun(program: Command): void {
+  const command = program
+    .command('run')
+    .description('run a recipe again')
+    .argument('<recipe>', 'a recipe.json')
+    .option('--run <dir>', 'run folder for recipe, events, report and model')
+    .option('--no-report', 'write no report page')
+  addOutputOptions(command).action(async (path: string, options: Options) => {
+    const [{ parseRecipe }, { runRecipe }, { readRecipe }] = await Promise.all([
+      import('../pipeline/index.ts'),
+      import('./run-recipe.ts'),
+      import('./read-recipe.ts'),
+    ])
+    await runRecipe(parseRecipe(await readRecipe(path), path), options)
+  })
+}
+
+async function start(fixed: Readonly<Record<string, unknown>>, options: Options): Promise<void> {
+  const [{ parseRecipe }, { runRecipe }] = await Promise.all([
+    import('../pipeline/index.ts'),
+    import('./run-recipe.ts'),
+  ])
+  const recipe = parseRecipe({ ...recipeFields(options), ...fixed }, 'the command line')
+  if (options.printRecipe) process.stdout.write(`${JSON.stringify(recipe, null, 2)}\n`)
+  else await runRecipe(recipe, { ...options, ...(recipe.threads === undefined ? {} : { threads: recipe.threads }) })
+}

@@ -1,0 +1,41 @@
+// Runs a comparison of two models and prints it.
+import type { CompareRecipe } from '../pipeline/index.ts'
+import type { RecipeFlags } from './run-recipe.ts'
+import { printJson, printLines, withRuntime } from './session.ts'
+
+export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
+  const { compareFiles } = await import('../pipeline/index.node.ts')
+  const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
+  const { comparison, latency, sizeBytes, layers } = run
+  const { agreement, kl, sqnrDb, metric } = comparison
+  const exact = Object.values(sqnrDb).every((db) => db === null)
+  if (flags.json)
+    return printJson({
+      ...(agreement === undefined ? {} : { agreement, kl }),
+      sqnrDb,
+      ...(exact ? { exact } : {}),
+      ...(metric ? { metric } : {}),
+      samples: comparison.samples,
+      latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
+      sizeBytes,
+      layers,
+      notes: run.notes,
+    })
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+  const db = (value: number | null) => (value === null ? 'exact' : `${value.toFixed(1)} dB`)
+  printLines([
+    ...(metric
+      ? [
+          `${metric.name}: ${percent(metric.before)} → ${percent(metric.after)} (95 % of the difference ${percent(metric.interval.low)} to ${percent(metric.interval.high)})`,
+        ]
+      : []),
+    ...(agreement === undefined ? [] : [`agreement ${percent(agreement)}, KL ${kl?.toFixed(4)}`]),
+    ...Object.entries(sqnrDb).map(([name, value]) => `SQNR of ${name}: ${db(value)}`),
+    `latency ${latency.before.medianMs.toFixed(2)} → ${latency.after.medianMs.toFixed(2)} ms, size ${sizeBytes.before} → ${sizeBytes.after} bytes, ${comparison.samples} samples`,
+    ...layers
+      .toSorted((a, b) => (a.sqnrDb ?? 999) - (b.sqnrDb ?? 999))
+      .slice(0, 5)
+      .map((layer) => `worst layer ${layer.name}: ${db(layer.sqnrDb)}`),
+    ...run.notes.map((note) => `note: ${note}`),
+  ])
+}

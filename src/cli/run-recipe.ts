@@ -1,0 +1,61 @@
+// Runs a recipe of any command and prints what it gave. The commands only make recipes.
+import type { Recipe } from '../pipeline/index.ts'
+import { printJson, printLines, type RunFlags, withRuntime } from './session.ts'
+
+export interface RecipeFlags extends RunFlags {
+  /** Run folder. */
+  readonly run?: string
+  /** False: no report page. */
+  readonly report?: boolean
+}
+
+/** Runs a recipe; results go to stdout, everything else to stderr. */
+export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<void> {
+  switch (recipe.command) {
+    case 'quantize':
+      return (await import('./run-quantize.ts')).runQuantize(recipe, flags)
+    case 'evaluate': {
+      const { evaluateFile } = await import('../pipeline/index.node.ts')
+      const { metric, notes } = await withRuntime(flags, (runtime, watch) => evaluateFile(runtime, recipe, watch))
+      if (flags.json) return printJson({ metric, notes })
+      const { low, high } = metric.interval
+      return printLines([
+        `${metric.name} ${percent(metric.value)} of ${metric.samples} (95 % ${percent(low)} to ${percent(high)})`,
+        ...notes.map((note) => `note: ${note}`),
+      ])
+    }
+    case 'compare':
+      return (await import('./run-compare.ts')).runCompare(recipe, flags)
+    case 'rewrite': {
+      const { rewriteFile } = await import('../pipeline/index.node.ts')
+      const run = await withRuntime(flags, (runtime, watch) => rewriteFile(runtime, recipe, watch))
+      if (flags.json)
+        return printJson({
+          output: run.output,
+          passes: run.passes.map(({ name, kind, changes, skipped, sqnrDb, kept, refused }) => ({
+            name,
+            kind,
+            kept,
+            changes,
+            skipped,
+            ...(sqnrDb === undefined ? {} : { sqnrDb, ...(sqnrDb === null ? { exact: true } : {}) }),
+            ...(refused ? { refused } : {}),
+          })),
+          notes: run.notes,
+        })
+      return printLines([
+        ...run.passes.map((pass) => `${pass.name}: ${passText(pass)}`),
+        ...run.notes.map((note) => `note: ${note}`),
+        `written to ${run.output}`,
+      ])
+    }
+  }
+}
+
+function passText(pass: { changes: readonly string[]; sqnrDb?: number | null; refused?: string }): string {
+  if (pass.refused) return `taken back, ${pass.refused}`
+  if (pass.changes.length === 0) return 'nothing to do'
+  return `${pass.changes.length} changes, ${pass.sqnrDb === null || pass.sqnrDb === undefined ? 'outputs exact' : `${pass.sqnrDb.toFixed(0)} dB`}`
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`

@@ -1,0 +1,82 @@
+// What every rendering asks of a report: the original, the result, the worst layers, why layers stayed float.
+import type { ActivationRow, LayerRow, Report, VariantRow } from './report.ts'
+
+/** The float original: the first variant. */
+export function originalOf(report: Report): VariantRow | undefined {
+  return report.variants[0]
+}
+
+/** The variant that was written, else the last one; undefined when only the original was measured. */
+export function resultOf(report: Report): VariantRow | undefined {
+  return report.variants.slice(1).find((row) => row.kept === true) ?? report.variants.slice(1).at(-1)
+}
+
+/** Layers with a measured, inexact SQNR, worst first. */
+export function worstLayers(layers: readonly LayerRow[], count: number): LayerRow[] {
+  return layers
+    .filter((layer) => typeof layer.sqnrDb === 'number')
+    .sort((a, b) => (a.sqnrDb ?? 0) - (b.sqnrDb ?? 0))
+    .slice(0, count)
+}
+
+export interface Placement {
+  /** Layers whose kernel is known. */
+  readonly known: number
+  readonly integer: number
+  /** Share of the multiplications that integer layers do; absent when a layer's MACs are unknown. */
+  readonly macShare?: number
+}
+
+/** How many layers run in integers; undefined when no layer's kernel was looked at. */
+export function placementOf(layers: readonly LayerRow[]): Placement | undefined {
+  const known = layers.filter((layer) => layer.integer !== undefined)
+  if (known.length === 0) return undefined
+  const integer = known.filter((layer) => layer.integer === true)
+  const total = sumMacs(known)
+  const done = sumMacs(integer)
+  const counts = { known: known.length, integer: integer.length }
+  return total === undefined || done === undefined || total === 0 ? counts : { ...counts, macShare: done / total }
+}
+
+export interface FloatGroup {
+  readonly reason: string
+  readonly layers: readonly LayerRow[]
+}
+
+/** Float layers grouped by their reason, the most frequent reason first. */
+export function floatGroups(layers: readonly LayerRow[]): FloatGroup[] {
+  const groups = new Map<string, LayerRow[]>()
+  for (const layer of layers) {
+    if (layer.integer !== false) continue
+    const reason = layer.reason ?? 'no reason recorded'
+    groups.set(reason, [...(groups.get(reason) ?? []), layer])
+  }
+  return [...groups]
+    .map(([reason, rows]) => ({ reason, layers: rows }))
+    .sort((a, b) => b.layers.length - a.layers.length)
+}
+
+/** Share by which the observed values leave the chosen range at each side; negative: room that is never used. */
+export interface RangeFit {
+  readonly below: number
+  readonly above: number
+}
+
+/** Compares chosen and observed range of an activation, in units of the chosen width; undefined when one is missing. */
+export function rangeFit(row: ActivationRow): RangeFit | undefined {
+  const { low, high, observedLow, observedHigh } = row
+  if (low === undefined || high === undefined || observedLow === undefined || observedHigh === undefined) {
+    return undefined
+  }
+  const width = high - low
+  return width > 0 ? { below: (low - observedLow) / width, above: (observedHigh - high) / width } : undefined
+}
+
+function sumMacs(layers: readonly LayerRow[]): number | undefined {
+  let total = 0
+  for (const layer of layers) {
+    if (layer.macs === undefined) return undefined
+    total += layer.macs
+  }
+  return total
+}

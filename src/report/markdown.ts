@@ -1,0 +1,161 @@
+// A report as Markdown, for a pull request or a wiki.
+import { floatGroups, placementOf, worstLayers } from './figures.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDate,
+  formatDb,
+  formatDifference,
+  formatMetric,
+  formatMs,
+  formatNumber,
+  formatPercent,
+  formatPlural,
+  formatSeconds,
+  notMeasured,
+  plainText,
+} from './format.ts'
+import type { LayerRow, Report, StepRow, VariantRow } from './report.ts'
+
+/** Renders a report as GitHub-flavoured Markdown, with a newline at the end. */
+export function renderMarkdown(report: Report): string {
+  const { verdict } = report
+  const dead = verdict.tone === 'dead'
+  const parts = [
+    `# ${words(report.title)}`,
+    dead ? `> **DEAD: ${words(verdict.headline)}**\n>\n> **Do not use this model.**` : `**${words(verdict.headline)}**`,
+    table(
+      ['', 'Answer', ''],
+      verdict.points.map((point) => [`${point.question}?`, `**${point.answer}**`, words(point.text)]),
+    ),
+    section('Advice', list(verdict.advice)),
+    list(report.facts.map((fact) => `${fact.label}: ${fact.value}`)),
+    section('Measured', variantTable(report.variants)),
+    section('Weak spots', weakSpots(report)),
+    section('Steps', table(['Step', 'Kind', 'Result', 'SQNR', 'Time', 'Changes'], report.steps.map(stepCells))),
+    section('Layers', layerTable(report.layers)),
+    section('Notes', list(report.notes)),
+    section('Files', list((report.files ?? []).map((file) => `${file.label}: ${file.path}`))),
+    section('Environment', list(Object.entries(report.environment).map(([label, value]) => `${label}: ${value}`))),
+    section('Repeat this run', repeat(report)),
+    `Written by onnxpress ${words(report.command)}, ${formatDate(report.createdAt)}.`,
+  ]
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`
+}
+
+function variantTable(variants: readonly VariantRow[]): string {
+  const metric = variants.find((row) => row.metric !== undefined)?.metric
+  const heads = [
+    'Model',
+    'Size',
+    'Latency',
+    words(metric?.name ?? 'Metric'),
+    'Difference',
+    'Agreement',
+    'SQNR',
+    'In integers',
+  ]
+  return table(
+    heads,
+    variants.map((row) => [
+      row.kept === true ? `**${words(row.name)}** (kept)` : words(row.name),
+      row.sizeBytes === undefined ? notMeasured : formatBytes(row.sizeBytes),
+      row.latencyMs === undefined ? notMeasured : formatMs(row.latencyMs, row.latencySpreadMs),
+      row.metric === undefined ? notMeasured : formatMetric(row.metric),
+      row.metric === undefined ? notMeasured : formatDifference(row.metric),
+      row.agreement === undefined ? notMeasured : formatPercent(row.agreement),
+      formatDb(row.sqnrDb),
+      row.integerLayers === undefined ? notMeasured : `${row.integerLayers} of ${row.totalLayers ?? notMeasured}`,
+    ]),
+  )
+}
+
+function weakSpots(report: Report): string {
+  const placement = placementOf(report.layers)
+  const lines = worstLayers(report.layers, 5).map((layer) => `${code(layer.name)}: ${formatDb(layer.sqnrDb)}`)
+  for (const group of floatGroups(report.layers)) {
+    const names = group.layers.slice(0, 5).map((layer) => code(layer.name))
+    const rest = group.layers.length > names.length ? ` and ${group.layers.length - names.length} more` : ''
+    lines.push(
+      `${formatPlural(group.layers.length, 'layer')} in float, ${words(group.reason)}: ${names.join(', ')}${rest}`,
+    )
+  }
+  const bullets = lines.map((line) => `- ${line}`).join('\n')
+  if (placement === undefined) return bullets
+  return `${placement.integer} of ${formatPlural(placement.known, 'layer')} in integers.\n\n${bullets}`.trim()
+}
+
+function stepCells(step: StepRow): string[] {
+  return [
+    words(step.name),
+    step.kind,
+    step.kept ? 'kept' : 'not kept',
+    formatDb(step.sqnrDb),
+    step.seconds === undefined ? notMeasured : formatSeconds(step.seconds),
+    step.changes.length === 1 ? words(step.changes[0] ?? '') : formatPlural(step.changes.length, 'change'),
+  ]
+}
+
+function layerTable(layers: readonly LayerRow[]): string {
+  return table(
+    ['Layer', 'Op', 'SQNR', 'Runs as', 'Weights', 'Output', 'MACs', 'Parameters', 'Spread'],
+    layers.map((layer) => [
+      code(layer.name),
+      words(layer.op),
+      formatDb(layer.sqnrDb),
+      words(layer.integer === undefined ? notMeasured : (layer.kernel ?? (layer.integer ? 'integer' : 'float'))),
+      words(layer.weightGrid ?? notMeasured),
+      words(layer.outputGrid ?? notMeasured),
+      layer.macs === undefined ? notMeasured : formatCount(layer.macs),
+      formatCount(layer.parameters),
+      layer.rangeSpread === undefined ? notMeasured : formatNumber(layer.rangeSpread),
+    ]),
+  )
+}
+
+function repeat(report: Report): string {
+  const recipe = fenced('json', JSON.stringify(report.recipe ?? null, undefined, 2))
+  return report.commandLine === undefined ? recipe : `${fenced('sh', report.commandLine)}\n\n${recipe}`
+}
+
+/** Leaves out columns in which nothing was measured. Cells are Markdown already. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return ''
+  const columns = heads.flatMap((_, index) => (rows.some((row) => row[index] !== notMeasured) ? [index] : []))
+  const line = (cells: readonly string[]): string => `| ${columns.map((index) => cells[index] ?? '').join(' | ')} |`
+  return [line(heads), `|${columns.map(() => ' --- |').join('')}`, ...rows.map((row) => line(row))].join('\n')
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${words(item)}`).join('\n')
+}
+
+function section(title: string, body: string): string {
+  return body === '' ? '' : `## ${title}\n\n${body}`
+}
+
+/** Text in which nothing is read as Markdown or HTML. */
+function words(text: string): string {
+  return plainText(text)
+    .replace(/\s+/g, ' ')
+    .replace(/[\\`*_[\]|~]/g, '\\$&')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+}
+
+/** A name as code; a fence longer than any run of backticks in it. */
+function code(name: string): string {
+  const text = plainText(name).replace(/\s+/g, ' ').replaceAll('|', '\\|')
+  const fence = '`'.repeat(longestRun(text) + 1)
+  return fence.length > 1 ? `${fence} ${text} ${fence}` : `\`${text}\``
+}
+
+function fenced(language: string, text: string): string {
+  const fence = '`'.repeat(Math.max(3, longestRun(text) + 1))
+  return `${fence}${language}\n${text}\n${fence}`
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
+}

@@ -1,0 +1,104 @@
+// The report's shape at run time: it checks a report.json that is read back, and fixes the order of its keys.
+import { z } from 'zod'
+import type { Report } from './report.ts'
+
+const db = z.number().nullable().exactOptional()
+const number = z.number().exactOptional()
+const text = z.string().exactOptional()
+const numbers = z.array(z.number())
+const interval = z.object({ low: z.number(), high: z.number() })
+
+const verdict = z.object({
+  headline: z.string(),
+  tone: z.enum(['good', 'mixed', 'bad', 'dead']),
+  points: z.array(
+    z.object({
+      question: z.enum(['smaller', 'faster', 'as accurate']),
+      answer: z.enum(['yes', 'no', 'unclear', 'not measured']),
+      text: z.string(),
+    }),
+  ),
+  advice: z.array(z.string()),
+})
+
+const metric = z.object({
+  name: z.string(),
+  value: z.number(),
+  interval,
+  samples: z.number(),
+  unit: text,
+  difference: z.object({ value: z.number(), interval }).exactOptional(),
+})
+
+const variant = z.object({
+  name: z.string(),
+  kept: z.boolean().exactOptional(),
+  sizeBytes: number,
+  latencyMs: number,
+  latencySpreadMs: number,
+  metric: metric.exactOptional(),
+  agreement: number,
+  kl: number,
+  sqnrDb: db,
+  integerLayers: number,
+  totalLayers: number,
+})
+
+const layer = z.object({
+  name: z.string(),
+  op: z.string(),
+  macs: number,
+  parameters: z.number(),
+  integer: z.boolean().exactOptional(),
+  reason: text,
+  kernel: text,
+  sqnrDb: db,
+  weightGrid: text,
+  outputGrid: text,
+  rangeSpread: number,
+  channels: z.object({ min: numbers, mean: numbers, max: numbers, bucketed: z.number() }).exactOptional(),
+})
+
+const activation = z.object({
+  tensor: z.string(),
+  dtype: text,
+  scale: number,
+  zeroPoint: number,
+  low: number,
+  high: number,
+  observedLow: number,
+  observedHigh: number,
+  reason: z.string(),
+  method: text,
+  histogram: z.object({ from: z.number(), to: z.number(), counts: numbers }).exactOptional(),
+})
+
+const step = z.object({
+  name: z.string(),
+  kind: z.enum(['exact', 'bounded', 'step']),
+  kept: z.boolean(),
+  changes: z.array(z.string()),
+  skipped: z.array(z.string()).exactOptional(),
+  sqnrDb: db,
+  seconds: number,
+})
+
+/** Checks unknown data; its result has the keys in the order written here. */
+export const reportSchema: z.ZodType<Report> = z.object({
+  version: z.literal(1),
+  command: z.string(),
+  title: z.string(),
+  createdAt: z.string(),
+  verdict,
+  facts: z.array(z.object({ label: z.string(), value: z.string() })),
+  files: z.array(z.object({ label: z.string(), path: z.string() })).exactOptional(),
+  variants: z.array(variant),
+  outputs: z.record(z.string(), z.number().nullable()),
+  steps: z.array(step),
+  layers: z.array(layer),
+  activations: z.array(activation),
+  notes: z.array(z.string()),
+  environment: z.record(z.string(), z.string()),
+  recipe: z.unknown(),
+  commandLine: text,
+})
