@@ -7,20 +7,20 @@ import type { RecipeFlags } from './run-recipe.ts'
 import { printJson, withRuntime } from './session.ts'
 
 export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Promise<void> {
-  const [
-    { quantizeFile, quantizeJson, quantizeReport },
-    { renderHtml, renderJson, renderSummary },
-    { writeFileAtomic },
-  ] = await Promise.all([
-    import('../pipeline/index.node.ts'),
-    import('../report/index.ts'),
-    import('../onnx/index.node.ts'),
-  ])
   const folder = flags.run
   if (folder !== undefined) mkdirSync(folder, { recursive: true })
   const recipe =
     folder !== undefined && given.output === undefined ? { ...given, output: join(folder, 'model.onnx') } : given
   await withRuntime(flags, async (runtime, watch) => {
+    const [
+      { quantizeFile, quantizeJson, quantizeReport },
+      { renderHtml, renderJson, renderSummary },
+      { writeFileAtomic },
+    ] = await Promise.all([
+      import('../pipeline/index.node.ts'),
+      import('../report/index.ts'),
+      import('../onnx/index.node.ts'),
+    ])
     const progress = (event: ProgressEvent) => {
       watch.progress?.(event)
       if (folder !== undefined) appendFileSync(join(folder, 'events.jsonl'), `${JSON.stringify(event)}\n`)

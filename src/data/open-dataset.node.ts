@@ -32,6 +32,8 @@ export interface OpenOptions {
   readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined
   /** Number of `random` samples, 64 if not given. */
   readonly count?: number | undefined
+  /** For `random`: inputs that are not drawn but hold one number everywhere. */
+  readonly constants?: Readonly<Record<string, number>> | undefined
 }
 
 /**

@@ -78,7 +78,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     original,
     wide ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(21) : pass)) : passes,
     first,
-    watch,
+    { ...watch, label: recipe.model },
   )
   const { model, shapes } = rewritten
   const notes = [...original.notes]

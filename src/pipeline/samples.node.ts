@@ -10,7 +10,7 @@ import {
   parsePreprocess,
   readSamples,
 } from '../data/index.ts'
-import type { Model, Shapes } from '../onnx/index.ts'
+import { constantsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
 import { fixedBatch } from '../runtime/index.ts'
 import type { SampleRecipe } from './recipe.ts'
 
@@ -33,7 +33,23 @@ export async function openSamples(
     ...(preprocess ? { preprocess } : {}),
     ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
     ...(count === undefined ? {} : { count }),
+    constants: comparedConstants(model),
   })
+}
+
+/** Integer inputs that the graph compares with a constant (a sampling rate): with another number it takes a dead branch. */
+function comparedConstants(model: Model): Record<string, number> {
+  const constants = constantsOf(model.graph)
+  const found: Record<string, number> = {}
+  for (const node of model.graph.nodes) {
+    if (!isOp(node, 'Equal')) continue
+    for (const [index, name] of node.inputs.entries()) {
+      const other = constants(node.inputs[1 - index])
+      const input = model.graph.inputs.find((declared) => declared.name === name)
+      if (input && other?.size === 1 && /^u?int/.test(input.dtype ?? '')) found[name] = other.numbers()[0] ?? 0
+    }
+  }
+  return found
 }
 
 async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise<Preprocess | undefined> {

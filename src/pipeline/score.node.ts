@@ -125,7 +125,10 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   const list = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, 1)
-  const result = await applyRewrites(runtime, model, list, (await dataset.sample(0)).inputs, watch)
+  const result = await applyRewrites(runtime, model, list, (await dataset.sample(0)).inputs, {
+    ...watch,
+    label: recipe.model,
+  })
   await writeModelFile(result.model, output)
   return { output, passes: result.applied, notes: [...model.notes, ...dataset.notes] }
 }

@@ -38,10 +38,10 @@ export async function applyRewrites(
   model: Model,
   rewrites: readonly Rewrite[],
   feeds: Values,
-  watch: Watch = {},
+  watch: Watch & { readonly label?: string } = {},
 ): Promise<AppliedRewrites> {
   let current = model
-  let seen = await observe(runtime, model, feeds)
+  let seen = await observe(runtime, model, feeds, watch.label)
   let statistics: Statistics = new Map()
   const applied: AppliedRewrite[] = []
   for (const [index, rewrite] of rewrites.entries()) {
@@ -55,7 +55,7 @@ export async function applyRewrites(
       continue
     }
     try {
-      const now = await observe(runtime, result.model, feeds)
+      const now = await observe(runtime, result.model, feeds, watch.label, seen.shapes)
       const { db, same } = compareOutputs(seen.outputs, now.outputs)
       if (!same && !(db === null || db >= rewrite.boundDb)) {
         const refused = `${db?.toFixed(1)} dB against the model before, at least ${rewrite.boundDb} dB are needed`

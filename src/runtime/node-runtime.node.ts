@@ -21,6 +21,8 @@ const numbers = new WeakMap<Session, number>()
 export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
   const threads = options.threads ?? availableParallelism()
   const link = new WorkerLink()
+  // ONNX Runtime loads while the caller reads its model.
+  link.start()
   const { createRequire } = await import('node:module')
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
 
@@ -84,7 +86,7 @@ async function timeSessions(
   }
 }
 
-/** Requests and replies over the worker's message port. The worker is started at the first request. */
+/** Requests and replies over the worker's message port. The worker can be started ahead of the first request. */
 class WorkerLink {
   #worker: Worker | undefined
   #next = 1
@@ -94,7 +96,7 @@ class WorkerLink {
   >()
 
   ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>): Promise<Replies[K]> {
-    const worker = this.#start()
+    const worker = this.start()
     const id = this.#next++
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: Replies[keyof Replies]) => void, reject })
@@ -112,7 +114,7 @@ class WorkerLink {
     await left
   }
 
-  #start(): Worker {
+  start(): Worker {
     if (this.#worker) return this.#worker
     const worker = startWorker()
     worker.on('message', (reply: Reply) => {

@@ -26,9 +26,16 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
 
 /**
  * Runs a model on `feeds` (one sample) and, when its batch is free, on the same sample twice; the axis that grew is the
- * batch axis. Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
+ * batch axis. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
+ * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
  */
-export async function observe(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Observation> {
+export async function observe(
+  runtime: Runtime,
+  model: Model,
+  feeds: Values,
+  label?: string,
+  known?: Shapes,
+): Promise<Observation> {
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
@@ -46,7 +53,7 @@ export async function observe(runtime: Runtime, model: Model, feeds: Values, lab
     const results = await session.run(feeds)
     const once = dimsOf(results, watched)
     const twice =
-      fixedBatch(model) === undefined
+      known === undefined && fixedBatch(model) === undefined
         ? await session.run(doubled(feeds)).then(
             (values) => dimsOf(values, watched),
             () => undefined,
@@ -56,7 +63,7 @@ export async function observe(runtime: Runtime, model: Model, feeds: Values, lab
     for (const [value, dims] of once) {
       const dtype = types.get(value)
       if (dtype === undefined) continue
-      const axis = batchAxis(dims, twice?.get(value))
+      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, twice?.get(value))
       shapes.set(value, { dtype, dims, ...(axis === undefined ? {} : { batchAxis: axis }) })
     }
     const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))

@@ -16,6 +16,8 @@ export interface RandomOptions {
   readonly shapes?: GivenShapes | undefined
   /** Number of samples, 64 if not given. */
   readonly count?: number | undefined
+  /** Inputs that are not drawn but hold one number everywhere. */
+  readonly constants?: Readonly<Record<string, number>> | undefined
 }
 
 /**
@@ -32,6 +34,8 @@ export function openRandom(options: RandomOptions): Source {
       notes.push(
         `the dynamic shape of input "${input.name}" was taken as [${shapes.get(input.name)}]; --shape changes it`,
       )
+  for (const [name, value] of Object.entries(options.constants ?? {}))
+    notes.push(`input "${name}" is ${value} in every sample, because the model compares it with that number`)
   return {
     name: 'random',
     size: count,
@@ -42,7 +46,12 @@ export function openRandom(options: RandomOptions): Source {
     read: async (index) => {
       const next = randomStream(seed, index)
       const values: Record<string, TensorValue> = {}
-      for (const input of inputs) values[input.name] = randomValue(input, shapes.get(input.name) ?? [], next)
+      for (const input of inputs) {
+        const constant = options.constants?.[input.name]
+        const dims = shapes.get(input.name) ?? []
+        values[input.name] =
+          constant === undefined ? randomValue(input, dims, next) : constantValue(input, dims, constant)
+      }
       return { values }
     },
   }
@@ -57,5 +66,12 @@ function randomValue(input: InputSpec, dims: readonly number[], next: () => numb
     else if (dtype === 'int8') setElement(data, index, Math.floor(next() * 256) - 128)
     else setElement(data, index, next() < 0.5 ? 0 : 1)
   }
+  return { dtype, dims, data }
+}
+
+function constantValue(input: InputSpec, dims: readonly number[], constant: number): TensorValue {
+  const dtype = inputType(input)
+  const data = makeArray(dtype, sizeOf(dims))
+  for (let index = 0; index < data.length; index++) setElement(data, index, constant)
   return { dtype, dims, data }
 }
