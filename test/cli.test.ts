@@ -12,10 +12,7 @@ const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.j
 
 describe('the built command line', () => {
   before(() => {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-      env,
-      stdio: 'pipe',
-    })
+    execFileSync(process.execPath, ['scripts/build.mjs'], { env, stdio: 'pipe' })
   })
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-cli-'))
   after(() => rmSync(folder, { recursive: true }))

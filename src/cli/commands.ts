@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
-import type { RecipeFlags } from './run-recipe.ts'
+import type { RecipeFlags } from './session.ts'
 
 type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly printRecipe?: boolean }
 

@@ -1,7 +1,6 @@
 // Runs a comparison of two models and prints it.
 import type { CompareRecipe } from '../pipeline/index.ts'
-import type { RecipeFlags } from './run-recipe.ts'
-import { printJson, printLines, withRuntime } from './session.ts'
+import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
   const { compareFiles } = await import('../pipeline/index.node.ts')

@@ -3,8 +3,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProgressEvent } from '../base/index.ts'
 import type { QuantizeRecipe } from '../pipeline/index.ts'
-import type { RecipeFlags } from './run-recipe.ts'
-import { printJson, withRuntime } from './session.ts'
+import { printJson, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Promise<void> {
   const folder = flags.run

@@ -1,13 +1,6 @@
 // Runs a recipe of any command and prints what it gave. The commands only make recipes.
 import type { Recipe } from '../pipeline/index.ts'
-import { printJson, printLines, type RunFlags, withRuntime } from './session.ts'
-
-export interface RecipeFlags extends RunFlags {
-  /** Run folder. */
-  readonly run?: string
-  /** False: no report page. */
-  readonly report?: boolean
-}
+import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 /** Runs a recipe; results go to stdout, everything else to stderr. */
 export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<void> {

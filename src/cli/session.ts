@@ -9,6 +9,13 @@ export interface RunFlags {
   readonly threads?: number
 }
 
+export interface RecipeFlags extends RunFlags {
+  /** Run folder. */
+  readonly run?: string
+  /** False: no report page. */
+  readonly report?: boolean
+}
+
 /**
  * Opens the runtime, runs `work`, closes everything. The first Ctrl-C lets the batch in flight end, the second ends the
  * process at once (by the signal itself: leaving in any other way while ONNX Runtime computes aborts with a core dump).

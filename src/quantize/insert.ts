@@ -44,7 +44,8 @@ class Inserter {
     const editor = this.#editor
     const readers = editor.consumers(value)
     const integer = this.#integerReadersOf(value, plan)
-    const isOutput = editor.isOutput(value)
+    // Sub-graphs read a captured value by its name, as the outside reads a graph output.
+    const isOutput = editor.isOutput(value) || editor.isCaptured(value)
     const producer = editor.producer(value)
     let source = value
     if (isOutput && moveAll && producer) {
