@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { Batch } from '../data/index.ts'
+import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
+import { openRuntime } from '../runtime/index.node.ts'
+import { observeShapes } from '../runtime/index.ts'
+import { layerSqnrVisitor } from './layer-sqnr.ts'
+import { calibrate } from './pass.ts'
+import { walk } from './walk.ts'
+
+/** x[N,2,H,W] -> Mul by `factor` m -> Sqrt s -> Mul m2 -> Relu y. */
+function model(factor: number): Model {
+  const shape = ['N', 2, 3, 3]
+  const editor = new GraphEditor({
+    irVersion: 8,
+    opsets: new Map([['', 13]]),
+    producer: 'test',
+    metadata: new Map(),
+    notes: [],
+    graph: {
+      name: 'g',
+      nodes: [],
+      initializers: new Map(),
+      inputs: [{ name: 'x', dtype: 'float32', shape }],
+      outputs: [{ name: 'y', dtype: 'float32', shape }],
+      valueInfo: new Map(),
+    },
+  })
+  const constant = editor.addTensor('factor', Tensor.scalar(factor))
+  editor.addNode({ opType: 'Mul', inputs: ['x', constant], outputs: ['m'] })
+  editor.addNode({ opType: 'Sqrt', inputs: ['m'], outputs: ['s'] })
+  editor.addNode({ opType: 'Mul', inputs: ['s', 'x'], outputs: ['m2'] })
+  editor.addNode({ opType: 'Relu', inputs: ['m2'], outputs: ['y'] })
+  return editor.finish()
+}
+
+const batch = (ids: readonly string[], value: (index: number) => number): Batch => ({
+  ids,
+  size: ids.length,
+  inputs: {
+    x: {
+      dtype: 'float32',
+      dims: [ids.length, 2, 3, 3],
+      data: Float32Array.from({ length: 18 * ids.length }, (_, i) => value(i)),
+    },
+  },
+})
+
+async function* stream(...list: Batch[]): AsyncGenerator<Batch> {
+  yield* list
+}
+
+describe('the calibration pass', async () => {
+  const runtime = await openRuntime({ threads: 1 })
+  after(() => runtime.close())
+  const float = model(2)
+  const shapes = await observeShapes(runtime, float, batch(['a'], () => 1).inputs)
+  const options = { shapes, total: 2 }
+  const requests = [
+    { value: 'm', histogram: true },
+    { value: 's', nonNegative: true },
+  ]
+
+  it('finds the range over all samples, whatever the batches', async () => {
+    const one = await calibrate(runtime, float, stream(batch(['a', 'b'], (i) => i)), requests, options)
+    const two = await calibrate(
+      runtime,
+      float,
+      stream(
+        batch(['a'], (i) => i),
+        batch(['b'], (i) => i + 18),
+      ),
+      requests,
+      options,
+    )
+    for (const seen of [one, two]) {
+      assert.deepEqual([seen.get('m')?.min, seen.get('m')?.max], [0, 70])
+      assert.ok(Math.abs((seen.get('m')?.mean ?? 0) - 35) < 1e-4)
+      assert.ok((seen.get('m')?.histogram?.count ?? 0) > 0)
+      assert.equal(seen.get('s')?.min, 0)
+    }
+  })
+
+  it('names the tensor and the sample that is NaN, although the maximum hides it', async () => {
+    const samples = stream(batch(['good', 'bad'], (i) => (i === 20 ? -1 : 1)))
+    await assert.rejects(calibrate(runtime, float, samples, requests, options), /tensor "s" is NaN for sample bad;/)
+  })
+
+  it('refuses an empty stream', async () => {
+    await assert.rejects(calibrate(runtime, float, stream(), requests, options), /no samples to calibrate on/)
+  })
+
+  it('walks two models side by side; values handed back go on in the changed one', async () => {
+    const stops = ['m', 's', 'm2'].map((value) => ({ name: value, value }))
+    const samples = [batch(['a'], (i) => i + 1).inputs, batch(['b'], (i) => i + 2).inputs]
+    const visitor = layerSqnrVisitor()
+    await walk(runtime, float, model(2.2), stops, samples, visitor, { shapes })
+    assert.deepEqual(
+      visitor.results.map(({ name }) => name),
+      ['m', 's', 'm2'],
+    )
+    assert.ok(Math.abs((visitor.results[0]?.sqnrDb ?? 0) - 20) < 1e-3, 'a tenth off is 20 dB')
+    const seen: (number | null)[] = []
+    await walk(
+      runtime,
+      float,
+      model(2.2),
+      stops,
+      samples,
+      {
+        visit: async ({ index, float: values, changed }) => {
+          seen.push(Math.abs((changed[1]?.data[3] as number) - (values[1]?.data[3] as number)) < 1e-6 ? 0 : 1)
+          return index === 0 ? values : undefined
+        },
+      },
+      { shapes },
+    )
+    assert.deepEqual(seen, [1, 0, 0], 'repaired at the first stop, equal from then on')
+  })
+})
