@@ -2,7 +2,16 @@
 import { InputError, report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Batch } from '../data/index.ts'
 import { Histogram } from '../math/index.ts'
-import { GraphEditor, intAttr, intsAttr, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
+import {
+  type Attribute,
+  GraphEditor,
+  intAttr,
+  intsAttr,
+  type Model,
+  opsetOf,
+  type Shapes,
+  Tensor,
+} from '../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../runtime/index.ts'
 import type { TensorStatistics } from './ranges/index.ts'
 
@@ -44,7 +53,7 @@ export async function calibrate(
       const results = await session.run(
         watchers.some(({ request }) => request.histogram) ? { ...batch.inputs, [PHASE]: phase } : batch.inputs,
       )
-      for (const watcher of watchers) watcher.take(results, batch.ids)
+      distribute(watchers, results, batch)
       done += batch.size
     }
     if (done === 0) throw new InputError('there are no samples to calibrate on')
@@ -53,34 +62,78 @@ export async function calibrate(
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
 }
 
-/** The model with a few small outputs for each watched value. */
+/** Names of the joined outputs: one number a sample (or a batch) of each watched value, one value after the other. */
+const JOINED = { max: 'onnxpress/max', min: 'onnxpress/min', mean: 'onnxpress/mean' } as const
+
+/** The model with a few small outputs for all watched values together: many outputs cost more than the reductions. */
 function addReductions(model: Model, watchers: readonly Watcher[]): Model {
   const editor = new GraphEditor(model)
-  const axesAreInputs = opsetOf(model) >= 18
+  const reducer = new Reducer(editor, opsetOf(model))
   editor.graph.outputs.splice(0)
-  const reduce = (op: string, value: string, axes: readonly number[]): string => {
-    const output = editor.freshName(`${value}/${op}`)
-    const given = axes.length > 0
-    const inputs =
-      given && axesAreInputs
-        ? [value, editor.addTensor('onnxpress/axes', Tensor.from('int64', [axes.length], axes))]
-        : [value]
-    const attributes = { keepdims: intAttr(0), ...(given && !axesAreInputs ? { axes: intsAttr(axes) } : {}) }
-    editor.addNode({ opType: op, inputs, outputs: [output], attributes })
+  const join = (output: string, values: readonly string[]) => {
+    if (values.length === 0) return
+    editor.addNode({ opType: 'Concat', inputs: values, outputs: [output], attributes: { axis: intAttr(0) } })
     editor.graph.outputs.push({ name: output, dtype: 'float32' })
-    return output
   }
-  for (const watcher of watchers) {
-    const { value, histogram, nonNegative } = watcher.request
-    watcher.maxOutput = reduce('ReduceMax', value, watcher.axes)
-    if (!nonNegative) watcher.minOutput = reduce('ReduceMin', value, watcher.axes)
-    // ReduceMax and ReduceMin lose NaN; the mean shows it.
-    watcher.meanOutput = reduce('ReduceMean', value, watcher.axes)
-    if (histogram) watcher.sampleOutput = addSample(editor, value)
-  }
+  join(
+    JOINED.max,
+    watchers.map((watcher) => reducer.reduce('Max', watcher)),
+  )
+  join(
+    JOINED.min,
+    watchers.filter(({ request }) => !request.nonNegative).map((watcher) => reducer.reduce('Min', watcher)),
+  )
+  // Max and Min lose NaN; the mean shows it.
+  join(
+    JOINED.mean,
+    watchers.map((watcher) => reducer.reduce('Mean', watcher)),
+  )
+  for (const watcher of watchers)
+    if (watcher.request.histogram) watcher.sampleOutput = addSample(editor, watcher.request.value)
   if (watchers.some(({ request }) => request.histogram))
     editor.graph.inputs.push({ name: PHASE, dtype: 'int64', shape: [1] })
   return editor.finish()
+}
+
+/** Adds reductions of a value to one number a sample, or one number when its first axis is not the batch. */
+class Reducer {
+  readonly #editor: GraphEditor
+  readonly #opset: number
+  #flat: string | undefined
+
+  constructor(editor: GraphEditor, opset: number) {
+    this.#editor = editor
+    this.#opset = opset
+  }
+
+  reduce(kind: 'Max' | 'Min' | 'Mean', { request: { value }, rank, perSample }: Watcher): string {
+    // Pictures first lose their spatial axes: the pools work on ONNX Runtime's blocked layout, so nothing is reordered.
+    const pool = { Max: 'GlobalMaxPool', Mean: 'GlobalAveragePool', Min: undefined }[kind]
+    const inner = rank >= 4 ? (pool ? this.#add(pool, value, []) : this.#reduce(kind, value, range(2, rank))) : value
+    const left = rank >= 4 && !pool ? 2 : rank
+    if (perSample && left > 1) return this.#reduce(kind, inner, range(1, left))
+    if (perSample) return inner
+    this.#flat ??= this.#editor.addTensor('onnxpress/flat', Tensor.from('int64', [1], [-1]))
+    return this.#add('Reshape', this.#reduce(kind, inner, []), [this.#flat])
+  }
+
+  #reduce(kind: string, value: string, axes: readonly number[]): string {
+    const given = axes.length > 0
+    const asInput = given && this.#opset >= 18
+    const inputs = asInput ? [this.#editor.addTensor('onnxpress/axes', Tensor.from('int64', [axes.length], axes))] : []
+    const attributes = { keepdims: intAttr(0), ...(given && !asInput ? { axes: intsAttr(axes) } : {}) }
+    return this.#add(`Reduce${kind}`, value, inputs, attributes)
+  }
+
+  #add(opType: string, value: string, more: readonly string[], attributes: Record<string, Attribute> = {}): string {
+    const output = this.#editor.freshName(`${value}/${opType}`)
+    this.#editor.addNode({ opType, inputs: [value, ...more], outputs: [output], attributes })
+    return output
+  }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i)
 }
 
 function addSample(editor: GraphEditor, value: string): string {
@@ -102,11 +155,9 @@ function addSample(editor: GraphEditor, value: string): string {
 /** Collects what the reductions of one value say. */
 class Watcher {
   readonly request: RangeRequest
-  /** Axes that are reduced in the graph; empty: all of them. Pictures keep [n, c], for which ONNX Runtime is fastest. */
-  readonly axes: readonly number[]
-  maxOutput = ''
-  minOutput = ''
-  meanOutput = ''
+  readonly rank: number
+  /** Is its first axis the batch? */
+  readonly perSample: boolean
   sampleOutput = ''
   #min = Number.POSITIVE_INFINITY
   #max = Number.NEGATIVE_INFINITY
@@ -117,43 +168,70 @@ class Watcher {
   constructor(request: RangeRequest, shapes: Shapes) {
     this.request = request
     const shape = shapes.get(request.value)
-    const rank = shape?.dims.length ?? 0
-    this.axes = rank >= 3 ? Array.from({ length: rank - 2 }, (_, i) => i + 2) : []
+    this.rank = shape?.dims.length ?? 0
+    this.perSample = shape?.batchAxis === 0
   }
 
-  take(results: Values, ids: readonly string[]): void {
-    const means = dataOf(results, this.meanOutput)
-    for (let i = 0; i < means.length; i++) {
-      const mean = means[i] ?? 0
+  takeMeans(means: Float32Array, ids: readonly string[]): void {
+    for (const [i, mean] of means.entries()) {
       if (!Number.isFinite(mean)) {
-        const sample = ids[Math.floor((i * ids.length) / means.length)] ?? '?'
+        const sample = this.perSample || ids.length === 1 ? (ids[i] ?? '?') : ids.join(', ')
         throw new InputError(
-          `tensor "${this.request.value}" is ${Number.isNaN(mean) ? 'NaN' : 'infinite'} for sample ${ids.length === 1 || means.length > 1 ? sample : ids.join(', ')}; such values have no range: check the sample and its preprocessing, or exclude the layer`,
+          `tensor "${this.request.value}" is ${Number.isNaN(mean) ? 'NaN' : 'infinite'} for sample ${sample}; such values have no range: check the sample and its preprocessing, or exclude the layer`,
           { tensor: this.request.value },
         )
       }
       this.#sum += mean
     }
     this.#means += means.length
-    for (const value of dataOf(results, this.maxOutput)) if (value > this.#max) this.#max = value
-    if (this.minOutput !== '')
-      for (const value of dataOf(results, this.minOutput)) if (value < this.#min) this.#min = value
-    if (this.sampleOutput !== '') this.#histogram.add(dataOf(results, this.sampleOutput))
+  }
+
+  takeMax(values: Float32Array): void {
+    for (const value of values) if (value > this.#max) this.#max = value
+  }
+
+  takeMin(values: Float32Array): void {
+    for (const value of values) if (value < this.#min) this.#min = value
+  }
+
+  takeSample(values: Float32Array): void {
+    this.#histogram.add(values)
   }
 
   statistics(): TensorStatistics {
-    const min = this.minOutput === '' ? Math.min(0, this.#max) : this.#min
-    const { zeros } = this.#histogram
+    const min = this.request.nonNegative ? Math.min(0, this.#max) : this.#min
     return {
       count: this.#means,
       nonFinite: 0,
-      zeros,
+      zeros: this.#histogram.zeros,
       min,
       max: this.#max,
       mean: this.#sum / Math.max(1, this.#means),
       ...(this.request.histogram ? { histogram: this.#histogram } : {}),
     }
   }
+}
+
+/** Hands each watcher its part of the joined outputs. */
+function distribute(watchers: readonly Watcher[], results: Values, { ids, size }: Batch): void {
+  const cut = (output: string, list: readonly Watcher[], take: (watcher: Watcher, part: Float32Array) => void) => {
+    const data = dataOf(results, output)
+    let from = 0
+    for (const watcher of list) {
+      const to = from + (watcher.perSample ? size : 1)
+      take(watcher, data.subarray(from, to))
+      from = to
+    }
+  }
+  cut(JOINED.mean, watchers, (watcher, part) => watcher.takeMeans(part, ids))
+  cut(JOINED.max, watchers, (watcher, part) => watcher.takeMax(part))
+  cut(
+    JOINED.min,
+    watchers.filter(({ request }) => !request.nonNegative),
+    (watcher, part) => watcher.takeMin(part),
+  )
+  for (const watcher of watchers)
+    if (watcher.sampleOutput !== '') watcher.takeSample(dataOf(results, watcher.sampleOutput))
 }
 
 function dataOf(results: Values, output: string): Float32Array {
