@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { concatValues, type TensorValue } from '../src/base/index.ts'
 import { chooseSamples, type Dataset, readSamples } from '../src/data/index.ts'
 import { type Comparison, compareSessions } from '../src/metrics/index.ts'
@@ -66,8 +66,8 @@ async function runPeer(
   try {
     execFileSync(
       python,
-      [join(import.meta.dirname, 'peers', 'onnxruntime_static.py'), recipe.model, output, ...files],
-      { stdio: 'pipe' },
+      [join(import.meta.dirname, 'peers', 'onnxruntime_static.py'), resolve(recipe.model), output, ...files],
+      { stdio: 'pipe', cwd: folder },
     )
     return undefined
   } catch (error) {

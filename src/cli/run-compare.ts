@@ -3,7 +3,10 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const { compareFiles } = await import('../pipeline/index.node.ts')
+  const [{ compareFiles }, { jsonDb }] = await Promise.all([
+    import('../pipeline/index.node.ts'),
+    import('../pipeline/index.ts'),
+  ])
   const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
   const { comparison, latency, sizeBytes, layers } = run
   const { agreement, kl, sqnrDb, metric } = comparison
@@ -11,13 +14,13 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
   if (flags.json)
     return printJson({
       ...(agreement === undefined ? {} : { agreement, kl }),
-      sqnrDb,
+      sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, value]) => [name, jsonDb(value)])),
       ...(exact ? { exact } : {}),
       ...(metric ? { metric } : {}),
       samples: comparison.samples,
       latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
       sizeBytes,
-      layers,
+      layers: layers.map((layer) => ({ name: layer.name, sqnrDb: jsonDb(layer.sqnrDb) })),
       notes: run.notes,
     })
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`

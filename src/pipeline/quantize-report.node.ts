@@ -8,7 +8,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeRun } from './quantize.node.ts'
-import { mainSqnr, makeVerdict } from './verdict.ts'
+import { jsonDb, mainSqnr, makeVerdict } from './verdict.ts'
 
 /** Integer layers and all layers of the written model. */
 export function layerCounts(run: QuantizeRun): { total: number; integer: number } {
@@ -26,7 +26,7 @@ export function quantizeJson(run: QuantizeRun): Record<string, unknown> {
     layerCounts: layerCounts(run),
     ...(comparison
       ? {
-          sqnrDb: comparison.sqnrDb,
+          sqnrDb: Object.fromEntries(Object.entries(comparison.sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
           ...(Object.values(comparison.sqnrDb).some((db) => db === null) ? { exact: true } : {}),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
@@ -44,7 +44,9 @@ export function quantizeJson(run: QuantizeRun): Record<string, unknown> {
     steps: stepsOf(run).map((step) => ({
       step: step.name,
       kept: step.kept,
-      ...(step.sqnrDb === undefined ? {} : { sqnrDb: step.sqnrDb, ...(step.sqnrDb === null ? { exact: true } : {}) }),
+      ...(step.sqnrDb === undefined
+        ? {}
+        : { sqnrDb: jsonDb(step.sqnrDb), ...(step.sqnrDb === null ? { exact: true } : {}) }),
       ...(step.changes.length > 0 ? { changes: step.changes.length } : {}),
     })),
     samples: run.samples,
@@ -114,7 +116,7 @@ export function quantizeReport(run: QuantizeRun, runtime: Runtime): Report {
 function variantsOf(run: QuantizeRun): VariantRow[] {
   const { comparison, latency, sizeBytes } = run
   const metric = comparison?.metric
-  const scored = (value: number) =>
+  const scored = (value: number, difference = {}) =>
     metric
       ? {
           metric: {
@@ -122,6 +124,7 @@ function variantsOf(run: QuantizeRun): VariantRow[] {
             value,
             samples: metric.samples,
             interval: wilsonInterval(Math.round(value * metric.samples), metric.samples),
+            ...difference,
           },
         }
       : {}
@@ -143,7 +146,7 @@ function variantsOf(run: QuantizeRun): VariantRow[] {
       ...(latency
         ? { latencyMs: latency.after.medianMs, latencySpreadMs: (latency.after.highMs - latency.after.lowMs) / 2 }
         : {}),
-      ...(metric ? scored(metric.after) : {}),
+      ...(metric ? scored(metric.after, { difference: { value: metric.difference, interval: metric.interval } }) : {}),
       ...(comparison?.agreement === undefined
         ? {}
         : { agreement: comparison.agreement, ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }),
@@ -184,7 +187,14 @@ function layerRows(run: QuantizeRun): LayerRow[] {
             weightGrid: `${weight.dtype}, ${weight.scale.length === 1 ? 'one scale' : `${weight.scale.length} scales`}`,
           }
         : {}),
-      ...(grid ? { outputGrid: `${grid.params.dtype} [${grid.low.toPrecision(4)}, ${grid.high.toPrecision(4)}]` } : {}),
+      ...(grid
+        ? {
+            outputGrid: `${grid.params.dtype} [${grid.low.toPrecision(4)}, ${grid.high.toPrecision(4)}]`.replaceAll(
+              '-',
+              '−',
+            ),
+          }
+        : {}),
       ...(ranges ? { rangeSpread: rangeSpread(ranges), channels: bucketed(ranges) } : {}),
     }
   })

@@ -1,6 +1,6 @@
 // The verdict: smaller? faster? as accurate? And what to do, when the answer is no.
 import type { Comparison } from '../metrics/index.ts'
-import type { Verdict, VerdictPoint } from '../report/index.ts'
+import { formatDb, type Verdict, type VerdictPoint } from '../report/index.ts'
 import type { Latency } from '../runtime/index.ts'
 
 /** What was measured of a quantised model against the one it was made from. */
@@ -22,11 +22,15 @@ export function mainSqnr(comparison: Comparison | undefined): number | null | un
   return comparison ? Object.values(comparison.sqnrDb)[0] : undefined
 }
 
-/** Has the model died? By agreement for classifiers, by SQNR for the others. */
+/** Has the model died? By agreement, for classifiers, or by SQNR. */
 export function isDead(comparison: Comparison): boolean {
-  if (comparison.agreement !== undefined) return comparison.agreement < DEAD_AGREEMENT
   const sqnr = mainSqnr(comparison)
-  return typeof sqnr === 'number' && !(sqnr >= DEAD_SQNR_DB)
+  return (comparison.agreement ?? 1) < DEAD_AGREEMENT || (typeof sqnr === 'number' && !(sqnr >= DEAD_SQNR_DB))
+}
+
+/** An SQNR for JSON, which has no infinities: null is an exact match and nothing else. */
+export function jsonDb(db: number | null): number | string | null {
+  return db === null || Number.isFinite(db) ? db : String(db)
 }
 
 export function makeVerdict(measured: Measured): Verdict {
@@ -34,21 +38,30 @@ export function makeVerdict(measured: Measured): Verdict {
   const dead = measured.comparison !== undefined && isDead(measured.comparison)
   const answers = points.map((point) => `${point.question}: ${point.answer}`).join(', ')
   const { integer, total } = measured.layerCounts
-  const headline = measured.random
-    ? `ranges from random inputs mean nothing: this only shows that the model goes through (${integer} of ${total} layers integer)`
-    : dead
-      ? `DEAD: the quantised model no longer does its job (${deadWhy(measured.comparison)})`
-      : `${answers}; ${integer} of ${total} layers run in integers`
+  if (measured.random) return randomVerdict(measured)
+  const headline = dead
+    ? `the quantised model no longer does its job (${deadWhy(measured.comparison)})`
+    : `${answers}; ${integer} of ${total} layers run in integers`
   const bad = points.filter((point) => point.answer === 'no').length
-  const tone = dead ? 'dead' : bad === 0 ? 'good' : bad === 1 ? 'mixed' : 'bad'
+  const open = points.some((point) => point.answer === 'unclear' && point.question === 'as accurate')
+  const tone = dead ? 'dead' : bad > 1 ? 'bad' : bad === 1 || open ? 'mixed' : 'good'
   return { headline, tone, points, advice: advise(measured, dead) }
+}
+
+/** Random inputs show that a model goes through, and nothing else. */
+function randomVerdict(measured: Measured): Verdict {
+  const { integer, total } = measured.layerCounts
+  const headline = `ranges from random inputs mean nothing: this only shows that the model goes through (${integer} of ${total} layers integer)`
+  const accurate: VerdictPoint = { question: 'as accurate', answer: 'not measured', text: 'random inputs cannot tell' }
+  const advice = ['quantise again with --data and samples of the kind that the model will see']
+  return { headline, tone: 'mixed', points: [smaller(measured), faster(measured), accurate], advice }
 }
 
 function deadWhy(comparison: Comparison | undefined): string {
   const sqnr = mainSqnr(comparison)
   const share =
     comparison?.agreement === undefined ? '' : `it agrees with the float model on ${percent(comparison.agreement)}`
-  const noise = typeof sqnr === 'number' ? `SQNR ${sqnr.toFixed(1)} dB` : ''
+  const noise = typeof sqnr === 'number' ? `SQNR ${formatDb(sqnr)}` : ''
   return [share, noise].filter((part) => part !== '').join(', ')
 }
 
@@ -69,7 +82,7 @@ function faster({ latency }: Measured): VerdictPoint {
 function accurate({ comparison }: Measured): VerdictPoint {
   if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
   const sqnr = mainSqnr(comparison)
-  const noise = sqnr === null ? 'outputs exact' : sqnr === undefined ? '' : `SQNR ${sqnr.toFixed(1)} dB`
+  const noise = sqnr === null ? 'outputs exact' : sqnr === undefined ? '' : `SQNR ${formatDb(sqnr)}`
   const { metric, agreement } = comparison
   if (metric) {
     const { before, after, difference, interval } = metric
@@ -90,7 +103,7 @@ function advise(measured: Measured, dead: boolean): string[] {
     advice.push(
       'use --weights per-channel, look at the worst layers in the report, and keep them float with --exclude NAME',
     )
-  if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs * 0.9)
+  if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs)
     advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
   const { integer, total } = measured.layerCounts
   if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)

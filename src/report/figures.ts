@@ -1,5 +1,5 @@
 // What every rendering asks of a report: the original, the result, the worst layers, why layers stayed float.
-import type { ActivationRow, LayerRow, Report, VariantRow } from './report.ts'
+import type { ActivationRow, LayerRow, Report, VariantRow, Verdict } from './report.ts'
 
 /** The float original: the first variant. */
 export function originalOf(report: Report): VariantRow | undefined {
@@ -11,11 +11,22 @@ export function resultOf(report: Report): VariantRow | undefined {
   return report.variants.slice(1).find((row) => row.kept === true) ?? report.variants.slice(1).at(-1)
 }
 
+/** The headline without a "DEAD:" of its own: every rendering says that in its own loud way. */
+export function bareHeadline({ headline }: Verdict): string {
+  return headline.replace(/^dead:\s*/i, '')
+}
+
+/** SQNR as a number to sort by: NaN and infinities are worse than any figure, an exact or unmeasured layer better. */
+export function sqnrRank(db: number | null | undefined): number {
+  if (typeof db !== 'number') return Number.MAX_VALUE
+  return Number.isFinite(db) ? db : -Number.MAX_VALUE
+}
+
 /** Layers with a measured, inexact SQNR, worst first. */
 export function worstLayers(layers: readonly LayerRow[], count: number): LayerRow[] {
   return layers
     .filter((layer) => typeof layer.sqnrDb === 'number')
-    .sort((a, b) => (a.sqnrDb ?? 0) - (b.sqnrDb ?? 0))
+    .sort((a, b) => sqnrRank(a.sqnrDb) - sqnrRank(b.sqnrDb))
     .slice(0, count)
 }
 

@@ -21,7 +21,8 @@ export function formatNumber(value: number, digits = 4): string {
 
 /** A count with thousands separators: "1,234,567". */
 export function formatInteger(value: number): string {
-  return `${value < 0 ? '−' : ''}${String(Math.abs(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, ',')}`
+  const whole = Math.round(value)
+  return `${whole < 0 ? '−' : ''}${String(Math.abs(whole)).replace(/\B(?=(\d{3})+$)/g, ',')}`
 }
 
 /** A large count in three digits: "940", "471 k", "4.23 M", "1.20 G". */
@@ -77,10 +78,15 @@ export function formatPercentTick(share: number): string {
   return `${formatNumber(share * 100)} %`
 }
 
-/** SQNR in dB; null is an exact match, undefined was not measured. */
+/**
+ * SQNR in dB; null is an exact match, undefined was not measured.
+ * Minus infinity is noise without a signal, NaN comes from values that are no numbers: both are said, never hidden.
+ */
 export function formatDb(db: number | null | undefined): string {
   if (db === null) return 'exact'
-  return db === undefined || !Number.isFinite(db) ? notMeasured : `${formatFixed(db, 1)} dB`
+  if (db === undefined) return notMeasured
+  if (Number.isNaN(db)) return 'not a number'
+  return Number.isFinite(db) ? `${formatFixed(db, 1)} dB` : `${db < 0 ? '−' : ''}∞ dB`
 }
 
 /** A factor: "3.5×", "0.92×", "28×". */
@@ -136,10 +142,9 @@ export function formatPlural(count: number, noun: string): string {
   return `${formatInteger(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** Text without control characters: names come from files and must not steer a terminal or break XML. */
+/** Text without control characters: names come from files and must not steer a terminal, turn text around or break XML. */
 export function plainText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ufffe\uffff\ud800-\udfff]/gu, '\ufffd')
+  return text.replace(/[^\P{Cc}\t\n]|[\p{Cs}\u202a-\u202e\u2066-\u2069\ufffe\uffff]/gu, '\ufffd')
 }
 
 /** A long name with its middle left out, at most `length` characters; the end says more than the start. */

@@ -13,6 +13,7 @@ import { variantSection } from './html/variants.ts'
 import { verdictSection } from './html/verdict.ts'
 import { weightSection } from './html/weights.ts'
 import { type Markup, markup, raw } from './markup.ts'
+import { measuredOnly } from './measured-only.ts'
 import type { Report } from './report.ts'
 
 interface Section {
@@ -22,7 +23,8 @@ interface Section {
 }
 
 /** Renders a report as an HTML document that loads nothing, works without JavaScript, and prints. */
-export function renderHtml(report: Report): string {
+export function renderHtml(given: Report): string {
+  const report = measuredOnly(given)
   const sections: readonly Section[] = [
     { id: 'measured', title: 'What was measured', content: variantSection(report) },
     { id: 'depth', title: 'Layer by layer', content: together(depthFigure(report), placementFigure(report)) },

@@ -1,14 +1,16 @@
 // report.json: the report as data, always with the same order of keys.
 import { InputError } from '../base/index.ts'
+import { measuredOnly } from './measured-only.ts'
 import type { Report } from './report.ts'
-import { reportSchema } from './schema.ts'
+import { checkReport } from './schema.ts'
 
 /**
  * Renders a report as JSON text, with a newline at the end. The order of keys never depends on how the rows were built.
- * NaN and infinities are left out as not measured: JSON would write null, which means an exact match.
+ * An SQNR of null is an exact match; one that is no finite number is written as "-Infinity" or "NaN".
+ * @throws InputError when a value has the wrong type.
  */
 export function renderJson(report: Report): string {
-  return `${JSON.stringify(checked(finite(report), 'the report'), undefined, 2)}\n`
+  return `${JSON.stringify(measuredOnly(report), spellOut, 2)}\n`
 }
 
 /**
@@ -22,26 +24,9 @@ export function readReport(text: string, file = 'report.json'): Report {
   } catch (error) {
     throw new InputError(`cannot read ${file}: it is not JSON; is it the report.json of a run?`, { file }, error)
   }
-  return checked(data, file)
+  return checkReport(data, file)
 }
 
-function checked(data: unknown, file: string): Report {
-  const result = reportSchema.safeParse(data)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const place =
-    issue === undefined || issue.path.length === 0 ? 'its top level' : `"${issue.path.map(String).join('.')}"`
-  const said = (issue?.message ?? 'a wrong value').replace(/^Invalid input: /, '')
-  throw new InputError(
-    `cannot read ${file} as a report of version 1: ${place} is wrong (${said}); run the command again to get a fresh one`,
-    { file },
-    result.error,
-  )
-}
-
-function finite(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(finite)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([, item]) => typeof item !== 'number' || Number.isFinite(item))
-  return Object.fromEntries(entries.map(([key, item]) => [key, finite(item)]))
+function spellOut(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }

@@ -1,35 +1,37 @@
 // A report as Markdown, for a pull request or a wiki.
-import { floatGroups, placementOf, worstLayers } from './figures.ts'
+import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
 import {
   formatBytes,
   formatCount,
   formatDate,
   formatDb,
   formatDifference,
+  formatFactor,
   formatMetric,
   formatMs,
-  formatNumber,
   formatPercent,
   formatPlural,
   formatSeconds,
   notMeasured,
   plainText,
 } from './format.ts'
+import { measuredOnly } from './measured-only.ts'
 import type { LayerRow, Report, StepRow, VariantRow } from './report.ts'
 
 /** Renders a report as GitHub-flavoured Markdown, with a newline at the end. */
-export function renderMarkdown(report: Report): string {
+export function renderMarkdown(given: Report): string {
+  const report = measuredOnly(given)
   const { verdict } = report
-  const dead = verdict.tone === 'dead'
+  const headline = words(bareHeadline(verdict))
   const parts = [
     `# ${words(report.title)}`,
-    dead ? `> **DEAD: ${words(verdict.headline)}**\n>\n> **Do not use this model.**` : `**${words(verdict.headline)}**`,
+    verdict.tone === 'dead' ? `> **DEAD: ${headline}**\n>\n> **Do not use this model.**` : `**${headline}**`,
     table(
       ['', 'Answer', ''],
       verdict.points.map((point) => [`${point.question}?`, `**${point.answer}**`, words(point.text)]),
     ),
     section('Advice', list(verdict.advice)),
-    list(report.facts.map((fact) => `${fact.label}: ${fact.value}`)),
+    section('At a glance', list(report.facts.map((fact) => `${fact.label}: ${fact.value}`))),
     section('Measured', variantTable(report.variants)),
     section('Weak spots', weakSpots(report)),
     section('Steps', table(['Step', 'Kind', 'Result', 'SQNR', 'Time', 'Changes'], report.steps.map(stepCells))),
@@ -89,7 +91,7 @@ function stepCells(step: StepRow): string[] {
   return [
     words(step.name),
     step.kind,
-    step.kept ? 'kept' : 'not kept',
+    step.kept ? 'kept' : step.changes.length === 0 ? 'nothing changed' : 'not kept',
     formatDb(step.sqnrDb),
     step.seconds === undefined ? notMeasured : formatSeconds(step.seconds),
     step.changes.length === 1 ? words(step.changes[0] ?? '') : formatPlural(step.changes.length, 'change'),
@@ -108,7 +110,7 @@ function layerTable(layers: readonly LayerRow[]): string {
       words(layer.outputGrid ?? notMeasured),
       layer.macs === undefined ? notMeasured : formatCount(layer.macs),
       formatCount(layer.parameters),
-      layer.rangeSpread === undefined ? notMeasured : formatNumber(layer.rangeSpread),
+      layer.rangeSpread === undefined ? notMeasured : formatFactor(layer.rangeSpread),
     ]),
   )
 }

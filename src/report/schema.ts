@@ -1,8 +1,12 @@
-// The report's shape at run time: it checks a report.json that is read back, and fixes the order of its keys.
+// The report's shape at run time: it checks a report that is rendered or read back, and fixes the order of its keys.
 import { z } from 'zod'
+import { InputError } from '../base/index.ts'
 import type { Report } from './report.ts'
 
-const db = z.number().nullable().exactOptional()
+// JSON has neither NaN nor infinities and would write null, which means an exact match: they travel as words.
+const noFigure = z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)
+const decibels = z.union([z.number(), z.nan(), z.literal([Infinity, -Infinity]), noFigure]).nullable()
+const db = decibels.exactOptional()
 const number = z.number().exactOptional()
 const text = z.string().exactOptional()
 const numbers = z.array(z.number())
@@ -93,7 +97,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   facts: z.array(z.object({ label: z.string(), value: z.string() })),
   files: z.array(z.object({ label: z.string(), path: z.string() })).exactOptional(),
   variants: z.array(variant),
-  outputs: z.record(z.string(), z.number().nullable()),
+  outputs: z.record(z.string(), decibels),
   steps: z.array(step),
   layers: z.array(layer),
   activations: z.array(activation),
@@ -102,3 +106,21 @@ export const reportSchema: z.ZodType<Report> = z.object({
   recipe: z.unknown(),
   commandLine: text,
 })
+
+/**
+ * Checks unknown data as a report. `file` is its name for the error message.
+ * @throws InputError naming the first value that is wrong.
+ */
+export function checkReport(data: unknown, file: string): Report {
+  const result = reportSchema.safeParse(data)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const place =
+    issue === undefined || issue.path.length === 0 ? 'its top level' : `"${issue.path.map(String).join('.')}"`
+  const said = (issue?.message ?? 'a wrong value').replace(/^Invalid input: /, '')
+  throw new InputError(
+    `cannot read ${file} as a report of version 1: ${place} is wrong (${said}); run the command again to get a fresh one`,
+    { file },
+    result.error,
+  )
+}

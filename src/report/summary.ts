@@ -1,6 +1,7 @@
 // The ten lines a terminal shows when a run ends: the verdict first, then figures, weak spots, advice and files.
-import { floatGroups, placementOf, worstLayers } from './figures.ts'
+import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
 import { formatDb, formatPercent, formatPlural, plainText } from './format.ts'
+import { measuredOnly } from './measured-only.ts'
 import type { Report, Verdict, VerdictPoint } from './report.ts'
 
 export interface SummaryOptions {
@@ -27,12 +28,13 @@ const answerStyles: Readonly<Record<VerdictPoint['answer'], string>> = {
 }
 
 /** Renders a report as about ten aligned lines, without a newline at the end. */
-export function renderSummary(report: Report, options: SummaryOptions = {}): string {
+export function renderSummary(given: Report, options: SummaryOptions = {}): string {
+  const report = measuredOnly(given)
   const width = Math.max(40, options.width ?? 80)
   const paint: Paint = (style, text) => (options.colour === true ? `\u001b[${style}m${text}\u001b[0m` : text)
   const { verdict } = report
   const [mark, style] = toneMarks[verdict.tone]
-  const headline = wrap(`${mark} ${plainText(verdict.headline)}`, width)
+  const headline = wrap(`${mark} ${plainText(bareHeadline(verdict))}`, width)
   const lines = headline.map((line) => paint(style, verdict.tone === 'dead' ? line.padEnd(width) : line))
   for (const [label, text, answer] of rows(report)) {
     lines.push(...labelled(label, text, width, paint, answer))
@@ -73,7 +75,7 @@ function layersRow(report: Report): string | undefined {
 function worstRow(report: Report): string | undefined {
   const worst = worstLayers(report.layers, 2)
   if (worst.length === 0) return undefined
-  return worst.map((layer) => `${layer.name} ${formatDb(layer.sqnrDb)}`.replaceAll(' ', glue)).join(', ')
+  return worst.map((layer) => `${layer.name} ${formatDb(layer.sqnrDb)}`.replace(/\s+/g, glue)).join(', ')
 }
 
 function floatRow(report: Report): string | undefined {
@@ -104,7 +106,7 @@ function labelled(label: string, text: string, width: number, paint: Paint, answ
 function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
+  for (const word of text.split(/[ \t\n]+/)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line)
       line = word

@@ -22,10 +22,10 @@ export interface ChannelChartOptions extends ChannelRanges {
   readonly height?: number
 }
 
-const mostBars = 96
+const mostBars = 64
 const left = 50
 
-/** Draws at most 96 bars; more channels are put into buckets that keep every extreme. */
+/** Draws at most 64 bars; more channels are put into buckets that keep every extreme. */
 export function channelChart(options: ChannelChartOptions): string {
   const width = options.width ?? 340
   const height = options.height ?? 190

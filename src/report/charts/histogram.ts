@@ -19,9 +19,9 @@ export interface HistogramOptions {
   readonly height?: number
 }
 
-const mostBars = 64
+const mostBars = 48
 
-/** Draws at most 64 bars; finer bins are added up. */
+/** Draws at most 48 bars; finer bins are added up. */
 export function histogram(options: HistogramOptions): string {
   const { from, to, limits } = options
   const width = options.width ?? 340

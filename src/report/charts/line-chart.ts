@@ -6,7 +6,7 @@ import { linearScale, pixel, type Scale } from './scale.ts'
 import { frame } from './svg.ts'
 
 export interface LinePoint {
-  /** null stands on the ceiling line (`ceiling`); undefined leaves a gap. */
+  /** null stands on the ceiling line (`ceiling`), NaN and infinities on the floor; undefined leaves a gap. */
   readonly value: number | null | undefined
   /** Shown on hover. */
   readonly title: string
@@ -76,7 +76,7 @@ function layOut(options: LineChartOptions, height: number, hasCeiling: boolean):
   const width = options.width ?? 1040
   const right = width - (options.reading === undefined ? 10 : 74)
   const bottom = height - 42
-  const values = options.points.flatMap((point) => (typeof point.value === 'number' ? [point.value] : []))
+  const values = options.points.flatMap(({ value }) => (isFigure(value) ? [value] : []))
   const top = hasCeiling ? ceilingY + 16 : 30
   const y = linearScale({ domain: [Math.min(0, ...values), Math.max(10, ...values)], range: [bottom, top] })
   const inset = Math.min(24, (right - left) / count / 2)
@@ -88,8 +88,16 @@ function layOut(options: LineChartOptions, height: number, hasCeiling: boolean):
     y,
     pitch,
     x: (index) => (count > 1 ? left + inset + index * pitch : (left + right) / 2),
-    place: ({ value }) => (value === null ? ceilingY : value === undefined ? undefined : y.at(value)),
+    place({ value }) {
+      if (value === undefined) return undefined
+      if (value === null) return ceilingY
+      return isFigure(value) ? y.at(value) : bottom
+    },
   }
+}
+
+function isFigure(value: number | null | undefined): value is number {
+  return Number.isFinite(value)
 }
 
 function ceilingLine(name: string, right: number): Markup {
@@ -128,11 +136,12 @@ function drawPoint(point: LinePoint, index: number, layout: Layout, titles: bool
   if (y === undefined) return undefined
   // Marks shrink when the layers stand close, so that 400 of them stay apart.
   const radius = pitch === 0 || pitch > 14 ? 4.5 : pitch > 6 ? 3.4 : pitch > 3 ? 2.6 : 1.8
-  const title = titles && markup`<title>${point.title}</title>`
   if (point.hollow !== true) {
-    return markup`<circle class="accent" cx="${pixel(x(index))}" cy="${pixel(y)}" r="${radius}">${title}</circle>`
+    const dot = markup`<circle class="accent" cx="${pixel(x(index))}" cy="${pixel(y)}" r="${radius}"`
+    return titles ? markup`${dot}><title>${point.title}</title></circle>` : markup`${dot}/>`
   }
   const corner = `${pixel(x(index) - radius)} ${pixel(y - radius)}`
   const side = pixel(radius * 2)
-  return markup`<path class="hollow" d="M${corner}h${side}v${side}h-${side}z">${title}</path>`
+  const square = markup`<path class="hollow" d="M${corner}h${side}v${side}h-${side}z"`
+  return titles ? markup`${square}><title>${point.title}</title></path>` : markup`${square}/>`
 }

@@ -27,7 +27,7 @@ export function rangeChart(options: RangeChartOptions): string {
   const width = options.width ?? 500
   const lowest = Math.min(0, ...rows.map((row) => shareOf(row, row.observedLow)))
   const highest = Math.max(1, ...rows.map((row) => shareOf(row, row.observedHigh)))
-  const scale = linearScale({ domain: [lowest, highest], range: [14, width - 24], ticks: 5 })
+  const scale = linearScale({ domain: [lowest, highest], range: [14, width - 24], nice: false })
   return rowChart({
     ...options,
     width,

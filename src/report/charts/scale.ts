@@ -53,9 +53,11 @@ function scaleOf(
 function orderly(domain: readonly [number, number]): readonly [number, number] {
   const low = Number.isFinite(domain[0]) ? domain[0] : 0
   const high = Number.isFinite(domain[1]) ? domain[1] : low + 1
-  if (high > low) return [low, high]
-  const room = Math.abs(low) > 0 ? Math.abs(low) / 2 : 1
-  return [Math.min(low, high) - (low === 0 ? 0 : room), Math.max(low, high) + room]
+  const size = Math.max(Math.abs(low), Math.abs(high))
+  if (size < 1e-300) return [0, 1]
+  // Ends that differ by rounding only count as one value.
+  if (high - low > size * 1e-12) return [low, high]
+  return [Math.min(low, high) - size / 2, Math.max(low, high) + size / 2]
 }
 
 function tickStep(width: number, count: number): number {

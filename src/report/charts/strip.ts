@@ -39,12 +39,20 @@ export function strip(options: StripOptions): string {
     return markup`<rect class="faint" x="${left}" y="${y + 2}" width="${length}" height="${laneHeight - 4}" rx="2"/>
       <text class="quiet end" x="${left - 8}" y="${y + 19}">${lane.name}</text>`
   })
-  const columns = cells.map((cell, index) => {
-    const colour = lanes[cell.lane]?.colour ?? 'base'
+  const outlines = cells.map((cell, index) => {
     const corner = `${pixel(left + index * pitch + gap / 2)} ${cell.lane * laneHeight + 4}`
-    const title = (options.titles ?? true) && markup`<title>${cell.title}</title>`
-    return markup`<path class="${colour}" d="M${corner}h${size}v${laneHeight - 8}h-${size}z">${title}</path>`
+    return `M${corner}h${size}v${laneHeight - 8}h-${size}z`
   })
+  const columns =
+    options.titles === false
+      ? lanes.map(({ colour }, lane) => {
+          const outline = outlines.filter((_, index) => cells[index]?.lane === lane).join('')
+          return markup`<path class="${colour}" d="${outline}"/>`
+        })
+      : cells.map((cell, index) => {
+          const colour = lanes[cell.lane]?.colour ?? 'base'
+          return markup`<path class="${colour}" d="${outlines[index]}"><title>${cell.title}</title></path>`
+        })
   const ticks = indexTicks(cells.length, width < 500 ? 6 : 20).map((tick) => {
     return markup`<text class="quiet mid" x="${pixel(left + (tick - 0.5) * pitch)}" y="${bottom + 15}">${tick}</text>`
   })

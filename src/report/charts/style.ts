@@ -32,11 +32,17 @@ export const chartStyle: string = `.chart{display:block;max-width:100%;height:au
 .chart .badge{fill:var(--ink)}.chart .badge-text{stroke:none;fill:var(--paper);font-size:11px;font-weight:700;text-anchor:middle}
 `
 
-/** A chart as a file of its own, with its colours inside. */
+/** A chart as a file of its own, with its colours inside and a margin for what stands over its edges. */
 export function standaloneSvg(svg: string): string {
   return svg.replace(
-    /^<svg ([^>]*)>/,
-    (_, attributes: string) =>
-      `<svg xmlns="http://www.w3.org/2000/svg" ${attributes}><style>${themeStyle}${chartStyle}.chart{background:var(--paper)}</style>`,
+    /^<svg class="chart" width="(\d+)" height="(\d+)" viewBox="[^"]*" ([^>]*)>/,
+    (_, width: string, height: string, words: string) => {
+      const [wide, high] = [Number(width) + 2 * margin, Number(height) + 2 * margin]
+      const size = `width="${wide}" height="${high}" viewBox="${-margin} ${-margin} ${wide} ${high}"`
+      const style = `${themeStyle}${chartStyle}.chart{background:var(--paper)}`
+      return `<svg xmlns="http://www.w3.org/2000/svg" class="chart" ${size} ${words}><style>${style}</style>`
+    },
   )
 }
+
+const margin = 12

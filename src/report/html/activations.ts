@@ -4,7 +4,7 @@ import { rangeFit } from '../figures.ts'
 import { formatNumber, formatPercent, formatPlural, notMeasured } from '../format.ts'
 import { type Markup, markup, raw } from '../markup.ts'
 import type { ActivationRow, Report } from '../report.ts'
-import { lead, longName, panel } from './parts.ts'
+import { lead, longName, panel, twoSizes } from './parts.ts'
 import { figureCell, foldedTable } from './table.ts'
 
 const mostRows = 12
@@ -43,7 +43,11 @@ function rangeFigure(activations: readonly ActivationRow[]): Markup | undefined 
     <figure>
       <figcaption>Chosen range against observed values</figcaption>
       ${lead(some + rangeExplanation)}
-      <div class="pair">${charts.map((part) => raw(rangeChart({ rows: part, label: rangeWords(part) })))}</div>
+      ${twoSizes((size) => {
+        const width = size === 'wide' ? {} : { width: 350 }
+        const drawn = charts.map((part) => raw(rangeChart({ rows: part, label: rangeWords(part), ...width })))
+        return markup`<div class="pair">${drawn}</div>`.text
+      })}
     </figure>`
 }
 

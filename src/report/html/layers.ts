@@ -33,8 +33,7 @@ export function layerSection(report: Report): Markup | undefined {
 
 function runsIn({ integer, kernel, reason }: LayerRow): Markup | string {
   if (integer === undefined) return notMeasured
-  return markup`
-    ${integer ? markup`<span class="int">● integer</span>` : markup`<span class="flt">☐ float</span>`}
-    ${kernel !== undefined && markup` <small>${kernel}</small>`}
-    ${reason !== undefined && markup`<br/><small>${reason}</small>`}`
+  const place = integer ? markup`<span class="int">● integer</span>` : markup`<span class="flt">☐ float</span>`
+  const words = kernel !== undefined && markup` <small>${kernel}</small>`
+  return markup`${place}${words}${reason !== undefined && markup`<br/><small>${reason}</small>`}`
 }

@@ -22,8 +22,8 @@ export function twoSizes(draw: (size: 'wide' | 'narrow') => string): Markup {
   return markup`<div class="wide">${raw(draw('wide'))}</div><div class="narrow">${raw(draw('narrow'))}</div>`
 }
 
-/** A name that may be long: it wraps after slashes, dots and colons. */
+/** A name that may be long: it wraps after slashes, dots, colons and underscores, but not into crumbs. */
 export function longName(name: string): Markup {
-  const parts = name.split(/(?<=[/.:])/)
+  const parts = name.match(/.{9,}?[/.:_](?=.{4})|.+/gs) ?? []
   return markup`<code class="name">${parts.map((part, index) => [index > 0 && raw('<wbr/>'), part])}</code>`
 }

@@ -7,8 +7,9 @@ for (const table of document.querySelectorAll('table.sortable')) {
   const body = table.tBodies[0]
   const key = (row, index) => {
     const cell = row.cells[index]
-    if (cell.dataset.v !== undefined) return Number(cell.dataset.v)
-    return cell.textContent === '\\u2013' ? undefined : cell.textContent
+    const text = cell.dataset.v ?? cell.textContent
+    if (text === '\\u2013') return undefined
+    return text === '' || Number.isNaN(Number(text)) ? text : Number(text)
   }
   const compare = (a, b) =>
     typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true })

@@ -17,11 +17,22 @@ const explanation =
 /** An ordered list of the steps; undefined without steps. */
 export function stepSection(report: Report): Markup | undefined {
   if (report.steps.length === 0) return undefined
-  return markup`${lead(explanation)}<ol class="steps">${report.steps.map(stepItem)}</ol>`
+  const idle = report.steps.filter(isIdle)
+  return markup`
+    ${lead(explanation)}
+    <ol class="steps">${report.steps.filter((step) => !isIdle(step)).map(stepItem)}</ol>
+    ${idle.length > 0 && markup`<p class="idle">Nothing to do for: ${idle.map((step) => step.name).join(', ')}.</p>`}`
+}
+
+/** A step that found nothing to change, and nothing worth a word. */
+function isIdle({ kept, changes, skipped = [] }: StepRow): boolean {
+  return !kept && changes.length === 0 && skipped.length === 0
 }
 
 function stepItem(step: StepRow): Markup {
-  const tag = step.kept ? markup`<span class="tag yes">✓ kept</span>` : markup`<span class="tag no">✕ not kept</span>`
+  const tag = step.kept
+    ? markup`<span class="tag yes">✓ kept</span>`
+    : markup`<span class="tag no">${step.changes.length === 0 ? '– nothing changed' : '✕ not kept'}</span>`
   const proof = step.sqnrDb === undefined ? [] : [`SQNR ${formatDb(step.sqnrDb)}`]
   const time = step.seconds === undefined ? [] : [formatSeconds(step.seconds)]
   const meta = [kindWords[step.kind], ...proof, ...time].join(' · ')

@@ -22,6 +22,7 @@ code{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono
 const verdict = `.verdict{background:var(--paper);border:1px solid var(--line);border-left:8px solid var(--tone);border-radius:12px;padding:30px 34px 28px}
 .verdict.good{--tone:var(--good)}.verdict.mixed{--tone:var(--warn)}.verdict.bad{--tone:var(--bad)}
 .tone{color:var(--tone);font-weight:650;font-size:15px;margin-bottom:8px}
+h1::first-letter{text-transform:uppercase}
 h1{font-size:clamp(23px,3.1vw,34px);line-height:1.22;font-weight:680;letter-spacing:-.018em;text-wrap:balance;overflow-wrap:anywhere}
 .title{color:var(--muted);margin-top:12px;overflow-wrap:anywhere}
 .verdict.dead{background:#8f1420;border-color:#8f1420;color:#fff;--tone:#fff}
@@ -75,19 +76,22 @@ details{font-size:14px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 .tag.yes{background:var(--good-soft);color:var(--good)}.tag.no{background:var(--faint);color:var(--muted)}
 .notes li{margin-bottom:6px;overflow-wrap:anywhere}
 pre{position:relative;background:var(--faint);border-radius:8px;padding:16px 18px;margin:0;max-height:420px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
+pre.copy{padding-right:92px}
 pre button{position:absolute;top:10px;right:10px;font:600 13px/1 system-ui,sans-serif;padding:8px 12px;color:var(--accent);background:var(--paper);border:1px solid var(--line);border-radius:6px;cursor:pointer}
 `
 
-const tables = `.scroll{overflow:auto;max-height:640px;border-top:1px solid var(--line);border-bottom:1px solid var(--line)}
+const tables = `.scroll{overflow:auto;border-top:1px solid var(--line);border-bottom:1px solid var(--line);background:linear-gradient(to right,var(--paper) 40%,transparent) left/40px 100%,linear-gradient(to left,var(--paper) 40%,transparent) right/40px 100%,linear-gradient(to right,var(--shade),transparent) left/14px 100%,linear-gradient(to left,var(--shade),transparent) right/14px 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll;--shade:color-mix(in srgb,var(--ink) 22%,transparent)}
+.tall{max-height:min(80vh,900px);scrollbar-width:thin;border:1px solid var(--line);border-radius:8px;padding-left:12px}
+.rows{font-size:14px;color:var(--muted);margin-bottom:8px}.idle{font-size:14px;color:var(--muted);margin-top:14px}
 td:first-child:not(.fig){min-width:15ch}
 .slim{width:fit-content;max-width:100%}.slim td:first-child{min-width:28ch}
 table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{text-align:left;vertical-align:top;padding:8px 14px 8px 0;border-bottom:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:8px 12px 8px 0;border-bottom:1px solid var(--line)}
 tbody tr:last-child td{border-bottom:0}
 th{position:sticky;top:0;background:var(--paper);box-shadow:inset 0 -1px var(--line);color:var(--muted);font-weight:600;white-space:nowrap;z-index:1}
 td:last-child,th:last-child{padding-right:6px}
 .fig{text-align:right;white-space:nowrap}
-td .name{display:inline-block;min-width:25ch;max-width:46ch}
+td .name{display:inline-block;min-width:14ch;max-width:46ch}
 .tight{white-space:nowrap}
 td small{color:var(--muted);font-size:13px}
 .int{color:var(--accent);white-space:nowrap}.flt{color:var(--warn);white-space:nowrap}
@@ -104,7 +108,7 @@ const media = `@media (max-width:720px){main,.top{padding-left:14px;padding-righ
 .facts div{grid-template-columns:minmax(96px,1fr) 2fr}}
 @media print{body{background:#fff;font-size:11pt}main,.top{max-width:none;padding:0}nav,pre button{display:none}
 main>section[id]:not(.verdict),.answer,.verdict{border-color:#bbb;break-inside:auto}
-.answer,figure,.panel,.steps>li,tr{break-inside:avoid}.scroll,pre{max-height:none;overflow:visible}th{position:static}
+.answer,figure,.panel,.steps>li,tr{break-inside:avoid}.scroll,pre{max-height:none;overflow:visible;background:none}th{position:static}
 .verdict.dead,.pill,.tag{print-color-adjust:exact;-webkit-print-color-adjust:exact}.chart *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 th button::after{content:""}}
 `

@@ -1,5 +1,6 @@
 // Tables of the page. Every chart has one near it, so nothing is said in a picture only.
-import { formatDb, notMeasured } from '../format.ts'
+import { sqnrRank } from '../figures.ts'
+import { formatDb, formatPlural, notMeasured } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 
 export interface Cell {
@@ -26,6 +27,9 @@ export interface TableOptions<Row> {
   readonly rowClass?: (row: Row) => string | undefined
 }
 
+/** Longer tables get a box of fixed height, so that what follows stays within reach. */
+const mostRowsAtOnce = 40
+
 /** A table in its own scroll box. Columns in which nothing was measured are left out. */
 export function table<Row>(
   rows: readonly Row[],
@@ -40,11 +44,15 @@ export function table<Row>(
   const body = lines.map(({ row, cells }) => {
     const id = attribute('id', options.id?.(row))
     const kind = attribute('class', options.rowClass?.(row))
-    const data = shown.map((column) => drawCell(column, cells[column.index] ?? { show: notMeasured }))
+    const data = shown.map((column) =>
+      drawCell(column, cells[column.index] ?? { show: notMeasured }, options.sortable === true),
+    )
     return markup`<tr${id}${kind}>${data}</tr>`
   })
+  const tall = rows.length > mostRowsAtOnce
   return markup`
-    <div class="scroll${options.slim === true && ' slim'}" tabindex="0">
+    ${tall && markup`<p class="rows">${formatPlural(rows.length, 'row')}; the table scrolls.</p>`}
+    <div class="scroll${options.slim === true && ' slim'}${tall && ' tall'}" tabindex="0">
       <table${attribute('class', options.sortable === true ? 'sortable' : undefined)}>
         <thead><tr>${head}</tr></thead>
         <tbody>${body}</tbody>
@@ -67,14 +75,15 @@ export function figureCell(value: number | undefined, show: (value: number) => s
   return value === undefined || !Number.isFinite(value) ? { show: notMeasured } : { show: show(value), value }
 }
 
-/** SQNR as a sortable cell: an exact match is above every figure. */
+/** SQNR as a sortable cell: an exact match is above every figure, what is no number below. */
 export function dbCell(db: number | null | undefined): Cell {
-  return db === null ? { show: formatDb(db), value: 1e6 } : figureCell(db, formatDb)
+  return db === undefined ? { show: notMeasured } : { show: formatDb(db), value: sqnrRank(db) }
 }
 
-function drawCell(column: Pick<Column<never>, 'figure' | 'tight'>, cell: Cell): Markup {
-  const value = cell.value === undefined ? undefined : String(Number(cell.value.toPrecision(6)))
-  return markup`<td${classOf(column)}${attribute('data-v', value)}>${cell.show}</td>`
+function drawCell(column: Pick<Column<never>, 'figure' | 'tight'>, cell: Cell, sortable: boolean): Markup {
+  const value = cell.value === undefined || !sortable ? undefined : String(Number(cell.value.toPrecision(6)))
+  const key = value === cell.show ? undefined : value
+  return markup`<td${classOf(column)}${attribute('data-v', key)}>${cell.show}</td>`
 }
 
 function classOf({ figure, tight }: Pick<Column<never>, 'figure' | 'tight'>): Markup | undefined {

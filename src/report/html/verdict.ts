@@ -1,5 +1,5 @@
 // The first screen: the verdict, three big answers, what to do next.
-import { originalOf, resultOf } from '../figures.ts'
+import { bareHeadline, originalOf, resultOf } from '../figures.ts'
 import { formatDb, formatFactor, formatPercent, formatSigned } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { Report, VariantRow, Verdict, VerdictPoint } from '../report.ts'
@@ -26,7 +26,7 @@ export function verdictSection(report: Report): Markup {
   return markup`
     <section class="verdict ${verdict.tone}" id="verdict">
       <p class="tone">${toneWords[verdict.tone]}</p>
-      <h1>${verdict.headline}</h1>
+      <h1>${bareHeadline(verdict)}</h1>
       <p class="title">${report.title}</p>
     </section>
     <section class="answers" aria-label="Answers">${verdict.points.map((point) => answerCard(point, report))}</section>
@@ -86,5 +86,5 @@ function accuracyHero(before: VariantRow, after: VariantRow): Hero | undefined {
   }
   if (after.agreement !== undefined) return { figure: formatPercent(after.agreement), words: 'same answers' }
   if (after.sqnrDb === undefined) return undefined
-  return { figure: formatDb(after.sqnrDb), words: 'SQNR of the output' }
+  return { figure: formatDb(after.sqnrDb), words: 'SQNR' }
 }

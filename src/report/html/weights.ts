@@ -1,5 +1,6 @@
 // Weight ranges per channel of the layers that lose most: an outlier channel shows at once.
 import { channelChart } from '../charts/index.ts'
+import { sqnrRank } from '../figures.ts'
 import { formatDb, formatFactor, formatInteger, formatNumber } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { LayerRow, Report } from '../report.ts'
@@ -18,7 +19,10 @@ type Channels = NonNullable<LayerRow['channels']>
 export function weightSection(report: Report): Markup | undefined {
   const shown = report.layers
     .flatMap((layer, index) => (layer.channels === undefined ? [] : [{ layer, index, channels: layer.channels }]))
-    .sort((a, b) => rank(a.layer) - rank(b.layer) || (b.layer.rangeSpread ?? 0) - (a.layer.rangeSpread ?? 0))
+    .sort(
+      (a, b) =>
+        sqnrRank(a.layer.sqnrDb) - sqnrRank(b.layer.sqnrDb) || (b.layer.rangeSpread ?? 0) - (a.layer.rangeSpread ?? 0),
+    )
     .slice(0, most)
   if (shown.length === 0) return undefined
   return markup`
@@ -57,9 +61,4 @@ function widestTable({ min, mean, max, bucketed }: Channels): Markup {
     { title: 'Mean', figure: true, cell: (row) => figureCell(row.mean, formatNumber) },
     { title: 'Max', figure: true, cell: (row) => figureCell(row.high, formatNumber) },
   ])
-}
-
-/** Worst first; exact and unmeasured layers last. */
-function rank(layer: LayerRow): number {
-  return layer.sqnrDb ?? 1e9
 }

@@ -1,0 +1,148 @@
+// Every chart on small data against its committed picture; open src/report/fixtures/*.svg to look at them.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { assertWellFormed } from '../assert-well-formed.ts'
+import { assertGolden } from '../golden-file.node.ts'
+import {
+  barChart,
+  channelChart,
+  histogram,
+  intervalChart,
+  type LinePoint,
+  lineChart,
+  rangeChart,
+  standaloneSvg,
+  strip,
+} from './index.ts'
+
+const rows = [
+  { label: 'float', text: '1.40 ± 0.03 ms', value: 1.4, low: 1.37, high: 1.43 },
+  { label: '✓ int8 per-channel', text: '0.91 ± 0.01 ms', value: 0.91, low: 0.9, high: 0.92, strong: true },
+  { label: 'a name far too long for its row/block/conv', text: '2 ms', value: 2 },
+]
+
+const shares = [
+  { label: 'float', text: '58.4 % ± 4.3', value: 0.584, low: 0.541, high: 0.627 },
+  { label: '✓ int8', text: '57.2 % ± 4.3', value: 0.572, low: 0.529, high: 0.615, strong: true },
+]
+
+const depth: LinePoint[] = [
+  { value: 31.2, title: '1 conv1' },
+  { value: 8.4, title: '2 conv2', badge: '2' },
+  { value: null, title: '3 exact' },
+  { value: undefined, title: '4 not measured' },
+  { value: 14, title: '5 float', hollow: true },
+  { value: Number.NEGATIVE_INFINITY, title: '6 noise', badge: '1' },
+]
+
+const ranges = [
+  { label: 'input', text: 'grid −1 … 1, seen −1 … 1', low: -1, high: 1, observedLow: -1, observedHigh: 1 },
+  { label: 'clipped', text: 'grid 0 … 6, seen 0 … 40', low: 0, high: 6, observedLow: 0, observedHigh: 40 },
+  { label: 'loose', text: 'grid −8 … 8, seen −1 … 2', low: -8, high: 8, observedLow: -1, observedHigh: 2 },
+]
+
+const channels = { min: [-0.5, -0.25, -4, -0.125], mean: [0.01, -0.02, 0.5, 0], max: [0.5, 0.3, 6, 0.125] }
+
+const lanes = [
+  { name: 'integer', colour: 'accent' },
+  { name: 'float', colour: 'warn' },
+] as const
+
+const cells = [0, 0, 1, 0, 1].map((lane, index) => ({ lane, title: `layer ${index + 1}` }))
+
+const label = 'a label'
+const lineAxes = { xAxis: 'layer, in graph order', yAxis: 'SQNR (dB)' }
+const noise = { label: 'noise', format: (db: number) => `10^${-db / 10}` }
+
+const pictures: Readonly<Record<string, string>> = {
+  'bar-chart': barChart({ rows, label, axis: 'median latency (ms)' }),
+  'interval-chart': intervalChart({ rows: shares, label, axis: 'top1', limits: [0, 1] }),
+  'line-chart': lineChart({ points: depth, label, ...lineAxes, ceiling: 'exact', reading: noise, width: 600 }),
+  'range-chart': rangeChart({ rows: ranges, label }),
+  'channel-chart': channelChart({ ...channels, label, xAxis: 'output channel', yAxis: 'weight' }),
+  histogram: histogram({
+    from: -2,
+    to: 6,
+    counts: [1, 40, 900, 300, 9, 0, 2, 1],
+    limits: [-1, 4],
+    label,
+    xAxis: 'value',
+  }),
+  strip: strip({ lanes, cells, label, xAxis: 'layer' }),
+}
+
+/** What breaks charts: nothing at all, one value, all the same, huge and tiny, thousands. */
+const awkward: Readonly<Record<string, readonly number[]>> = {
+  nothing: [],
+  'one zero': [0],
+  'equal values': [5, 5, 5],
+  'negative values': [-3, -1, -2],
+  'far apart values': [1e-12, 1, 1e12],
+  'two thousand values': Array.from({ length: 2000 }, (_, index) => Math.sin(index)),
+}
+
+function drawAll(values: readonly number[]): string[] {
+  const named = values.slice(0, 50).map((value) => ({ label: 'r', text: 't', value, low: value - 1, high: value + 1 }))
+  const spans = named.map((row) => ({ ...row, observedLow: row.value, observedHigh: row.value }))
+  const min = values.map((value) => value - 1)
+  return [
+    barChart({ rows: named, label, axis: 'x' }),
+    intervalChart({ rows: named, label, axis: 'x' }),
+    lineChart({ points: values.map((value) => ({ value, title: 't', badge: '1' })), label, ...lineAxes }),
+    rangeChart({ rows: spans, label }),
+    rangeChart({ rows: spans.map((row) => ({ ...row, high: row.low })), label }),
+    channelChart({ min, mean: values, max: values, label, xAxis: 'x', yAxis: 'y' }),
+    histogram({ from: 0, to: 1, counts: values.map(Math.abs), label, xAxis: 'x' }),
+    histogram({ from: 2, to: 2, counts: values.map(Math.abs), limits: [2, 2], label, xAxis: 'x' }),
+    strip({ lanes, cells: values.map(() => ({ lane: 0, title: 't' })), label, xAxis: 'x' }),
+  ]
+}
+
+describe('charts', () => {
+  for (const [name, svg] of Object.entries(pictures)) {
+    it(`${name} looks as it was looked at`, () => {
+      assertWellFormed(svg)
+      assertGolden(`${name}.svg`, `${standaloneSvg(svg).replaceAll('><', '>\n<')}\n`)
+    })
+  }
+
+  for (const [name, values] of Object.entries(awkward)) {
+    it(`draw ${name} at finite places`, () => {
+      for (const svg of drawAll(values)) {
+        assertWellFormed(svg)
+        assert.equal(/NaN|Infinity|undefined/.exec(svg)?.[0], undefined)
+      }
+    })
+  }
+
+  it('escape names', () => {
+    const name = '"><script>'
+    const row = { label: name, text: name, value: 1 }
+    const svg = barChart({ rows: [row], label: name, axis: name })
+    assertWellFormed(svg)
+    assert.ok(!svg.includes('<script'))
+  })
+
+  it('say in words what they show', () => {
+    for (const svg of Object.values(pictures)) assert.match(svg, /^<svg [^>]*role="img" aria-label="a label">/)
+  })
+
+  it('put many channels into at most 64 bars that keep every extreme', () => {
+    const wide = Array.from({ length: 1000 }, (_, index) => (index === 777 ? 50 : 1))
+    const svg = channelChart({ min: wide.map((x) => -x), mean: wide, max: wide, label, xAxis: 'x', yAxis: 'y' })
+    assert.ok((svg.match(/<title>/g) ?? []).length <= 64)
+    assert.match(svg, /channels 768 to 783: −50 … 50/)
+  })
+
+  it('keep SQNR without a number on the floor, away from exact', () => {
+    const svg = lineChart({ points: depth, label, ...lineAxes, ceiling: 'exact' })
+    const heights = [...svg.matchAll(/cy="([\d.]+)" r="4.5"><title>(\d)/g)].map((match) => [match[2], Number(match[1])])
+    assert.deepEqual(
+      heights.filter(([place]) => place === '3' || place === '6'),
+      [
+        ['3', 36],
+        ['6', 258],
+      ],
+    )
+  })
+})

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, it } from 'node:test'
+import { assertWellFormed } from './assert-well-formed.ts'
+import { contentPolicy, scriptHash, styleHash } from './html/policy.ts'
+import { pageScript } from './html/script.ts'
+import { pageStyle } from './html/style.ts'
+import { renderHtml } from './html.ts'
+import { readReport, renderJson } from './json.ts'
+import type { Report } from './report.ts'
+import { deadReport, emptyReport, largeReport, usualReport } from './sample-reports.ts'
+
+/** A report in which every text is an attack. */
+function hostile(report: Report): Report {
+  const attack = (text: string): string =>
+    `</style></script><script>alert(1)</script>"'&<img src=x onerror=alert(1)> ${text}`
+  return {
+    ...report,
+    title: attack(report.title),
+    command: attack(report.command),
+    verdict: { ...report.verdict, headline: attack('h'), advice: [attack('a')] },
+    facts: [{ label: attack('l'), value: attack('v') }],
+    variants: report.variants.map((row) => ({ ...row, name: attack(row.name) })),
+    outputs: { [attack('o')]: 3 },
+    steps: report.steps.map((step) => ({
+      ...step,
+      name: attack(step.name),
+      changes: [attack('c')],
+      skipped: [attack('s')],
+    })),
+    layers: report.layers.map((layer) => ({
+      ...layer,
+      name: attack(layer.name),
+      op: attack('Conv'),
+      kernel: attack('k'),
+      reason: attack('r'),
+    })),
+    activations: report.activations.map((row) => ({ ...row, tensor: attack(row.tensor), reason: attack('r') })),
+    notes: [attack('n')],
+    files: [{ label: attack('l'), path: attack('p') }],
+    environment: { [attack('e')]: attack('v') },
+    recipe: { model: attack('m') },
+    commandLine: attack('c'),
+  }
+}
+
+const visible = (html: string): string => html.replace(/<(style|script)>.*?<\/\1>/gs, '')
+
+/** Says only what was found, not the whole page. */
+function assertAbsent(text: string, pattern: RegExp): void {
+  assert.equal(pattern.exec(text)?.[0], undefined)
+}
+
+describe('html report', () => {
+  for (const [name, report] of Object.entries({
+    usualReport,
+    deadReport,
+    emptyReport,
+    hostile: hostile(usualReport),
+  })) {
+    it(`of ${name} is well-formed`, () => assertWellFormed(renderHtml(report)))
+
+    it(`of ${name} loads nothing`, () => {
+      const html = renderHtml(report)
+      const tags = visible(html).match(/<[a-z][^>]*>/g) ?? []
+      for (const tag of tags) {
+        assertAbsent(tag, /^<(link|iframe|img|object|embed|base|form|video|audio|image|use)\b/)
+        assertAbsent(tag.replace(/"[^"]*"/g, '""'), /\s(src|srcset|style|action|data|on\w+)=/)
+        assertAbsent(tag, /\shref="(?!#)/)
+      }
+      assertAbsent(pageStyle + pageScript, /https?:|url\(|@import|fetch|import\(/)
+      assert.equal(html.match(/<(style|script)[ >]/g)?.length, 2)
+    })
+  }
+
+  it('reads no name from a model as markup', () => {
+    const html = renderHtml({ ...usualReport, layers: [{ name: '<script>', op: 'Conv', parameters: 1, sqnrDb: 3 }] })
+    assert.match(visible(html), /<code class="name">&lt;script&gt;<\/code>/)
+  })
+
+  it('allows nothing but its own style and script, by their hashes', () => {
+    const hash = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`
+    assert.equal(styleHash, hash(pageStyle), 'put this hash of the style into html/policy.ts')
+    assert.equal(scriptHash, hash(pageScript), 'put this hash of the script into html/policy.ts')
+    const html = renderHtml(usualReport)
+    assert.ok(html.includes(`<style>${pageStyle}</style>`) && html.includes(`<script>${pageScript}</script>`))
+    assert.match(contentPolicy, /^default-src 'none'; /)
+  })
+
+  it('stays below 300 KB for 100 layers', () => {
+    const bytes = new TextEncoder().encode(renderHtml(largeReport(100))).length
+    assert.ok(bytes < 300_000, `${bytes} bytes`)
+  })
+
+  it('is the same for the same report, also after a round trip through JSON', () => {
+    for (const report of [usualReport, deadReport, largeReport(20)]) {
+      assert.equal(renderHtml(readReport(renderJson(report))), renderHtml(report))
+    }
+  })
+
+  it('says of a dead model, first and loudly, not to use it', () => {
+    const html = visible(renderHtml(deadReport))
+    assert.match(
+      html,
+      /<main><section class="verdict dead" id="verdict"><p class="tone">✕ Dead model – do not use it<\/p>/,
+    )
+    assert.match(html, /<h1>the quantised model no longer does its job/)
+    assertAbsent(visible(renderHtml(usualReport)), /[Dd]ead/)
+  })
+
+  it('never shows an SQNR without a number as exact', () => {
+    const html = visible(renderHtml({ ...deadReport, layers: deadReport.layers.slice(0, 3) }))
+    assertAbsent(html, />exact</)
+    assert.match(html, />−∞ dB</)
+    assert.match(html, />not a number</)
+    assertAbsent(html, /NaN|Infinity/)
+  })
+
+  it('sorts what is no number below every figure and exact above', () => {
+    const html = renderHtml(deadReport)
+    const keys = [...html.matchAll(/<tr id="layer-\d">.*?<\/tr>/g)].map(([row]) =>
+      Number(/data-v="([^"]*)">[^<]*(dB|exact|number)/.exec(row)?.[1]),
+    )
+    const [fine = 0, noise = 0, broken = 0, exact = 0] = keys
+    assert.ok(noise < fine && broken < fine && fine < exact, keys.join(' '))
+  })
+
+  it('has a section for everything that was measured, and none for what was not', () => {
+    const sections = (report: Report): (string | undefined)[] =>
+      [...renderHtml(report).matchAll(/<section id="(\w+)"><h2>/g)].map((match) => match[1])
+    const all = ['measured', 'depth', 'layers', 'weights', 'activations', 'steps', 'notes', 'repeat']
+    assert.deepEqual(sections(usualReport), all)
+    assert.deepEqual(sections(emptyReport), ['repeat'])
+  })
+
+  it('links only to places that exist', () => {
+    const html = renderHtml(largeReport(30))
+    for (const [, id] of html.matchAll(/href="#([^"]*)"/g)) assert.ok(html.includes(` id="${id}"`), id)
+  })
+
+  it('tells that a long table scrolls', () => {
+    assert.match(
+      renderHtml(largeReport(41)),
+      /<p class="rows">41 rows; the table scrolls\.<\/p><div class="scroll tall"/,
+    )
+    assertAbsent(renderHtml(usualReport), /class="rows"/)
+  })
+
+  it('tells steps that were kept, not kept, and without anything to do apart', () => {
+    const html = renderHtml(usualReport)
+    assert.match(html, /<b>fold-batch-norm<\/b> <span class="tag yes">✓ kept/)
+    assert.match(html, /<b>equalize<\/b> <span class="tag no">✕ not kept/)
+    assert.match(html, /Nothing to do for: name-nodes\./)
+  })
+})

@@ -1,0 +1,246 @@
+// Reports for the tests of this room: small ones written by hand, large ones from a formula. Nothing here ships.
+import type { ActivationRow, LayerRow, Report, VariantRow } from './report.ts'
+
+const float: VariantRow = {
+  name: 'float',
+  sizeBytes: 1_919_204,
+  latencyMs: 1.402,
+  latencySpreadMs: 0.031,
+  metric: { name: 'top1', value: 0.584, interval: { low: 0.5403, high: 0.6264 }, samples: 500 },
+}
+
+const result: VariantRow = {
+  name: 'int8 per-channel',
+  kept: true,
+  sizeBytes: 560_711,
+  latencyMs: 0.9051,
+  latencySpreadMs: 0.012,
+  metric: {
+    name: 'top1',
+    value: 0.572,
+    interval: { low: 0.5283, high: 0.6147 },
+    samples: 500,
+    difference: { value: -0.012, interval: { low: -0.031, high: 0.007 } },
+  },
+  agreement: 0.9321,
+  kl: 0.01234,
+  sqnrDb: 21.37,
+  integerLayers: 3,
+  totalLayers: 5,
+}
+
+const layers: readonly LayerRow[] = [
+  {
+    name: 'conv1',
+    op: 'Conv',
+    macs: 2_709_504,
+    parameters: 224,
+    integer: true,
+    kernel: 'QLinearConv',
+    sqnrDb: 31.25,
+    weightGrid: 'int8, 8 scales',
+    outputGrid: 'uint8 [0, 6]',
+    rangeSpread: 3.5,
+    channels: {
+      min: [-0.5, -0.25, -1, -0.125],
+      mean: [0.01, -0.02, 0.5, 0],
+      max: [0.5, 0.3, 2, 0.125],
+      bucketed: 1,
+    },
+  },
+  { name: 'conv_dw_1', op: 'Conv', macs: 903_168, parameters: 80, integer: true, sqnrDb: 18.04 },
+  { name: 'conv_pw_1', op: 'Conv', macs: 1_605_632, parameters: 144, integer: true, sqnrDb: null },
+  { name: 'head/fc', op: 'Gemm', macs: 256_000, parameters: 257_000, integer: false, sqnrDb: 24.5, reason: 'excluded' },
+  { name: 'tail', op: 'MatMul', macs: 1000, parameters: 1000, integer: false, reason: 'its weight is shared' },
+]
+
+const activations: readonly ActivationRow[] = [
+  {
+    tensor: 'input',
+    dtype: 'uint8',
+    scale: 0.0078125,
+    zeroPoint: 128,
+    low: -1,
+    high: 0.9922,
+    observedLow: -1,
+    observedHigh: 1,
+    reason: 'enters an integer operator',
+    method: 'minmax',
+  },
+  {
+    tensor: 'relu1_out',
+    dtype: 'uint8',
+    scale: 0.0235294,
+    zeroPoint: 0,
+    low: 0,
+    high: 6,
+    observedLow: 0,
+    observedHigh: 7.5,
+    reason: 'between integer operators',
+    method: 'percentile 99.99',
+    histogram: { from: 0, to: 7.5, counts: [900, 300, 120, 40, 9, 0, 2, 1] },
+  },
+  { tensor: 'logits', reason: 'the output of the model stays float' },
+]
+
+/** A usual run: smaller, faster, not proven as accurate. */
+export const usualReport: Report = {
+  version: 1,
+  command: 'quantize',
+  title: 'mobilenet.onnx → mobilenet.int8.onnx',
+  createdAt: '2026-05-01T12:00:00.000Z',
+  verdict: {
+    headline: 'smaller: yes, faster: yes, as accurate: unclear; 3 of 5 layers run in integers',
+    tone: 'mixed',
+    points: [
+      { question: 'smaller', answer: 'yes', text: '1.92 MB → 560.7 kB (29.2 %)' },
+      { question: 'faster', answer: 'yes', text: '1.40 ms → 0.91 ms (1.55×)' },
+      {
+        question: 'as accurate',
+        answer: 'unclear',
+        text: 'top1 58.4 % → 57.2 % (−1.2, 95 % −3.1 to +0.7), SQNR 21.4 dB',
+      },
+    ],
+    advice: ['2 of 5 layers run in float; the report says why'],
+  },
+  facts: [
+    { label: 'model', value: 'mobilenet.onnx' },
+    { label: 'samples', value: '64 to calibrate on, 500 scored' },
+  ],
+  variants: [float, result],
+  outputs: { logits: 21.37, embedding: null },
+  steps: [
+    { name: 'name-nodes', kind: 'exact', kept: false, changes: [] },
+    {
+      name: 'fold-batch-norm',
+      kind: 'exact',
+      kept: true,
+      changes: ['bn1 into conv1', 'bn2 into conv_dw_1'],
+      sqnrDb: 131.2,
+    },
+    {
+      name: 'equalize',
+      kind: 'bounded',
+      kept: false,
+      changes: ['conv1, conv_dw_1'],
+      skipped: ['tail: no consumer'],
+      sqnrDb: 44,
+    },
+    {
+      name: 'insert-qdq',
+      kind: 'step',
+      kept: true,
+      changes: ['int8 weights per-channel'],
+      sqnrDb: 21.37,
+      seconds: 0.42,
+    },
+  ],
+  layers,
+  activations,
+  notes: ['scored on 500 samples that calibration did not see', 'pictures were resized with antialiasing'],
+  files: [
+    { label: 'model', path: 'mobilenet.int8.onnx' },
+    { label: 'report', path: 'mobilenet.int8.onnx.report.html' },
+  ],
+  environment: { CPU: 'Example CPU, 4 threads', 'ONNX Runtime': '1.30.0' },
+  recipe: { version: 1, command: 'quantize', model: 'mobilenet.onnx', samples: 64 },
+  commandLine: 'onnxpress quantize mobilenet.onnx --data images',
+}
+
+/** A model that quantisation destroyed: one layer is pure noise, one holds no numbers any more. */
+export const deadReport: Report = {
+  ...usualReport,
+  verdict: {
+    headline: 'DEAD: the quantised model no longer does its job (it agrees with the float model on 0.2 %)',
+    tone: 'dead',
+    points: [
+      { question: 'smaller', answer: 'yes', text: '1.92 MB → 511.3 kB (26.6 %)' },
+      { question: 'faster', answer: 'not measured', text: 'not measured' },
+      { question: 'as accurate', answer: 'no', text: 'agreement 0.2 %' },
+    ],
+    advice: ['use --weights per-channel'],
+  },
+  variants: [
+    { name: 'float', sizeBytes: 1_919_204 },
+    { name: 'int8', sizeBytes: 511_300, agreement: 0.002, sqnrDb: -Infinity },
+  ],
+  outputs: { logits: -Infinity, boxes: Number.NaN },
+  steps: [],
+  layers: [
+    { name: 'fine', op: 'Conv', parameters: 10, sqnrDb: 30 },
+    { name: 'noise', op: 'Conv', parameters: 10, sqnrDb: -Infinity },
+    { name: 'broken', op: 'Gemm', parameters: 10, sqnrDb: Number.NaN },
+    { name: 'exact', op: 'Gemm', parameters: 10, sqnrDb: null },
+  ],
+  activations: [],
+}
+
+/** The least a run can say: nothing was measured. */
+export const emptyReport: Report = {
+  version: 1,
+  command: 'rewrite',
+  title: 'a.onnx → b.onnx',
+  createdAt: '2026-05-01T12:00:00.000Z',
+  verdict: { headline: 'nothing was measured', tone: 'mixed', points: [], advice: [] },
+  facts: [],
+  variants: [],
+  outputs: {},
+  steps: [],
+  layers: [],
+  activations: [],
+  notes: [],
+  environment: {},
+  recipe: null,
+}
+
+/** A report on a network with `count` layers, everything measured, names as long as exporters make them. */
+export function largeReport(count: number): Report {
+  const name = (index: number): string =>
+    `/model/stages.${index >> 3}/blocks.${index & 7}/conv_dw/depthwise/Conv_${index}`
+  const curve = (row: number, index: number): number => Math.fround(Math.sin(row * 0.7 + index))
+  return {
+    ...usualReport,
+    layers: Array.from({ length: count }, (_, index): LayerRow => {
+      const rows = Array.from({ length: 512 }, (_, row) => curve(row, index))
+      return {
+        name: name(index),
+        op: 'Conv',
+        macs: 1_000_000 + index * 12_345,
+        parameters: 36_928 + index,
+        integer: index % 9 !== 0,
+        kernel: index % 9 === 0 ? 'Conv' : 'QLinearConv',
+        ...(index % 9 === 0 && { reason: `ONNX Runtime has no integer kernel for dilation ${1 + (index % 4)}` }),
+        sqnrDb: 40 - 20 * Math.abs(curve(index, 1)),
+        weightGrid: 'int8, 1024 scales',
+        outputGrid: 'uint8 [-12.34, 56.78]',
+        rangeSpread: 1 + (index % 30),
+        channels: {
+          min: rows.map((x) => -1 - x),
+          mean: rows.map((x) => x / 10),
+          max: rows.map((x) => 1 + x),
+          bucketed: 2,
+        },
+      }
+    }),
+    activations: Array.from(
+      { length: 2 * count },
+      (_, index): ActivationRow => ({
+        tensor: `${name(index)}_output_0`,
+        dtype: 'uint8',
+        scale: 0.0271163 + index * 1e-5,
+        zeroPoint: index % 256,
+        low: -12.34,
+        high: 56.78,
+        observedLow: -13 - (index % 5),
+        observedHigh: 55 + (index % 7),
+        reason: 'between integer operators',
+        method: 'percentile 99.99',
+        histogram: {
+          from: -18,
+          to: 62,
+          counts: Array.from({ length: 2048 }, (_, bin) => Math.round(1000 / (1 + (bin % 97)))),
+        },
+      }),
+    ),
+  }
+}
