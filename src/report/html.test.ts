@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { assertWellFormed } from './assert-well-formed.ts'
+import { assertWellFormed } from './assert-well-formed.node.ts'
 import { contentPolicy, scriptHash, styleHash } from './html/policy.ts'
 import { pageScript } from './html/script.ts'
 import { pageStyle } from './html/style.ts'

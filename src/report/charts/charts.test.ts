@@ -1,7 +1,7 @@
 // Every chart on small data against its committed picture; open src/report/fixtures/*.svg to look at them.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assertWellFormed } from '../assert-well-formed.ts'
+import { assertWellFormed } from '../assert-well-formed.node.ts'
 import { assertGolden } from '../golden-file.node.ts'
 import {
   barChart,
