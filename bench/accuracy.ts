@@ -9,43 +9,13 @@ import { chooseSamples, type Dataset, readSamples } from '../src/data/index.ts'
 import { type Comparison, compareSessions } from '../src/metrics/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, openSamples, quantizeFile, readBatches, scoringSamples } from '../src/pipeline/index.node.ts'
-import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
+import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { observeShapes, type Runtime, withSession } from '../src/runtime/index.ts'
+import { manifestEntries, recipeFor } from '../test/manifest.ts'
 
-interface Entry {
-  readonly file: string
-  readonly metric: string | null
-  readonly preprocess: Record<string, unknown> | null
-  readonly data: { readonly path: string } | null
-}
-
-const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const python = process.env['PYTHON'] ?? 'python3'
 const words = process.argv.slice(2)
-const sets: Readonly<Record<string, readonly [string, string?]>> = {
-  imagenet: ['imagenet-even/dataset.json'],
-  cifar10: ['cifar10/train.json', 'cifar10/test.json'],
-  mnist: ['mnist/train.json', 'mnist/test.json'],
-  kws: ['kws/calibration.json', 'kws/test.json'],
-  magika: ['magika/dataset.json'],
-  babyllama: ['babyllama/samples.json', 'babyllama/stories.json'],
-}
-
-function recipeOf(entry: Entry, output: string): QuantizeRecipe | undefined {
-  const set = Object.entries(sets).find(([word]) => entry.data?.path.includes(word))?.[1]
-  if (!set) return undefined
-  const recipe = parseRecipe({
-    command: 'quantize',
-    model: join(shared, 'models', entry.file),
-    data: join(shared, 'data', set[0]),
-    ...(set[1] ? { val: join(shared, 'data', set[1]) } : {}),
-    ...(entry.preprocess && 'scale' in entry.preprocess ? { preprocess: entry.preprocess } : {}),
-    effort: 'fast',
-    output,
-  })
-  return recipe.command === 'quantize' ? recipe : undefined
-}
 
 /** The peer's result on the calibration samples, or the reason why there is none. */
 async function runPeer(
@@ -127,15 +97,13 @@ const runtime = await openRuntime()
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))
 try {
   console.log('| model | onnxpress: metric, SQNR | integer layers | onnxruntime: metric, SQNR |\n|---|---|---|---|')
-  const entries = JSON.parse(readFileSync(join(shared, 'models', 'manifest.json'), 'utf8')) as Entry[]
-  for (const entry of entries.filter(
-    ({ file, metric }) => metric !== null && (words.length === 0 || words.some((word) => file.includes(word))),
-  )) {
+  for (const entry of manifestEntries()) {
+    if (entry.metric === null || (words.length > 0 && !words.some((word) => entry.file.includes(word)))) continue
     const ours = join(folder, 'ours.onnx')
     const theirs = join(folder, 'theirs.onnx')
     rmSync(theirs, { force: true })
-    const recipe = recipeOf(entry, ours)
-    if (!recipe) continue
+    const recipe = recipeFor(entry, { effort: 'fast', output: ours })
+    if (recipe.data === 'random') continue
     const run = await quantizeFile(runtime, recipe)
     const dataset = await openSamples(recipe, await readModelFile(recipe.model))
     const chosen = chooseSamples(dataset.size, recipe.samples)

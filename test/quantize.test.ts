@@ -6,57 +6,20 @@ import { after, before, describe, it } from 'node:test'
 import { CancelledError, UnsupportedError, UsageError } from '../src/base/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, quantizeFile, quantizeReport } from '../src/pipeline/index.node.ts'
-import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
+import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
+import { type ManifestEntry, manifestEntries, noModels, recipeFor, sharedFolder } from './manifest.ts'
 
-const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
-const manifest = join(shared, 'models', 'manifest.json')
-const data = join(shared, 'data')
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-quantize-'))
 after(() => rmSync(folder, { recursive: true }))
 
-interface Entry {
-  readonly file: string
-  readonly task: string
-  readonly expect: string
-  readonly inputs: readonly { name: string; dtype: string; shape: readonly (number | string | null)[] }[]
-  readonly outputs: readonly { name: string }[]
-  readonly preprocess: Record<string, unknown> | null
-  readonly data: { path: string } | null
-  readonly example: { feeds: Record<string, { shape: number[] }> } | null
-}
-
-/** The calibration samples of a model, as a data set description; models without data get random inputs. */
-function recipeOf(entry: Entry, more: Partial<QuantizeRecipe> = {}): QuantizeRecipe {
-  const path = entry.data?.path ?? ''
-  const known = Object.entries({
-    imagenet: 'imagenet-even/dataset.json',
-    cifar10: 'cifar10/train.json',
-    mnist: 'mnist/test.json',
-    kws: 'kws/calibration.json',
-    magika: 'magika/dataset.json',
-    babyllama: 'babyllama/samples.json',
-  }).find(([word]) => path.includes(word))
-  const shapes = Object.entries(entry.example?.feeds ?? {}).filter(([, feed]) => feed.shape.length > 0)
-  const recipe = parseRecipe({
-    command: 'quantize',
-    model: join(shared, 'models', entry.file),
-    data: known ? join(data, known[1]) : 'random',
-    samples: 4,
-    effort: 'fast',
-    output: join(folder, `${basename(entry.file)}.int8.onnx`),
-    ...(known ? {} : { shape: Object.fromEntries(shapes.map(([name, feed]) => [name, feed.shape])) }),
-    ...(entry.preprocess && 'scale' in entry.preprocess ? { preprocess: entry.preprocess } : {}),
-    ...more,
-  })
-  assert.equal(recipe.command, 'quantize')
-  return recipe as QuantizeRecipe
-}
+const quick = (entry: ManifestEntry, more: Partial<QuantizeRecipe> = {}): QuantizeRecipe =>
+  recipeFor(entry, { samples: 4, effort: 'fast', output: join(folder, `${basename(entry.file)}.int8.onnx`), ...more })
 
 describe('quantising the models of the manifest', () => {
-  if (!existsSync(manifest)) {
-    it('gives a valid int8 file for each', { skip: `no models at ${manifest}; drawn models are tested` }, () => {})
+  if (noModels) {
+    it('gives a valid int8 file for each', { skip: noModels }, () => {})
     return
   }
   let runtime: Runtime
@@ -64,8 +27,8 @@ describe('quantising the models of the manifest', () => {
     runtime = await openRuntime()
   })
   after(() => runtime.close())
-  const entries = JSON.parse(readFileSync(manifest, 'utf8')) as Entry[]
-  const named = (word: string): Entry => {
+  const entries = manifestEntries()
+  const named = (word: string): ManifestEntry => {
     const entry = entries.find(({ file }) => file.includes(word))
     assert.ok(entry)
     return entry
@@ -74,7 +37,7 @@ describe('quantising the models of the manifest', () => {
   for (const entry of entries) {
     if (entry.expect === 'must-reject-clearly') {
       it(`refuses ${entry.file} in one sentence and writes nothing`, async () => {
-        const recipe = recipeOf(entry, { data: 'random' })
+        const recipe = quick(entry, { data: 'random' })
         await assert.rejects(quantizeFile(runtime, recipe), (error: unknown) => {
           assert.ok(error instanceof UnsupportedError)
           assert.match(
@@ -88,7 +51,7 @@ describe('quantising the models of the manifest', () => {
       continue
     }
     it(`quantises ${entry.file}`, async () => {
-      const run = await quantizeFile(runtime, recipeOf(entry))
+      const run = await quantizeFile(runtime, quick(entry))
       const counts = layerCounts(run)
       // Every layer of the labelled models has an integer kernel.
       if (entry.task === 'image-classification')
@@ -109,18 +72,15 @@ describe('quantising the models of the manifest', () => {
 
   it('gives the same bytes twice', async () => {
     const entry = named('kws_dscnn')
-    const first = readFileSync((await quantizeFile(runtime, recipeOf(entry))).output)
+    const first = readFileSync((await quantizeFile(runtime, quick(entry))).output)
     const second = readFileSync(
-      (await quantizeFile(runtime, recipeOf(entry, { output: join(folder, 'again.onnx') }))).output,
+      (await quantizeFile(runtime, quick(entry, { output: join(folder, 'again.onnx') }))).output,
     )
     assert.deepEqual(first, second)
   })
 
   it('measures what it wrote, layer by layer', async () => {
-    const run = await quantizeFile(
-      runtime,
-      recipeOf(named('kws_dscnn'), { samples: 32, effort: 'default', val: join(data, 'kws/test.json') }),
-    )
+    const run = await quantizeFile(runtime, quick(named('kws_dscnn'), { samples: 32, effort: 'default' }))
     assert.ok((run.comparison?.metric?.after ?? 0) > 0.88)
     assert.ok((run.comparison?.agreement ?? 0) > 0.97)
     assert.equal(run.layerSqnr.length, run.kernels.length)
@@ -135,24 +95,24 @@ describe('quantising the models of the manifest', () => {
   it('calls a dead model dead: mobilenet with one scale a weight', async () => {
     const run = await quantizeFile(
       runtime,
-      recipeOf(named('mobilenet_v1_0.25_224'), { weights: 'per-tensor', effort: 'default', samples: 16 }),
+      quick(named('mobilenet_v1_0.25_224'), { weights: 'per-tensor', effort: 'default', samples: 16 }),
     )
     assert.equal(quantizeReport(run, runtime).verdict.tone, 'dead')
   })
 
   it('leaves out what --exclude names, and refuses a pattern that fits nothing', async () => {
     const entry = named('cifar10_resnet20')
-    const all = layerCounts(await quantizeFile(runtime, recipeOf(entry)))
-    const less = layerCounts(await quantizeFile(runtime, recipeOf(entry, { exclude: ['Gemm'] })))
+    const all = layerCounts(await quantizeFile(runtime, quick(entry)))
+    const less = layerCounts(await quantizeFile(runtime, quick(entry, { exclude: ['Gemm'] })))
     assert.equal(less.integer, all.integer - 1)
     await assert.rejects(
-      quantizeFile(runtime, recipeOf(entry, { exclude: ['nothing*'] })),
+      quantizeFile(runtime, quick(entry, { exclude: ['nothing*'] })),
       /--exclude "nothing\*" fits no node/,
     )
   })
 
   it('quantises weights only', async () => {
-    const run = await quantizeFile(runtime, recipeOf(named('cifar10_resnet20'), { mode: 'weights' }))
+    const run = await quantizeFile(runtime, quick(named('cifar10_resnet20'), { mode: 'weights' }))
     assert.equal(layerCounts(run).integer, 0)
     assert.ok(run.sizeBytes.after < 0.4 * run.sizeBytes.before)
   })
@@ -160,7 +120,7 @@ describe('quantising the models of the manifest', () => {
   it('never writes over the input', async () => {
     const entry = named('mnist_opt')
     await assert.rejects(
-      quantizeFile(runtime, recipeOf(entry, { output: join(shared, 'models', '.', entry.file) })),
+      quantizeFile(runtime, quick(entry, { output: join(sharedFolder, 'models', '.', entry.file) })),
       UsageError,
     )
   })
@@ -168,7 +128,7 @@ describe('quantising the models of the manifest', () => {
   it('stops when it is told to, and leaves nothing', async () => {
     const abort = new AbortController()
     const output = join(folder, 'stopped.onnx')
-    const run = quantizeFile(runtime, recipeOf(named('kws_dscnn'), { output }), {
+    const run = quantizeFile(runtime, quick(named('kws_dscnn'), { output }), {
       signal: abort.signal,
       progress: (event) => {
         if (event.step === 'calibrate') abort.abort()

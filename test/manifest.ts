@@ -1,0 +1,58 @@
+// The models of the shared manifest and the samples that belong to each, for tests and benchmarks.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
+
+export const sharedFolder: string = process.env['ONNXPRESS_SHARED'] ?? '../shared'
+const manifest = join(sharedFolder, 'models', 'manifest.json')
+
+/** Why tests over real models skip, or false when the models are there. */
+export const noModels: string | false = existsSync(manifest)
+  ? false
+  : `no models at ${manifest}; everything that needs none is tested`
+
+export interface ManifestEntry {
+  readonly file: string
+  readonly task: string
+  readonly expect: string
+  readonly loads: boolean
+  readonly metric: string | null
+  readonly inputs: readonly { readonly name: string }[]
+  readonly outputs: readonly { readonly name: string }[]
+  readonly preprocess: Readonly<Record<string, unknown>> | null
+  readonly data: { readonly path: string } | null
+  readonly example: { readonly feeds: Readonly<Record<string, { readonly shape: number[] }>> } | null
+}
+
+export function manifestEntries(): readonly ManifestEntry[] {
+  return noModels ? [] : (JSON.parse(readFileSync(manifest, 'utf8')) as ManifestEntry[])
+}
+
+/** Word in the data's path → samples to calibrate on and, where there are other ones, to score. */
+const sets: Readonly<Record<string, readonly [string, string?]>> = {
+  imagenet: ['imagenet-even/dataset.json'],
+  cifar10: ['cifar10/train.json', 'cifar10/test.json'],
+  mnist: ['mnist/train.json', 'mnist/test.json'],
+  kws: ['kws/calibration.json', 'kws/test.json'],
+  magika: ['magika/dataset.json'],
+  babyllama: ['babyllama/samples.json', 'babyllama/stories.json'],
+}
+
+/** A recipe for a model of the manifest; a model without data gets random inputs of its example's shapes. */
+export function recipeFor(entry: ManifestEntry, more: Partial<QuantizeRecipe> = {}): QuantizeRecipe {
+  const set = Object.entries(sets).find(([word]) => entry.data?.path.includes(word))?.[1]
+  const path = (name: string) => join(sharedFolder, 'data', name)
+  const feeds = Object.entries(entry.example?.feeds ?? {}).filter(([, feed]) => feed.shape.length > 0)
+  const recipe = parseRecipe({
+    command: 'quantize',
+    model: join(sharedFolder, 'models', entry.file),
+    ...(set
+      ? { data: path(set[0]) }
+      : { data: 'random', shape: Object.fromEntries(feeds.map(([name, feed]) => [name, feed.shape])) }),
+    ...(set?.[1] ? { val: path(set[1]) } : {}),
+    ...(entry.preprocess && 'scale' in entry.preprocess ? { preprocess: entry.preprocess } : {}),
+    ...more,
+  })
+  if (recipe.command !== 'quantize') throw new Error('not a quantisation')
+  return recipe
+}
