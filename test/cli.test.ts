@@ -31,6 +31,30 @@ describe('the built command line', () => {
     assert.match(stderr, /--json/)
   })
 
+  it('asks for samples, and suggests --data for --dat', () => {
+    const none = run('quantize', 'x.onnx')
+    assert.equal(none.status, 2)
+    assert.match(none.stderr, /^quantize needs samples: give --data PATH/)
+    assert.match(run('quantize', 'x.onnx', '--dat', 'y').stderr, /Did you mean --data\?/)
+  })
+
+  it('prints the recipe that a command line stands for', () => {
+    const { status, stdout } = run(
+      'quantize',
+      'x.onnx',
+      '--data',
+      'y',
+      '--exclude',
+      'a,b*',
+      '--shape',
+      'x:1x3',
+      '--print-recipe',
+    )
+    assert.equal(status, 0)
+    const recipe = JSON.parse(stdout) as Record<string, unknown>
+    assert.deepEqual([recipe['samples'], recipe['exclude'], recipe['shape']], [64, ['a', 'b*'], { x: [1, 3] }])
+  })
+
   it('says in one sentence, with exit code 3, that a file is missing', () => {
     const { status, stderr, stdout } = run('inspect', join(folder, 'none.onnx'))
     assert.equal(status, 3)

@@ -1,6 +1,7 @@
 // The commands and their options. Each makes a recipe; what runs it is loaded only then, so that --help stays fast.
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import { UsageError } from '../base/index.ts'
 import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
 import type { RecipeFlags } from './session.ts'
 
@@ -33,7 +34,7 @@ function addQuantize(program: Command): void {
     .command('quantize')
     .description('quantise a model to int8, measure what it costs, and write a report')
     .argument('<model>', 'an .onnx file')
-    .requiredOption('--data <path>', 'samples: image folder, JSON description, .npy, idx, .mjs module, or "random"')
+    .option('--data <path>', 'samples (needed): image folder, JSON description, .npy, idx, .mjs module, or "random"')
     .option('--samples <n>', 'samples to calibrate on (default: 64)', positive)
     .option('--val <path>', 'separate samples for scoring')
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
@@ -94,7 +95,7 @@ function addEvaluate(program: Command): void {
     .command('evaluate')
     .description('score a model on labelled samples')
     .argument('<model>', 'an .onnx file')
-    .requiredOption('--data <path>', 'labelled samples')
+    .option('--data <path>', 'labelled samples (needed)')
     .option('--metric <name>', 'top1, top5 or next-token')
     .option('--samples <n>', 'at most this many (default: all)', positive)
     .option('--print-recipe', 'print the recipe and stop')
@@ -109,7 +110,7 @@ function addCompare(program: Command): void {
     .description('compare two models with the same inputs and outputs')
     .argument('<model>', 'the first model')
     .argument('<other>', 'the second model')
-    .requiredOption('--data <path>', 'samples, labelled or not')
+    .option('--data <path>', 'samples, labelled or not (needed)')
     .option('--samples <n>', 'at most this many (default: all)', positive)
     .option('--print-recipe', 'print the recipe and stop')
   addOutputOptions(addSampleOptions(command)).action((model: string, other: string, options: Options) =>
@@ -139,6 +140,10 @@ async function start(fixed: Readonly<Record<string, unknown>>, options: Options)
     import('../pipeline/index.ts'),
     import('./run-recipe.ts'),
   ])
+  if (options['data'] === undefined && fixed['command'] !== 'rewrite')
+    throw new UsageError(
+      `${fixed['command']} needs samples: give --data PATH, or --data random to see that the model goes through`,
+    )
   const recipe = parseRecipe({ ...recipeFields(options), ...fixed }, 'the command line')
   if (options.printRecipe) process.stdout.write(`${JSON.stringify(recipe, null, 2)}\n`)
   else await runRecipe(recipe, { ...options, ...(recipe.threads === undefined ? {} : { threads: recipe.threads }) })

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { calibrate } from '../calibrate/index.ts'
+import type { Batch } from '../data/index.ts'
+import { randomStream, sqnrDb } from '../math/index.ts'
+import { GraphEditor, type Model, printModel, Tensor } from '../onnx/index.ts'
+import { applyRewrites, passes } from '../rewrite/index.ts'
+import { tinyModel } from '../rewrite/tiny-model.ts'
+import { openRuntime, optimizedGraph } from '../runtime/index.node.ts'
+import { typesOf, type Values, withSession } from '../runtime/index.ts'
+import { insertQdq } from './insert.ts'
+import { lintFusion } from './lint.ts'
+import { type QuantizeOptions, quantizeDefaults } from './options.ts'
+import { floatLayers, place } from './placement.ts'
+import { makePlan, tensorsToObserve } from './plan.ts'
+import { ortCpu } from './targets/ort-cpu.ts'
+
+const runtime = await openRuntime({ threads: 1 })
+after(() => runtime.close())
+
+function feedsOf(model: Model, seed = 1): Values {
+  return Object.fromEntries(
+    model.graph.inputs.map((input) => {
+      const random = randomStream(seed, input.name)
+      const dims = (input.shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 1))
+      const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, random.normal)
+      return [input.name, { dtype: 'float32' as const, dims, data }]
+    }),
+  )
+}
+
+/** The whole way on a drawn model, calibrated on eight random samples. */
+async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
+  const all = { ...quantizeDefaults, ...options }
+  const prepared = await applyRewrites(runtime, model, passes, feedsOf(model))
+  const placement = place(prepared.model, ortCpu, all, typesOf(prepared.model))
+  async function* samples(): AsyncGenerator<Batch> {
+    for (let seed = 1; seed <= 8; seed++) yield { ids: [`${seed}`], size: 1, inputs: feedsOf(model, seed) }
+  }
+  const requests = tensorsToObserve(placement).map(({ value }) => ({ value }))
+  const statistics = await calibrate(runtime, prepared.model, samples(), requests, {
+    shapes: prepared.shapes,
+    total: 8,
+  })
+  const plan = makePlan(placement, statistics, all)
+  const written = insertQdq(prepared.model, plan)
+  const kernels = lintFusion(written, await optimizedGraph(runtime, written), ortCpu)
+  return { written, plan, kernels, float: floatLayers(prepared.model, placement) }
+}
+
+const run = (model: Model, simulate: boolean) =>
+  withSession(runtime, model, { simulate }, (session) => session.run(feedsOf(model, 1))).then(
+    (values) => Object.values(values)[0]?.data as Float32Array,
+  )
+
+/** Drawings whose every layer has an integer kernel. */
+const integer: Readonly<Record<string, string>> = {
+  'a convolution with Relu': 'x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> Conv 3x3 8->4 -> y',
+  'a residual block':
+    'x[N,4,8,8] -> Conv 1x1 4->4 -> a; a -> Conv 3x3 4->4 pads=1,1,1,1 -> b; a -> Add =b -> Relu -> Conv 1x1 4->4 -> y',
+  'a depthwise convolution': 'x[N,4,8,8] -> Conv 3x3 4->4 group=4 -> Relu -> Conv 1x1 4->6 -> y',
+  'a leaky activation': 'x[N,4,8,8] -> Conv 3x3 4->8 -> LeakyRelu -> Conv 1x1 8->4 -> y',
+  'a pool between convolution and Relu':
+    'x[N,4,8,8] -> Conv 3x3 4->8 -> MaxPool kernel_shape=2,2 strides=2,2 -> Relu -> Conv 1x1 8->4 -> y',
+  'a classifier behind a global pool':
+    'x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> GlobalAveragePool -> Conv 1x1 8->10 -> y',
+  'an activation without an integer kernel': 'x[N,4,8,8] -> Conv 3x3 4->8 -> HardSwish -> Conv 1x1 8->4 -> y',
+}
+
+describe('quantisation', () => {
+  for (const [what, drawing] of Object.entries(integer)) {
+    it(`runs ${what} in integers, and simulates what it deploys`, async () => {
+      const model = tinyModel(drawing)
+      const { written, kernels } = await quantized(model)
+      assert.deepEqual(
+        kernels.filter((kernel) => !kernel.integer),
+        [],
+        printModel(written),
+      )
+      const [float, simulated, deployed] = [
+        await run(model, false),
+        await run(written, true),
+        await run(written, false),
+      ]
+      const db = sqnrDb(simulated, deployed)
+      assert.ok(db === null || db > 35, `deployed against simulated: ${db} dB`)
+      assert.ok((sqnrDb(float, deployed) ?? 99) > 20, 'against float')
+    })
+  }
+
+  it('keeps the grid behind Clip inside its bounds, so that it fuses', async () => {
+    const model = tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0) number(0.1) -> Conv 1x1 8->4 -> y')
+    const { kernels, plan } = await quantized(model)
+    assert.equal(
+      kernels.every((kernel) => kernel.integer),
+      true,
+    )
+    assert.ok(
+      [...plan.activations.values()].some(
+        (grid) => grid.low === 0 && grid.high <= Math.fround(0.1) && grid.high > 0.0999,
+      ),
+    )
+  })
+
+  it('gives a graph output its own name, and its readers the grid', async () => {
+    const { written } = await quantized(tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> a!; a -> Conv 1x1 8->4 -> y'))
+    assert.deepEqual(written.graph.outputs.map(({ name }) => name).sort(), ['a', 'y'])
+    assert.equal(written.graph.nodes.find((node) => node.outputs.includes('a'))?.opType, 'DequantizeLinear')
+  })
+
+  it('leaves two activations that are multiplied float, and says so', async () => {
+    const model = tinyModel('x[N,4,4] -> MatMul floats[4,4] -> a; a -> MatMul =a -> y')
+    const placement = place(model, ortCpu, quantizeDefaults, typesOf(model))
+    assert.ok([...placement.reasons.values()].includes('both operands are activations'))
+  })
+
+  it('does not let an attention mask set a range', async () => {
+    const model = tinyModel(
+      'x[N,4,4] -> MatMul floats[4,4] -> a; a -> Add floats[4,4] -> b; b -> Softmax -> c; c -> MatMul floats[4,4] -> y',
+    )
+    const editor = new GraphEditor(model)
+    const add = editor.nodes('Add')[0]
+    assert.ok(add)
+    editor.setConstant(add, 1, Tensor.from('float32', [4, 4], new Float32Array(16).fill(-1e9)))
+    const masked = editor.finish()
+    const placement = place(masked, ortCpu, quantizeDefaults, typesOf(masked))
+    assert.equal(placement.tensors.has('b'), false)
+  })
+
+  it('stores a weight that two layers share once', async () => {
+    const editor = new GraphEditor(tinyModel('x[N,4] -> MatMul floats[4,4] -> MatMul floats[4,4] -> y'))
+    const [first, second] = editor.nodes('MatMul')
+    assert.ok(first && second)
+    editor.setInput(second, 1, first.inputs[1] ?? '')
+    const { written, kernels } = await quantized(editor.finish())
+    assert.equal(kernels.filter((kernel) => kernel.integer).length, 2)
+    assert.equal(
+      [...written.graph.initializers.values()].filter(({ dtype, size }) => dtype === 'int8' && size === 16).length,
+      1,
+    )
+  })
+
+  it('gives scalars rank 0: with shape [1] ONNX Runtime does not fuse', async () => {
+    const { written } = await quantized(tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> y'))
+    for (const [name, tensor] of written.graph.initializers)
+      if (/^x\/(scale|zero_point)/.test(name)) assert.deepEqual(tensor.shape, [])
+  })
+})
+
+describe('facts of ONNX Runtime that the placement relies on', () => {
+  const grid = { low: -1, high: 1 }
+  it('a range that leaves the Clip does not fuse; when this fails the rule can go', async () => {
+    const model = tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0) number(0.1) -> y')
+    const { written, plan } = await quantized(model)
+    const name = [...plan.activations].find(([, seen]) => seen.low === 0)?.[0] ?? ''
+    const editor = new GraphEditor(written)
+    for (const node of editor.nodes('QuantizeLinear', 'DequantizeLinear'))
+      if (node.inputs[1]?.startsWith(`${name}/scale`)) editor.setConstant(node, 1, Tensor.scalar(grid.high / 100))
+    const wide = editor.finish()
+    // Refusing the session is the runtime's other way to say so.
+    const kernels = await optimizedGraph(runtime, wide).then(
+      (graph) => lintFusion(wide, graph, ortCpu),
+      () => [],
+    )
+    assert.equal(
+      kernels.some((kernel) => kernel.integer),
+      false,
+    )
+  })
+})
