@@ -1,5 +1,5 @@
 // Makes everything in this folder that is no source: trains the network, writes model and samples, measures the result.
-// Usage: npx tsx demo/make.ts [steps]
+// Usage: npx tsx demo/make.ts [steps [folder]]
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
