@@ -41,7 +41,7 @@ export async function calibrate(
   requests: readonly RangeRequest[],
   options: { readonly shapes: Shapes; readonly total: number } & Watch,
 ): Promise<Map<string, TensorStatistics>> {
-  const watchers = requests.map((request) => new Watcher(request, options.shapes))
+  const watchers = requests.map((request) => new Watcher(request, options.shapes, hasFixedSize(model)))
   const observed = addReductions(model, watchers)
   await withSession(runtime, observed, { optimization: 'all' }, async (session) => {
     let done = 0
@@ -62,32 +62,45 @@ export async function calibrate(
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
 }
 
-/** Names of the joined outputs: one number a sample (or a batch) of each watched value, one value after the other. */
-const JOINED = { max: 'onnxpress/max', min: 'onnxpress/min', mean: 'onnxpress/mean' } as const
+/** Do all inputs have one size, whatever the sample? */
+function hasFixedSize(model: Model): boolean {
+  return model.graph.inputs.every(
+    (input) => input.shape?.every((dim, axis) => axis === 0 || typeof dim === 'number') === true,
+  )
+}
+
+/** What is reduced; Max and Min lose NaN, the mean shows it. */
+const kinds = ['Max', 'Min', 'Mean'] as const
+type Kind = (typeof kinds)[number]
+
+/**
+ * Name of a joined output: one number a sample (or a batch) of each watched value, one value after the other; or
+ * `channels`: one number a channel, the channels of all values side by side for each sample.
+ */
+const joined = (kind: Kind, channels: boolean) => `onnxpress/${kind}${channels ? '/channels' : ''}`
+
+/** The watchers that take part in a joined output. */
+function members(watchers: readonly Watcher[], kind: Kind, channels: boolean): Watcher[] {
+  return watchers.filter(
+    (watcher) => (watcher.channels !== undefined) === channels && !(kind === 'Min' && watcher.request.nonNegative),
+  )
+}
 
 /** The model with a few small outputs for all watched values together: many outputs cost more than the reductions. */
 function addReductions(model: Model, watchers: readonly Watcher[]): Model {
   const editor = new GraphEditor(model)
   const reducer = new Reducer(editor, opsetOf(model))
   editor.graph.outputs.splice(0)
-  const join = (output: string, values: readonly string[]) => {
-    if (values.length === 0) return
-    editor.addNode({ opType: 'Concat', inputs: values, outputs: [output], attributes: { axis: intAttr(0) } })
-    editor.graph.outputs.push({ name: output, dtype: 'float32' })
+  for (const kind of kinds) {
+    for (const channels of [false, true]) {
+      const values = members(watchers, kind, channels).map((watcher) => reducer.reduce(kind, watcher))
+      if (values.length === 0) continue
+      const output = joined(kind, channels)
+      const attributes = { axis: intAttr(channels ? 1 : 0) }
+      editor.addNode({ opType: 'Concat', inputs: values, outputs: [output], attributes })
+      editor.graph.outputs.push({ name: output, dtype: 'float32' })
+    }
   }
-  join(
-    JOINED.max,
-    watchers.map((watcher) => reducer.reduce('Max', watcher)),
-  )
-  join(
-    JOINED.min,
-    watchers.filter(({ request }) => !request.nonNegative).map((watcher) => reducer.reduce('Min', watcher)),
-  )
-  // Max and Min lose NaN; the mean shows it.
-  join(
-    JOINED.mean,
-    watchers.map((watcher) => reducer.reduce('Mean', watcher)),
-  )
   for (const watcher of watchers)
     if (watcher.request.histogram) watcher.sampleOutput = addSample(editor, watcher.request.value)
   if (watchers.some(({ request }) => request.histogram))
@@ -106,22 +119,22 @@ class Reducer {
     this.#opset = opset
   }
 
-  reduce(kind: 'Max' | 'Min' | 'Mean', { request: { value }, rank, perSample }: Watcher): string {
+  reduce(kind: Kind, { request: { value }, rank, perSample, channels }: Watcher): string {
     // Pictures first lose their spatial axes: the pools work on ONNX Runtime's blocked layout, so nothing is reordered.
     const pool = { Max: 'GlobalMaxPool', Mean: 'GlobalAveragePool', Min: undefined }[kind]
-    const inner = rank >= 4 ? (pool ? this.#add(pool, value, []) : this.#reduce(kind, value, range(2, rank))) : value
-    const left = rank >= 4 && !pool ? 2 : rank
-    if (perSample && left > 1) return this.#reduce(kind, inner, range(1, left))
+    const inner = rank < 4 ? value : pool ? this.#add(pool, value, []) : this.#reduce(kind, value, range(2, rank), true)
+    if (channels !== undefined) return inner
+    if (perSample && rank > 1) return this.#reduce(kind, inner, range(1, rank))
     if (perSample) return inner
     this.#flat ??= this.#editor.addTensor('onnxpress/flat', Tensor.from('int64', [1], [-1]))
     return this.#add('Reshape', this.#reduce(kind, inner, []), [this.#flat])
   }
 
-  #reduce(kind: string, value: string, axes: readonly number[]): string {
+  #reduce(kind: Kind, value: string, axes: readonly number[], keep = false): string {
     const given = axes.length > 0
     const asInput = given && this.#opset >= 18
     const inputs = asInput ? [this.#editor.addTensor('onnxpress/axes', Tensor.from('int64', [axes.length], axes))] : []
-    const attributes = { keepdims: intAttr(0), ...(given && !asInput ? { axes: intsAttr(axes) } : {}) }
+    const attributes = { keepdims: intAttr(keep ? 1 : 0), ...(given && !asInput ? { axes: intsAttr(axes) } : {}) }
     return this.#add(`Reduce${kind}`, value, inputs, attributes)
   }
 
@@ -158,6 +171,8 @@ class Watcher {
   readonly rank: number
   /** Is its first axis the batch? */
   readonly perSample: boolean
+  /** Number of its channels (axis 1), when they are handed over one by one: for maps of a model of fixed size. */
+  readonly channels: number | undefined
   sampleOutput = ''
   #min = Number.POSITIVE_INFINITY
   #max = Number.NEGATIVE_INFINITY
@@ -165,15 +180,18 @@ class Watcher {
   #means = 0
   readonly #histogram = new Histogram()
 
-  constructor(request: RangeRequest, shapes: Shapes) {
+  constructor(request: RangeRequest, shapes: Shapes, fixedSize: boolean) {
     this.request = request
     const shape = shapes.get(request.value)
     this.rank = shape?.dims.length ?? 0
     this.perSample = shape?.batchAxis === 0
+    this.channels = fixedSize && this.perSample && this.rank >= 4 ? shape?.dims[1] : undefined
   }
 
-  takeMeans(means: Float32Array, ids: readonly string[]): void {
-    for (const [i, mean] of means.entries()) {
+  takeMeans(means: ArrayLike<number> & Iterable<number>, ids: readonly string[]): void {
+    let i = -1
+    for (const mean of means) {
+      i++
       if (!Number.isFinite(mean)) {
         const sample = this.perSample || ids.length === 1 ? (ids[i] ?? '?') : ids.join(', ')
         throw new InputError(
@@ -212,26 +230,34 @@ class Watcher {
   }
 }
 
-/** Hands each watcher its part of the joined outputs. */
+/** Hands each watcher its parts of the joined outputs. */
 function distribute(watchers: readonly Watcher[], results: Values, { ids, size }: Batch): void {
-  const cut = (output: string, list: readonly Watcher[], take: (watcher: Watcher, part: Float32Array) => void) => {
-    const data = dataOf(results, output)
-    let from = 0
-    for (const watcher of list) {
-      const to = from + (watcher.perSample ? size : 1)
-      take(watcher, data.subarray(from, to))
-      from = to
+  for (const kind of kinds) {
+    for (const channels of [false, true]) {
+      const data = dataOf(results, joined(kind, channels))
+      const list = members(watchers, kind, channels)
+      let from = 0
+      for (let sample = 0; sample < (channels ? size : 1); sample++) {
+        for (const watcher of list) {
+          const to = from + (watcher.channels ?? (watcher.perSample ? size : 1))
+          const part = data.subarray(from, to)
+          if (kind === 'Max') watcher.takeMax(part)
+          else if (kind === 'Min') watcher.takeMin(part)
+          else if (channels) watcher.takeMeans([meanOf(part)], [ids[sample] ?? '?'])
+          else watcher.takeMeans(part, ids)
+          from = to
+        }
+      }
     }
   }
-  cut(JOINED.mean, watchers, (watcher, part) => watcher.takeMeans(part, ids))
-  cut(JOINED.max, watchers, (watcher, part) => watcher.takeMax(part))
-  cut(
-    JOINED.min,
-    watchers.filter(({ request }) => !request.nonNegative),
-    (watcher, part) => watcher.takeMin(part),
-  )
   for (const watcher of watchers)
     if (watcher.sampleOutput !== '') watcher.takeSample(dataOf(results, watcher.sampleOutput))
+}
+
+function meanOf(values: Float32Array): number {
+  let sum = 0
+  for (const value of values) sum += value
+  return sum / values.length
 }
 
 function dataOf(results: Values, output: string): Float32Array {
