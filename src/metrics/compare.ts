@@ -1,5 +1,5 @@
 // Two models side by side on the same samples: agreement, KL, SQNR of each output, the metric as a pair.
-import { report, throwIfCancelled, type Watch } from '../base/index.ts'
+import { InputError, report, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Batch, Label } from '../data/index.ts'
 import {
   argMax,
@@ -37,6 +37,8 @@ export interface Comparison {
   /** Output → SQNR in dB; null is an exact match. */
   readonly sqnrDb: Readonly<Record<string, number | null>>
   readonly metric?: MetricPair
+  /** A label that the model has no output for: the labels are of another task, and there is no metric. */
+  readonly unfitLabel?: { readonly label: number; readonly classes: number }
 }
 
 /** Streams the comparison; keep one for each pair of models. */
@@ -47,6 +49,7 @@ export class Comparer {
   #rows = 0
   #samples = 0
   #classifier: boolean | undefined
+  #unfit: { label: number; classes: number } | undefined
   #scored = 0
   #rightBefore = 0
   #rightAfter = 0
@@ -92,6 +95,7 @@ export class Comparer {
       this.#rows++
       const label = truth && (truth.length === rows || perSample === 1) ? truth[row] : undefined
       if (label === undefined || label < 0) continue
+      if (label >= width) this.#unfit ??= { label, classes: width }
       this.#scored++
       if (first === label) this.#rightBefore++
       if (second === label) this.#rightAfter++
@@ -106,7 +110,8 @@ export class Comparer {
       samples: this.#samples,
       ...(this.#rows > 0 ? { agreement: this.#same / this.#rows, kl: this.#kl / this.#rows } : {}),
       sqnrDb: Object.fromEntries([...this.#sqnr].map(([name, sum]) => [name, sum.db])),
-      ...(scored > 0
+      ...(this.#unfit ? { unfitLabel: this.#unfit } : {}),
+      ...(scored > 0 && !this.#unfit
         ? {
             metric: {
               name: metric,
@@ -165,6 +170,10 @@ export async function scoreSession(
     sequences ||= batch.labels?.some((label) => typeof label !== 'number') === true
     for (const [row, label] of labels.entries()) {
       if (label < 0 || !first || (row + 1) * width > first.data.length) continue
+      if (label >= width)
+        throw new InputError(
+          `a label is ${label}, but the model has ${width} classes (0 to ${width - 1}); are these its labels?`,
+        )
       samples++
       if (rankBelow(first.data as Float32Array, row * width, width, label) < k) right++
     }

@@ -171,9 +171,11 @@ function layerRows(run: QuantizeRun): LayerRow[] {
     const weight = run.plan?.weights.get(layer.node)
     const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
     const db = sqnr.get(nodeName(layer.node))
-    const reason = kernel?.integer
-      ? undefined
-      : (reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
+    const reason = kernel?.requantized
+      ? 'ONNX Runtime quantises it itself, with one scale for all channels'
+      : kernel?.integer
+        ? undefined
+        : (reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
     return {
       name: layer.name,
       op: layer.node.opType,

@@ -216,6 +216,11 @@ async function measure(
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch)
+      const unfit = comparison.unfitLabel
+      if (unfit)
+        notes.push(
+          `a label is ${unfit.label}, but the model has ${unfit.classes} classes: the labels are of another task, and no metric is shown`,
+        )
       report(watch, 'latency', 0, 1)
       const [first, second] = await measureLatency(runtime, [before, after], sample)
       if (!first || !second) throw new UnsupportedError('latency could not be measured')

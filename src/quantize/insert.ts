@@ -1,7 +1,7 @@
 // Writes a plan into the model: Q/DQ pairs, int8 weights, int32 biases. The result is the file and the simulation.
 import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
-import { GraphEditor, intAttr, type Layer, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
+import { GraphEditor, intAttr, isOp, type Layer, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this very model. */
@@ -13,6 +13,7 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
   }
+  inserter.protectFloatLayers()
   return inserter.finish()
 }
 
@@ -78,6 +79,35 @@ class Inserter {
     this.#editor.addNode({ opType: 'DequantizeLinear', inputs: [...names], outputs: [behind], attributes: axis })
     this.#editor.setInput(node, layer.weightIndex, behind)
     if (layer.bias && input) this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
+  }
+
+  /**
+   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q. A Max with the
+   * lowest float in between keeps the layer as it is: unlike Identity or a product with 1 it is not optimised away.
+   */
+  protectFloatLayers(): void {
+    const editor = this.#editor
+    for (const node of editor.nodes('Conv', 'ConvTranspose', 'Gemm', 'MatMul')) {
+      const weight = node.inputs.findIndex((input) => editor.constant(input)?.dtype === 'float32')
+      const data = weight === 0 ? 1 : 0
+      const input = node.inputs[data] ?? ''
+      if (weight === -1 || editor.producer(input)?.opType !== 'DequantizeLinear' || !this.#leadsToQuantize(node))
+        continue
+      const lowest = editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
+      const kept = editor.freshName(`${input}/kept`)
+      editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
+      editor.setInput(node, data, kept)
+    }
+  }
+
+  /** Is a node's output quantised, at once or behind its activation? */
+  #leadsToQuantize(node: Node): boolean {
+    return this.#editor
+      .consumers(node.outputs[0] ?? '')
+      .some(
+        (reader) =>
+          isOp(reader, 'QuantizeLinear') || (isOp(reader, 'Relu', 'Clip', 'Add') && this.#leadsToQuantize(reader)),
+      )
   }
 
   #bias(node: Node, bias: Tensor, params: QuantParams, inputScale: number, name: string): void {

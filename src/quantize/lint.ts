@@ -8,6 +8,8 @@ export interface LayerKernel {
   readonly op: string
   readonly kernel: string
   readonly integer: boolean
+  /** ONNX Runtime quantised its float weight itself, with one scale for all channels: not what the file says. */
+  readonly requantized?: boolean
 }
 
 /** Contributed operators that hold a layer's weight, and the inputs where it may be. */
@@ -38,10 +40,12 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
   return writtenLayers(written).map(({ node, weightName }) => {
     const name = nodeName(node)
     const fused = byWeight.get(weightName)?.find((candidate) => !claimed.has(candidate))
-    const kernel = fused ?? byName.get(name)
+    const own = byWeight.get(`${name}_weight_q`)?.find((candidate) => !claimed.has(candidate))
+    const kernel = fused ?? own ?? byName.get(name)
     if (kernel) claimed.add(kernel)
     const opType = kernel?.opType ?? node.opType
-    return { name, op: node.opType, kernel: opType, integer: target.integerKernels.includes(opType) }
+    const integer = target.integerKernels.includes(opType)
+    return { name, op: node.opType, kernel: opType, integer, ...(own && !fused ? { requantized: true } : {}) }
   })
 }
 

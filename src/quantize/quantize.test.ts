@@ -140,6 +140,29 @@ describe('quantisation', () => {
     )
   })
 
+  it('keeps an excluded layer between integer ones float, which ONNX Runtime would quantise itself', async () => {
+    const drawing = 'x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> a; a -> Conv 1x1 8->8 -> b; b -> Conv 1x1 8->4 -> y'
+    const { written, kernels } = await quantized(tinyModel(drawing), { exclude: ['Conv_b'] })
+    assert.deepEqual(
+      kernels.map(({ integer }) => integer),
+      [true, false, true],
+    )
+    // The fact itself, without the protection: when this fails, the protection can go.
+    const editor = new GraphEditor(written)
+    for (const node of editor.nodes('Max')) {
+      editor.redirect(node.outputs[0] ?? '', node.inputs[0] ?? '')
+      editor.removeNode(node)
+    }
+    const bare = editor.finish()
+    const requantized = lintFusion(bare, await optimizedGraph(runtime, bare), ortCpu).filter(
+      (kernel) => kernel.requantized,
+    )
+    assert.deepEqual(
+      requantized.map(({ name }) => name),
+      ['Conv_b'],
+    )
+  })
+
   it('gives scalars rank 0: with shape [1] ONNX Runtime does not fuse', async () => {
     const { written } = await quantized(tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> y'))
     for (const [name, tensor] of written.graph.initializers)

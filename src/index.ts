@@ -1,0 +1,6 @@
+// onnxpress on Node: whole commands as functions, and what they take and give. The rooms have doors of their own.
+export * from './base/index.ts'
+export { readModelFile, writeModelFile } from './onnx/index.node.ts'
+export * from './pipeline/index.node.ts'
+export * from './pipeline/index.ts'
+export { openRuntime } from './runtime/index.node.ts'

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+
+// UPDATE_API=1 writes the list anew; then read its diff as a reader of the package would.
+const golden = 'test/public-api.json'
+
+describe('the public API', () => {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    exports: Record<string, string | { default: string }>
+  }
+
+  it('has the names that it is meant to have, and none by accident', async () => {
+    const names: Record<string, string[]> = {}
+    for (const [path, target] of Object.entries(exports)) {
+      if (typeof target === 'string') continue
+      const source = target.default.replace('./dist/', '../src/').replace(/\.js$/, '.ts')
+      names[path] = Object.keys(await import(source)).sort()
+    }
+    if (process.env['UPDATE_API']) writeFileSync(golden, `${JSON.stringify(names, null, 2)}\n`)
+    assert.deepEqual(names, JSON.parse(readFileSync(golden, 'utf8')))
+  })
+
+  it('keeps node: and native modules out of what runs in a browser', async () => {
+    const { build } = await import('esbuild')
+    for (const [path, target] of Object.entries(exports)) {
+      if (typeof target === 'string' || path === '.' || path.endsWith('/node')) continue
+      const entry = target.default.replace('./dist/', './src/').replace(/\.js$/, '.ts')
+      const { metafile } = await build({
+        entryPoints: [entry],
+        bundle: true,
+        write: false,
+        metafile: true,
+        format: 'esm',
+        platform: 'browser',
+        logLevel: 'silent',
+      })
+      assert.ok(Object.keys(metafile.inputs).length > 0, path)
+    }
+  })
+})
