@@ -13,14 +13,14 @@ export function layerSqnrVisitor(): WalkVisitor & { readonly results: LayerSqnr[
   const results: LayerSqnr[] = []
   return {
     results,
-    visit: async ({ name, float, changed }) => {
+    visit: async ({ name, value, float, changed }) => {
       const sum = new SqnrAccumulator()
-      for (const [index, value] of float.entries()) {
-        const other = changed[index]
-        if (value.data instanceof Float32Array && other?.data instanceof Float32Array) sum.add(value.data, other.data)
+      const after = await changed(value)
+      for (const [index, before] of (await float(value)).entries()) {
+        const other = after[index]
+        if (before.data instanceof Float32Array && other?.data instanceof Float32Array) sum.add(before.data, other.data)
       }
       results.push({ name, sqnrDb: sum.db })
-      return undefined
     },
   }
 }

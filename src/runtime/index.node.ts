@@ -3,3 +3,4 @@
 export * from './environment.node.ts'
 export * from './node-runtime.node.ts'
 export * from './optimized.node.ts'
+export * from './spill.node.ts'

@@ -1,0 +1,146 @@
+// One model on its way through the samples: advanced stage by stage, only values that are still needed are kept.
+import type { TensorValue } from '../base/index.ts'
+import { extractModel, type Model, readsOf, type Shapes, type ValueInfo } from '../onnx/index.ts'
+import { type Runtime, type SessionOptions, type Values, withSession } from '../runtime/index.ts'
+import { LiveValues, type Spill } from './live-values.ts'
+
+export interface StreamOptions {
+  readonly shapes: Shapes
+  readonly spill: Spill | undefined
+  readonly session: SessionOptions
+  /** Tells the spilled values of two streams apart. */
+  readonly prefix: string
+}
+
+/** A model and its live values, one list a batch. */
+export class Stream {
+  readonly #runtime: Runtime
+  readonly #shapes: Shapes
+  readonly #options: SessionOptions
+  readonly #live: LiveValues
+  readonly #batches: number
+  readonly #inputs: readonly Values[]
+  #model: Model
+  #order: ReadonlyMap<string, number>
+  #targets: readonly string[] = []
+  #started = false
+
+  constructor(
+    runtime: Runtime,
+    model: Model,
+    batches: readonly Values[],
+    { shapes, spill, session, prefix }: StreamOptions,
+  ) {
+    this.#runtime = runtime
+    this.#shapes = shapes
+    this.#options = { ...session, optimization: 'extended' }
+    this.#live = new LiveValues(prefix, spill)
+    this.#batches = batches.length
+    this.#inputs = batches
+    this.#model = model
+    this.#order = orderOf(model)
+  }
+
+  get model(): Model {
+    return this.#model
+  }
+
+  goOnWith(model: Model): void {
+    this.#model = model
+    this.#order = orderOf(model)
+  }
+
+  /** From now on only what these values take is kept. */
+  keepFor(targets: readonly string[]): void {
+    this.#targets = targets
+  }
+
+  /** Computes `value` from what is live, and keeps what nodes not run yet will need. */
+  async advance(value: string): Promise<TensorValue[]> {
+    await this.#start()
+    if (!this.#live.has(0, value)) await this.#compute(value)
+    const results: TensorValue[] = []
+    for (let batch = 0; batch < this.#batches; batch++) results.push(await this.#live.get(batch, value))
+    return results
+  }
+
+  replace(value: string, values: readonly TensorValue[]): void {
+    for (const [batch, replaced] of values.entries()) this.#pending.push([batch, value, replaced])
+  }
+
+  close(): Promise<void> {
+    return this.#live.close()
+  }
+
+  readonly #pending: [number, string, TensorValue][] = []
+
+  async #start(): Promise<void> {
+    if (!this.#started)
+      for (const [batch, values] of this.#inputs.entries())
+        for (const [name, value] of Object.entries(values)) await this.#live.set(batch, name, value)
+    this.#started = true
+    for (const [batch, name, value] of this.#pending.splice(0)) await this.#live.set(batch, name, value)
+  }
+
+  async #compute(value: string): Promise<void> {
+    const needed = this.#neededFor([value])
+    const after = this.#neededFor([...this.#targets, value])
+    for (let batch = 0; batch < this.#batches; batch++)
+      for (const name of this.#live.names(batch)) if (!after.has(name)) await this.#live.delete(batch, name)
+    const outputs = new Set([value])
+    // What this stage computes and a later one reads.
+    for (const node of this.#model.graph.nodes)
+      for (const output of node.outputs)
+        if (needed.has(output) && !this.#isLive(output) && this.#isReadLater(output, after, needed)) outputs.add(output)
+    const inputs = [...needed].filter((name) => this.#isLive(name))
+    const part = extractModel(
+      this.#model,
+      [...outputs].map((name) => this.#info(name)),
+      inputs.map((name) => this.#info(name)),
+    )
+    const wanted = part.graph.inputs.map((input) => input.name)
+    await withSession(this.#runtime, part, this.#options, async (session) => {
+      for (let batch = 0; batch < this.#batches; batch++) {
+        const feeds: Record<string, TensorValue> = {}
+        for (const name of wanted) feeds[name] = await this.#live.get(batch, name)
+        for (const [name, result] of Object.entries(await session.run(feeds))) await this.#live.set(batch, name, result)
+      }
+    })
+  }
+
+  #isLive(name: string): boolean {
+    return this.#live.has(0, name)
+  }
+
+  #isReadLater(output: string, after: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
+    if (this.#targets.includes(output)) return true
+    return this.#model.graph.nodes.some((node) => {
+      const makes = node.outputs.some((name) => after.has(name) && !needed.has(name))
+      return makes && readsOf(node).has(output)
+    })
+  }
+
+  /** All values that computing `targets` takes, down to live ones. */
+  #neededFor(targets: readonly string[]): Set<string> {
+    const needed = new Set<string>()
+    const open = [...targets]
+    while (open.length > 0) {
+      const name = open.pop()
+      if (name === undefined || needed.has(name)) continue
+      needed.add(name)
+      if (this.#isLive(name)) continue
+      const node = this.#model.graph.nodes[this.#order.get(name) ?? -1]
+      if (node) open.push(...readsOf(node))
+    }
+    return needed
+  }
+
+  #info(name: string): ValueInfo {
+    const dtype = this.#live.info(0, name)?.dtype ?? this.#shapes.get(name)?.dtype
+    return { name, ...(dtype ? { dtype } : {}) }
+  }
+}
+
+function orderOf(model: Model): ReadonlyMap<string, number> {
+  return new Map(model.graph.nodes.flatMap((node, index) => node.outputs.map((output) => [output, index] as const)))
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { TensorValue } from '../base/index.ts'
+import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
+import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
+import { observeShapes } from '../runtime/index.ts'
+import { layerSqnrVisitor } from './layer-sqnr.ts'
+import { LiveValues } from './live-values.ts'
+import { walk } from './walk.ts'
+
+/** x[N,2,3,3] -> Mul by `factor` m -> Sqrt s -> Mul with x m2 -> Relu y. */
+function model(factor: number): Model {
+  const shape = ['N', 2, 3, 3]
+  const editor = new GraphEditor({
+    irVersion: 8,
+    opsets: new Map([['', 13]]),
+    producer: 'test',
+    metadata: new Map(),
+    notes: [],
+    graph: {
+      name: 'g',
+      nodes: [],
+      initializers: new Map(),
+      inputs: [{ name: 'x', dtype: 'float32', shape }],
+      outputs: [{ name: 'y', dtype: 'float32', shape }],
+      valueInfo: new Map(),
+    },
+  })
+  const constant = editor.addTensor('factor', Tensor.scalar(factor))
+  editor.addNode({ opType: 'Mul', inputs: ['x', constant], outputs: ['m'] })
+  editor.addNode({ opType: 'Sqrt', inputs: ['m'], outputs: ['s'] })
+  editor.addNode({ opType: 'Mul', inputs: ['s', 'x'], outputs: ['m2'] })
+  editor.addNode({ opType: 'Relu', inputs: ['m2'], outputs: ['y'] })
+  return editor.finish()
+}
+
+const sample = (from: number) => ({
+  x: { dtype: 'float32' as const, dims: [1, 2, 3, 3], data: Float32Array.from({ length: 18 }, (_, i) => i + from) },
+})
+
+describe('the two-stream walk', async () => {
+  const runtime = await openRuntime({ threads: 1 })
+  after(() => runtime.close())
+  const float = model(2)
+  const samples = [sample(1), sample(2)]
+  const shapes = await observeShapes(runtime, float, sample(1))
+  const stops = ['m', 's', 'm2'].map((value) => ({ name: value, value }))
+  const differs = (a: readonly TensorValue[], b: readonly TensorValue[]) =>
+    a.some((value, batch) => value.data.some((x, i) => Math.abs(Number(x) - Number(b[batch]?.data[i])) > 1e-6))
+
+  it('shows both streams at each stop', async () => {
+    const visitor = layerSqnrVisitor()
+    await walk(runtime, float, model(2.2), stops, samples, visitor, { shapes })
+    assert.deepEqual(
+      visitor.results.map(({ name }) => name),
+      ['m', 's', 'm2'],
+    )
+    assert.ok(Math.abs((visitor.results[0]?.sqnrDb ?? 0) - 20) < 1e-3, 'a tenth off is 20 dB')
+  })
+
+  it('goes on with the values that a visitor puts into the changed stream', async () => {
+    const seen: boolean[] = []
+    const visit = async ({ index, value, ...view }: Parameters<Parameters<typeof walk>[5]['visit']>[0]) => {
+      const [a, b] = [await view.float(value), await view.changed(value)]
+      seen.push(differs(a, b))
+      if (index === 0) view.replace(value, a)
+    }
+    await walk(runtime, float, model(2.2), stops, samples, { visit }, { shapes })
+    assert.deepEqual(seen, [true, false, false], 'repaired at the first stop, equal from then on')
+  })
+
+  it('goes on with the model that a visitor hands over before the stop was computed', async () => {
+    const seen: boolean[] = []
+    const result = await walk(
+      runtime,
+      float,
+      model(2.2),
+      stops,
+      samples,
+      {
+        visit: async ({ index, value, float: a, changed: b, change }) => {
+          if (index === 0) change(float)
+          seen.push(differs(await a(value), await b(value)))
+        },
+      },
+      { shapes },
+    )
+    assert.deepEqual(seen, [false, false, false])
+    assert.equal(result, float)
+  })
+
+  it('gives what a stop is made of, and what later stops need, at any time', async () => {
+    const asked: number[] = []
+    await walk(
+      runtime,
+      float,
+      float,
+      stops.slice(2),
+      samples,
+      {
+        visit: async ({ value, float: values }) => {
+          for (const name of ['m', 's', 'x', value]) asked.push((await values(name)).length)
+        },
+      },
+      { shapes },
+    )
+    assert.deepEqual(asked, [2, 2, 2, 2])
+  })
+
+  it('keeps values on disk when memory is short, and leaves nothing behind', async () => {
+    await withSpillFolder(async (spill) => {
+      const live = new LiveValues('p', spill, 100)
+      for (const batch of [0, 1, 2]) await live.set(batch, 'x', sample(batch).x)
+      for (const batch of [0, 1, 2]) assert.deepEqual(await live.get(batch, 'x'), sample(batch).x)
+      await live.close()
+      await assert.rejects(spill.read('p0:x'), /no value/)
+    })
+  })
+})
