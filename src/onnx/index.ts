@@ -1,6 +1,7 @@
 // onnx: the model as data — read, write, walk, edit, cut, print; facts of operators; layers and their weights.
 // Imports only base. Only read.ts and write.ts know protobuf.
 export * from './attributes.ts'
+export * from './channels/index.ts'
 export * from './dtype.ts'
 export * from './edit.ts'
 export * from './extract.ts'
@@ -11,5 +12,6 @@ export * from './print.ts'
 export * from './read.ts'
 export * from './shapes.ts'
 export * from './sort.ts'
+export * from './statistics.ts'
 export * from './tensor.ts'
 export * from './write.ts'

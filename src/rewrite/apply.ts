@@ -1,9 +1,9 @@
 // Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is taken back.
 import { report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
 import { SqnrAccumulator } from '../math/index.ts'
-import type { Model, Shapes } from '../onnx/index.ts'
+import type { Model, Shapes, Statistics } from '../onnx/index.ts'
 import { observe, type Runtime, type Values } from '../runtime/index.ts'
-import type { Rewrite, Statistics } from './rewrite.ts'
+import type { Rewrite } from './rewrite.ts'
 
 /** What became of one rewrite. */
 export interface AppliedRewrite {

@@ -1,6 +1,6 @@
 // The frame around a pass: edit a copy, write down what was done, give the model back untouched when nothing was.
-import { GraphEditor, type Model, type Node, nodeName } from '../onnx/index.ts'
-import type { ChannelStatistics, RewriteContext, RewriteResult } from './rewrite.ts'
+import { type ChannelStatistics, GraphEditor, type Model, type Node, nodeName } from '../onnx/index.ts'
+import type { RewriteContext, RewriteResult } from './rewrite.ts'
 
 /** What a pass did and left alone; statistics may be replaced along the way. */
 export class PassLog {

@@ -1,16 +1,5 @@
 // What a rewrite is: the same function in a better form. Each is one file, a plain object, listed in passes.ts.
-import type { Model, Shapes } from '../onnx/index.ts'
-
-/** What is known of a tensor's channels before its activation: mean and standard deviation per channel. */
-export interface ChannelStatistics {
-  readonly mean: Float64Array
-  readonly deviation: Float64Array
-  /** Where it comes from: BatchNorm's β and |γ|, or calibration. */
-  readonly source: 'batch-norm' | 'calibrated'
-}
-
-/** Value name → statistics of its channels. Travels with the model and is rescaled with it. */
-export type Statistics = ReadonlyMap<string, ChannelStatistics>
+import type { Model, Shapes, Statistics } from '../onnx/index.ts'
 
 export interface RewriteContext {
   /** Observed shapes of the model given; empty when it was never run. */

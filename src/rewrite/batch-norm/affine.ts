@@ -1,6 +1,7 @@
 // y = scale·x + shift for each channel: what BatchNormalization and Mul/Add/Sub/Div with a constant have in common.
 import { InputError } from '../../base/index.ts'
 import {
+  type ChannelStatistics,
   floatAttribute,
   type GraphEditor,
   intAttribute,
@@ -11,7 +12,6 @@ import {
   type Tensor,
 } from '../../onnx/index.ts'
 import { doublesOf } from '../float-tensor.ts'
-import type { ChannelStatistics } from '../rewrite.ts'
 
 /** Variances below this are those of dead channels: folding them gives huge factors. */
 const NEAR_DEAD = 1e-6

@@ -1,6 +1,5 @@
 // A run: the affine operators that follow a value one after the other, as one affine map.
-import { type GraphEditor, intsAttribute, isOp, type Node, nodeName } from '../../onnx/index.ts'
-import type { ChannelStatistics } from '../rewrite.ts'
+import { type ChannelStatistics, type GraphEditor, intsAttribute, isOp, type Node, nodeName } from '../../onnx/index.ts'
 import { type Affine, type ChannelAxis, compose, constantAffineOf, normOf, rescale } from './affine.ts'
 
 export interface Run extends Affine {
