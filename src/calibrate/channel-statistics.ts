@@ -1,0 +1,154 @@
+// What the channels of values do on real samples: mean, deviation, smallest and largest, in one pass, reduced in the graph.
+import { InputError, report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
+import type { Batch } from '../data/index.ts'
+import {
+  type ChannelStatistics,
+  GraphEditor,
+  intAttr,
+  intsAttr,
+  type Model,
+  opsetOf,
+  type Shapes,
+  type Statistics,
+  Tensor,
+} from '../onnx/index.ts'
+import { type Runtime, withSession } from '../runtime/index.ts'
+
+/** A value and the axis of its channels. */
+export interface ChannelRequest {
+  readonly value: string
+  readonly axis: number
+}
+
+const kinds = ['Max', 'Min', 'Mean', 'Square'] as const
+
+/**
+ * Mean, standard deviation, minimum and maximum of each channel over all samples and positions. Sums are float64; memory does
+ * not depend on the number of samples. Values whose shape was not observed, or whose first axis is not the batch, are left out.
+ */
+export async function channelStatistics(
+  runtime: Runtime,
+  model: Model,
+  batches: AsyncIterable<Batch>,
+  requests: readonly ChannelRequest[],
+  options: { readonly shapes: Shapes; readonly total: number } & Watch,
+): Promise<Statistics> {
+  const watchers = requests.flatMap((request) => {
+    const shape = options.shapes.get(request.value)
+    const channels = shape?.dims[request.axis]
+    return shape?.dtype === 'float32' && channels !== undefined && request.axis >= 1
+      ? [new Watcher(request, channels, shape.dims.length)]
+      : []
+  })
+  if (watchers.length === 0) return new Map()
+  const observed = addReductions(model, watchers)
+  await withSession(runtime, observed, { optimization: 'all' }, async (session) => {
+    let done = 0
+    for await (const batch of batches) {
+      throwIfCancelled(options.signal)
+      report(options, 'channels', done, options.total)
+      const results = await session.run(batch.inputs)
+      for (const watcher of watchers) watcher.add(results)
+      done += batch.size
+    }
+    if (done === 0) throw new InputError('there are no samples to look at channels with')
+    report(options, 'channels', done, options.total)
+  })
+  return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
+}
+
+/** Adds maximum, minimum, mean and mean square over all axes but the channels' and the batch's. */
+function addReductions(model: Model, watchers: readonly Watcher[]): Model {
+  const editor = new GraphEditor(model)
+  const opset = opsetOf(model)
+  editor.graph.outputs.splice(0)
+  for (const watcher of watchers) {
+    const { value, axis } = watcher.request
+    const axes = Array.from({ length: watcher.rank }, (_, i) => i).filter((i) => i !== axis && i !== 0)
+    if (axes.length === 0) {
+      const output = editor.freshName(`${value}/plain`)
+      editor.addNode({ opType: 'Identity', inputs: [value], outputs: [output] })
+      editor.graph.outputs.push({ name: output, dtype: 'float32' })
+      watcher.outputs = { plain: output }
+      continue
+    }
+    const outputs: Record<string, string> = {}
+    for (const kind of kinds) {
+      const asInput = opset >= 18
+      const output = editor.freshName(`${value}/channels/${kind}`)
+      const from = kind === 'Square' ? square(editor, value) : value
+      const inputs = asInput ? [from, editor.addTensor('axes', Tensor.from('int64', [axes.length], axes))] : [from]
+      const attributes = { keepdims: intAttr(0), ...(asInput ? {} : { axes: intsAttr(axes) }) }
+      editor.addNode({
+        opType: kind === 'Square' ? 'ReduceMean' : `Reduce${kind}`,
+        inputs,
+        outputs: [output],
+        attributes,
+      })
+      editor.graph.outputs.push({ name: output, dtype: 'float32' })
+      outputs[kind] = output
+    }
+    watcher.outputs = outputs
+  }
+  return editor.finish()
+}
+
+function square(editor: GraphEditor, value: string): string {
+  const output = editor.freshName(`${value}/square`)
+  editor.addNode({ opType: 'Mul', inputs: [value, value], outputs: [output] })
+  return output
+}
+
+/** Collects one value. */
+class Watcher {
+  readonly request: ChannelRequest
+  readonly rank: number
+  outputs: Readonly<Record<string, string>> = {}
+  readonly #channels: number
+  readonly #min: Float64Array
+  readonly #max: Float64Array
+  readonly #sum: Float64Array
+  readonly #squares: Float64Array
+  #count = 0
+
+  constructor(request: ChannelRequest, channels: number, rank: number) {
+    this.request = request
+    this.rank = rank
+    this.#channels = channels
+    this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
+    this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)
+    this.#sum = new Float64Array(channels)
+    this.#squares = new Float64Array(channels)
+  }
+
+  add(results: Readonly<Record<string, TensorValue>>): void {
+    const of = (kind: string) => results[this.outputs['plain'] ?? this.outputs[kind] ?? '']?.data as Float32Array
+    const [low, high, mean, squares] = [of('Min'), of('Max'), of('Mean'), of('Square')]
+    const plain = this.outputs['plain'] !== undefined
+    const rows = mean.length / this.#channels
+    for (let row = 0; row < rows; row++) {
+      for (let c = 0; c < this.#channels; c++) {
+        const i = row * this.#channels + c
+        const value = mean[i] ?? 0
+        this.#sum[c] = (this.#sum[c] ?? 0) + value
+        this.#squares[c] = (this.#squares[c] ?? 0) + (plain ? value * value : (squares[i] ?? 0))
+        if ((low[i] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = low[i] ?? 0
+        if ((high[i] ?? 0) > (this.#max[c] ?? 0)) this.#max[c] = high[i] ?? 0
+      }
+    }
+    this.#count += rows
+  }
+
+  statistics(): ChannelStatistics {
+    const mean = this.#sum.map((sum) => sum / Math.max(1, this.#count))
+    return {
+      mean,
+      deviation: this.#squares.map((sum, c) =>
+        Math.sqrt(Math.max(0, sum / Math.max(1, this.#count) - (mean[c] ?? 0) ** 2)),
+      ),
+      min: this.#min,
+      max: this.#max,
+      source: 'calibrated',
+    }
+  }
+}
