@@ -1,0 +1,100 @@
+// Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
+import { type Watch, report, throwIfCancelled } from '../base/index.ts'
+import { minimizeInBox } from '../math/index.ts'
+import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
+import { PassLog } from './edit-pass.ts'
+import { applyScales } from './equalize/apply-scales.ts'
+import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
+import { noiseProblem } from './equalize/problem.ts'
+import { chooseVariables, isCapped } from './equalize/variables.ts'
+import type { RewriteResult } from './rewrite.ts'
+
+/** Options of noise-model equalisation. */
+export interface EqualizeOptions extends Watch {
+  readonly weights: 'per-channel' | 'per-tensor'
+  /** Bits of a layer's weight; default 8 for all. */
+  readonly weightBits?: (layer: Layer) => number
+  /** Bits of the activations; 0: they stay float. Default 8. */
+  readonly activationBits?: number
+  /**
+   * hold: every Clip keeps one bound, which no channel that was seen below it will reach; nothing is added to the graph.
+   * exact: channels are free, a Clip becomes Relu and a Min with a bound for each channel. Or the Clips to free, by output.
+   */
+  readonly clip?: 'hold' | 'exact' | ReadonlySet<string>
+}
+
+/** What equalisation expects of its own result. */
+export interface Equalized extends RewriteResult {
+  /** Modelled noise power, relative to what it was before: below 1. */
+  readonly predicted: number
+  /** Modelled noise of each layer, before and after. */
+  readonly layers: readonly { readonly name: string; readonly before: number; readonly after: number }[]
+}
+
+/**
+ * Scales channels between layers (arXiv 1906.04721, section 4.1) with factors that minimise the modelled noise of weight and
+ * activation grids instead of equalising ranges. Needs statistics (mean, deviation, minimum, maximum) of what layers read
+ * and make. Bounded in the form "hold" (a channel may exceed what was seen of it by a tenth), exact otherwise.
+ */
+export async function equalize(
+  model: Model,
+  shapes: Shapes,
+  statistics: Statistics,
+  options: EqualizeOptions,
+): Promise<Equalized> {
+  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold' } = options
+  const graph = channelGraph(model, shapes, 'scale')
+  const policyOf = ({ node }: ChannelClip) =>
+    clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
+  const variables = chooseVariables(graph, statistics, policyOf)
+  const grids = { weights, weightBits, activationBits }
+  const { layers, tensors } = noiseProblem(model, graph, statistics, grids, variables.dense)
+  if (variables.count === 0 || layers.length === 0)
+    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, layers: [] }
+  const objective = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
+  const iterations = 200
+  const first = objective(variables.start, new Float64Array(variables.count))
+  const found = await minimizeInBox(objective, variables.start, {
+    lower: variables.lower,
+    upper: variables.upper,
+    iterations,
+    between: async (iteration) => {
+      throwIfCancelled(options.signal)
+      if (iteration % 5 !== 0) return
+      report(options, 'equalise', iteration, iterations)
+      // The sums run on the caller's thread: let it see to other things.
+      await new Promise((resolve) => setTimeout(resolve))
+    },
+  })
+  report(options, 'equalise', iterations, iterations)
+  const u = variables.spread(found.at)
+  const factors = new Float64Array(graph.size).fill(1)
+  for (let channel = 0; channel < graph.size; channel++) {
+    const index = variables.dense(channel)
+    if (index >= 0) factors[channel] = Math.exp(u[index] ?? 0)
+  }
+  const log = new PassLog({ shapes, statistics })
+  const scaled = applyScales(model, graph, factors, log, {
+    shapes,
+    capFactor: (clip) => (isCapped(clip) ? variables.capFactor(clip, found.at) : undefined),
+  })
+  const [before, after] = [layerNoise(layers, variables.spread(variables.start)), layerNoise(layers, u)]
+  return {
+    model: scaled,
+    statistics: log.statistics,
+    changes: log.changes,
+    skipped: closedWhy(graph),
+    predicted: Math.exp(found.value - first),
+    layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
+  }
+}
+
+/** What keeps channels of layers from being scaled, each reason once. */
+function closedWhy(graph: ReturnType<typeof channelGraph>): string[] {
+  const reasons = new Map<string, number>()
+  for (const { output } of graph.layers) {
+    const why = graph.closed.get(output[0] ?? -1)
+    if (why !== undefined) reasons.set(why, (reasons.get(why) ?? 0) + 1)
+  }
+  return [...reasons].map(([why, count]) => `${count} ${count === 1 ? 'layer' : 'layers'} not equalised: ${why}`)
+}

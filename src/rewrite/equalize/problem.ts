@@ -1,0 +1,222 @@
+// From a model and its statistics to the noise model's layers: energies of weights, importance of channels, what was seen.
+import { normalCdf } from '../../math/index.ts'
+import {
+  type ChannelGraph,
+  type ChannelStatistics,
+  isOp,
+  type Layer,
+  type LayerChannels,
+  type Model,
+  type Node,
+  type Statistics,
+} from '../../onnx/index.ts'
+import type { NoiseLayer, NoiseTensor } from './noise-model.ts'
+
+/** What the grids will be. */
+export interface NoiseGrids {
+  readonly weights: 'per-channel' | 'per-tensor'
+  /** Bits of a layer's weight. */
+  readonly weightBits: (layer: Layer) => number
+  /** Bits of the activations; 0: they stay float. */
+  readonly activationBits: number
+}
+
+/** Deviations below this share of their layer's median are those of dead channels; without a floor they decide everything. */
+const DEVIATION_FLOOR = 0.1
+/** A channel is taken to be above zero at least this often. */
+const LEAST_ACTIVE = 0.02
+
+/**
+ * The layers and extra tensors of the noise model; `variableOf` gives the variable of a channel number, or −1.
+ * A layer whose channels were not observed is left out.
+ */
+export function noiseProblem(
+  model: Model,
+  graph: ChannelGraph,
+  statistics: Statistics,
+  grids: NoiseGrids,
+  variableOf: (channel: number) => number,
+): { readonly layers: NoiseLayer[]; readonly tensors: NoiseTensor[] } {
+  const consumers = consumersOf(model)
+  const order = new Map(model.graph.nodes.map((node, index) => [node, index]))
+  const readers = readersOf(graph)
+  const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
+  const inverse = new Map(
+    graph.layers.map((each) => [each, inverseVariance(statistics.get(each.layer.node.outputs[0] ?? ''), each.output.length)]),
+  )
+  const costOf = (writer: LayerChannels): Float64Array => {
+    const at = order.get(writer.layer.node) ?? 0
+    const own = inverse.get(writer)
+    return Float64Array.from(writer.output, (channel, o) => {
+      let cost = 0
+      for (const { reader, inputs } of readers.get(channel) ?? [])
+        if ((order.get(reader.layer.node) ?? 0) > at)
+          cost += readingCost(reader, energies.get(reader), inverse.get(reader), inputs)
+      return cost > 0 ? cost : (own?.[o] ?? 1)
+    })
+  }
+  const layers: NoiseLayer[] = []
+  const tensors: NoiseTensor[] = []
+  for (const each of graph.layers) {
+    const { layer, input, output } = each
+    const { view } = layer
+    const energy = energies.get(each)
+    const seen = statistics.get(dataInput(layer))
+    if (!view || !energy || seen?.deviation.length !== input.length) continue
+    const after = statistics.get(layer.node.outputs[0] ?? '')
+    const cost = costOf(each)
+    const active = isRectified(consumers, layer) ? activity(after, output.length) : undefined
+    const range = rangeOf(seen)
+    layers.push({
+      name: layer.name,
+      groups: view.groups,
+      outputs: view.outputs,
+      inputsPerGroup: view.inputsPerGroup,
+      outputVariable: output.map(variableOf),
+      inputVariable: input.map(variableOf),
+      ...energy,
+      positions: view.positions,
+      importance: active ? cost.map((x, o) => x * (active[o] ?? 1)) : cost,
+      variance: seen.deviation.map((d) => d * d),
+      magnitude: range.magnitude,
+      weightSteps: 2 ** (grids.weightBits(layer) - 1) - 1,
+      perChannel: grids.weights === 'per-channel',
+      inputSteps: stepsOf(grids, range.signed),
+    })
+    const operand = addOperand(consumers, layer)
+    const operandSeen = operand === undefined ? undefined : statistics.get(operand)
+    if (operandSeen?.deviation.length === output.length) {
+      const { magnitude, signed } = rangeOf(operandSeen)
+      tensors.push({ variable: output.map(variableOf), magnitude, importance: cost, steps: stepsOf(grids, signed) })
+    }
+  }
+  return { layers, tensors: tensors.filter((tensor) => tensor.steps > 0) }
+}
+
+function stepsOf({ activationBits }: NoiseGrids, signed: boolean): number {
+  if (activationBits === 0) return 0
+  return (2 ** activationBits - 1) / (signed ? 2 : 1)
+}
+
+function rangeOf(seen: ChannelStatistics): { magnitude: Float64Array; signed: boolean } {
+  const { min, max, mean, deviation } = seen
+  // Without observed ranges: four deviations, as data-free quantisation does.
+  const low = min ?? mean.map((m, c) => m - 4 * (deviation[c] ?? 0))
+  const high = max ?? mean.map((m, c) => m + 4 * (deviation[c] ?? 0))
+  return {
+    magnitude: high.map((x, c) => Math.max(x, -(low[c] ?? 0), 0)),
+    signed: low.some((x) => x < 0),
+  }
+}
+
+/** The value that a layer multiplies. */
+export function dataInput(layer: Layer): string {
+  return layer.node.inputs[layer.weightIndex === 0 ? 1 : 0] ?? ''
+}
+
+function energyOf({ view, weight }: Layer): Pick<NoiseLayer, 'largest' | 'energy'> | undefined {
+  if (!view) return undefined
+  const values = weight.floats()
+  const { outputs, inputsPerGroup: n, positions } = view
+  const largest = new Float64Array(outputs * n)
+  const energy = new Float64Array(outputs * n)
+  for (let o = 0; o < outputs; o++) {
+    const base = view.offset(o)
+    for (let i = 0; i < n; i++) {
+      const start = base + i * view.inputStride
+      let top = 0
+      let sum = 0
+      for (let u = 0; u < positions; u++) {
+        const w = values[start + u * view.positionStride] ?? 0
+        sum += w * w
+        if (w > top) top = w
+        else if (-w > top) top = -w
+      }
+      largest[o * n + i] = top
+      energy[o * n + i] = sum
+    }
+  }
+  return { largest, energy }
+}
+
+/** 1/σ² of a layer's output channels, σ floored at a share of their median. */
+function inverseVariance(seen: ChannelStatistics | undefined, channels: number): Float64Array {
+  if (seen?.deviation.length !== channels) return new Float64Array(channels).fill(1)
+  const median = seen.deviation.toSorted()[Math.floor(channels / 2)] ?? 0
+  const floor = Math.max(DEVIATION_FLOOR * median, 1e-12)
+  return seen.deviation.map((d) => 1 / Math.max(d, floor) ** 2)
+}
+
+interface Reading {
+  readonly reader: LayerChannels
+  /** Input channels of the reader that have the number. */
+  readonly inputs: number[]
+}
+
+function readersOf(graph: ChannelGraph): Map<number, Reading[]> {
+  const readers = new Map<number, Reading[]>()
+  for (const reader of graph.layers) {
+    for (const [i, channel] of reader.input.entries()) {
+      const list = readers.get(channel) ?? []
+      readers.set(channel, list)
+      const own = list.at(-1)
+      if (own?.reader === reader) own.inputs.push(i)
+      else list.push({ reader, inputs: [i] })
+    }
+  }
+  return readers
+}
+
+/** mean_o(‖W[o,i]‖²/σ_o²) over the reader's outputs that see input channel i, summed over the inputs of a channel. */
+function readingCost(
+  { layer: { view } }: LayerChannels,
+  energy: Pick<NoiseLayer, 'energy'> | undefined,
+  inverse: Float64Array | undefined,
+  inputs: readonly number[],
+): number {
+  if (!view || !energy) return 0
+  const n = view.inputsPerGroup
+  const perGroup = view.outputs / view.groups
+  let cost = 0
+  for (const input of inputs) {
+    const from = Math.floor(input / n) * perGroup
+    let sum = 0
+    for (let o = from; o < from + perGroup; o++) sum += (energy.energy[o * n + (input % n)] ?? 0) * (inverse?.[o] ?? 1)
+    cost += sum / perGroup
+  }
+  return cost
+}
+
+/** P(x > 0) of each channel, x normal. */
+function activity(seen: ChannelStatistics | undefined, channels: number): Float64Array | undefined {
+  if (seen?.deviation.length !== channels) return undefined
+  return seen.mean.map((m, c) => {
+    const d = seen.deviation[c] ?? 0
+    const share = d > 0 ? normalCdf(m / d) : m > 0 ? 1 : 0
+    return Math.max(LEAST_ACTIVE, share)
+  })
+}
+
+function consumersOf(model: Model): Map<string, Node[]> {
+  const consumers = new Map<string, Node[]>()
+  for (const node of model.graph.nodes)
+    for (const input of new Set(node.inputs)) consumers.set(input, [...(consumers.get(input) ?? []), node])
+  return consumers
+}
+
+const rectifiers = ['Relu', 'Clip', 'LeakyRelu', 'PRelu']
+
+function isRectified(consumers: ReadonlyMap<string, readonly Node[]>, { node }: Layer): boolean {
+  const next = consumers.get(node.outputs[0] ?? '') ?? []
+  return next.length > 0 && next.every((consumer) => isOp(consumer, ...rectifiers))
+}
+
+/** The value by which a layer takes part in an Add, behind its activation; undefined when it does not. */
+function addOperand(consumers: ReadonlyMap<string, readonly Node[]>, { node }: Layer): string | undefined {
+  let value = node.outputs[0] ?? ''
+  const [next, ...others] = consumers.get(value) ?? []
+  if (next && others.length === 0 && isOp(next, ...rectifiers)) value = next.outputs[0] ?? ''
+  return (consumers.get(value) ?? []).some((consumer) => isOp(consumer, 'Add', 'Sub', 'Sum') && consumer.inputs.length > 1)
+    ? value
+    : undefined
+}
