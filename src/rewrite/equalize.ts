@@ -1,5 +1,5 @@
 // Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
-import { type Watch, report, throwIfCancelled } from '../base/index.ts'
+import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { minimizeInBox } from '../math/index.ts'
 import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'

@@ -42,7 +42,10 @@ export function noiseProblem(
   const readers = readersOf(graph)
   const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
   const inverse = new Map(
-    graph.layers.map((each) => [each, inverseVariance(statistics.get(each.layer.node.outputs[0] ?? ''), each.output.length)]),
+    graph.layers.map((each) => [
+      each,
+      inverseVariance(statistics.get(each.layer.node.outputs[0] ?? ''), each.output.length),
+    ]),
   )
   const costOf = (writer: LayerChannels): Float64Array => {
     const at = order.get(writer.layer.node) ?? 0
@@ -216,7 +219,9 @@ function addOperand(consumers: ReadonlyMap<string, readonly Node[]>, { node }: L
   let value = node.outputs[0] ?? ''
   const [next, ...others] = consumers.get(value) ?? []
   if (next && others.length === 0 && isOp(next, ...rectifiers)) value = next.outputs[0] ?? ''
-  return (consumers.get(value) ?? []).some((consumer) => isOp(consumer, 'Add', 'Sub', 'Sum') && consumer.inputs.length > 1)
+  return (consumers.get(value) ?? []).some(
+    (consumer) => isOp(consumer, 'Add', 'Sub', 'Sum') && consumer.inputs.length > 1,
+  )
     ? value
     : undefined
 }

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { randomStream } from '../math/index.ts'
+import { type NoiseLayer, noiseObjective } from './equalize/noise-model.ts'
+
+const random = randomStream(1, 'noise model')
+const positive = (n: number) => Float64Array.from({ length: n }, () => Math.exp(random.normal()))
+
+function layer(groups: number, outputs: number, inputs: number, perChannel: boolean, first: number): NoiseLayer {
+  const n = inputs / groups
+  const largest = positive(outputs * n)
+  return {
+    name: 'layer',
+    groups,
+    outputs,
+    inputsPerGroup: n,
+    outputVariable: Int32Array.from({ length: outputs }, (_, o) => (o === 0 ? -1 : first + inputs + o)),
+    inputVariable: Int32Array.from({ length: inputs }, (_, i) => first + i),
+    largest,
+    energy: largest.map((x) => x * x * 0.7 * 9),
+    positions: 9,
+    importance: positive(outputs),
+    variance: positive(inputs),
+    magnitude: positive(inputs),
+    weightSteps: 7,
+    perChannel,
+    inputSteps: 15,
+  }
+}
+
+describe('the noise model', () => {
+  for (const perChannel of [false, true])
+    for (const groups of [1, 2, 4])
+      it(`has the gradient of its value: ${groups} groups, ${perChannel ? 'a scale a channel' : 'one scale'}`, () => {
+        const layers = [layer(groups, 4, 4, perChannel, 0), layer(1, 4, 4, perChannel, 4)]
+        const tensor = { variable: Int32Array.of(1, 2), magnitude: positive(2), importance: positive(2), steps: 3 }
+        const objective = noiseObjective(layers, [tensor], 12)
+        const at = Float64Array.from({ length: 12 }, () => 0.5 * random.normal())
+        const gradient = new Float64Array(12)
+        objective(at, gradient)
+        for (let v = 0; v < 12; v++) {
+          const side = (sign: number) =>
+            objective(
+              at.map((x, i) => (i === v ? x + sign * 1e-5 : x)),
+              new Float64Array(12),
+            )
+          const numeric = (side(1) - side(-1)) / 2e-5
+          assert.ok(Math.abs(numeric - (gradient[v] ?? 0)) < 1e-6, `variable ${v}: ${gradient[v]}, expected ${numeric}`)
+        }
+      })
+
+  it('does not change when all channels of a link are scaled alike, but for the pull', () => {
+    const one = layer(1, 3, 3, false, 0)
+    const objective = noiseObjective([{ ...one, outputVariable: Int32Array.of(-1, -1, -1) }], [], 3)
+    const value = (x: number) => objective(new Float64Array(3).fill(x), new Float64Array(3))
+    assert.ok(Math.abs(value(0) - value(1)) < 1e-5)
+  })
+})
