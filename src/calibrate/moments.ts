@@ -10,6 +10,7 @@ import type { AnyMatrix, Matrix, Products } from '../math/index.ts'
 export class Moments {
   readonly inputs: number
   readonly outputs: number
+  readonly #withCovariance: boolean
   #count = 0
   readonly #meanX: Float64Array
   readonly #meanY: Float64Array
@@ -18,14 +19,19 @@ export class Moments {
   readonly #yx: Float64Array
   #yy = 0
 
-  /** @param outputs 0 when only inputs are watched */
-  constructor(inputs: number, outputs = 0) {
+  /**
+   * @param outputs 0 when only inputs are watched
+   * @param options without covariances only means and the targets' variance are kept
+   */
+  constructor(inputs: number, outputs = 0, options: { readonly withCovariance?: boolean } = {}) {
     this.inputs = inputs
     this.outputs = outputs
     this.#meanX = new Float64Array(inputs)
     this.#meanY = new Float64Array(outputs)
-    this.#xx = new Float64Array(inputs * inputs)
-    this.#yx = new Float64Array(outputs * inputs)
+    this.#withCovariance = options.withCovariance ?? true
+    const columns = this.#withCovariance ? inputs : 0
+    this.#xx = new Float64Array(columns * columns)
+    this.#yx = new Float64Array(outputs * columns)
   }
 
   get count(): number {
@@ -68,12 +74,13 @@ export class Moments {
     // Centred in float32, on a mean rounded to float32: the products below correct for what that leaves.
     const [centredX, leftX] = centre(x, meanX)
     const [centredY, leftY] = y ? centre(y, meanY) : [undefined, meanY]
-    const xx = (await products.gram(centredX)).data
-    const yx = centredY ? (await products.multiply(centredY, centredX, { a: true })).data : new Float64Array(0)
+    const kept = this.#withCovariance
+    const xx = kept ? (await products.gram(centredX)).data : new Float64Array(0)
+    const yx = kept && centredY ? (await products.multiply(centredY, centredX, { a: true })).data : new Float64Array(0)
     let yy = 0
     for (const value of centredY?.data ?? []) yy += value * value
-    addOuter(xx, leftX, leftX, -x.rows)
-    addOuter(yx, leftY, leftX, -x.rows)
+    if (kept) addOuter(xx, leftX, leftX, -x.rows)
+    if (kept) addOuter(yx, leftY, leftX, -x.rows)
     for (const left of leftY) yy -= x.rows * left * left
     this.#join(x.rows, meanX, meanY, xx, yx, yy)
   }
@@ -95,8 +102,10 @@ export class Moments {
     const weight = (this.#count * count) / total
     for (let i = 0; i < xx.length; i++) this.#xx[i]! += xx[i]!
     for (let i = 0; i < yx.length; i++) this.#yx[i]! += yx[i]!
-    addOuter(this.#xx, stepX, stepX, weight)
-    addOuter(this.#yx, stepY, stepX, weight)
+    if (this.#withCovariance) {
+      addOuter(this.#xx, stepX, stepX, weight)
+      addOuter(this.#yx, stepY, stepX, weight)
+    }
     this.#yy += yy
     for (const step of stepY) this.#yy += weight * step * step
     for (let i = 0; i < stepX.length; i++) this.#meanX[i]! += (stepX[i]! * count) / total
