@@ -3,4 +3,5 @@
 export * from './feeds.ts'
 export * from './latency.ts'
 export * from './observe.ts'
+export * from './products.ts'
 export * from './session.ts'

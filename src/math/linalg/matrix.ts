@@ -1,4 +1,4 @@
-// Row-major float64 matrices, and the two products that are worth handing to a faster engine.
+// Row-major float64 matrices, and the products that are worth handing to a faster engine.
 import { InputError } from '../../base/index.ts'
 
 /** `data[row·columns + column]`. */
@@ -8,12 +8,25 @@ export interface Matrix {
   readonly data: Float64Array
 }
 
-/** The big products of linear algebra; the runtime room supplies them through ONNX Runtime. */
+/** A matrix as the big products take it: samples come as float32. */
+export interface AnyMatrix {
+  readonly rows: number
+  readonly columns: number
+  readonly data: Float32Array | Float64Array
+}
+
+/** Which factors are read as their transpose. */
+export interface Transposed {
+  readonly a?: boolean
+  readonly b?: boolean
+}
+
+/** The big products of linear algebra, computed in float64; the runtime room supplies them through ONNX Runtime. */
 export interface Products {
-  /** a·b */
-  readonly multiply: (a: Matrix, b: Matrix) => Promise<Matrix>
+  /** op(a)·op(b), op the transpose where `transposed` says so. */
+  readonly multiply: (a: AnyMatrix, b: AnyMatrix, transposed?: Transposed) => Promise<Matrix>
   /** aᵀ·a */
-  readonly gram: (a: Matrix) => Promise<Matrix>
+  readonly gram: (a: AnyMatrix) => Promise<Matrix>
 }
 
 /**
@@ -27,16 +40,17 @@ export function matrix(rows: number, columns: number, data: Float64Array = new F
 }
 
 /** aᵀ, a copy. */
-export function transpose(a: Matrix): Matrix {
+export function transpose(a: AnyMatrix): Matrix {
   const data = new Float64Array(a.data.length)
   for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) data[j * a.rows + i] = a.data[i * a.columns + j]!
   return { rows: a.columns, columns: a.rows, data }
 }
 
-/** a·b in TypeScript. */
-export function multiply(a: Matrix, b: Matrix): Matrix {
-  if (a.columns !== b.rows)
-    throw new InputError(`cannot multiply ${a.rows}×${a.columns} by ${b.rows}×${b.columns}: inner sizes differ`)
+/** a·b in TypeScript, either of them transposed on request. */
+export function multiply(given: AnyMatrix, other: AnyMatrix, transposed: Transposed = {}): Matrix {
+  const a = transposed.a ? transpose(given) : given
+  const b = transposed.b ? transpose(other) : other
+  checkInner(a, b)
   const n = b.columns
   const data = new Float64Array(a.rows * n)
   for (let i = 0; i < a.rows; i++)
@@ -47,8 +61,14 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
   return { rows: a.rows, columns: n, data }
 }
 
+/** @throws InputError when a·b does not exist */
+export function checkInner(a: AnyMatrix, b: AnyMatrix): void {
+  if (a.columns !== b.rows)
+    throw new InputError(`cannot multiply ${a.rows}×${a.columns} by ${b.rows}×${b.columns}: inner sizes differ`)
+}
+
 /** aᵀ·a in TypeScript; the upper triangle is computed once. */
-export function gram(a: Matrix): Matrix {
+export function gram(a: AnyMatrix): Matrix {
   const n = a.columns
   const data = new Float64Array(n * n)
   for (let row = 0; row < a.rows; row++)
@@ -62,6 +82,6 @@ export function gram(a: Matrix): Matrix {
 
 /** The products in TypeScript: for small matrices, tests and the browser. */
 export const plainProducts: Products = {
-  multiply: async (a, b) => multiply(a, b),
+  multiply: async (a, b, transposed) => multiply(a, b, transposed),
   gram: async (a) => gram(a),
 }

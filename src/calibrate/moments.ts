@@ -1,0 +1,144 @@
+// Moments of what a layer sees: means and covariances of its input patches, and of its outputs with them.
+import { InputError } from '../base/index.ts'
+import type { AnyMatrix, Matrix, Products } from '../math/index.ts'
+
+/**
+ * Streams samples x [d] and, when they are given, targets y [n]: count, means, C = cov(x, x) [d, d], B = cov(y, x) [n, d]
+ * and the trace of cov(y, y), all in float64 and divided by the count. Two partial moments merge into what one pass over
+ * both gives. Each chunk is centred on its own mean first, so large means cost no digits.
+ */
+export class Moments {
+  readonly inputs: number
+  readonly outputs: number
+  readonly #withCovariance: boolean
+  #count = 0
+  readonly #meanX: Float64Array
+  readonly #meanY: Float64Array
+  /** Sums of centred products; the covariances times the count. */
+  readonly #xx: Float64Array
+  readonly #yx: Float64Array
+  #yy = 0
+
+  /**
+   * @param outputs 0 when only inputs are watched
+   * @param options without covariances only means and the targets' variance are kept
+   */
+  constructor(inputs: number, outputs = 0, options: { readonly withCovariance?: boolean } = {}) {
+    this.inputs = inputs
+    this.outputs = outputs
+    this.#meanX = new Float64Array(inputs)
+    this.#meanY = new Float64Array(outputs)
+    this.#withCovariance = options.withCovariance ?? true
+    const columns = this.#withCovariance ? inputs : 0
+    this.#xx = new Float64Array(columns * columns)
+    this.#yx = new Float64Array(outputs * columns)
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Mean of x, [d]. */
+  get meanX(): Float64Array {
+    return this.#meanX
+  }
+
+  /** Mean of y, [n]. */
+  get meanY(): Float64Array {
+    return this.#meanY
+  }
+
+  /** cov(x, x), [d, d]; a copy. */
+  get covariance(): Matrix {
+    return { rows: this.inputs, columns: this.inputs, data: this.#scaled(this.#xx) }
+  }
+
+  /** cov(y, x), [n, d]; a copy. */
+  get crossCovariance(): Matrix {
+    return { rows: this.outputs, columns: this.inputs, data: this.#scaled(this.#yx) }
+  }
+
+  /** tr cov(y, y): the variance of the target, summed over its channels. */
+  get targetVariance(): number {
+    return this.#yy / Math.max(1, this.#count)
+  }
+
+  /** Adds rows of x [P, d] and of y [P, n]. */
+  async add(products: Products, x: AnyMatrix, y?: AnyMatrix): Promise<void> {
+    if (x.columns !== this.inputs || (y?.columns ?? 0) !== this.outputs || (y && y.rows !== x.rows))
+      throw new InputError(
+        `moments of ${this.inputs} inputs and ${this.outputs} outputs got ${x.rows}×${x.columns} and ${y?.rows ?? 0}×${y?.columns ?? 0}`,
+      )
+    if (x.rows === 0) return
+    const [meanX, meanY] = [columnMeans(x), y ? columnMeans(y) : new Float64Array(0)]
+    // Centred in float32, on a mean rounded to float32: the products below correct for what that leaves.
+    const [centredX, leftX] = centre(x, meanX)
+    const [centredY, leftY] = y ? centre(y, meanY) : [undefined, meanY]
+    const kept = this.#withCovariance
+    const xx = kept ? (await products.gram(centredX)).data : new Float64Array(0)
+    const yx = kept && centredY ? (await products.multiply(centredY, centredX, { a: true })).data : new Float64Array(0)
+    let yy = 0
+    for (const value of centredY?.data ?? []) yy += value * value
+    if (kept) addOuter(xx, leftX, leftX, -x.rows)
+    if (kept) addOuter(yx, leftY, leftX, -x.rows)
+    for (const left of leftY) yy -= x.rows * left * left
+    this.#join(x.rows, meanX, meanY, xx, yx, yy)
+  }
+
+  /** Adds what other moments of the same sizes have seen. */
+  merge(other: Moments): void {
+    if (other.inputs !== this.inputs || other.outputs !== this.outputs)
+      throw new InputError(
+        `moments of ${this.inputs} and ${this.outputs} do not merge with moments of ${other.inputs} and ${other.outputs}`,
+      )
+    this.#join(other.#count, other.#meanX, other.#meanY, other.#xx, other.#yx, other.#yy)
+  }
+
+  #join(count: number, meanX: Float64Array, meanY: Float64Array, xx: Float64Array, yx: Float64Array, yy: number): void {
+    if (count === 0) return
+    const total = this.#count + count
+    const stepX = meanX.map((mean, i) => mean - this.#meanX[i]!)
+    const stepY = meanY.map((mean, o) => mean - this.#meanY[o]!)
+    const weight = (this.#count * count) / total
+    for (let i = 0; i < xx.length; i++) this.#xx[i]! += xx[i]!
+    for (let i = 0; i < yx.length; i++) this.#yx[i]! += yx[i]!
+    if (this.#withCovariance) {
+      addOuter(this.#xx, stepX, stepX, weight)
+      addOuter(this.#yx, stepY, stepX, weight)
+    }
+    this.#yy += yy
+    for (const step of stepY) this.#yy += weight * step * step
+    for (let i = 0; i < stepX.length; i++) this.#meanX[i]! += (stepX[i]! * count) / total
+    for (let o = 0; o < stepY.length; o++) this.#meanY[o]! += (stepY[o]! * count) / total
+    this.#count = total
+  }
+
+  #scaled(sums: Float64Array): Float64Array {
+    const factor = 1 / Math.max(1, this.#count)
+    return sums.map((sum) => sum * factor)
+  }
+}
+
+function columnMeans({ rows, columns, data }: AnyMatrix): Float64Array {
+  const means = new Float64Array(columns)
+  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) means[c]! += data[i]!
+  for (let c = 0; c < columns; c++) means[c]! /= rows
+  return means
+}
+
+/** x − mean in the element type of x, and the mean of the result, which rounding keeps from being 0. */
+function centre(x: AnyMatrix, mean: Float64Array): [AnyMatrix, Float64Array] {
+  const { rows, columns } = x
+  const data = x.data.slice()
+  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) data[i]! -= mean[c]!
+  const centred = { rows, columns, data }
+  return [centred, columnMeans(centred)]
+}
+
+/** sums[i, j] += weight·a[i]·b[j] */
+function addOuter(sums: Float64Array, a: Float64Array, b: Float64Array, weight: number): void {
+  for (let i = 0, at = 0; i < a.length; i++) {
+    const factor = weight * a[i]!
+    for (let j = 0; j < b.length; j++, at++) sums[at]! += factor * b[j]!
+  }
+}

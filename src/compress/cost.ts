@@ -1,0 +1,153 @@
+// What a layer costs, whole or split: the cost models that a budget can be stated in.
+import type { LayerGeometry } from '../calibrate/index.ts'
+import type { LayerSizes, Split, SplitPart } from './splits/index.ts'
+
+/** Sizes of one convolution or product, whole or a part of a split. */
+export interface CostShape {
+  readonly inputs: number
+  readonly outputs: number
+  readonly groups: number
+  readonly positions: number
+  /** Output positions of a sample. */
+  readonly points: number
+  readonly bias: boolean
+}
+
+export interface CostModel {
+  /** As in recipes. */
+  readonly name: string
+  readonly unit: string
+  readonly cost: (shape: CostShape) => number
+}
+
+export function defineCost(model: CostModel): CostModel {
+  return model
+}
+
+/** Multiply-accumulates for one sample. */
+export const macs: CostModel = defineCost({
+  name: 'macs',
+  unit: 'MACs',
+  cost: ({ inputs, outputs, groups, positions, points }) => (inputs / groups) * outputs * positions * points,
+})
+
+/** Bytes of float32 weights and biases. */
+export const parameterBytes: CostModel = defineCost({
+  name: 'bytes',
+  unit: 'bytes',
+  cost: ({ inputs, outputs, groups, positions, bias }) =>
+    4 * ((inputs / groups) * outputs * positions + (bias ? outputs : 0)),
+})
+
+/** Bytes of the float32 outputs of one sample. */
+export const activationBytes: CostModel = defineCost({
+  name: 'activations',
+  unit: 'bytes',
+  cost: ({ outputs, points }) => 4 * outputs * points,
+})
+
+/**
+ * Multiply-accumulates that the kernels of the target really do: its convolutions work on blocks of channels (16 with
+ * AVX-512, 8 with AVX2), so 17 channels take as long as 32. Few inputs (an image) and groups have kernels of their own.
+ */
+export function paddedMacs(block: number): CostModel {
+  const padded = (channels: number) => Math.ceil(channels / block) * block
+  return defineCost({
+    name: `padded-macs-${block}`,
+    unit: 'MACs',
+    cost: ({ inputs, outputs, groups, positions, points }) =>
+      groups > 1
+        ? (inputs / groups) * padded(outputs) * positions * points
+        : (inputs < block ? inputs : padded(inputs)) * padded(outputs) * positions * points,
+  })
+}
+
+/** The shape of a whole layer. */
+export function wholeShape(geometry: LayerGeometry, sizes: LayerSizes, bias = true): CostShape {
+  const { groups, inputsPerGroup, outputsPerGroup, kernel } = geometry
+  return {
+    inputs: groups * inputsPerGroup,
+    outputs: groups * outputsPerGroup,
+    groups,
+    positions: kernel[0] * kernel[1],
+    points: sizes.output[0] * sizes.output[1],
+    bias,
+  }
+}
+
+/** The shapes of the two parts of a split at a rank (of each group). */
+export function splitShapes(
+  split: Split,
+  geometry: LayerGeometry,
+  sizes: LayerSizes,
+  rank: number,
+): readonly [CostShape, CostShape] {
+  const { groups, inputsPerGroup, outputsPerGroup } = geometry
+  const { first, second } = split.parts(geometry, sizes)
+  const shape = ({ kernel, output }: SplitPart, inputs: number, outputs: number, bias: boolean): CostShape => ({
+    inputs: groups * inputs,
+    outputs: groups * outputs,
+    groups,
+    positions: kernel[0] * kernel[1],
+    points: output[0] * output[1],
+    bias,
+  })
+  return [shape(first, inputsPerGroup, rank, false), shape(second, rank, outputsPerGroup, true)]
+}
+
+/** Cost of a split layer. */
+export function splitCost(
+  model: CostModel,
+  split: Split,
+  geometry: LayerGeometry,
+  sizes: LayerSizes,
+  rank: number,
+): number {
+  const [first, second] = splitShapes(split, geometry, sizes, rank)
+  return model.cost(first) + model.cost(second)
+}
+
+/** Largest rank of a split, for each group. */
+export function maxRank(split: Split, geometry: LayerGeometry): number {
+  const { first, second } = split.positions(geometry)
+  const width = geometry.inputsPerGroup * first[0] * first[1]
+  return Math.min(width, geometry.outputsPerGroup * second[0] * second[1])
+}
+
+/**
+ * Ranks worth looking at, rising: multiples of `multiple` (and, with it, no other) below the first one that is not cheaper
+ * than the whole layer. Empty when no such rank saves anything: the layer is left alone.
+ */
+export function savingRanks(
+  model: CostModel,
+  split: Split,
+  geometry: LayerGeometry,
+  sizes: LayerSizes,
+  multiple: number,
+): number[] {
+  const whole = model.cost(wholeShape(geometry, sizes))
+  const ranks: number[] = []
+  const most = maxRank(split, geometry)
+  for (let rank = multiple; rank < most; rank += multiple)
+    if (splitCost(model, split, geometry, sizes, rank) < whole) ranks.push(rank)
+  return ranks
+}
+
+/**
+ * The rank of a published compression ratio: the largest whose cost is at most `ratio` of the whole, at least 1, rounded
+ * up to a multiple but not above the largest rank that saves; undefined when none saves.
+ */
+export function rankForRatio(
+  model: CostModel,
+  split: Split,
+  geometry: LayerGeometry,
+  sizes: LayerSizes,
+  ratio: number,
+  multiple = 1,
+): number {
+  const whole = model.cost(wholeShape(geometry, sizes, false))
+  const most = maxRank(split, geometry)
+  let rank = 1
+  while (rank < most && splitCost(model, split, geometry, sizes, rank + 1) <= ratio * whole) rank++
+  return Math.min(Math.ceil(rank / multiple) * multiple, most)
+}

@@ -1,0 +1,131 @@
+// Moments of every layer's inputs in one pass of the float model: what the selection starts from.
+import { report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
+import { choosePositions, gatherPatches, Moments, type Positions, patchSize, positionsOf } from '../calibrate/index.ts'
+import { type Products, randomStream } from '../math/index.ts'
+import { extractModel, type Model, type Shapes } from '../onnx/index.ts'
+import { type Runtime, type Values, withSession } from '../runtime/index.ts'
+import type { CompressibleLayer } from './layers.ts'
+
+export interface SamplingOptions extends Watch {
+  readonly shapes: Shapes
+  readonly seed: number
+  /** Output positions taken of each sample, at most. */
+  readonly perSample: number
+}
+
+/** Patches longer than this have no covariance: a matrix of 4,608² takes 170 MB, and its factors minutes. */
+export const LONGEST_PATCH = 2304
+
+/** Bytes of covariances that are kept at a time; more layers take another run of the model. */
+const MEMORY = 512e6
+
+/** Positions of a layer's output in one batch; the same for everybody who asks with the same seed. */
+export function positionsFor(
+  { name, geometry }: CompressibleLayer,
+  outputDims: readonly number[],
+  batch: number,
+  { seed, perSample }: SamplingOptions,
+): Positions {
+  const random = randomStream(seed, `positions of ${name} in batch ${batch}`)
+  return choosePositions(outputDims[0] ?? 1, positionsOf(geometry, outputDims), perSample, random)
+}
+
+/**
+ * Runs the float model over the batches and hands each layer's input moments, one a group, to `use`; they are dropped
+ * afterwards. Layers with patches longer than `LONGEST_PATCH` are handed undefined.
+ */
+export async function inputMoments(
+  runtime: Runtime,
+  products: Products,
+  model: Model,
+  layers: readonly CompressibleLayer[],
+  batches: readonly Values[],
+  options: SamplingOptions,
+  use: (layer: CompressibleLayer, moments: readonly Moments[] | undefined) => Promise<void>,
+): Promise<void> {
+  let done = 0
+  for (const part of partsOf(layers)) {
+    const watched = part.filter(({ geometry }) => patchSize(geometry) <= LONGEST_PATCH)
+    const moments = new Map(
+      watched.map((layer) => {
+        const { geometry } = layer
+        return [layer, Array.from({ length: geometry.groups }, () => new Moments(patchSize(geometry)))] as const
+      }),
+    )
+    if (watched.length > 0)
+      await withSession(
+        runtime,
+        watcher(model, watched, options.shapes),
+        { optimization: 'extended' },
+        async (session) => {
+          for (const [index, feeds] of batches.entries()) {
+            throwIfCancelled(options.signal)
+            report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
+            const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
+            const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
+            for (const [layer, sums] of moments)
+              await addInputs(products, layer, sums, values[layer.input], index, options)
+          }
+        },
+      )
+    for (const layer of part) {
+      await use(layer, moments.get(layer))
+      moments.delete(layer)
+    }
+    done += part.length
+  }
+  report(options, 'select', 1, 1)
+}
+
+async function addInputs(
+  products: Products,
+  layer: CompressibleLayer,
+  sums: readonly Moments[],
+  value: TensorValue | undefined,
+  batch: number,
+  options: SamplingOptions,
+): Promise<void> {
+  if (!value) return
+  const dims = outputDims(layer, value, options.shapes)
+  const positions = positionsFor(layer, dims, batch, options)
+  for (const [group, moments] of sums.entries())
+    await moments.add(products, gatherPatches(layer.geometry, value, dims, positions, group))
+}
+
+/** Dims of a layer's output for an input value: those observed, with this value's number of samples. */
+function outputDims({ output }: CompressibleLayer, value: TensorValue, shapes: Shapes): number[] {
+  const [, ...rest] = shapes.get(output)?.dims ?? []
+  return [value.dims[0] ?? 1, ...rest]
+}
+
+/** The model with the layers' inputs as its outputs. */
+function watcher(model: Model, layers: readonly CompressibleLayer[], shapes: Shapes): Model {
+  const inputs = new Set(model.graph.inputs.map((input) => input.name))
+  const values = [...new Set(layers.map((layer) => layer.input))].filter((value) => !inputs.has(value))
+  // A part of layers that all read model inputs still needs something to run.
+  const outputs = values.length > 0 ? values : model.graph.outputs.map((output) => output.name)
+  return extractModel(
+    model,
+    outputs.map((name) => {
+      const dtype = shapes.get(name)?.dtype
+      return { name, ...(dtype ? { dtype } : {}) }
+    }),
+  )
+}
+
+/** Layers in graph order, cut where their covariances would take too much memory. */
+function partsOf(layers: readonly CompressibleLayer[]): CompressibleLayer[][] {
+  const parts: CompressibleLayer[][] = []
+  let left = 0
+  for (const layer of layers) {
+    const d = patchSize(layer.geometry)
+    const bytes = d <= LONGEST_PATCH ? 8 * d * d * layer.geometry.groups : 0
+    if (parts.length === 0 || bytes > left) {
+      parts.push([])
+      left = MEMORY
+    }
+    left -= bytes
+    parts.at(-1)?.push(layer)
+  }
+  return parts
+}

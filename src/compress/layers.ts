@@ -1,0 +1,73 @@
+// Which layers can be fitted and split, with everything that this takes; and why the others cannot.
+import { geometryOf, gridOf, type LayerGeometry } from '../calibrate/index.ts'
+import { constantsOf, floatAttribute, isOp, type Layer, layersOf, type Model, type Shapes } from '../onnx/index.ts'
+import type { LayerSizes } from './splits/index.ts'
+
+/** A layer that can be compressed. */
+export interface CompressibleLayer {
+  readonly name: string
+  readonly layer: Layer
+  readonly geometry: LayerGeometry
+  readonly sizes: LayerSizes
+  /** The value it reads, and the one it makes. */
+  readonly input: string
+  readonly output: string
+}
+
+export interface LayerSurvey {
+  /** In graph order. */
+  readonly layers: readonly CompressibleLayer[]
+  /** Layers that stay as they are, and why. */
+  readonly left: readonly { readonly name: string; readonly reason: string }[]
+}
+
+/** Sorts the layers of a model. Fold constants and BatchNorm, and normalise Gemm and pads, before. */
+export function surveyLayers(model: Model, shapes: Shapes): LayerSurvey {
+  const constants = constantsOf(model.graph)
+  const layers: CompressibleLayer[] = []
+  const left: { name: string; reason: string }[] = []
+  for (const layer of layersOf(model)) {
+    const { name, node } = layer
+    const found = surveyLayer(layer, shapes)
+    const bias = isOp(node, 'MatMul') ? undefined : node.inputs[2]
+    if (typeof found === 'string') left.push({ name, reason: found })
+    else if (bias && !constants(bias)) left.push({ name, reason: 'its bias is no constant' })
+    else layers.push(found)
+  }
+  return { layers, left }
+}
+
+function surveyLayer(layer: Layer, shapes: Shapes): CompressibleLayer | string {
+  const { node, weight, view } = layer
+  if (weight.dtype !== 'float32') return `its weight is ${weight.dtype}`
+  const geometry = geometryOf(layer)
+  if (typeof geometry === 'string') return geometry
+  if (isOp(node, 'Gemm') && !isPlainGemm(layer)) return 'it scales its factors, or adds more than a bias'
+  const input = node.inputs[0] ?? ''
+  const output = node.outputs[0] ?? ''
+  const [from, to] = [shapes.get(input)?.dims, shapes.get(output)?.dims]
+  if (!from || !to || !view) return 'its shapes were not observed'
+  if (from.length < 2 || to.length < 2) return 'it reads a single vector'
+  const [a, b] = [gridOf(geometry, from), gridOf(geometry, to)]
+  return {
+    name: layer.name,
+    layer,
+    geometry,
+    sizes: { input: [a.height, a.width], output: [b.height, b.width] },
+    input,
+    output,
+  }
+}
+
+function isPlainGemm({ node, bias, view }: Layer): boolean {
+  if (floatAttribute(node, 'alpha', 1) !== 1 || (bias && floatAttribute(node, 'beta', 1) !== 1)) return false
+  return !bias || bias.size === 1 || (bias.size === view?.outputs && bias.shape.at(-1) === bias.size)
+}
+
+/** The bias of a layer with one number an output; zeros when it has none. */
+export function biasOf({ layer, geometry }: CompressibleLayer): Float64Array {
+  const bias = new Float64Array(geometry.groups * geometry.outputsPerGroup)
+  const values = layer.bias?.floats()
+  if (values) for (let o = 0; o < bias.length; o++) bias[o] = values[values.length === 1 ? 0 : o]!
+  return bias
+}

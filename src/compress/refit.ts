@@ -1,0 +1,250 @@
+// The sequential refit: layer by layer each is split as planned and fitted to give, from what the compressed network hands
+// it, what the float network has there. A visitor of the two-stream walk.
+import type { TensorValue } from '../base/index.ts'
+import {
+  gatherOutputs,
+  gatherPatches,
+  Moments,
+  patchSize,
+  type Spill,
+  type StopView,
+  walk,
+} from '../calibrate/index.ts'
+import type { Matrix, Products } from '../math/index.ts'
+import { GraphEditor, type Model } from '../onnx/index.ts'
+import type { Runtime, Values } from '../runtime/index.ts'
+import { composed, type Factors, fitFactors, leastSquaresKernel } from './bilinear.ts'
+import type { LayerChoice } from './candidates.ts'
+import { biasFor, setWeight, splitLayer } from './edit-layer.ts'
+import { LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
+import { kernelsOf } from './kernel.ts'
+import { biasOf, type CompressibleLayer } from './layers.ts'
+import { inLayerOrder, problemOf } from './problem.ts'
+import { residualOperands } from './residual.ts'
+import { splitNamed } from './splits/index.ts'
+import { type FitTarget, plainTarget, ridgeShare, squaredError, targetOf } from './target.ts'
+
+/** What became of one layer. */
+export interface FittedLayer {
+  readonly name: string
+  readonly choice?: LayerChoice
+  /** Error at the layer's output as a share of its variance, on the samples it was fitted to; of its weight without data. */
+  readonly error: number
+  /** Why it was not fitted to data. */
+  readonly plain?: string
+}
+
+export interface RefitOptions extends SamplingOptions {
+  /** Rounds of alternating least squares for split kernels. */
+  readonly rounds?: number
+  readonly spill?: Spill
+}
+
+export interface RefitResult {
+  readonly model: Model
+  readonly layers: readonly FittedLayer[]
+}
+
+/** Every fourth batch is held back from a fit that could also be left out. */
+const HELD_BACK = 4
+
+/**
+ * Compresses a model by a plan (layer name → choice) and refits all layers, also those that are not in it: that costs
+ * nothing at run time. A layer in front of a residual Add is fitted to repair the drift of the other operand as well.
+ */
+export async function refitModel(
+  runtime: Runtime,
+  products: Products,
+  model: Model,
+  layers: readonly CompressibleLayer[],
+  plan: ReadonlyMap<string, LayerChoice>,
+  batches: readonly Values[],
+  options: RefitOptions,
+): Promise<RefitResult> {
+  const byOutput = new Map(layers.map((layer) => [layer.output, layer]))
+  const operands = residualOperands(model.graph, [...byOutput.keys()], options.shapes)
+  const fitted: FittedLayer[] = []
+  const visit = async (view: StopView) => {
+    const layer = byOutput.get(view.value)
+    if (!layer) return
+    const choice = plan.get(layer.name)
+    const observed = await observe(products, layer, view, operands.get(layer.output), options)
+    const result = await fitLayer(products, layer, choice, observed, options)
+    const editor = new GraphEditor(view.model)
+    result.apply(editor)
+    view.change(editor.finish())
+    fitted.push({
+      name: layer.name,
+      error: result.error,
+      ...(choice ? { choice } : {}),
+      ...(result.plain ? { plain: result.plain } : {}),
+    })
+  }
+  const stops = layers.map(({ name, output }) => ({ name, value: output }))
+  const { spill, shapes, progress, signal } = options
+  const walkOptions = { shapes, simulate: false, step: 'refit', progress, signal, ...(spill ? { spill } : {}) }
+  const result = await walk(runtime, model, model, stops, batches, { visit }, walkOptions)
+  return { model: result, layers: fitted }
+}
+
+/** Moments of one layer in the compressed network against the float one; `check` is of other samples. */
+interface Observed {
+  readonly fit: readonly Moments[]
+  readonly check: readonly Moments[]
+  readonly samples: number
+}
+
+async function observe(
+  products: Products,
+  layer: CompressibleLayer,
+  view: StopView,
+  operand: string | undefined,
+  options: RefitOptions,
+): Promise<Observed> {
+  const { geometry } = layer
+  const withCovariance = patchSize(geometry) <= LONGEST_PATCH
+  const make = () =>
+    Array.from(
+      { length: geometry.groups },
+      () => new Moments(patchSize(geometry), geometry.outputsPerGroup, { withCovariance }),
+    )
+  const [fit, check] = [make(), make()]
+  const inputs = await view.changed(layer.input)
+  const outputs = await view.float(layer.output)
+  const drift = operand ? { before: await view.float(operand), after: await view.changed(operand) } : undefined
+  for (const [batch, x] of inputs.entries()) {
+    const y = outputs[batch]
+    if (!y) continue
+    const positions = positionsFor(layer, y.dims, batch, options)
+    const sums = batches(inputs) && batch % HELD_BACK === HELD_BACK - 1 ? check : fit
+    for (const [group, moments] of sums.entries()) {
+      const patches = gatherPatches(geometry, x, y.dims, positions, group)
+      const target = gatherOutputs(geometry, y, positions, group)
+      const [before, after] = [drift?.before[batch], drift?.after[batch]]
+      if (before && after) {
+        const [a, b] = [
+          gatherOutputs(geometry, before, positions, group),
+          gatherOutputs(geometry, after, positions, group),
+        ]
+        for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
+      }
+      await moments.add(products, patches, target)
+    }
+  }
+  return { fit, check, samples: fit[0]?.count ?? 0 }
+}
+
+function batches(values: readonly TensorValue[]): boolean {
+  return values.length >= HELD_BACK
+}
+
+interface Fit {
+  readonly error: number
+  readonly plain?: string
+  readonly apply: (editor: GraphEditor) => void
+}
+
+async function fitLayer(
+  products: Products,
+  layer: CompressibleLayer,
+  choice: LayerChoice | undefined,
+  { fit, check, samples }: Observed,
+  options: RefitOptions,
+): Promise<Fit> {
+  const { geometry } = layer
+  const weights = kernelsOf(layer)
+  const share = ridgeShare(samples, patchSize(geometry))
+  const long = patchSize(geometry) > LONGEST_PATCH
+  const targets = (moments: readonly Moments[]) =>
+    weights.map((weight, group) => {
+      const own = moments[group]
+      return own && !long ? targetOf(weight, own, share) : plainTarget(weight)
+    })
+  // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
+  if (!choice && !long && (check[0]?.count ?? 0) > 0) {
+    const tried = targets(fit).map(leastSquaresKernel)
+    const held = targets(check)
+    if (!((await totalError(products, held, tried)) < (await totalError(products, held, weights)))) {
+      const all = merged(fit, check)
+      const error = await shareOfEnergy(products, targets(all), weights)
+      return { error, apply: (editor) => setWeight(editor, layer, weights, biasFor(geometry, weights, all)) }
+    }
+  }
+  const all = merged(fit, check)
+  const fitted = targets(all)
+  const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
+  if (!choice) {
+    const kernels = fitted.map(leastSquaresKernel)
+    const bias = biasFor(geometry, kernels, all)
+    const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
+    return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
+  }
+  const { factors, kernels } = await fitSplit(products, layer, choice, fitted, options.rounds ?? 2)
+  const bias = biasFor(geometry, kernels, all)
+  const error = await shareOfEnergy(products, fitted, kernels)
+  return {
+    error,
+    ...plain,
+    apply: (editor) => void splitLayer(editor, layer, splitNamed(choice.split), factors, bias),
+  }
+}
+
+/** Factors of each group and the kernels, in the layer's own order, that they stand for. */
+export async function fitSplit(
+  products: Products,
+  { geometry }: CompressibleLayer,
+  choice: LayerChoice,
+  targets: readonly FitTarget[],
+  rounds: number,
+): Promise<{ factors: Factors[]; kernels: Matrix[] }> {
+  const split = splitNamed(choice.split)
+  const factors: Factors[] = []
+  const kernels: Matrix[] = []
+  for (const target of targets) {
+    const problem = problemOf(split, geometry, target)
+    const fitted = await fitFactors(products, problem, choice.rank, rounds)
+    factors.push(fitted)
+    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, fitted)))
+  }
+  return { factors, kernels }
+}
+
+/** Splits a layer by its weights alone; the bias stays. */
+export async function splitPlainly(
+  products: Products,
+  editor: GraphEditor,
+  layer: CompressibleLayer,
+  choice: LayerChoice,
+): Promise<FittedLayer> {
+  const targets = kernelsOf(layer).map(plainTarget)
+  const { factors, kernels } = await fitSplit(products, layer, choice, targets, 0)
+  splitLayer(editor, layer, splitNamed(choice.split), factors, biasOf(layer))
+  return { name: layer.name, choice, error: await shareOfEnergy(products, targets, kernels) }
+}
+
+function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {
+  for (const [group, moments] of a.entries()) if (b[group]) moments.merge(b[group])
+  return a
+}
+
+async function totalError(
+  products: Products,
+  targets: readonly FitTarget[],
+  kernels: readonly Matrix[],
+): Promise<number> {
+  let sum = 0
+  for (const [group, target] of targets.entries()) {
+    const kernel = kernels[group]
+    if (kernel) sum += await squaredError(products, target, kernel)
+  }
+  return sum
+}
+
+async function shareOfEnergy(
+  products: Products,
+  targets: readonly FitTarget[],
+  kernels: readonly Matrix[],
+): Promise<number> {
+  const energy = targets.reduce((sum, target) => sum + target.energy, 0)
+  return energy > 0 ? (await totalError(products, targets, kernels)) / energy : 0
+}

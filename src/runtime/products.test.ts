@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { type AnyMatrix, multiply, plainProducts, randomStream, transpose } from '../math/index.ts'
+import { openRuntime } from './index.node.ts'
+import { runtimeProducts } from './products.ts'
+
+const runtime = await openRuntime({ threads: 1 })
+const products = runtimeProducts(runtime)
+const random = randomStream(3, 'products')
+
+function gaussian(rows: number, columns: number, wide: boolean): AnyMatrix {
+  const data = Array.from({ length: rows * columns }, () => random.normal())
+  return { rows, columns, data: wide ? Float64Array.from(data) : Float32Array.from(data) }
+}
+
+function assertNear(got: AnyMatrix, expected: AnyMatrix): void {
+  assert.deepEqual([got.rows, got.columns], [expected.rows, expected.columns])
+  assert.ok(got.data instanceof Float64Array)
+  expected.data.forEach((value, i) => {
+    assert.ok(Math.abs(got.data[i]! - value) <= 1e-10, `${got.data[i]} for ${value}`)
+  })
+}
+
+describe('products through the runtime', () => {
+  after(async () => {
+    await products.close()
+    await runtime.close()
+  })
+
+  for (const [a, b] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const)
+    it(`give op(a)·op(b) in float64, transposed ${a} and ${b}, small and large, whatever the input type`, async () => {
+      for (const [rows, inner, columns] of [
+        [3, 4, 5],
+        [70, 65, 60],
+      ] as const)
+        for (const wide of [false, true]) {
+          const [left, right] = [gaussian(rows, inner, wide), gaussian(inner, columns, !wide)]
+          const got = await products.multiply(a ? narrowed(left, wide) : left, b ? narrowed(right, !wide) : right, {
+            a,
+            b,
+          })
+          assertNear(got, multiply(left, right))
+        }
+    })
+
+  it('give the Gram matrix', async () => {
+    for (const wide of [false, true]) {
+      const x = gaussian(500, 30, wide)
+      assertNear(await products.gram(x), await plainProducts.gram(x))
+    }
+  })
+
+  it('are refused when the inner sizes differ', async () => {
+    await assert.rejects(products.multiply(gaussian(2, 3, true), gaussian(2, 3, true)), /inner sizes differ/)
+    await assert.rejects(
+      products.multiply(gaussian(2, 3, true), gaussian(2, 4, true), { b: true }),
+      /inner sizes differ/,
+    )
+  })
+})
+
+/** The transpose, in the element type it had. */
+function narrowed(a: AnyMatrix, wide: boolean): AnyMatrix {
+  const t = transpose(a)
+  return wide ? t : { ...t, data: Float32Array.from(t.data) }
+}
