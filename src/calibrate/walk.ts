@@ -9,6 +9,8 @@ import { Stream } from './stream.ts'
 export interface Stop {
   readonly name: string
   readonly value: string
+  /** Its name in the changed model, when that is another one. */
+  readonly changedValue?: string
 }
 
 /**
@@ -63,6 +65,7 @@ export async function walk(
 ): Promise<Model> {
   const { shapes, spill, step = 'walk' } = options
   const targets = stops.map((stop) => stop.value)
+  const changedTargets = stops.map((stop) => stop.changedValue ?? stop.value)
   const streams = {
     float: new Stream(runtime, float, batches, { shapes, spill, session: {}, prefix: 'float' }),
     changed: new Stream(runtime, changed, batches, {
@@ -77,7 +80,7 @@ export async function walk(
       throwIfCancelled(options.signal)
       report(options, step, index, stops.length, stop.name)
       streams.float.keepFor(targets.slice(index))
-      streams.changed.keepFor(targets.slice(index))
+      streams.changed.keepFor(changedTargets.slice(index))
       await visitor.visit({
         ...stop,
         index,

@@ -16,6 +16,7 @@ import {
   type Plan,
   place,
   type QuantizeOptions,
+  quantizeDefaults,
   tensorsToObserve,
   weightGrid,
 } from '../quantize/index.ts'
@@ -194,7 +195,7 @@ function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): Quan
     )
     weights = 'per-tensor'
   }
-  return { weights, activationType, range, mode, exclude, only }
+  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only }
 }
 
 async function measure(

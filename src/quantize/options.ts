@@ -4,6 +4,10 @@ import type { QuantType } from '../math/index.ts'
 
 export interface QuantizeOptions {
   readonly weights: 'per-channel' | 'per-tensor'
+  /** 4: codes from −7 to 7, except for the layers that `keep8bit` names. */
+  readonly weightBits: 8 | 4
+  /** With 4 bits: `first`, `last`, `depthwise`, `none`, or patterns of layers that keep 8. */
+  readonly keep8bit: readonly string[]
   readonly activationType: Extract<QuantType, 'uint8' | 'int8' | 'uint16' | 'int16'>
   readonly range: RangeMethod
   /** static: weights and activations; weights: a smaller file, activations float. */
@@ -16,6 +20,8 @@ export interface QuantizeOptions {
 
 export const quantizeDefaults: QuantizeOptions = {
   weights: 'per-channel',
+  weightBits: 8,
+  keep8bit: ['first', 'last', 'depthwise'],
   activationType: 'uint8',
   range: 'minmax',
   mode: 'static',

@@ -1,13 +1,6 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import {
-  asymmetricGrid,
-  codeRange,
-  effectiveRange,
-  type QuantParams,
-  type QuantType,
-  symmetricGrid,
-} from '../math/index.ts'
+import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
 import type { Layer, Node, WeightView } from '../onnx/index.ts'
 import type { QuantizeOptions } from './options.ts'
 import type { PlacedTensor, Placement } from './placement.ts'
@@ -28,6 +21,8 @@ export interface Plan {
   readonly activations: ReadonlyMap<string, ActivationGrid>
   /** Weight grids of integer layers, and of weight-only layers. */
   readonly weights: ReadonlyMap<Node, QuantParams>
+  /** Bits that the codes of a layer use, whatever they are stored in. */
+  readonly weightBits: ReadonlyMap<Node, number>
 }
 
 /** The activation tensors whose statistics the plan needs. */
@@ -45,6 +40,7 @@ export function makePlan(
   placement: Placement,
   statistics: ReadonlyMap<string, TensorStatistics>,
   options: QuantizeOptions,
+  weightBits: ReadonlyMap<Node, number> = new Map(),
 ): Plan {
   const activations = new Map<string, ActivationGrid>()
   for (const tensor of placement.tensors.values()) {
@@ -59,12 +55,10 @@ export function makePlan(
   const weights = new Map<Node, QuantParams>()
   for (const [node, layer] of placement.layers) {
     const input = activations.get(node.inputs[0] ?? '')?.params.scale[0]
-    weights.set(
-      node,
-      input === undefined ? weightGrid(layer, options) : fitBias(weightGrid(layer, options), layer, input),
-    )
+    const grid = weightGrid(layer, options, weightBits.get(node))
+    weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
   }
-  return { placement, activations, weights }
+  return { placement, activations, weights, weightBits }
 }
 
 function activationGrid(
@@ -92,24 +86,26 @@ function activationGrid(
   }
 }
 
-/** Symmetric int8 over the absolute maximum, per output channel or for the whole weight. */
-export function weightGrid(layer: Layer, options: QuantizeOptions, dtype: QuantType = 'int8'): QuantParams {
+/** Symmetric over the absolute maximum, per output channel or for the whole weight; few bits use few codes of int8. */
+export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights'>, bits = 8): QuantParams {
   const values = layer.weight.floats()
   const { view } = layer
+  const dtype = 'int8'
+  const top = 2 ** (bits - 1) - 1
   if (!view || options.weights === 'per-tensor') {
     let largest = 0
     for (const value of values) largest = Math.max(largest, Math.abs(value))
-    return { dtype, scale: Float32Array.of(symmetricGrid(largest, dtype).scale), zeroPoint: new Int32Array(1) }
+    const scale = Math.fround(largest / top)
+    return { dtype, scale: Float32Array.of(scale >= 2 ** -126 ? scale : 1), zeroPoint: new Int32Array(1) }
   }
   const scale = new Float32Array(view.outputs)
-  const top = codeRange(dtype, true).high
   for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
   replaceEmpty(scale)
   return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
 }
 
 /** int32 with room for the sums that are added to the bias. */
-const LARGEST_BIAS_CODE = 2 ** 31 - 1 - 2 ** 24
+export const LARGEST_BIAS_CODE: number = 2 ** 31 - 1 - 2 ** 24
 
 /** Raises the weight scales of channels whose bias would not fit int32 on the grid input scale × weight scale. */
 function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantParams {

@@ -3,6 +3,7 @@
 
 export * from './apply.ts'
 export * from './float-tensor.ts'
+export { equalize, type Equalized, type EqualizeOptions } from './equalize.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'
 export { liftOpset, liftOpsetTo } from './lift-opset.ts'

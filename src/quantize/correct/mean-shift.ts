@@ -1,0 +1,126 @@
+// How far the mean of a layer's output has moved: over samples and positions, with the spread between samples.
+import type { TensorValue } from '../../base/index.ts'
+
+/** Means of both streams' outputs, by channel. */
+export interface MeanShift {
+  /** mean(quantised) − mean(float). */
+  readonly error: Float64Array
+  /** Standard error of `error`, from the spread between samples. */
+  readonly standardError: Float64Array
+  /** Mean square of the float output. */
+  readonly square: Float64Array
+  readonly samples: number
+}
+
+/** Channels of a layer's output lie on axis 1 of a Conv's, on the last axis of a Gemm's and MatMul's. */
+export type ChannelPlace = 'second' | 'last'
+
+/** Samples × channels × positions; for `last` every row is one position. */
+export function layoutOf(
+  { dims }: TensorValue,
+  place: ChannelPlace,
+): { samples: number; channels: number; inner: number; outer: number } {
+  const samples = dims[0] ?? 1
+  if (place === 'second') {
+    const inner = dims.slice(2).reduce((a, b) => a * b, 1)
+    return { samples, channels: dims[1] ?? 1, inner, outer: 1 }
+  }
+  return { samples, channels: dims.at(-1) ?? 1, inner: 1, outer: dims.slice(1, -1).reduce((a, b) => a * b, 1) }
+}
+
+/** Compares batches of both streams. */
+export function meanShift(
+  float: readonly TensorValue[],
+  changed: readonly TensorValue[],
+  place: ChannelPlace,
+): MeanShift | undefined {
+  const first = float[0]
+  if (!first) return undefined
+  const { channels } = layoutOf(first, place)
+  const sum = new Float64Array(channels)
+  const spread = new Float64Array(channels)
+  const square = new Float64Array(channels)
+  let count = 0
+  for (const [batch, value] of float.entries()) {
+    const other = changed[batch]
+    if (!(value.data instanceof Float32Array) || !(other?.data instanceof Float32Array)) return undefined
+    const [a, b] = [value.data, other.data]
+    const { samples, inner, outer } = layoutOf(value, place)
+    const each = inner * outer
+    let at = 0
+    for (let sample = 0; sample < samples; sample++) {
+      const own = new Float64Array(channels)
+      for (let row = 0; row < outer; row++)
+        for (let c = 0; c < channels; c++) {
+          let difference = 0
+          let energy = 0
+          for (let i = 0; i < inner; i++, at++) {
+            const x = a[at]!
+            difference += b[at]! - x
+            energy += x * x
+          }
+          own[c]! += difference
+          square[c]! += energy / each
+        }
+      for (let c = 0; c < channels; c++) {
+        const mean = own[c]! / each
+        sum[c]! += mean
+        spread[c]! += mean * mean
+      }
+      count++
+    }
+  }
+  const error = sum.map((x) => x / count)
+  return {
+    error,
+    standardError: spread.map((x, c) => Math.sqrt(Math.max(0, x / count - error[c]! ** 2) / Math.max(1, count - 1))),
+    square: square.map((x) => x / count),
+    samples: count,
+  }
+}
+
+/** √(Σ error² / Σ square): the share of the output that is a shift (arXiv 1906.03193). */
+export function shiftRatio({ error, square }: Pick<MeanShift, 'error' | 'square'>): number {
+  const energy = square.reduce((a, b) => a + b, 0)
+  return energy > 0 ? Math.sqrt(error.reduce((a, b) => a + b * b, 0) / energy) : 0
+}
+
+/** Adds a number to each channel; a fresh value. */
+export function shifted(value: TensorValue, shift: Float64Array, place: ChannelPlace): TensorValue {
+  if (!(value.data instanceof Float32Array)) return value
+  const { samples, channels, inner, outer } = layoutOf(value, place)
+  const data = value.data.slice()
+  let at = 0
+  for (let row = 0; row < samples * outer; row++)
+    for (let c = 0; c < channels; c++) {
+      const by = shift[c]!
+      for (let i = 0; i < inner; i++, at++) data[at]! += by
+    }
+  return { dtype: 'float32', dims: value.dims, data }
+}
+
+/** Σ (b + shift − a)² over all batches. */
+export function squaredError(
+  float: readonly TensorValue[],
+  changed: readonly TensorValue[],
+  shift: Float64Array,
+  place: ChannelPlace,
+): number {
+  let sum = 0
+  for (const [batch, value] of float.entries()) {
+    const other = changed[batch]
+    if (!(value.data instanceof Float32Array) || !(other?.data instanceof Float32Array)) continue
+    const [a, b] = [value.data, other.data]
+    const { samples, channels, inner, outer } = layoutOf(value, place)
+    let at = 0
+    for (let row = 0; row < samples * outer; row++)
+      for (let c = 0; c < channels; c++) {
+        const by = shift[c]!
+        for (let i = 0; i < inner; i++, at++) {
+          const e = b[at]! + by - a[at]!
+          sum += e * e
+        }
+      }
+  }
+  return sum
+}

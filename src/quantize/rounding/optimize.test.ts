@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { gram, type Matrix, matrix, plainProducts, randomStream } from '../../math/index.ts'
+import { errorOf, optimizeRounding, plainCodes } from './optimize.ts'
+import { refitWeights } from './refit.ts'
+import { scaleGridFor, searchScales } from './scale-search.ts'
+
+const random = randomStream(3, 'rounding')
+const normal = (rows: number, columns: number) =>
+  matrix(
+    rows,
+    columns,
+    Float64Array.from({ length: rows * columns }, () => random.normal()),
+  )
+
+/** Correlated inputs: what second-order rounding lives on. */
+function hessianOf(columns: number): Matrix {
+  const x = normal(400, columns)
+  for (let row = 0; row < 400; row++)
+    for (let c = 1; c < columns; c++) x.data[row * columns + c]! += 0.9 * x.data[row * columns + c - 1]!
+  const h = gram(x)
+  return { ...h, data: h.data.map((value) => value / 400) }
+}
+
+describe('second-order rounding', () => {
+  const weights = normal(4, 12)
+  const hessian = hessianOf(12)
+  const scales = new Float64Array(4).fill(0.5)
+  const total = (codes: Float64Array) =>
+    [0, 1, 2, 3].reduce(
+      (sum, row) =>
+        sum +
+        errorOf(
+          weights.data.subarray(row * 12, row * 12 + 12),
+          codes.subarray(row * 12, row * 12 + 12),
+          scales[row]!,
+          hessian,
+        ),
+      0,
+    )
+
+  it('gives a lower output error than the nearest codes, within the range of codes', () => {
+    const problem = { weights, hessian, scales, low: -3, high: 3 }
+    const codes = optimizeRounding(problem)
+    assert.ok(total(codes) < 0.7 * total(plainCodes(weights, scales, -3, 3)))
+    for (const code of codes) assert.ok(Number.isInteger(code) && code >= -3 && code <= 3)
+  })
+
+  it('finds the best of all codes where those can be tried', () => {
+    const small = { weights: matrix(1, 3, Float64Array.of(0.3, -0.7, 0.55)), hessian: hessianOf(3) }
+    const problem = { ...small, scales: Float64Array.of(0.5), low: -2, high: 2 }
+    const codes = optimizeRounding(problem)
+    let best = Number.POSITIVE_INFINITY
+    for (let a = -2; a <= 2; a++)
+      for (let b = -2; b <= 2; b++)
+        for (let c = -2; c <= 2; c++)
+          best = Math.min(best, errorOf(small.weights.data, Float64Array.of(a, b, c), 0.5, small.hessian))
+    assert.ok(errorOf(small.weights.data, codes, 0.5, small.hessian) <= best * 1.2 + 1e-9)
+  })
+
+  it('holds with inputs that are always 0', () => {
+    const dead = { ...hessian, data: hessian.data.map((x, i) => (i % 12 === 5 || Math.floor(i / 12) === 5 ? 0 : x)) }
+    const codes = optimizeRounding({ weights, hessian: dead, scales, low: -7, high: 7 })
+    assert.ok(codes.every(Number.isFinite))
+  })
+
+  it('searches scales that lower the output error of plain rounding', async () => {
+    const codes = { low: -7, high: 7 }
+    const minmax = Float64Array.from(
+      { length: 4 },
+      (_, row) => Math.max(...weights.data.subarray(row * 12, row * 12 + 12).map(Math.abs)) / 7,
+    )
+    const found = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), false)
+    const cost = (list: Float64Array) =>
+      [0, 1, 2, 3].reduce((sum, row) => {
+        const plain = plainCodes(weights, list, -7, 7)
+        const part = (a: Float64Array) => a.subarray(row * 12, row * 12 + 12)
+        return sum + errorOf(part(weights.data), part(plain), list[row]!, hessian)
+      }, 0)
+    assert.ok(cost(found) < cost(minmax))
+    const shared = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), true)
+    assert.equal(new Set(Array.from(shared, (s, row) => (s / minmax[row]!).toFixed(9))).size, 1)
+  })
+
+  it('refits weights to the float output', async () => {
+    const truth = normal(4, 12)
+    const cross = matrix(4, 12)
+    for (let o = 0; o < 4; o++)
+      for (let i = 0; i < 12; i++)
+        for (let k = 0; k < 12; k++) cross.data[o * 12 + i]! += truth.data[o * 12 + k]! * hessian.data[k * 12 + i]!
+    const fitted = await refitWeights(plainProducts, weights, hessian, cross)
+    const off = (a: Matrix) => a.data.reduce((sum, x, i) => sum + (x - truth.data[i]!) ** 2, 0)
+    assert.ok(off(fitted) < 0.01 * off(weights))
+  })
+})

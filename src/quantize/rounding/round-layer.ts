@@ -1,0 +1,188 @@
+// Second-order rounding of one layer on its way through the walk: moments of what it reads, scales, codes.
+import type { TensorValue } from '../../base/index.ts'
+import {
+  choosePositions,
+  gatherOutputs,
+  gatherPatches,
+  geometryOf,
+  type LayerGeometry,
+  Moments,
+  patchSize,
+  positionsOf,
+  type StopView,
+} from '../../calibrate/index.ts'
+import { type Products, type QuantParams, type Random, roundToEven } from '../../math/index.ts'
+import { type Layer, Tensor } from '../../onnx/index.ts'
+import { type LayerSlots, withTensors } from '../correct/slots.ts'
+import { LARGEST_BIAS_CODE } from '../plan.ts'
+import { optimizeRounding } from './optimize.ts'
+import { refitWeights } from './refit.ts'
+import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
+
+export interface RoundOptions {
+  readonly products: Products
+  readonly random: Random
+  /** Bits of the layer's codes. */
+  readonly bits: number
+  /** Changes the weights before rounding, to make up for the noise in front of the layer. */
+  readonly refit: boolean
+  /** Scale of the layer's input grid; absent when the bias is float. */
+  readonly inputScale?: number
+  /** Batches that take part. */
+  readonly used: (batch: number) => boolean
+}
+
+/** Sampled positions of a layer, over all samples. */
+const POSITIONS = 16384
+/** A kernel of one channel has few unknowns. */
+const POSITIONS_DEPTHWISE = 4096
+/** Wider patches would take minutes: their layers keep plain rounding. */
+const WIDEST = 2304
+
+/**
+ * Rounds the weights of a layer anew, before its output is computed. Codes, scales and the bias on its new grid are changed in
+ * the model of the walk.
+ * @returns the layer's new weight grid, or why it was left
+ */
+export async function roundLayerAt(
+  view: StopView,
+  layer: Layer,
+  slots: LayerSlots,
+  params: QuantParams,
+  options: RoundOptions,
+): Promise<QuantParams | string> {
+  const geometry = geometryOf(layer)
+  if (typeof geometry === 'string') return geometry
+  if (patchSize(geometry) > WIDEST) return `its patches have ${patchSize(geometry)} numbers`
+  const groups = await gatherGroups(view, layer, slots, geometry, options)
+  if (groups.length === 0) return 'it was not observed'
+  const high = 2 ** (options.bits - 1) - 1
+  const codes = { low: -high, high }
+  const rows = geometry.groups * geometry.outputsPerGroup
+  const shared = params.scale.length === 1
+  const minmax = minmaxScales(groups, params, rows, high)
+  const found = await searchScales(options.products, groups, minmax, codes, scaleGridFor(options.bits), shared)
+  const scales = withRoomForBias(found, layer, options.inputScale, shared)
+  const tensor = new Int8Array(layer.weight.size)
+  let first = 0
+  for (const { weights, hessian } of groups) {
+    const own = scales.subarray(first, first + weights.rows)
+    write(tensor, layer, first, optimizeRounding({ weights, hessian, scales: own, ...codes }), weights.columns)
+    first += weights.rows
+    // Long sums run on this thread: let it see to other things between groups.
+    if (groups.length === 1 || first % 64 === 0) await new Promise((resolve) => setTimeout(resolve))
+  }
+  const scale = shared ? Float32Array.of(scales[0]!) : Float32Array.from(scales)
+  const changed = new Map([
+    [slots.codes, Tensor.from('int8', layer.weight.shape, tensor)],
+    [slots.scale, Tensor.from('float32', shared ? [] : [rows], scale)],
+    ...biasOnGrid(layer, slots, scale, options.inputScale),
+  ])
+  view.change(withTensors(view.model, changed))
+  return { ...params, scale }
+}
+
+async function gatherGroups(
+  view: StopView,
+  layer: Layer,
+  slots: LayerSlots,
+  geometry: LayerGeometry,
+  options: RoundOptions,
+): Promise<RoundingGroup[]> {
+  const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
+  const inputs = used(await view.changed(slots.input))
+  const outputs = used(await view.float(view.value))
+  if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
+  const samples = outputs.reduce((sum, { dims }) => sum + (dims[0] ?? 1), 0)
+  const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
+  const positions = outputs.map(({ dims }) =>
+    choosePositions(dims[0] ?? 1, positionsOf(geometry, dims), perSample, options.random),
+  )
+  const groups: RoundingGroup[] = []
+  for (let group = 0; group < geometry.groups; group++) {
+    const moments = new Moments(patchSize(geometry), options.refit ? geometry.outputsPerGroup : 0)
+    for (const [batch, input] of inputs.entries()) {
+      const output = outputs[batch]!
+      const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
+      const y = options.refit ? gatherOutputs(geometry, output, positions[batch]!, group) : undefined
+      await moments.add(options.products, x, y)
+    }
+    const weights = weightRows(layer, geometry, group)
+    const hessian = moments.covariance
+    groups.push({
+      weights: options.refit
+        ? await refitWeights(options.products, weights, hessian, moments.crossCovariance)
+        : weights,
+      hessian,
+    })
+  }
+  return groups
+}
+
+const isFloat = (value: TensorValue) => value.data instanceof Float32Array
+
+/** Weights of a group, [outputs, inputs·positions]. */
+function weightRows(layer: Layer, { outputsPerGroup }: LayerGeometry, group: number): RoundingGroup['weights'] {
+  const { view } = layer
+  if (!view) throw new Error(`layer ${layer.name} has no weight view`)
+  const values = layer.weight.floats()
+  const columns = view.inputsPerGroup * view.positions
+  const data = new Float64Array(outputsPerGroup * columns)
+  let at = 0
+  for (let o = group * outputsPerGroup; o < (group + 1) * outputsPerGroup; o++)
+    for (let i = 0; i < view.inputsPerGroup; i++)
+      for (let u = 0; u < view.positions; u++, at++)
+        data[at] = values[view.offset(o) + i * view.inputStride + u * view.positionStride]!
+  return { rows: outputsPerGroup, columns, data }
+}
+
+function write(tensor: Int8Array, { view }: Layer, first: number, codes: Float64Array, columns: number): void {
+  if (!view) return
+  for (let row = 0; row < codes.length / columns; row++)
+    for (let i = 0, at = row * columns; i < view.inputsPerGroup; i++)
+      for (let u = 0; u < view.positions; u++, at++)
+        tensor[view.offset(first + row) + i * view.inputStride + u * view.positionStride] = codes[at]!
+}
+
+/** The scales that cover every weight: the largest of each row, or of the layer. Empty rows keep the plan's. */
+function minmaxScales(groups: readonly RoundingGroup[], params: QuantParams, rows: number, high: number): Float64Array {
+  const largest = new Float64Array(rows)
+  let row = 0
+  for (const { weights } of groups)
+    for (let r = 0; r < weights.rows; r++, row++)
+      for (let c = 0; c < weights.columns; c++)
+        largest[row] = Math.max(largest[row]!, Math.abs(weights.data[r * weights.columns + c]!))
+  if (params.scale.length === 1)
+    return new Float64Array(rows).fill(largest.reduce((a, b) => Math.max(a, b), 0) / high || 1)
+  return largest.map((top, o) => (top > 0 ? top / high : params.scale[o]!))
+}
+
+/** float32 scales, raised where the bias would not fit int32. */
+function withRoomForBias(
+  scales: Float64Array,
+  layer: Layer,
+  inputScale: number | undefined,
+  shared: boolean,
+): Float64Array {
+  const bias = inputScale === undefined ? undefined : layer.bias?.floats()
+  const needed = (row: number) => (bias ? Math.abs(bias[row] ?? 0) / ((inputScale ?? 1) * LARGEST_BIAS_CODE) : 0)
+  const fitted = scales.map((scale, row) => Math.fround(Math.max(scale, needed(row), 2 ** -126)))
+  return shared ? fitted.fill(fitted.reduce((a, b) => Math.max(a, b), 0)) : fitted
+}
+
+/** The float bias on the grid input scale × weight scale. */
+function biasOnGrid(
+  layer: Layer,
+  { bias }: LayerSlots,
+  weightScale: Float32Array,
+  inputScale: number | undefined,
+): [string, Tensor][] {
+  const values = layer.bias?.floats()
+  if (!bias || 'float' in bias || !values || inputScale === undefined) return []
+  const scale = weightScale.map((s) => Math.fround(s * inputScale))
+  const codes = Int32Array.from(values, (x, o) => roundToEven(x / scale[scale.length === 1 ? 0 : o]!))
+  return [
+    [bias.codes, Tensor.from('int32', [codes.length], codes)],
+    [bias.scale, Tensor.from('float32', scale.length === 1 ? [] : [scale.length], scale)],
+  ]
+}
