@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
 import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
+import type { ReportOptions } from './report.ts'
 import type { RecipeFlags } from './session.ts'
 
 type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly printRecipe?: boolean }
@@ -15,6 +16,7 @@ export function addCommands(program: Command): void {
   addEvaluate(program)
   addCompare(program)
   addRun(program)
+  addReport(program)
 }
 
 function addInspect(program: Command): void {
@@ -133,6 +135,20 @@ function addRun(program: Command): void {
     ])
     await runRecipe(parseRecipe(await readRecipe(path), path), options)
   })
+}
+
+function addReport(program: Command): void {
+  program
+    .command('report')
+    .description('render a finished run again: a summary, or a page with -o')
+    .argument('<run>', 'a run folder, or its report.json')
+    .option('-o, --output <file>', 'write a page: .html or .md')
+    .option('--json', 'print one JSON object')
+    .addOption(new Option('--debug', 'show the stack of an error'))
+    .action(async (run: string, options: ReportOptions) => {
+      const { reportCommand } = await import('./report.ts')
+      await reportCommand(run, options)
+    })
 }
 
 async function start(fixed: Readonly<Record<string, unknown>>, options: Options): Promise<void> {

@@ -2,10 +2,18 @@
 
 import { basename } from 'node:path'
 import { wilsonInterval } from '../math/index.ts'
-import { channelRanges, layersOf, macsOf, nodeName, rangeSpread } from '../onnx/index.ts'
-import type { ActivationRow, LayerRow, Report, StepRow, VariantRow } from '../report/index.ts'
+import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
+import {
+  type ActivationRow,
+  type LayerRow,
+  type Report,
+  type StepRow,
+  spreadOf,
+  type VariantRow,
+} from '../report/index.ts'
 import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
+import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeRun } from './quantize.node.ts'
 import { jsonDb, mainSqnr, makeVerdict } from './verdict.ts'
@@ -49,6 +57,14 @@ export function quantizeJson(run: QuantizeRun): Record<string, unknown> {
         : { sqnrDb: jsonDb(step.sqnrDb), ...(step.sqnrDb === null ? { exact: true } : {}) }),
       ...(step.changes.length > 0 ? { changes: step.changes.length } : {}),
     })),
+    ...(run.ladder
+      ? {
+          ladder: run.ladder.map((rung) => ({
+            ...rung,
+            ...(rung.sqnrDb === undefined ? {} : { sqnrDb: jsonDb(rung.sqnrDb) }),
+          })),
+        }
+      : {}),
     samples: run.samples,
     notes: run.notes,
   }
@@ -65,6 +81,7 @@ function stepsOf(run: QuantizeRun): StepRow[] {
         ? { skipped: [...(rewrite.refused ? [`taken back: ${rewrite.refused}`] : []), ...rewrite.skipped] }
         : {}),
       ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
+      ...run.proofs?.get(rewrite.name),
     }),
   )
   const sqnr = mainSqnr(run.comparison)
@@ -102,6 +119,7 @@ export function quantizeReport(run: QuantizeRun, runtime: Runtime): Report {
       { label: 'result', value: run.output },
     ],
     variants: variantsOf(run),
+    ...(run.ladder ? { ladder: run.ladder } : {}),
     outputs: comparison?.sqnrDb ?? {},
     steps: stepsOf(run),
     layers: layerRows(run),
@@ -157,17 +175,17 @@ function variantsOf(run: QuantizeRun): VariantRow[] {
   ]
 }
 
-/** Channels of a layer that the report shows one by one; above, neighbours share a row. */
-const CHANNEL_ROWS = 512
-
 function layerRows(run: QuantizeRun): LayerRow[] {
   const kernels = new Map(run.kernels.map((kernel) => [kernel.name, kernel]))
   const sqnr = new Map(run.layerSqnr.map((layer) => [layer.name, layer.sqnrDb]))
+  const naive = new Map(run.naiveLayerSqnr?.map((layer) => [layer.name, layer.sqnrDb]))
+  const originals = new Map(run.originalFolded ? layersOf(run.originalFolded).map((layer) => [layer.name, layer]) : [])
   const reasons = new Map(run.float.map(({ name, reason }) => [name, reason]))
   return layersOf(run.floatModel).map((layer): LayerRow => {
     const kernel = kernels.get(layer.name)
     const macs = macsOf(layer, run.shapes)
-    const ranges = channelRanges(layer)
+    const naiveDb = naive.get(nodeName(layer.node))
+    const shift = run.meanShift?.get(layer.name)
     const weight = run.plan?.weights.get(layer.node)
     const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
     const db = sqnr.get(nodeName(layer.node))
@@ -197,33 +215,27 @@ function layerRows(run: QuantizeRun): LayerRow[] {
             ),
           }
         : {}),
-      ...(ranges ? { rangeSpread: rangeSpread(ranges), channels: bucketed(ranges) } : {}),
+      ...(naiveDb === undefined ? {} : { naiveSqnrDb: naiveDb }),
+      ...channelFields(layer, originals.get(layer.name)),
+      ...(shift ? { meanShift: shift } : {}),
     }
   })
 }
 
-function bucketed({
-  min,
-  mean,
-  max,
-}: {
-  min: Float64Array
-  mean: Float64Array
-  max: Float64Array
-}): NonNullable<LayerRow['channels']> {
-  const size = Math.max(1, Math.ceil(min.length / CHANNEL_ROWS))
-  const rows = Array.from(
-    { length: Math.ceil(min.length / size) },
-    (_, row) => [row * size, Math.min((row + 1) * size, min.length)] as const,
-  )
-  const each = (pick: (from: number, to: number) => number) =>
-    rows.map(([from, to]) => Number(pick(from, to).toPrecision(5)))
-  return {
-    min: each((from, to) => Math.min(...min.subarray(from, to))),
-    mean: each((from, to) => mean.subarray(from, to).reduce((a, b) => a + b, 0) / (to - from)),
-    max: each((from, to) => Math.max(...max.subarray(from, to))),
-    bucketed: size,
-  }
+/** The channels of a layer; before and after when equalisation changed its weight. */
+function channelFields(layer: Layer, original: Layer | undefined): Partial<LayerRow> {
+  const now = channelRows(layer)
+  if (now === undefined) return {}
+  const rangeSpread = spreadOf(now.ranges)
+  const before = original === undefined || sameWeight(original, layer) ? undefined : channelRows(original)
+  if (before === undefined) return { rangeSpread, ...now }
+  return { rangeSpread, ...before, channelsAfter: now.channels, rangesAfter: now.ranges }
+}
+
+function sameWeight({ weight: a }: Layer, { weight: b }: Layer): boolean {
+  if (a === b) return true
+  const [left, right] = [a.floats(), b.floats()]
+  return left.length === right.length && left.every((value, index) => value === right[index])
 }
 
 function activationRows(run: QuantizeRun): ActivationRow[] {

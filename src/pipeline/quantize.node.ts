@@ -20,6 +20,7 @@ import {
   tensorsToObserve,
   weightGrid,
 } from '../quantize/index.ts'
+import type { RungRow } from '../report/index.ts'
 import { type AppliedRewrite, applyRewrites, liftOpsetTo, passes } from '../rewrite/index.ts'
 import { optimizedGraph } from '../runtime/index.node.ts'
 import { type Latency, measureLatency, type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
@@ -46,6 +47,16 @@ export interface QuantizeRun {
   /** The float model that the layers of the report describe. */
   readonly floatModel: Model
   readonly shapes: Shapes
+  /** What was tried, in order, from the naive quantisation up. */
+  readonly ladder?: readonly RungRow[]
+  /** The folded float model before equalisation, when equalisation changed it. */
+  readonly originalFolded?: Model
+  /** Layer name → mean shift of its output before and after bias correction: sqrt(Σ E[error]² ÷ Σ E[output]²). */
+  readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
+  /** Per-layer SQNR of the naive quantisation, by the same names as `layerSqnr`. */
+  readonly naiveLayerSqnr?: readonly LayerSqnr[]
+  /** Rewrite name → the bound it must keep and what random inputs gave, in dB (null: an exact match). */
+  readonly proofs?: ReadonlyMap<string, { readonly boundDb: number; readonly randomSqnrDb?: number | null }>
 }
 
 /** Samples that are scored at most. */

@@ -8,7 +8,7 @@ import { pageStyle } from './html/style.ts'
 import { renderHtml } from './html.ts'
 import { readReport, renderJson } from './json.ts'
 import type { Report } from './report.ts'
-import { deadReport, emptyReport, largeReport, usualReport } from './sample-reports.ts'
+import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from './sample-reports.ts'
 
 /** A report in which every text is an attack. */
 function hostile(report: Report): Report {
@@ -19,6 +19,7 @@ function hostile(report: Report): Report {
     title: attack(report.title),
     command: attack(report.command),
     verdict: { ...report.verdict, headline: attack('h'), advice: [attack('a')] },
+    ladder: (report.ladder ?? []).map((rung) => ({ ...rung, name: attack(rung.name), reason: attack('r') })),
     facts: [{ label: attack('l'), value: attack('v') }],
     variants: report.variants.map((row) => ({ ...row, name: attack(row.name) })),
     outputs: { [attack('o')]: 3 },
@@ -45,6 +46,11 @@ function hostile(report: Report): Report {
 }
 
 const visible = (html: string): string => html.replace(/<(style|script)>.*?<\/\1>/gs, '')
+
+/** Fails without printing the page. */
+function assertPresent(html: string, pattern: RegExp): void {
+  assert.ok(pattern.test(html), `${pattern} is nowhere in the page`)
+}
 
 /** Says only what was found, not the whole page. */
 function assertAbsent(text: string, pattern: RegExp): void {
@@ -87,13 +93,15 @@ describe('html report', () => {
     assert.match(contentPolicy, /^default-src 'none'; /)
   })
 
-  it('stays below 300 KB for 100 layers', () => {
-    const bytes = new TextEncoder().encode(renderHtml(largeReport(100))).length
-    assert.ok(bytes < 300_000, `${bytes} bytes`)
+  it('stays below 1.2 MB for 100 layers of 1,024 channels, every one with its pictures before and after', () => {
+    const html = renderHtml(largeReport(100))
+    const bytes = new TextEncoder().encode(html).length
+    assert.ok(bytes < 1_200_000, `${bytes} bytes`)
+    assert.equal(new Set(html.match(/aria-label="Weight ranges of [^:]*/g)).size, 100)
   })
 
   it('is the same for the same report, also after a round trip through JSON', () => {
-    for (const report of [usualReport, deadReport, largeReport(20)]) {
+    for (const report of [usualReport, deadReport, ladderReport, largeReport(20)]) {
       assert.equal(renderHtml(readReport(renderJson(report))), renderHtml(report))
     }
   })
@@ -131,6 +139,38 @@ describe('html report', () => {
     const all = ['measured', 'depth', 'layers', 'weights', 'activations', 'steps', 'notes', 'repeat']
     assert.deepEqual(sections(usualReport), all)
     assert.deepEqual(sections(emptyReport), ['repeat'])
+    assert.deepEqual(sections(ladderReport), ['measured', 'ladder', ...all.slice(1)])
+  })
+
+  it('shows the ladder with every figure, and why a rung was dropped', () => {
+    const html = visible(renderHtml(ladderReport))
+    const row = /<tr class="rung dropped">(.*?)<\/tr>/.exec(html)?.[1] ?? ''
+    assert.match(row, /absorbed <span class="tag no">✕ not kept.*15\.4 dB.*82\.0 %.*0\.09.*SQNR fell by 1\.2 dB/)
+    assert.equal(html.match(/<tr class="rung( dropped)?">/g)?.length, 5)
+  })
+
+  it('shows weights before and after: outliers, dead channels, five numbers', () => {
+    const html = visible(renderHtml(ladderReport))
+    assertPresent(html, /8 channels, −2\.2 … 2\.14, widest channel \d\.\d× the median, was 3\d×, 1 stand out, dead: 5/)
+    assertPresent(html, /1,024 channels/)
+    assertPresent(html, /<td>before<\/td>.*<td>after<\/td>/)
+    assertPresent(html, /<title>channel 3: 1\.9× the median<\/title>/)
+  })
+
+  it('proves each rewrite: bound, on samples, on random inputs', () => {
+    const html = visible(renderHtml(ladderReport))
+    const rows = [
+      ...(/Proof that the function is kept(.*?)<\/table>/.exec(html)?.[1] ?? '').matchAll(/<tr><td>(.*?)<\/tr>/g),
+    ]
+    assert.match(rows[0]?.[1] ?? '', /^fold-batch-norm.*exact.*80\.0 dB.*131\.2 dB.*>exact<.*✓ kept/)
+    assert.match(rows[1]?.[1] ?? '', /^equalize.*bounded.*38\.0 dB.*44\.0 dB.*31\.5 dB.*✕ taken back/)
+  })
+
+  it('draws the naive model along the depth, and the mean shift before and after', () => {
+    const html = visible(renderHtml(ladderReport))
+    assertPresent(html, />naive<\/text>/)
+    assertPresent(html, /The shift became smaller in 5 of 5 layers/)
+    assertAbsent(visible(renderHtml(usualReport)), /naive|Mean shift/)
   })
 
   it('links only to places that exist', () => {

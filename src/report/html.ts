@@ -2,11 +2,13 @@
 import { formatDate } from './format.ts'
 import { activationSection } from './html/activations.ts'
 import { depthFigure } from './html/depth.ts'
+import { ladderSection } from './html/ladder.ts'
 import { layerSection } from './html/layers.ts'
 import { placementFigure } from './html/placement.ts'
 import { contentPolicy } from './html/policy.ts'
 import { notesSection, repeatSection } from './html/repeat.ts'
 import { pageScript } from './html/script.ts'
+import { shiftFigure } from './html/shift.ts'
 import { stepSection } from './html/steps.ts'
 import { pageStyle } from './html/style.ts'
 import { variantSection } from './html/variants.ts'
@@ -27,7 +29,12 @@ export function renderHtml(given: Report): string {
   const report = measuredOnly(given)
   const sections: readonly Section[] = [
     { id: 'measured', title: 'What was measured', content: variantSection(report) },
-    { id: 'depth', title: 'Layer by layer', content: together(depthFigure(report), placementFigure(report)) },
+    { id: 'ladder', title: 'The ladder: what was tried', content: ladderSection(report) },
+    {
+      id: 'depth',
+      title: 'Layer by layer',
+      content: together(depthFigure(report), shiftFigure(report), placementFigure(report)),
+    },
     { id: 'layers', title: 'All layers', content: layerSection(report) },
     { id: 'weights', title: 'Weight ranges', content: weightSection(report) },
     { id: 'activations', title: 'Activation ranges', content: activationSection(report) },

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertGolden } from './golden-file.node.ts'
 import { renderMarkdown } from './markdown.ts'
-import { deadReport, emptyReport, usualReport } from './sample-reports.ts'
+import { deadReport, emptyReport, ladderReport, usualReport } from './sample-reports.ts'
 
 describe('markdown', () => {
   it('tells a usual run', () => assertGolden('usual.report.md', renderMarkdown(usualReport)))
 
   it('tells a dead run', () => assertGolden('dead.report.md', renderMarkdown(deadReport)))
+
+  it('tells a run with a ladder', () => assertGolden('ladder.report.md', renderMarkdown(ladderReport)))
 
   it('leaves out sections and columns without content', () => {
     const text = renderMarkdown(emptyReport)

@@ -9,6 +9,7 @@ import {
   formatFactor,
   formatMetric,
   formatMs,
+  formatNumber,
   formatPercent,
   formatPlural,
   formatSeconds,
@@ -16,7 +17,8 @@ import {
   plainText,
 } from './format.ts'
 import { measuredOnly } from './measured-only.ts'
-import type { LayerRow, Report, StepRow, VariantRow } from './report.ts'
+import { spreadOf } from './range-summary.ts'
+import type { LayerRow, Report, RungRow, StepRow, VariantRow } from './report.ts'
 
 /** Renders a report as GitHub-flavoured Markdown, with a newline at the end. */
 export function renderMarkdown(given: Report): string {
@@ -33,8 +35,15 @@ export function renderMarkdown(given: Report): string {
     section('Advice', list(verdict.advice)),
     section('At a glance', list(report.facts.map((fact) => `${fact.label}: ${fact.value}`))),
     section('Measured', variantTable(report.variants)),
+    section('Ladder', ladderTable(report.ladder ?? [])),
     section('Weak spots', weakSpots(report)),
-    section('Steps', table(['Step', 'Kind', 'Result', 'SQNR', 'Time', 'Changes'], report.steps.map(stepCells))),
+    section(
+      'Steps',
+      table(
+        ['Step', 'Kind', 'Result', 'Must keep', 'SQNR', 'On random inputs', 'Time', 'Changes'],
+        report.steps.map(stepCells),
+      ),
+    ),
     section('Layers', layerTable(report.layers)),
     section('Notes', list(report.notes)),
     section('Files', list((report.files ?? []).map((file) => `${file.label}: ${file.path}`))),
@@ -72,6 +81,23 @@ function variantTable(variants: readonly VariantRow[]): string {
   )
 }
 
+function ladderTable(ladder: readonly RungRow[]): string {
+  const metric = ladder.find((rung) => rung.metric !== undefined)?.metric
+  return table(
+    ['Rung', 'Result', 'SQNR', 'Agreement', 'KL', words(metric?.name ?? 'Metric'), 'Time', 'Why'],
+    ladder.map((rung) => [
+      rung.kept ? `**${words(rung.name)}**` : words(rung.name),
+      rung.kept ? 'kept' : 'not kept',
+      formatDb(rung.sqnrDb),
+      rung.agreement === undefined ? notMeasured : formatPercent(rung.agreement),
+      rung.kl === undefined ? notMeasured : formatNumber(rung.kl),
+      rung.metric === undefined ? notMeasured : formatMetric(rung.metric),
+      rung.seconds === undefined ? notMeasured : formatSeconds(rung.seconds),
+      words(rung.reason ?? notMeasured),
+    ]),
+  )
+}
+
 function weakSpots(report: Report): string {
   const placement = placementOf(report.layers)
   const lines = worstLayers(report.layers, 5).map((layer) => `${code(layer.name)}: ${formatDb(layer.sqnrDb)}`)
@@ -92,7 +118,9 @@ function stepCells(step: StepRow): string[] {
     words(step.name),
     step.kind,
     step.kept ? 'kept' : step.changes.length === 0 ? 'nothing changed' : 'not kept',
+    formatDb(step.boundDb),
     formatDb(step.sqnrDb),
+    formatDb(step.randomSqnrDb),
     step.seconds === undefined ? notMeasured : formatSeconds(step.seconds),
     step.changes.length === 1 ? words(step.changes[0] ?? '') : formatPlural(step.changes.length, 'change'),
   ]
@@ -100,17 +128,37 @@ function stepCells(step: StepRow): string[] {
 
 function layerTable(layers: readonly LayerRow[]): string {
   return table(
-    ['Layer', 'Op', 'SQNR', 'Runs as', 'Weights', 'Output', 'MACs', 'Parameters', 'Spread'],
+    [
+      'Layer',
+      'Op',
+      'SQNR',
+      'Naive',
+      'Runs as',
+      'Weights',
+      'Output',
+      'MACs',
+      'Parameters',
+      'Spread',
+      'Was',
+      'Mean shift',
+    ],
     layers.map((layer) => [
       code(layer.name),
       words(layer.op),
       formatDb(layer.sqnrDb),
+      formatDb(layer.naiveSqnrDb),
       words(layer.integer === undefined ? notMeasured : (layer.kernel ?? (layer.integer ? 'integer' : 'float'))),
       words(layer.weightGrid ?? notMeasured),
       words(layer.outputGrid ?? notMeasured),
       layer.macs === undefined ? notMeasured : formatCount(layer.macs),
       formatCount(layer.parameters),
       layer.rangeSpread === undefined ? notMeasured : formatFactor(layer.rangeSpread),
+      layer.channelsAfter === undefined || layer.ranges === undefined
+        ? notMeasured
+        : formatFactor(spreadOf(layer.ranges)),
+      layer.meanShift === undefined
+        ? notMeasured
+        : `${formatPercent(layer.meanShift.before)} → ${formatPercent(layer.meanShift.after)}`,
     ]),
   )
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { InputError } from '../base/index.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { LayerRow, Report, VariantRow } from './report.ts'
-import { deadReport, emptyReport, largeReport, usualReport } from './sample-reports.ts'
+import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from './sample-reports.ts'
 
 const withVariant = (row: Omit<VariantRow, 'name'>): VariantRow | undefined =>
   measuredOnly({ ...emptyReport, variants: [{ name: 'v', ...row }] }).variants[0]
@@ -13,7 +13,8 @@ const withLayer = (row: Partial<LayerRow>): LayerRow | undefined =>
 
 describe('measured only', () => {
   it('leaves a report of finite numbers as it is', () => {
-    for (const report of [usualReport, emptyReport, largeReport(2)]) assert.deepEqual(measuredOnly(report), report)
+    for (const report of [usualReport, emptyReport, ladderReport, largeReport(2)])
+      assert.deepEqual(measuredOnly(report), report)
   })
 
   it('takes figures that are no numbers for not measured', () => {

@@ -3,10 +3,20 @@ import type { Report } from './report.ts'
 import { checkReport } from './schema.ts'
 
 /** Parts that say nothing when one of their numbers is missing. */
-const indivisible = new Set(['channels', 'difference', 'histogram', 'interval', 'metric'])
+const indivisible = new Set([
+  'channels',
+  'channelsAfter',
+  'difference',
+  'histogram',
+  'interval',
+  'meanShift',
+  'metric',
+  'ranges',
+  'rangesAfter',
+])
 
 /** SQNR is the exception: NaN and minus infinity say that a layer is dead, and every rendering says so too. */
-const decibels = new Set(['outputs', 'sqnrDb'])
+const decibels = new Set(['outputs', 'sqnrDb', 'naiveSqnrDb', 'randomSqnrDb'])
 
 /**
  * The report without figures that are no finite numbers: they become not measured.

@@ -50,6 +50,45 @@ export interface VariantRow {
   readonly totalLayers?: number
 }
 
+/** One attempt of the ladder: the recipe so far with one technique more, measured on samples that calibration did not see. */
+export interface RungRow {
+  /** naive, folded, equalised, corrected, rounded … */
+  readonly name: string
+  readonly kept: boolean
+  /** Why it was kept or not: "+3.1 dB", "the metric fell by more than its error". */
+  readonly reason?: string
+  /** SQNR of the first output in dB; null is an exact match. */
+  readonly sqnrDb?: number | null
+  readonly agreement?: number
+  readonly kl?: number
+  readonly metric?: VariantRow['metric']
+  readonly seconds?: number
+}
+
+/** Per output channel figures of a weight; above 512 channels a row stands for `bucketed` neighbours. */
+export interface ChannelRows {
+  readonly min: readonly number[]
+  readonly mean: readonly number[]
+  readonly max: readonly number[]
+  /** Standard deviation; of a bucket, the largest. */
+  readonly deviation?: readonly number[]
+  readonly bucketed: number
+}
+
+/** How the ranges (max − min) of a layer's output channels compare, counted over all of them. */
+export interface RangeSummary {
+  /** How many channels there are. */
+  readonly channels: number
+  /** Least, first quartile, median, third quartile, greatest range of the channels that are not dead. */
+  readonly fiveNumbers: readonly [number, number, number, number, number]
+  /** Channels above Q3 + 1.5 · (Q3 − Q1), widest first; at most 64 are named. */
+  readonly outliers: readonly number[]
+  readonly outlierCount: number
+  /** Channels below a millionth of the median; at most 64 are named. */
+  readonly dead: readonly number[]
+  readonly deadCount: number
+}
+
 /** One layer (Conv, ConvTranspose, Gemm or MatMul with a constant weight) of the written model. */
 export interface LayerRow {
   readonly name: string
@@ -66,15 +105,18 @@ export interface LayerRow {
   readonly sqnrDb?: number | null
   readonly weightGrid?: string
   readonly outputGrid?: string
-  /** Largest ÷ median range of its output channels. */
+  /** SQNR of the same layer when the model is quantised without any technique, for comparison. */
+  readonly naiveSqnrDb?: number | null
+  /** Largest ÷ median range of its output channels, in the written model. */
   readonly rangeSpread?: number
-  /** Per output channel minimum, mean and maximum of the weight, float; at most 512 rows, more are bucketed. */
-  readonly channels?: {
-    readonly min: readonly number[]
-    readonly mean: readonly number[]
-    readonly max: readonly number[]
-    readonly bucketed: number
-  }
+  /** The weight in float, before equalisation where there was one. */
+  readonly channels?: ChannelRows
+  /** The same after equalisation; absent when the weight is as it was. */
+  readonly channelsAfter?: ChannelRows
+  readonly ranges?: RangeSummary
+  readonly rangesAfter?: RangeSummary
+  /** Mean shift of the output, sqrt(Σ E[error]² ÷ Σ E[output]²) over channels, before and after bias correction. */
+  readonly meanShift?: { readonly before: number; readonly after: number }
 }
 
 /** An activation with its grid, or the reason it stayed float. */
@@ -103,8 +145,12 @@ export interface StepRow {
   readonly changes: readonly string[]
   /** What was left alone, and why. */
   readonly skipped?: readonly string[]
-  /** SQNR of the model before against after in dB; null is an exact match. */
+  /** SQNR of the model before against after in dB, on samples; null is an exact match. */
   readonly sqnrDb?: number | null
+  /** The same on random inputs. */
+  readonly randomSqnrDb?: number | null
+  /** What a rewrite must keep at least, in dB. */
+  readonly boundDb?: number
   readonly seconds?: number
 }
 
@@ -119,6 +165,8 @@ export interface Report {
   readonly facts: readonly { readonly label: string; readonly value: string }[]
   /** The float original first, then the rungs in order; the one that was written is `kept`. */
   readonly variants: readonly VariantRow[]
+  /** What was tried, in order, from the naive quantisation up. */
+  readonly ladder?: readonly RungRow[]
   /** Output name → SQNR in dB (null: exact match). */
   readonly outputs: Readonly<Record<string, number | null>>
   readonly steps: readonly StepRow[]

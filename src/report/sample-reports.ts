@@ -1,5 +1,6 @@
 // Reports for the tests of this room: small ones written by hand, large ones from a formula. Nothing here ships.
-import type { ActivationRow, LayerRow, Report, VariantRow } from './report.ts'
+import { summarizeRanges } from './range-summary.ts'
+import type { ActivationRow, ChannelRows, LayerRow, RangeSummary, Report, VariantRow } from './report.ts'
 
 const float: VariantRow = {
   name: 'float',
@@ -7,6 +8,11 @@ const float: VariantRow = {
   latencyMs: 1.402,
   latencySpreadMs: 0.031,
   metric: { name: 'top1', value: 0.584, interval: { low: 0.5403, high: 0.6264 }, samples: 500 },
+}
+
+/** Top-1 of 500 samples with its interval. */
+const top1 = (value: number, low: number, high: number): VariantRow['metric'] & object => {
+  return { name: 'top1', value, interval: { low, high }, samples: 500 }
 }
 
 const result: VariantRow = {
@@ -175,6 +181,100 @@ export const deadReport: Report = {
   activations: [],
 }
 
+/** Channel rows from a formula; row 3 is `wide` times as wide as the others, row 5 is dead. */
+function channelsOf(rows: number, wide: number, bucketed = 1): ChannelRows {
+  const size = (row: number): number => (row === 3 ? wide : row === 5 ? 0 : 1 + 0.2 * Math.sin(row))
+  const each = (figure: (size: number, row: number) => number): number[] =>
+    Array.from({ length: rows }, (_, row) => Math.fround(figure(size(row), row)))
+  return {
+    min: each((x) => -x),
+    mean: each((x, row) => 0.1 * x * Math.cos(row)),
+    max: each((x, row) => x * (1 + 0.1 * Math.sin(2 * row))),
+    deviation: each((x) => 0.3 * x),
+    bucketed,
+  }
+}
+
+function rangesOf({ min, max, bucketed }: ChannelRows): RangeSummary {
+  const summary = summarizeRanges(min, max)
+  return { ...summary, channels: summary.channels * bucketed, outliers: summary.outliers.map((row) => row * bucketed) }
+}
+
+function repaired(layer: LayerRow, index: number): LayerRow {
+  const [rows, bucketed] = index === 0 ? [8, 1] : [512, 2]
+  const [channels, channelsAfter] = [channelsOf(rows, 40, bucketed), channelsOf(rows, 2.2, bucketed)]
+  const kept =
+    index < 2 ? { channels, channelsAfter, ranges: rangesOf(channels), rangesAfter: rangesOf(channelsAfter) } : {}
+  return {
+    ...layer,
+    ...kept,
+    naiveSqnrDb: index === 4 ? null : 12 - 3 * index,
+    meanShift: { before: 0.2 - 0.03 * index, after: 0.01 * index },
+  }
+}
+
+/** A run with the whole ladder: equalised, corrected, one rung dropped; layers of 8 and of 1,024 channels before and after. */
+export const ladderReport: Report = {
+  ...usualReport,
+  ladder: [
+    {
+      name: 'naive',
+      kept: true,
+      sqnrDb: -0.3,
+      agreement: 0.001,
+      kl: 4.2,
+      metric: top1(0.001, 0, 0.011),
+      seconds: 1.2,
+    },
+    {
+      name: 'folded',
+      kept: true,
+      reason: '+0.4 dB',
+      sqnrDb: 0.1,
+      agreement: 0.002,
+      kl: 4.1,
+      metric: top1(0.002, 0, 0.013),
+      seconds: 0.4,
+    },
+    {
+      name: 'equalised',
+      kept: true,
+      reason: '+16.5 dB',
+      sqnrDb: 16.6,
+      agreement: 0.84,
+      kl: 0.071,
+      metric: top1(0.561, 0.517, 0.604),
+      seconds: 2.31,
+    },
+    {
+      name: 'absorbed',
+      kept: false,
+      reason: 'SQNR fell by 1.2 dB',
+      sqnrDb: 15.4,
+      agreement: 0.82,
+      kl: 0.09,
+      metric: top1(0.55, 0.506, 0.593),
+      seconds: 0.2,
+    },
+    {
+      name: 'corrected',
+      kept: true,
+      reason: '+4.8 dB',
+      sqnrDb: 21.37,
+      agreement: 0.9321,
+      kl: 0.01234,
+      metric: top1(0.572, 0.528, 0.615),
+      seconds: 3.1,
+    },
+  ],
+  steps: usualReport.steps.map((step) =>
+    step.kind === 'step' || step.changes.length === 0
+      ? step
+      : { ...step, boundDb: step.kind === 'exact' ? 80 : 38, randomSqnrDb: step.kind === 'exact' ? null : 31.5 },
+  ),
+  layers: layers.map(repaired),
+}
+
 /** The least a run can say: nothing was measured. */
 export const emptyReport: Report = {
   version: 1,
@@ -191,6 +291,15 @@ export const emptyReport: Report = {
   notes: [],
   environment: {},
   recipe: null,
+}
+
+const someRanges: RangeSummary = {
+  channels: 1024,
+  fiveNumbers: [1, 1.9, 2, 2.2, 4],
+  outliers: [3, 777, 1001],
+  outlierCount: 3,
+  dead: [],
+  deadCount: 0,
 }
 
 /** A report on a network with `count` layers, everything measured, names as long as exporters make them. */
@@ -218,8 +327,20 @@ export function largeReport(count: number): Report {
           min: rows.map((x) => -1 - x),
           mean: rows.map((x) => x / 10),
           max: rows.map((x) => 1 + x),
+          deviation: rows.map((x) => Math.abs(x)),
           bucketed: 2,
         },
+        channelsAfter: {
+          min: rows.map((x) => -1 - x / 2),
+          mean: rows.map((x) => x / 20),
+          max: rows.map((x) => 1 + x / 2),
+          deviation: rows.map((x) => Math.abs(x / 2)),
+          bucketed: 2,
+        },
+        ranges: { ...someRanges, dead: [1, 2] },
+        rangesAfter: someRanges,
+        meanShift: { before: 0.1 + curve(index, 2) / 20, after: 0.01 },
+        naiveSqnrDb: 20 - 10 * Math.abs(curve(index, 1)),
       }
     }),
     activations: Array.from(

@@ -48,6 +48,32 @@ const variant = z.object({
   totalLayers: number,
 })
 
+const rung = z.object({
+  name: z.string(),
+  kept: z.boolean(),
+  reason: text,
+  sqnrDb: db,
+  agreement: number,
+  kl: number,
+  metric: metric.exactOptional(),
+  seconds: number,
+})
+
+const channels = z
+  .object({ min: numbers, mean: numbers, max: numbers, deviation: numbers.exactOptional(), bucketed: z.number() })
+  .exactOptional()
+
+const ranges = z
+  .object({
+    channels: z.number(),
+    fiveNumbers: z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()]),
+    outliers: numbers,
+    outlierCount: z.number(),
+    dead: numbers,
+    deadCount: z.number(),
+  })
+  .exactOptional()
+
 const layer = z.object({
   name: z.string(),
   op: z.string(),
@@ -59,8 +85,13 @@ const layer = z.object({
   sqnrDb: db,
   weightGrid: text,
   outputGrid: text,
+  naiveSqnrDb: db,
   rangeSpread: number,
-  channels: z.object({ min: numbers, mean: numbers, max: numbers, bucketed: z.number() }).exactOptional(),
+  channels,
+  channelsAfter: channels,
+  ranges,
+  rangesAfter: ranges,
+  meanShift: z.object({ before: z.number(), after: z.number() }).exactOptional(),
 })
 
 const activation = z.object({
@@ -84,6 +115,8 @@ const step = z.object({
   changes: z.array(z.string()),
   skipped: z.array(z.string()).exactOptional(),
   sqnrDb: db,
+  randomSqnrDb: db,
+  boundDb: number,
   seconds: number,
 })
 
@@ -97,6 +130,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   facts: z.array(z.object({ label: z.string(), value: z.string() })),
   files: z.array(z.object({ label: z.string(), path: z.string() })).exactOptional(),
   variants: z.array(variant),
+  ladder: z.array(rung).exactOptional(),
   outputs: z.record(z.string(), decibels),
   steps: z.array(step),
   layers: z.array(layer),

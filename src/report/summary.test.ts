@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertGolden } from './golden-file.node.ts'
-import { deadReport, emptyReport, usualReport } from './sample-reports.ts'
+import { deadReport, emptyReport, ladderReport, usualReport } from './sample-reports.ts'
 import { renderSummary } from './summary.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ANSI codes begin with one
@@ -11,6 +11,15 @@ describe('summary', () => {
   it('tells a usual run in about ten lines', () => assertGolden('usual.summary.txt', `${renderSummary(usualReport)}\n`))
 
   it('tells a dead run loudly', () => assertGolden('dead.summary.txt', `${renderSummary(deadReport)}\n`))
+
+  it('tells the ladder as aligned columns', () => {
+    assertGolden('ladder.summary.txt', `${renderSummary(ladderReport, { width: 110 })}\n`)
+    const rungs = renderSummary(ladderReport, { width: 110 })
+      .split('\n')
+      .filter((line) => / [✓✕] /.test(line))
+    assert.equal(rungs.length, 5)
+    assert.equal(new Set(rungs.map((line) => line.indexOf('dB'))).size, 1)
+  })
 
   it('begins and ends with the death of a dead model, said once', () => {
     const lines = renderSummary(deadReport).split('\n')
@@ -31,7 +40,7 @@ describe('summary', () => {
 
   for (const width of [40, 60, 80, 120]) {
     it(`fits into ${width} columns`, () => {
-      for (const report of [usualReport, deadReport]) {
+      for (const report of [usualReport, deadReport, ladderReport]) {
         for (const line of renderSummary({ ...report, files: [] }, { width }).split('\n'))
           assert.ok(line.length <= width, line)
       }

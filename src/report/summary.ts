@@ -1,6 +1,7 @@
 // The ten lines a terminal shows when a run ends: the verdict first, then figures, weak spots, advice and files.
 import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
 import { formatDb, formatPercent, formatPlural, plainText } from './format.ts'
+import { ladderLines } from './ladder-lines.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { Report, Verdict, VerdictPoint } from './report.ts'
 
@@ -36,7 +37,7 @@ export function renderSummary(given: Report, options: SummaryOptions = {}): stri
   const [mark, style] = toneMarks[verdict.tone]
   const headline = wrap(`${mark} ${plainText(bareHeadline(verdict))}`, width)
   const lines = headline.map((line) => paint(style, verdict.tone === 'dead' ? line.padEnd(width) : line))
-  for (const [label, text, answer] of rows(report)) {
+  for (const [label, text, answer] of rows(report, width)) {
     lines.push(...labelled(label, text, width, paint, answer))
   }
   if (verdict.tone === 'dead') lines.push(paint(style, 'Do not use this model.'.padEnd(width)))
@@ -45,9 +46,11 @@ export function renderSummary(given: Report, options: SummaryOptions = {}): stri
 
 type Row = readonly [label: string, text: string, answer?: VerdictPoint['answer']]
 
-function rows(report: Report): Row[] {
+function rows(report: Report, width: number): Row[] {
   const { verdict, notes } = report
   const list: Row[] = verdict.points.map((point) => [point.question, point.text, point.answer])
+  const ladder = ladderLines(report.ladder ?? [], width - labelWidth)
+  for (const [index, line] of ladder.entries()) list.push([index === 0 ? 'ladder' : '', line.replaceAll(' ', glue)])
   const layers = layersRow(report)
   if (layers !== undefined) list.push(['layers', layers])
   const worst = worstRow(report)

@@ -12,6 +12,8 @@ export interface ChannelRanges {
 }
 
 export interface ChannelChartOptions extends ChannelRanges {
+  /** The same channels before a change: dotted lines at their minimum and maximum. */
+  readonly before?: ChannelRanges
   /** What the chart shows, in a sentence, for those who cannot see it. */
   readonly label: string
   readonly xAxis: string
@@ -20,43 +22,58 @@ export interface ChannelChartOptions extends ChannelRanges {
   readonly bucketed?: number
   readonly width?: number
   readonly height?: number
+  /** Hover titles; on by default. */
+  readonly titles?: boolean
 }
 
-const mostBars = 64
 const left = 50
 
-/** Draws at most 64 bars; more channels are put into buckets that keep every extreme. */
+/** Draws at most one bar every eight pixels or 64; more channels are put into buckets that keep every extreme. */
 export function channelChart(options: ChannelChartOptions): string {
   const width = options.width ?? 340
   const height = options.height ?? 190
   const bucketed = Math.max(1, options.bucketed ?? 1)
+  const mostBars = Math.max(64, Math.floor(width / 8))
   const size = Math.ceil(options.min.length / mostBars) || 1
+  const before = options.before && bucketChannels(options.before, size)
   const { min, mean, max } = bucketChannels(options, size)
   const count = options.min.length * bucketed
   const perBar = size * bucketed
-  const y = linearScale({ domain: [least(min, 0), most(max, 0)], range: [height - 40, 26], ticks: 4 })
+  // What was before may be forty times as wide: it is cut, so that what is now can still be seen.
+  const [low, high] = [least(min, 0), most(max, 0)]
+  const room = 1.5 * (high - low)
+  const y = linearScale({
+    domain: [Math.max(least(before?.min ?? [], low), low - room), Math.min(most(before?.max ?? [], high), high + room)],
+    range: [height - 40, 26],
+    ticks: 4,
+  })
   const pitch = (width - left - 2) / Math.max(1, min.length)
   const bar = Math.max(1, Math.min(12, pitch * 0.7))
   const x = (index: number): number => left + (index + 0.5) * pitch
   const bars = min.map((low, index) => {
     const high = max[index] ?? low
-    const range = `${formatNumber(low, 3)} … ${formatNumber(high, 3)}, mean ${formatNumber(mean[index] ?? low, 3)}`
     const top = Math.min(y.at(high), y.at(low) - 0.8)
-    return markup`<path d="M${pixel(x(index))} ${pixel(y.at(low))}V${pixel(top)}">
-      <title>${channelName(index, perBar, count)}: ${range}</title>
-    </path>`
+    const line = `M${pixel(x(index))} ${pixel(y.at(low))}V${pixel(top)}`
+    if (options.titles === false) return line
+    const range = `${formatNumber(low, 3)} … ${formatNumber(high, 3)}, mean ${formatNumber(mean[index] ?? low, 3)}`
+    return markup`<path d="${line}"><title>${channelName(index, perBar, count)}: ${range}</title></path>`
   })
   const means = mean.map((value, index) => `M${pixel(x(index) - bar / 2 - 1)} ${pixel(y.at(value))}h${pixel(bar + 2)}`)
+  const inside = (place: number): number => Math.max(20, Math.min(height - 38, place))
+  const steps = (values: readonly number[]): string =>
+    `M${left} ${values.map((value, index) => `${index === 0 ? '' : 'V'}${pixel(inside(y.at(value)))}H${pixel(left + (index + 1) * pitch)}`).join('')}`
   const step = indexStep(count, 6)
   const ticks = Array.from({ length: Math.ceil(count / step) }, (_, index) => {
     const place = left + ((index * step + 0.5) / perBar) * pitch
     return markup`<text class="quiet mid" x="${pixel(place)}" y="${height - 22}">${index * step}</text>`
   })
+  const drawn = options.titles === false ? markup`<path d="${bars.join('')}"/>` : bars
   const content = markup`
     ${verticalAxis(y, left - 2, width, { label: options.yAxis })}
     <path class="axis" d="M${left - 2} ${pixel(y.at(0))}H${width}"/>
-    <g class="bars" stroke-width="${pixel(bar)}">${bars}</g>
+    <g class="bars" stroke-width="${pixel(bar)}">${drawn}</g>
     <path class="mean" d="${means.join('')}"/>
+    ${before && markup`<path class="dotted" d="${steps(before.min)}${steps(before.max)}"/>`}
     ${ticks}
     <text class="quiet end" x="${width}" y="${height - 5}">${options.xAxis}</text>`
   return frame({ width, height, label: options.label }, content)

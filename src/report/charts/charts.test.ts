@@ -11,6 +11,8 @@ import {
   type LinePoint,
   lineChart,
   rangeChart,
+  relativeChart,
+  scatterChart,
   standaloneSvg,
   strip,
 } from './index.ts'
@@ -60,6 +62,39 @@ const pictures: Readonly<Record<string, string>> = {
   'line-chart': lineChart({ points: depth, label, ...lineAxes, ceiling: 'exact', reading: noise, width: 600 }),
   'range-chart': rangeChart({ rows: ranges, label }),
   'channel-chart': channelChart({ ...channels, label, xAxis: 'output channel', yAxis: 'weight' }),
+  'channel-chart-before': channelChart({
+    ...channels,
+    before: { min: channels.min.map((x) => 3 * x), mean: channels.mean, max: channels.max.map((x) => x / 2) },
+    label,
+    xAxis: 'output channel',
+    yAxis: 'weight; dotted: before',
+  }),
+  'line-chart-second': lineChart({
+    points: depth,
+    second: { name: 'naive', values: [12, 3, 20, undefined, null, 9] },
+    label,
+    ...lineAxes,
+    ceiling: 'exact',
+    width: 600,
+  }),
+  'relative-chart': relativeChart({
+    values: [1, 0.8, 12, 1.2, 0, 0.9],
+    before: [1, 0.1, 40, 3, 0, 0.01],
+    limit: 2,
+    outliers: [2],
+    dead: [4],
+    label,
+    xAxis: 'output channel',
+  }),
+  'scatter-chart': scatterChart({
+    x: [-1, 0, 0.5, 3],
+    y: [0.1, 0.2, 0.1, 2],
+    before: { x: [-2, 0, 1, 4], y: [1, 1, 1, 3] },
+    strays: new Map([[3, 'channel 3']]),
+    label,
+    xAxis: 'mean',
+    yAxis: 'standard deviation',
+  }),
   histogram: histogram({
     from: -2,
     to: 6,
@@ -92,6 +127,19 @@ function drawAll(values: readonly number[]): string[] {
     rangeChart({ rows: spans, label }),
     rangeChart({ rows: spans.map((row) => ({ ...row, high: row.low })), label }),
     channelChart({ min, mean: values, max: values, label, xAxis: 'x', yAxis: 'y' }),
+    channelChart({
+      min,
+      mean: values,
+      max: values,
+      before: { min, mean: min, max: min },
+      label,
+      xAxis: 'x',
+      yAxis: 'y',
+    }),
+    relativeChart({ values, before: min, limit: 2, outliers: [0], dead: [1], label, xAxis: 'x' }),
+    relativeChart({ values, limit: 0, outliers: [], dead: [], bucketed: 4, label, xAxis: 'x' }),
+    scatterChart({ x: values, y: min, strays: new Map([[0, 't']]), label, xAxis: 'x', yAxis: 'y' }),
+    lineChart({ points: [], second: { name: 'n', values }, atLeast: 0, label, ...lineAxes }),
     histogram({ from: 0, to: 1, counts: values.map(Math.abs), label, xAxis: 'x' }),
     histogram({ from: 2, to: 2, counts: values.map(Math.abs), limits: [2, 2], label, xAxis: 'x' }),
     strip({ lanes, cells: values.map(() => ({ lane: 0, title: 't' })), label, xAxis: 'x' }),
@@ -132,6 +180,14 @@ describe('charts', () => {
     const svg = channelChart({ min: wide.map((x) => -x), mean: wide, max: wide, label, xAxis: 'x', yAxis: 'y' })
     assert.ok((svg.match(/<title>/g) ?? []).length <= 64)
     assert.match(svg, /channels 768 to 783: −50 … 50/)
+  })
+
+  it('mark the very channels that stand out, also among a thousand in buckets of two', () => {
+    const values = Array.from({ length: 512 }, (_, row) => (row === 388 ? 9 : 1))
+    const svg = relativeChart({ values, limit: 2, outliers: [777], dead: [], bucketed: 2, label, xAxis: 'x' })
+    assert.match(svg, /<title>channel 777: 9.0× the median<\/title>/)
+    const at = Number(/class="alarm" d="M([\d.]+)/.exec(svg)?.[1])
+    assert.ok(Math.abs(at - (50 + (777.5 * 288) / 1024)) < 0.2, `${at}`)
   })
 
   it('keep SQNR without a number on the floor, away from exact', () => {

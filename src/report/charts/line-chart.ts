@@ -18,6 +18,10 @@ export interface LinePoint {
 
 export interface LineChartOptions {
   readonly points: readonly LinePoint[]
+  /** A second line for comparison, dotted and without marks: its value at each point, as in `LinePoint`. */
+  readonly second?: { readonly name: string; readonly values: readonly (number | null | undefined)[] }
+  /** The y axis reaches at least this far; 10 by default. */
+  readonly atLeast?: number
   /** What the chart shows, in a sentence, for those who cannot see it. */
   readonly label: string
   readonly xAxis: string
@@ -43,7 +47,7 @@ interface Layout {
   readonly pitch: number
   x(index: number): number
   /** Height of a point; undefined when it has no value. */
-  place(point: LinePoint): number | undefined
+  place(point: Pick<LinePoint, 'value'>): number | undefined
 }
 
 const left = 46
@@ -51,10 +55,11 @@ const ceilingY = 36
 
 /** Draws the points in order from left to right; the y axis always shows 0. */
 export function lineChart(options: LineChartOptions): string {
-  const { points, format, reading } = options
+  const { points, format, reading, second } = options
   const height = options.height ?? 300
-  const hasCeiling = options.ceiling !== undefined && points.some((point) => point.value === null)
-  const layout = layOut(options, height, hasCeiling)
+  const all = [...points.map((point) => point.value), ...(second?.values ?? [])]
+  const hasCeiling = options.ceiling !== undefined && all.includes(null)
+  const layout = layOut(options, all, height, hasCeiling)
   const { width, right, bottom, y, x, place } = layout
   const badges = points.flatMap((point, index) => {
     const at = place(point)
@@ -65,20 +70,29 @@ export function lineChart(options: LineChartOptions): string {
     ${hasCeiling && ceilingLine(options.ceiling ?? '', right)}
     ${reading && rightReading(layout, reading)}
     ${bottomAxis(layout, points.length, options.xAxis)}
+    ${second && secondLine(second, layout)}
     <path class="wire" d="${wire(points, layout)}"/>
     ${points.map((point, index) => drawPoint(point, index, layout, options.titles ?? true))}
     ${drawBadges(badges, bottom)}`
   return frame({ width, height, label: options.label }, content)
 }
 
-function layOut(options: LineChartOptions, height: number, hasCeiling: boolean): Layout {
+function layOut(
+  options: LineChartOptions,
+  all: readonly (number | null | undefined)[],
+  height: number,
+  hasCeiling: boolean,
+): Layout {
   const count = options.points.length
   const width = options.width ?? 1040
   const right = width - (options.reading === undefined ? 10 : 74)
   const bottom = height - 42
-  const values = options.points.flatMap(({ value }) => (isFigure(value) ? [value] : []))
+  const values = all.filter(isFigure)
   const top = hasCeiling ? ceilingY + 16 : 30
-  const y = linearScale({ domain: [Math.min(0, ...values), Math.max(10, ...values)], range: [bottom, top] })
+  const y = linearScale({
+    domain: [Math.min(0, ...values), Math.max(options.atLeast ?? 10, ...values)],
+    range: [bottom, top],
+  })
   const inset = Math.min(24, (right - left) / count / 2)
   const pitch = count > 1 ? (right - left - 2 * inset) / (count - 1) : 0
   return {
@@ -119,7 +133,16 @@ function rightReading({ y, width, right }: Layout, reading: NonNullable<LineChar
   return markup`<text class="quiet end" x="${width}" y="12">${reading.label}</text>${words}`
 }
 
-function wire(points: readonly LinePoint[], { x, place }: Layout): string {
+/** The dotted line, its name over its last value. */
+function secondLine({ name, values }: NonNullable<LineChartOptions['second']>, layout: Layout): Markup {
+  const points = values.map((value) => ({ value }))
+  const last = points.findLastIndex((point) => layout.place(point) !== undefined)
+  const y = last < 0 ? undefined : layout.place(points[last] ?? { value: undefined })
+  return markup`<path class="dotted" d="${wire(points, layout)}"/>
+    ${y !== undefined && markup`<text class="quiet end" x="${pixel(layout.right)}" y="${pixel(Math.max(12, y - 7))}">${name}</text>`}`
+}
+
+function wire(points: readonly Pick<LinePoint, 'value'>[], { x, place }: Layout): string {
   let path = ''
   let down = false
   for (const [index, point] of points.entries()) {

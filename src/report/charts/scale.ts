@@ -34,6 +34,24 @@ export function countScale(options: Pick<ScaleOptions, 'domain' | 'range'>): Sca
   return scaleOf([0, high], options.range, ticks, (value) => Math.log10(1 + Math.max(0, value)))
 }
 
+/** A logarithmic scale for positive values, with ticks at 1, 2, 5, 10 … or at powers of ten when those are many. */
+export function logScale(options: Pick<ScaleOptions, 'domain' | 'range'>): Scale {
+  const low = options.domain[0] > 0 && Number.isFinite(options.domain[0]) ? options.domain[0] : 1
+  const high = options.domain[1] > low * 1.01 && Number.isFinite(options.domain[1]) ? options.domain[1] : low * 10
+  const [from, to] = [Math.floor(Math.log10(low) + 1e-9), Math.ceil(Math.log10(high) - 1e-9)]
+  const steps = to - from > 3 ? [1] : [1, 2, 5]
+  const every = Math.max(1, Math.ceil((to - from) / 5))
+  const ticks: number[] = []
+  for (let power = from; power <= to; power += every) {
+    for (const step of steps) ticks.push(Number((step * 10 ** power).toPrecision(12)))
+  }
+  // The domain ends at the ticks around it, so that no mark lies beyond the last one.
+  const bottom = ticks.findLast((tick) => tick <= low * 1.000001) ?? low
+  const top = ticks.find((tick) => tick >= high * 0.999999) ?? high
+  const shown = ticks.filter((tick) => tick >= bottom && tick <= top)
+  return scaleOf([bottom, top], options.range, shown, (value) => Math.log10(Math.max(value, 1e-300)))
+}
+
 /** A coordinate in as few characters as a tenth of a pixel needs. */
 export function pixel(value: number): string {
   return String(Math.round(value * 10) / 10 || 0)

@@ -14,12 +14,14 @@ const explanation =
 export function depthFigure({ layers }: Report): Markup | undefined {
   if (!layers.some((layer) => layer.sqnrDb !== undefined)) return undefined
   const worst = worstLayers(layers, layers.length > 20 ? 5 : 3)
+  const naive = layers.some((layer) => layer.naiveSqnrDb !== undefined)
   const shared: LineChartOptions = {
     points: layers.map((layer, index) => pointOf(layer, index, worst.indexOf(layer))),
     label: labelOf(layers, worst[0]),
     xAxis: 'layer, in graph order',
     yAxis: 'SQNR (dB)',
     ceiling: 'exact',
+    ...(naive && { second: { name: 'naive', values: layers.map((layer) => layer.naiveSqnrDb) } }),
   }
   const chart = twoSizes((size) =>
     size === 'wide'
@@ -29,7 +31,7 @@ export function depthFigure({ layers }: Report): Markup | undefined {
   return markup`
     <figure>
       <figcaption>How exact each layer still is</figcaption>
-      ${lead(explanation)}
+      ${lead(naive ? `${explanation} Dotted: the same network quantised without any technique.` : explanation)}
       ${chart}
       ${worst.length > 0 && worstList(worst, layers)}
     </figure>`
@@ -38,10 +40,14 @@ export function depthFigure({ layers }: Report): Markup | undefined {
 function pointOf(layer: LayerRow, index: number, rank: number): LineChartOptions['points'][number] {
   return {
     value: layer.sqnrDb,
-    title: `${index + 1} ${layer.name} (${layer.op}): ${formatDb(layer.sqnrDb)}`,
+    title: `${index + 1} ${layer.name} (${layer.op}): ${formatDb(layer.sqnrDb)}${naiveWords(layer)}`,
     ...(layer.integer === false && { hollow: true }),
     ...(rank >= 0 && { badge: String(rank + 1) }),
   }
+}
+
+function naiveWords({ naiveSqnrDb }: LayerRow): string {
+  return naiveSqnrDb === undefined ? '' : `, naive ${formatDb(naiveSqnrDb)}`
 }
 
 function labelOf(layers: readonly LayerRow[], least: LayerRow | undefined): string {

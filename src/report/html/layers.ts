@@ -1,5 +1,5 @@
 // The table of all layers, sortable by any column.
-import { formatCount, formatFactor, notMeasured } from '../format.ts'
+import { formatCount, formatFactor, formatPercent, notMeasured } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { LayerRow, Report } from '../report.ts'
 import { lead, longName } from './parts.ts'
@@ -19,12 +19,14 @@ export function layerSection(report: Report): Markup | undefined {
     { title: 'Layer', cell: (row) => longName(row.name) },
     { title: 'Op', cell: (row) => row.op },
     { title: 'SQNR', figure: true, cell: (row) => dbCell(row.sqnrDb) },
+    { title: 'Naive', figure: true, cell: (row) => dbCell(row.naiveSqnrDb) },
     { title: 'Runs in', cell: runsIn },
     { title: 'Weights', tight: true, cell: (row) => row.weightGrid ?? notMeasured },
     { title: 'Output', tight: true, cell: (row) => row.outputGrid ?? notMeasured },
     { title: 'MACs', figure: true, cell: (row) => figureCell(row.macs, formatCount) },
     { title: 'Parameters', figure: true, cell: (row) => figureCell(row.parameters, formatCount) },
     { title: 'Spread', figure: true, cell: (row) => figureCell(row.rangeSpread, formatFactor) },
+    { title: 'Mean shift', figure: true, cell: (row) => figureCell(row.meanShift?.after, formatPercent) },
   ]
   return markup`
     ${lead(explanation)}

@@ -3,6 +3,7 @@ import { formatDb, formatPlural, formatSeconds } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { Report, StepRow } from '../report.ts'
 import { lead } from './parts.ts'
+import { dbCell, table } from './table.ts'
 
 const kindWords: Readonly<Record<StepRow['kind'], string>> = {
   exact: 'exact rewrite',
@@ -21,7 +22,26 @@ export function stepSection(report: Report): Markup | undefined {
   return markup`
     ${lead(explanation)}
     <ol class="steps">${report.steps.filter((step) => !isIdle(step)).map(stepItem)}</ol>
+    ${proofTable(report.steps)}
     ${idle.length > 0 && markup`<p class="idle">Nothing to do for: ${idle.map((step) => step.name).join(', ')}.</p>`}`
+}
+
+/** Bound and measurement of each rewrite that changed something; undefined when no bound is known. */
+function proofTable(steps: readonly StepRow[]): Markup | undefined {
+  const proven = steps.filter((step) => step.boundDb !== undefined && step.changes.length > 0)
+  if (proven.length === 0) return undefined
+  return markup`<h3>Proof that the function is kept</h3>${table(proven, [
+    { title: 'Rewrite', cell: (step) => step.name },
+    { title: 'Kind', cell: (step) => step.kind },
+    { title: 'Must keep', figure: true, cell: (step) => dbCell(step.boundDb) },
+    { title: 'On samples', figure: true, cell: (step) => dbCell(step.sqnrDb) },
+    { title: 'On random inputs', figure: true, cell: (step) => dbCell(step.randomSqnrDb) },
+    {
+      title: 'Result',
+      cell: (step) =>
+        step.kept ? markup`<span class="tag yes">✓ kept</span>` : markup`<span class="tag no">✕ taken back</span>`,
+    },
+  ])}`
 }
 
 /** A step that found nothing to change, and nothing worth a word. */

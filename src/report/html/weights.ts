@@ -1,64 +1,72 @@
-// Weight ranges per channel of the layers that lose most: an outlier channel shows at once.
-import { channelChart } from '../charts/index.ts'
+// Weight ranges per channel of every layer, before and after equalisation: the layers that lose most in full, the others
+// in small.
 import { sqnrRank } from '../figures.ts'
-import { formatDb, formatFactor, formatInteger, formatNumber } from '../format.ts'
+import { formatFactor, formatInteger, formatPlural } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
-import type { LayerRow, Report } from '../report.ts'
-import { lead, longName, panel } from './parts.ts'
-import { figureCell, foldedTable } from './table.ts'
+import { spreadOf } from '../range-summary.ts'
+import type { Report } from '../report.ts'
+import { lead, longName } from './parts.ts'
+import { figureCell, table } from './table.ts'
+import { layerFull, layerSmall } from './weight-panels.ts'
+import { type WeightRow, weightRow } from './weight-row.ts'
 
-const most = 6
+const mostFull = 6
+const mostSmall = 150
 
 const explanation =
-  'Smallest, mean and largest weight of each output channel in the float model. ' +
-  'A channel far wider than the others costs the rest their resolution when all share one scale.'
+  'Smallest, mean and largest weight of each output channel. A channel far wider than the others costs the rest their ' +
+  'resolution when all share one scale. ▲ marks channels whose range is above Q3 + 1.5 · (Q3 − Q1) of their layer.'
 
-type Channels = NonNullable<LayerRow['channels']>
-
-/** Small multiples, the worst SQNR first (the largest spread where none was measured); undefined without channels. */
+/** Table of what stands out, pictures of the layers; undefined without channels. */
 export function weightSection(report: Report): Markup | undefined {
-  const shown = report.layers
-    .flatMap((layer, index) => (layer.channels === undefined ? [] : [{ layer, index, channels: layer.channels }]))
-    .sort(
-      (a, b) =>
-        sqnrRank(a.layer.sqnrDb) - sqnrRank(b.layer.sqnrDb) || (b.layer.rangeSpread ?? 0) - (a.layer.rangeSpread ?? 0),
-    )
-    .slice(0, most)
-  if (shown.length === 0) return undefined
+  const rows = report.layers.flatMap(weightRow).sort(byNeed)
+  if (rows.length === 0) return undefined
+  const rest = rows.slice(mostFull, mostFull + mostSmall).sort((a, b) => a.index - b.index)
   return markup`
-    ${lead(explanation)}
-    <div class="panels">${shown.map(({ layer, index, channels }) => layerPanel(layer, index, channels))}</div>`
+    ${lead(rows.some((row) => (row.ranges?.deadCount ?? 0) > 0) ? `${explanation} × marks dead ones.` : explanation)}
+    ${spreadTable(rows)}
+    ${rows.slice(0, mostFull).map(layerFull)}
+    ${
+      rest.length > 0 &&
+      markup`<details><summary>${formatPlural(rest.length, 'more layer')}</summary><div class="panels">${rest.map(layerSmall)}</div></details>`
+    }`
 }
 
-function layerPanel(layer: LayerRow, index: number, channels: Channels): Markup {
-  const words = channelWords(layer, channels)
-  const label = `Weight ranges of ${layer.name}: ${words}.`
-  const title = markup`
-    <a href="#layer-${index + 1}">${longName(layer.name)}</a>
-    ${layer.sqnrDb !== undefined && markup` <span class="num">${formatDb(layer.sqnrDb)}</span>`}`
-  return panel(title, channelChart({ ...channels, label, xAxis: 'output channel', yAxis: 'weight' }), [
-    markup`<p class="under">${words}</p>`,
-    widestTable(channels),
-  ])
+/** Worst SQNR first; the widest spread where none was measured. */
+function byNeed(a: WeightRow, b: WeightRow): number {
+  return sqnrRank(a.layer.sqnrDb) - sqnrRank(b.layer.sqnrDb) || (b.layer.rangeSpread ?? 0) - (a.layer.rangeSpread ?? 0)
 }
 
-function channelWords(layer: LayerRow, { min, max, bucketed }: Channels): string {
-  const count = `${bucketed > 1 ? 'about ' : ''}${formatInteger(min.length * Math.max(1, bucketed))} channels`
-  const range = `${formatNumber(Math.min(...min), 3)} … ${formatNumber(Math.max(...max), 3)}`
-  const spread = layer.rangeSpread === undefined ? [] : [`widest channel ${formatFactor(layer.rangeSpread)} the median`]
-  return [count, range, ...spread].join(', ')
-}
-
-function widestTable({ min, mean, max, bucketed }: Channels): Markup {
-  const widest = min
-    .map((low, channel) => ({ channel, low, mean: mean[channel] ?? low, high: max[channel] ?? low }))
-    .sort((a, b) => b.high - b.low - (a.high - a.low))
-    .slice(0, 5)
-  const name = (row: number): string => (bucketed > 1 ? `${row * bucketed}–${(row + 1) * bucketed - 1}` : String(row))
-  return foldedTable('Widest channels', widest, [
-    { title: 'Channel', figure: true, cell: (row) => name(row.channel) },
-    { title: 'Min', figure: true, cell: (row) => figureCell(row.low, formatNumber) },
-    { title: 'Mean', figure: true, cell: (row) => figureCell(row.mean, formatNumber) },
-    { title: 'Max', figure: true, cell: (row) => figureCell(row.high, formatNumber) },
-  ])
+/** Layers with something to see: an outlier, a dead channel, or a change. */
+function spreadTable(rows: readonly WeightRow[]): Markup | undefined {
+  const telling = rows
+    .filter(({ before, ranges }) => before !== undefined || (ranges?.outlierCount ?? 0) + (ranges?.deadCount ?? 0) > 0)
+    .sort((a, b) => a.index - b.index)
+  if (telling.length === 0) return undefined
+  return table(
+    telling,
+    [
+      { title: '#', figure: true, cell: ({ index }) => ({ show: String(index + 1), value: index + 1 }) },
+      { title: 'Layer', cell: ({ layer, index }) => markup`<a href="#layer-${index + 1}">${longName(layer.name)}</a>` },
+      { title: 'Channels', figure: true, cell: ({ ranges }) => figureCell(ranges?.channels, formatInteger) },
+      {
+        title: 'Spread before',
+        figure: true,
+        cell: (row) => figureCell(row.rangesBefore && spreadOf(row.rangesBefore), formatFactor),
+      },
+      { title: 'Spread', figure: true, cell: ({ ranges }) => figureCell(ranges && spreadOf(ranges), formatFactor) },
+      {
+        title: '▲ Outliers before',
+        figure: true,
+        cell: (row) => figureCell(row.rangesBefore?.outlierCount, formatInteger),
+      },
+      { title: '▲ Outliers', figure: true, cell: ({ ranges }) => figureCell(ranges?.outlierCount, formatInteger) },
+      {
+        title: '× Dead',
+        figure: true,
+        cell: ({ ranges }) => figureCell(ranges?.deadCount || undefined, formatInteger),
+      },
+    ],
+    { sortable: true },
+  )
 }
