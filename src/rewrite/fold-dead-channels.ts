@@ -21,7 +21,6 @@ export const foldDeadChannels: Rewrite = defineRewrite({
   summary: 'takes the weights of channels that are constant, and those that read them',
   boundDb: 40,
   needs: 'statistics',
-  optional: true,
   apply: (model, context) =>
     editModel(model, context, (editor, log) => {
       const folder = new DeadChannelFolder(editor, log, context.shapes)

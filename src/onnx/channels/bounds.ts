@@ -115,8 +115,7 @@ function clipOf(
 
 function combined(node: Node, operands: readonly Bounds[]): Bounds {
   const [first = anyBounds, ...others] = operands
-  const sum = () =>
-    others.reduce((total, each) => ({ low: total.low + each.low, high: total.high + each.high }), first)
+  const sum = () => others.reduce((total, each) => ({ low: total.low + each.low, high: total.high + each.high }), first)
   switch (node.opType) {
     case 'Add':
     case 'Sum':

@@ -172,9 +172,7 @@ class Flow<F> {
     const output = node.outputs[0] ?? ''
     const dims = this.#shapes.get(output)?.dims
     const names = node.inputs.filter((name) => name !== '')
-    const main = names.find(
-      (name) => this.#values.has(name) && this.#shapes.get(name)?.dims.join() === dims?.join(),
-    )
+    const main = names.find((name) => this.#values.has(name) && this.#shapes.get(name)?.dims.join() === dims?.join())
     const single = singleAxis(this.#values.get(main ?? '')?.map)
     if (!dims || !single) return
     const count = single.ids.length
