@@ -39,7 +39,7 @@ describe('analytic bias correction', () => {
     const { model, statistics } = folded
     const context = await contextOf(model)
     const layer = layerAt(model, 1)
-    const grid = weightGrid(layer, { ...quantizeDefaults, weights: 'per-tensor' }, 'int4')
+    const grid = weightGrid(layer, { ...quantizeDefaults, weights: 'per-tensor' }, 4)
     const { corrected, left } = correctBiasAnalytic(model, new Map([[layer.node, grid]]), statistics, context.shapes)
     assert.deepEqual(left, [])
     const shift = corrected[0]?.shift ?? new Float64Array(0)
@@ -67,7 +67,7 @@ describe('analytic bias correction', () => {
   it('makes a missing bias, and finds the one behind a MatMul', async () => {
     const model = tinyModel('x[N,3] -> Gemm 3->4 nobias -> MatMul 4->4 -> Add floats[4] -> MatMul 4->2 -> y')
     const known = { mean: Float64Array.of(0.4, 0.5, 0.6), deviation: Float64Array.of(1, 1, 1), source: 'calibrated' }
-    const grids = new Map(layersOf(model).map((layer) => [layer.node, weightGrid(layer, quantizeDefaults, 'int4')]))
+    const grids = new Map(layersOf(model).map((layer) => [layer.node, weightGrid(layer, quantizeDefaults, 4)]))
     const statistics = new Map([['x', { ...known, source: 'calibrated' as const }]])
     const result = correctBiasAnalytic(model, grids, statistics, (await contextOf(model)).shapes)
     assert.equal(result.corrected.length, 2)
