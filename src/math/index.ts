@@ -2,6 +2,7 @@
 // Imports only base; knows nothing of models or files.
 export * from './codes.ts'
 export * from './float16.ts'
+export * from './gauss-hermite.ts'
 export * from './grid.ts'
 export * from './histogram.ts'
 export * from './interval.ts'

@@ -2,6 +2,8 @@
 // Imports base, math, onnx, runtime and calibrate; never pipeline or cli.
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
+export * from './correct-bias-analytic.ts'
+export { channelMoments, type Moments } from './expectation/moments.ts'
 export * from './insert.ts'
 export * from './lint.ts'
 export * from './options.ts'

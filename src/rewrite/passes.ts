@@ -4,6 +4,7 @@ import { activationBeforePool } from './activation-before-pool.ts'
 import { explicitPads } from './explicit-pads.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
+import { foldDeadChannels } from './fold-dead-channels.ts'
 import { liftOpset } from './lift-opset.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
@@ -26,6 +27,12 @@ export const passes: readonly Rewrite[] = listed([
   reduceMeanToPool,
 ])
 
+/**
+ * Passes that are applied when they are named: they need statistics, or keep the function only within a bound that one
+ * sample cannot check.
+ */
+export const optionalPasses: readonly Rewrite[] = listed([foldDeadChannels])
+
 /** Throws when two passes have the same name. */
 export function listed(list: readonly Rewrite[]): readonly Rewrite[] {
   const names = new Set<string>()
@@ -41,9 +48,10 @@ export function listed(list: readonly Rewrite[]): readonly Rewrite[] {
  * @throws UsageError for an unknown name, with the nearest known one
  */
 export function passNamed(name: string): Rewrite {
-  const found = passes.find((pass) => pass.name === name)
+  const all = [...passes, ...optionalPasses]
+  const found = all.find((pass) => pass.name === name)
   if (found) return found
-  const names = passes.map((pass) => pass.name)
+  const names = all.map((pass) => pass.name)
   const [nearest] = names
     .map((known) => ({ known, edits: editDistance(name, known) }))
     .sort((a, b) => a.edits - b.edits)

@@ -25,6 +25,8 @@ export interface Rewrite {
   readonly summary: string
   /** Lowest SQNR in dB that the rewritten model may have against the one before. */
   readonly boundDb: number
+  /** Statistics of channels: calibrated when there is data, else those of BatchNormalization. */
+  readonly needs?: 'statistics'
   readonly apply: (model: Model, context: RewriteContext) => RewriteResult
 }
 
