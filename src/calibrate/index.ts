@@ -1,6 +1,7 @@
 // calibrate: from what was seen of a tensor to the range of its grid. Observing activations in one pass, choosing ranges.
 // Imports base, math, onnx and runtime; never rewrite, quantize or anything above.
 export * from './layer-sqnr.ts'
-export * from './pass.ts'
+export { calibrate } from './pass.ts'
 export * from './ranges/index.ts'
 export * from './walk.ts'
+export type { RangeRequest } from './watcher.ts'
