@@ -73,6 +73,12 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
   }
 }
 
+/** Results are made for the caller alone: they are handed over, not copied. */
+function buffersOf(values: Replies['run']): ArrayBuffer[] {
+  const buffers = Object.values(values).map(({ data }) => data.buffer)
+  return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer)
+}
+
 async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { kind: 'time' }>): Promise<number[][]> {
   const runs = ids.map((id, index) => ({
     session: sessionOf(id),
@@ -100,7 +106,8 @@ parentPort?.on('message', async ({ id, request }: { id: number; request: Request
     return
   }
   try {
-    parentPort?.postMessage({ id, ok: true, value: await handle(request) })
+    const value = await handle(request)
+    parentPort?.postMessage({ id, ok: true, value }, request.kind === 'run' ? buffersOf(value as Replies['run']) : [])
   } catch (error) {
     parentPort?.postMessage({ id, ok: false, message: messageOf(error) })
   }
