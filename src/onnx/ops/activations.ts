@@ -37,7 +37,12 @@ export const activationOps: readonly OpFacts[] = [
   defineOp({ op: 'Cos', elementwise: true, bounds: within(-1, 1) }),
   defineOp({ op: 'HardSwish', keepsFinite: 'adds', elementwise: true, bounds: within(-0.375, inf) }),
   defineOp({ op: 'Gelu', keepsFinite: 'adds', elementwise: true, bounds: within(-0.16998, inf) }),
-  defineOp({ op: 'Elu', keepsFinite: 'adds', elementwise: true, bounds: (node) => ({ low: -floatAttribute(node, 'alpha', 1), high: inf }) }),
+  defineOp({
+    op: 'Elu',
+    keepsFinite: 'adds',
+    elementwise: true,
+    bounds: (node) => ({ low: -floatAttribute(node, 'alpha', 1), high: inf }),
+  }),
   defineOp({ op: 'Softmax', keepsFinite: 'adds', bounds: within(0, 1) }),
   defineOp({ op: 'LogSoftmax', bounds: within(-inf, 0) }),
   defineOp({ op: 'Neg', keepsFinite: 'adds', elementwise: true }),
