@@ -13,6 +13,7 @@ import {
   type ValueInfoProto,
 } from './generated/onnx_pb.ts'
 import type { Attribute, Dim, Graph, Model, Node, ValueInfo } from './model.ts'
+import { packFloats } from './pack-floats.ts'
 import { Tensor } from './tensor.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
@@ -36,6 +37,17 @@ export interface ReadOptions {
  * @throws InputError when the bytes are no ONNX model or a tensor's data does not fit its shape
  */
 export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
+  try {
+    return readPacked(bytes, options)
+  } catch (error) {
+    // A few writers do not pack floats. That is found out only here, so that all other files are read without a copy.
+    const packed = error instanceof InputError ? packFloats(bytes) : undefined
+    if (!packed) throw error
+    return readPacked(packed, options)
+  }
+}
+
+function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
   const file = options.file ?? 'the model'
   const fail = (what: string) =>
     new InputError(`cannot read ${file}: ${what}`, options.file ? { file: options.file } : {})
@@ -144,9 +156,7 @@ class Reader {
     const external = raw.dataLocation === TensorProto_DataLocation.EXTERNAL
     const bytes = external ? this.external(raw, expected) : inlineBytes(raw, dtype)
     if (expected !== undefined && bytes.byteLength !== expected) {
-      const hint = external
-        ? '; is it the right data file?'
-        : '; is the file damaged, or were its floats written unpacked?'
+      const hint = external ? '; is it the right data file?' : '; is the file damaged?'
       throw this.fail(
         raw.name,
         `has ${bytes.byteLength} bytes of data, its shape [${shape}] of ${dtype} needs ${expected}${hint}`,

@@ -175,7 +175,7 @@ async function quantizeModel(
   const requests = tensorsToObserve(placement).map(({ value, bounds }) => ({
     value,
     histogram,
-    nonNegative: bounds.low >= 0 && !histogram,
+    nonNegative: bounds.low >= 0,
   }))
   const batches = readBatches(calibration, chosen, model, shapes, watch)
   const statistics =

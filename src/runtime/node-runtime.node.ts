@@ -47,7 +47,8 @@ async function openSession(
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
-    opened = await link.ask({ kind: 'open', bytes, options, threads })
+    // Bytes that were made here are handed over; a caller's stay with the caller.
+    opened = await link.ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
   } catch (error) {
     throw loadError(messageOf(error), model, label)
   }
@@ -95,12 +96,15 @@ class WorkerLink {
     { resolve: (value: Replies[keyof Replies]) => void; reject: (error: Error) => void }
   >()
 
-  ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>): Promise<Replies[K]> {
+  ask<K extends Request['kind']>(
+    request: Extract<Request, { kind: K }>,
+    handedOver: readonly ArrayBufferLike[] = [],
+  ): Promise<Replies[K]> {
     const worker = this.start()
     const id = this.#next++
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: Replies[keyof Replies]) => void, reject })
-      worker.postMessage({ id, request })
+      worker.postMessage({ id, request }, handedOver.filter((buffer) => buffer instanceof ArrayBuffer))
     })
   }
 
@@ -137,11 +141,15 @@ class WorkerLink {
   }
 }
 
+/** Tensors lie outside the worker's heap, which needs little room for new objects. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+
 /** From the package the worker lies beside this file; from source (tests) it is TypeScript, and tsx must read it. */
 function startWorker(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.node.js', import.meta.url))
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.node.js', import.meta.url), { resourceLimits })
   const url = JSON.stringify(new URL('./worker.node.ts', import.meta.url).href)
   return new Worker(`import('tsx/esm/api').then(({ register }) => { register(); return import(${url}) })`, {
     eval: true,
+    resourceLimits,
   })
 }

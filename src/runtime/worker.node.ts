@@ -73,10 +73,10 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
   }
 }
 
-/** Results are handed over, not copied: ONNX Runtime does not look at them again. */
-function buffersOf(values: WireValues): ArrayBuffer[] {
+/** Results are made for the caller alone: they are handed over, not copied. */
+function buffersOf(values: Replies['run']): ArrayBuffer[] {
   const buffers = Object.values(values).map(({ data }) => data.buffer)
-  return [...new Set(buffers.filter((buffer) => buffer instanceof ArrayBuffer))]
+  return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer)
 }
 
 async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { kind: 'time' }>): Promise<number[][]> {
@@ -107,7 +107,7 @@ parentPort?.on('message', async ({ id, request }: { id: number; request: Request
   }
   try {
     const value = await handle(request)
-    parentPort?.postMessage({ id, ok: true, value }, request.kind === 'run' ? buffersOf(value as WireValues) : [])
+    parentPort?.postMessage({ id, ok: true, value }, request.kind === 'run' ? buffersOf(value as Replies['run']) : [])
   } catch (error) {
     parentPort?.postMessage({ id, ok: false, message: messageOf(error) })
   }

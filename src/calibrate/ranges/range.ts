@@ -12,7 +12,7 @@ export interface TensorStatistics {
   readonly zeros: number
   readonly min: number
   readonly max: number
-  readonly mean: number
+  readonly mean?: number
   /** The distribution, of all values or of a sample. */
   readonly histogram?: Histogram
 }

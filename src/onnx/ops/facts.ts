@@ -22,6 +22,11 @@ export interface OpFacts {
   readonly elementwise?: boolean
   /** f(s·x) = s·f(x) for s > 0. */
   readonly homogeneous?: boolean
+  /**
+   * Finite inputs far from float32's limits give a finite output; `multiplies`: its size is that of a product of two inputs,
+   * otherwise of their sum at most.
+   */
+  readonly keepsFinite?: 'adds' | 'multiplies'
   /** Bounds of the output, whatever the input. */
   readonly bounds?: (node: Node, constants: Constants) => Bounds | undefined
   /** Element type of output `index`; without it that of the first input. */

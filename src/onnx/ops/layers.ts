@@ -2,10 +2,10 @@
 import { defineOp, type OpFacts } from './facts.ts'
 
 export const layerOps: readonly OpFacts[] = [
-  defineOp({ op: 'Conv', layer: { weight: 1, bias: 2 }, homogeneous: true }),
-  defineOp({ op: 'ConvTranspose', layer: { weight: 1, bias: 2 }, homogeneous: true }),
-  defineOp({ op: 'Gemm', layer: { weight: 1, bias: 2 }, homogeneous: true }),
-  defineOp({ op: 'MatMul', layer: { weight: 1 }, homogeneous: true }),
+  defineOp({ op: 'Conv', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
+  defineOp({ op: 'ConvTranspose', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
+  defineOp({ op: 'Gemm', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
+  defineOp({ op: 'MatMul', layer: { weight: 1 }, homogeneous: true, keepsFinite: 'multiplies' }),
   defineOp({ op: 'QLinearConv', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'QLinearMatMul', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'ConvInteger', dtype: () => 'int32' }),

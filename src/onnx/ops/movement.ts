@@ -1,8 +1,8 @@
 // Operators that move, copy, pick or pool elements, and those that join several inputs.
 import { defineOp, type OpFacts } from './facts.ts'
 
-const moves = (op: string): OpFacts => defineOp({ op, movesData: true, homogeneous: true })
-const homogeneous = (op: string): OpFacts => defineOp({ op, homogeneous: true })
+const moves = (op: string): OpFacts => defineOp({ op, movesData: true, homogeneous: true, keepsFinite: 'adds' })
+const homogeneous = (op: string): OpFacts => defineOp({ op, homogeneous: true, keepsFinite: 'adds' })
 
 export const movementOps: readonly OpFacts[] = [
   ...[
@@ -28,12 +28,14 @@ export const movementOps: readonly OpFacts[] = [
     op: 'Dropout',
     movesData: true,
     homogeneous: true,
+    keepsFinite: 'adds',
     dtype: (_node, index, inputs) => (index === 1 ? 'bool' : inputs(0)),
   }),
   defineOp({
     op: 'MaxPool',
     movesData: true,
     homogeneous: true,
+    keepsFinite: 'adds',
     dtype: (_node, index, inputs) => (index === 1 ? 'int64' : inputs(0)),
   }),
   ...[

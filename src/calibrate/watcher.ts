@@ -1,0 +1,114 @@
+// Collects what the calibration pass sees of one value.
+import { InputError } from '../base/index.ts'
+import { Histogram } from '../math/index.ts'
+import type { Shapes } from '../onnx/index.ts'
+import { TAME } from './inherited.ts'
+import type { TensorStatistics } from './ranges/index.ts'
+
+/** What is asked about a value before the data is read. */
+export interface RangeRequest {
+  readonly value: string
+  /** A distribution too, from a sample of the elements. */
+  readonly histogram?: boolean
+  /** The producer's lower bound is 0: the minimum needs no looking. */
+  readonly nonNegative?: boolean
+}
+
+/** The statistics of one value, as they come in. */
+export class Watcher {
+  readonly request: RangeRequest
+  readonly dims: readonly number[]
+  /** Is its first axis the batch? */
+  readonly perSample: boolean
+  /** Number of its channels (axis 1), when they are handed over one by one: for maps of a model of fixed size. */
+  readonly channels: number | undefined
+  #count = 0
+  #min = Number.POSITIVE_INFINITY
+  #max = Number.NEGATIVE_INFINITY
+  readonly #histogram = new Histogram()
+  readonly #waiting: Float32Array
+  #waitingCount = 0
+
+  constructor(request: RangeRequest, shapes: Shapes, fixedSize: boolean) {
+    this.request = request
+    this.#waiting = new Float32Array(request.histogram ? 4096 : 0)
+    const shape = shapes.get(request.value)
+    this.dims = shape?.dims ?? []
+    this.perSample = shape?.batchAxis === 0
+    this.channels = fixedSize && this.perSample && this.dims.length >= 4 ? shape?.dims[1] : undefined
+  }
+
+  /** Has it seen values so large, or so strange, that what is computed from them may be NaN? */
+  get suspicious(): boolean {
+    return this.#count > 0 && !(Math.abs(this.#max) <= TAME && (this.request.nonNegative || this.#min >= -TAME))
+  }
+
+  /** @throws InputError when a mean shows NaN or infinity; `ids` are the samples, one a mean or all behind one. */
+  takeMeans(means: Float32Array, ids: readonly string[]): void {
+    for (const [i, mean] of means.entries()) {
+      if (Number.isFinite(mean)) continue
+      const sample = this.perSample || ids.length === 1 ? (ids[i] ?? '?') : ids.join(', ')
+      throw new InputError(
+        `tensor "${this.request.value}" is ${Number.isNaN(mean) ? 'NaN' : 'infinite'} for sample ${sample}; such values have no range: check the sample and its preprocessing, or exclude the layer`,
+        { tensor: this.request.value },
+      )
+    }
+  }
+
+  takeMax(values: Float32Array): void {
+    this.#count += values.length
+    let max = this.#max
+    for (const value of values) if (value > max) max = value
+    this.#max = max
+  }
+
+  takeMin(values: Float32Array): void {
+    let min = this.#min
+    for (const value of values) if (value < min) min = value
+    this.#min = min
+  }
+
+  /** All elements of one sample at once. @throws InputError when one is NaN or infinite */
+  takeElements(values: Float32Array, id: string): void {
+    let [sum, min, max] = [0, this.#min, this.#max]
+    // A plain loop: there are many more of them than of reduced numbers.
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] ?? 0
+      sum += value
+      if (value < min) min = value
+      if (value > max) max = value
+    }
+    this.takeMeans(Float32Array.of(sum / values.length), [id])
+    this.#count += values.length
+    this.#min = min
+    this.#max = max
+  }
+
+  /** Elements for the histogram, every `stride`-th of them. They are counted in blocks: one by one a few cost too much. */
+  takeSample(values: Float32Array, stride = 1, phase = 0): void {
+    if (stride > 1 || values.length > this.#waiting.length) {
+      this.#histogram.add(values, stride, phase)
+      return
+    }
+    if (this.#waitingCount + values.length > this.#waiting.length) this.#flush()
+    this.#waiting.set(values, this.#waitingCount)
+    this.#waitingCount += values.length
+  }
+
+  #flush(): void {
+    this.#histogram.add(this.#waiting.subarray(0, this.#waitingCount))
+    this.#waitingCount = 0
+  }
+
+  statistics(): TensorStatistics {
+    this.#flush()
+    return {
+      count: this.#count,
+      nonFinite: 0,
+      zeros: this.#histogram.zeros,
+      min: this.request.nonNegative ? Math.min(0, this.#max) : this.#min,
+      max: this.#max,
+      ...(this.request.histogram ? { histogram: this.#histogram } : {}),
+    }
+  }
+}
