@@ -33,7 +33,7 @@ try {
       value,
       histogram,
       nonNegative: bounds.low >= 0,
-      }))
+    }))
     await calibrate(runtime, model, again(), requests, { shapes, total: chosen.length })
   }
   const ways: Record<string, () => Promise<void>> = {

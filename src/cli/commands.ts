@@ -36,7 +36,10 @@ function addQuantize(program: Command): void {
     .command('quantize')
     .description('quantise a model to int8, measure what it costs, and write a report')
     .argument('<model>', 'an .onnx file')
-    .option('--data <path>', 'samples (needed): image folder, JSON description, .npy, idx, .mjs module, or "random"')
+    .option(
+      '--data <path>',
+      'samples (needed): image folder, JSON description, .npy, idx, .mjs module, "random" or "none"',
+    )
     .option('--samples <n>', 'samples to calibrate on (default: 64)', positive)
     .option('--val <path>', 'separate samples for scoring')
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
@@ -60,10 +63,25 @@ function addQuantize(program: Command): void {
       ]),
     )
     .addOption(
-      new Option('--effort <effort>', 'fast measures nothing, high scores every sample').choices([
-        'fast',
-        'default',
-        'high',
+      new Option(
+        '--effort <effort>',
+        'fast tries and measures nothing, high rounds by second order and scores all',
+      ).choices(['fast', 'default', 'high']),
+    )
+    .addOption(
+      new Option('--weight-storage <type>', 'what 4-bit codes are stored in: int8 keeps integer kernels').choices([
+        'int8',
+        'int4',
+      ]),
+    )
+    .option('--keep-8bit <pattern>', 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns', list)
+    .option('--techniques <names>', 'what to try: fold-dead-channels, equalize, correct-bias, …, or none', list)
+    .addOption(new Option('--keep <rule>', 'keep a technique if-better, or always').choices(['if-better', 'always']))
+    .addOption(
+      new Option('--clip <form>', 'caps under equalisation: hold (nothing added), exact or auto').choices([
+        'hold',
+        'exact',
+        'auto',
       ]),
     )
     .option('--exclude <pattern>', 'nodes that stay float: name, operator, glob or /regex/ (repeatable)', list)

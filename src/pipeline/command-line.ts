@@ -6,6 +6,10 @@ const defaults: Readonly<Record<string, unknown>> = {
   samples: 64,
   weights: 'per-channel',
   weightBits: 8,
+  weightStorage: 'int8',
+  keep: 'if-better',
+  clip: 'hold',
+  keep8bit: ['first', 'last', 'depthwise'],
   activationType: 'uint8',
   range: 'minmax',
   mode: 'static',
@@ -21,12 +25,12 @@ export function commandLineOf(recipe: Recipe): string {
   const { version: _version, command, model, ...options } = recipe
   const words = ['onnxpress', command, quoted(model)]
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || value === defaults[name]) continue
-    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    if (value === undefined || isDefault(name, value)) continue
+    const option = `--${name.replace(/[A-Z]|8/g, (letter) => `-${letter.toLowerCase()}`)}`
     if (name === 'other') words.splice(3, 0, quoted(String(value)))
     else if (name === 'output') words.push('-o', quoted(String(value)))
     else if (value === true) words.push(option)
-    else if (name === 'passes' && Array.isArray(value))
+    else if ((name === 'passes' || name === 'techniques') && Array.isArray(value))
       words.push(...(value.length > 0 ? [option, value.join(',')] : []))
     else if (Array.isArray(value)) for (const item of value) words.push(option, quoted(String(item)))
     else if (typeof value === 'object')
@@ -36,6 +40,11 @@ export function commandLineOf(recipe: Recipe): string {
     else words.push(option, quoted(String(value)))
   }
   return words.join(' ')
+}
+
+function isDefault(name: string, value: unknown): boolean {
+  const usual = defaults[name]
+  return Array.isArray(value) && Array.isArray(usual) ? value.join() === usual.join() : value === usual
 }
 
 function quoted(word: string): string {

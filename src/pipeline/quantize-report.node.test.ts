@@ -69,7 +69,7 @@ describe('the report of a quantisation', () => {
       ladder: [{ name: 'naive', kept: true, sqnrDb: Number.NEGATIVE_INFINITY, seconds: 0.1 }],
       naiveLayerSqnr: [{ name: layer, sqnrDb: 3 }],
       meanShift: new Map([[layer, { before: 0.2, after: 0.1 }]]),
-      proofs: new Map([['fold-batch-norm', { boundDb: 80, randomSqnrDb: 120 }]]),
+      rewrites: run.rewrites.map((rewrite) => ({ ...rewrite, boundDb: 80, randomSqnrDb: 120 })),
     })
     const read = readReport(renderJson(given))
     assert.deepEqual(read.layers[0]?.meanShift, { before: 0.2, after: 0.1 })

@@ -81,7 +81,8 @@ function stepsOf(run: QuantizeRun): StepRow[] {
         ? { skipped: [...(rewrite.refused ? [`taken back: ${rewrite.refused}`] : []), ...rewrite.skipped] }
         : {}),
       ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
-      ...run.proofs?.get(rewrite.name),
+      ...(rewrite.sqnrDb === undefined ? {} : { boundDb: rewrite.boundDb }),
+      ...(rewrite.randomSqnrDb === undefined ? {} : { randomSqnrDb: rewrite.randomSqnrDb }),
     }),
   )
   const sqnr = mainSqnr(run.comparison)

@@ -1,32 +1,35 @@
-// quantize: rewrite → calibrate → plan → insert Q/DQ → lint → measure → write. One call is one run.
+// quantize: rewrite → climb the ladder (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
 import { report, throwIfCancelled, UnsupportedError, type Watch } from '../base/index.ts'
-import { calibrate, type LayerSqnr, layerSqnrVisitor, rangeSettingOf, walk } from '../calibrate/index.ts'
+import type { LayerSqnr } from '../calibrate/index.ts'
 import { chooseSamples, type Dataset } from '../data/index.ts'
-import { type Comparison, compareSessions } from '../metrics/index.ts'
+import type { Comparison } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import { constantsOf, layersOf, type Model, nodeName, opsetOf, type Shapes, writeModel } from '../onnx/index.ts'
+import { layersOf, type Model, opsetOf, type Shapes, type Statistics, writeModel } from '../onnx/index.ts'
 import {
   floatLayers,
-  insertQdq,
   insertWeights,
   type LayerKernel,
   lintFusion,
-  makePlan,
   ortCpu,
   type Plan,
   place,
   type QuantizeOptions,
   quantizeDefaults,
-  tensorsToObserve,
   weightGrid,
 } from '../quantize/index.ts'
 import type { RungRow } from '../report/index.ts'
 import { type AppliedRewrite, applyRewrites, liftOpsetTo, passes } from '../rewrite/index.ts'
-import { optimizedGraph } from '../runtime/index.node.ts'
-import { type Latency, measureLatency, type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
+import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
+import { type Latency, type Runtime, runtimeProducts, typesOf, type Values } from '../runtime/index.ts'
 import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { buildQuantized } from './quantize/build.ts'
+import { CalibrationSamples } from './quantize/calibration-samples.ts'
+import { climb } from './quantize/ladder.ts'
+import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './quantize/measure.node.ts'
+import { defaultTechniques, parseTechniques, type Technique } from './quantize/techniques.ts'
+import { buildWithoutData } from './quantize/without-data.ts'
 import type { QuantizeRecipe } from './recipe.ts'
-import { openSamples, PREPROCESS_KEY, readBatches, scoringSamples } from './samples.node.ts'
+import { batchSizeFor, inputBounds, openSamples, PREPROCESS_KEY, scoringSamples } from './samples.node.ts'
 
 /** Everything a quantisation knows at its end; summary, JSON and report are made from it. */
 export interface QuantizeRun {
@@ -55,8 +58,6 @@ export interface QuantizeRun {
   readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
   /** Per-layer SQNR of the naive quantisation, by the same names as `layerSqnr`. */
   readonly naiveLayerSqnr?: readonly LayerSqnr[]
-  /** Rewrite name → the bound it must keep and what random inputs gave, in dB (null: an exact match). */
-  readonly proofs?: ReadonlyMap<string, { readonly boundDb: number; readonly randomSqnrDb?: number | null }>
 }
 
 /** Samples that are scored at most. */
@@ -69,135 +70,191 @@ const WALKED = 8
  * @throws InputError, UnsupportedError, UsageError, CancelledError
  */
 export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, watch: Watch = {}): Promise<QuantizeRun> {
-  if (recipe.weightBits === 4) throw new UnsupportedError('4-bit weights are not there yet; use --weight-bits 8')
-  const output = recipe.output ?? defaultOutput(recipe.model, 'int8')
+  const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   refuseInputAsOutput(output, [recipe.model])
+  const techniques = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
   report(watch, 'read', 0, 1, recipe.model)
   const original = await readModelFile(recipe.model)
-  const { labels, ...unlabelled } = recipe
-  const calibration = await openSamples(
-    recipe.val === undefined ? recipe : unlabelled,
-    original,
-    recipe.data,
-    recipe.samples,
-  )
-  const chosen = chooseSamples(calibration.size, Math.min(recipe.samples, calibration.size))
-  const first = (await calibration.sample(chosen[0] ?? 0)).inputs
+  const samples = await openCalibration(recipe, original, watch)
+  const first = await samples.first()
 
-  const wide = recipe.activationType.endsWith('16')
+  const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
   const rewritten = await applyRewrites(
     runtime,
     original,
-    wide ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(21) : pass)) : passes,
+    needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes,
     first,
     { ...watch, label: recipe.model },
   )
-  const { model, shapes } = rewritten
+  samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
   const notes = [...original.notes]
-  const { quantized, plan, float } = await quantizeModel(
-    runtime,
-    model,
-    shapes,
-    recipe,
-    calibration,
-    chosen,
-    notes,
-    watch,
-  )
+  const options = optionsFor(rewritten.model, recipe, notes)
+  const made = await quantizeModel(runtime, rewritten, recipe, options, techniques, samples, first, notes, watch)
 
   // What the samples assumed is known now that they were read.
-  if (calibration.preprocess) quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(calibration.preprocess))
+  const { preprocess } = samples.dataset
+  if (preprocess) made.quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
   throwIfCancelled(watch.signal)
   report(watch, 'lint', 0, 1)
-  const bytes = writeModel(quantized)
-  const kernels = lintFusion(quantized, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu)
-
-  const measured = recipe.effort !== 'fast'
-  const measures = measured
-    ? await measure(runtime, recipe, original, model, quantized, shapes, calibration, chosen, notes, watch)
-    : undefined
-  notes.push(...calibration.notes)
+  const bytes = writeModel(made.quantized)
+  const kernels = lintFusion(made.quantized, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu)
+  const measured = await measure(runtime, recipe, original, made, samples, notes, watch)
+  if (recipe.data !== 'none') notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(quantized, output)
+  const after = await writeModelFile(made.quantized, output)
+  const { floatModel, shapes, plan, float, ladder, originalFolded, meanShift } = made
   return {
     recipe,
     output,
-    measured,
+    measured: measured.measures !== undefined,
     sizeBytes: { before: writeModel(original).byteLength, after },
-    rewrites: rewritten.applied,
+    rewrites: [...rewritten.applied, ...made.rewrites],
     plan,
     kernels,
     float,
-    layerSqnr: measures?.layerSqnr ?? [],
-    ...(measures ? { comparison: measures.comparison, latency: measures.latency } : {}),
-    samples: chosen.map((index) => calibration.id(index)),
+    layerSqnr: measured.layerSqnr,
+    ...(measured.measures ?? {}),
+    samples: recipe.data === 'none' ? [] : samples.ids(),
     notes: [...new Set(notes)],
-    floatModel: model,
+    floatModel,
     shapes,
+    ...(ladder ? { ladder } : {}),
+    ...(originalFolded ? { originalFolded } : {}),
+    ...(meanShift ? { meanShift } : {}),
+    ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
   }
+}
+
+/** The samples to calibrate on; without data, one random sample of the right shapes stands in for shapes alone. */
+async function openCalibration(recipe: QuantizeRecipe, model: Model, watch: Watch): Promise<CalibrationSamples> {
+  const { labels, ...unlabelled } = recipe
+  const none = recipe.data === 'none'
+  const dataset: Dataset = await openSamples(
+    recipe.val === undefined && !none ? recipe : unlabelled,
+    model,
+    none ? 'random' : recipe.data,
+    none ? 1 : recipe.samples,
+  )
+  return new CalibrationSamples(
+    dataset,
+    chooseSamples(dataset.size, Math.min(none ? 1 : recipe.samples, dataset.size)),
+    watch,
+  )
 }
 
 interface Quantized {
   readonly quantized: Model
+  readonly floatModel: Model
+  readonly shapes: Shapes
   readonly plan: Plan | undefined
   readonly float: readonly { readonly name: string; readonly reason: string }[]
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly ladder?: readonly RungRow[]
+  readonly originalFolded?: Model
+  readonly naive?: { readonly float: Model; readonly quantized: Model; readonly shapes: Shapes }
+  readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
 }
 
 async function quantizeModel(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  { model, shapes, statistics }: { readonly model: Model; readonly shapes: Shapes; readonly statistics: Statistics },
   recipe: QuantizeRecipe,
-  calibration: Dataset,
-  chosen: readonly number[],
+  options: QuantizeOptions,
+  techniques: readonly Technique[],
+  samples: CalibrationSamples,
+  first: Values,
   notes: string[],
   watch: Watch,
 ): Promise<Quantized> {
-  const options = optionsFor(model, recipe, notes)
+  if (options.mode === 'weights') return weightsOnly(model, shapes, options, notes)
   const placement = place(model, ortCpu, options, typesOf(model))
-  if (options.mode === 'weights') {
-    const layers = layersOf(model).filter(
-      (layer) => layer.weight.dtype === 'float32' && !excludedBy(placement.reasons.get(layer.node)),
-    )
-    notes.push(
-      'weights only: the file is smaller and ONNX Runtime computes in float; disable_quant_qdq folds the weights at load',
-    )
-    const grids = new Map(layers.map((layer) => [layer, weightGrid(layer, options)]))
-    return { quantized: insertWeights(model, grids), plan: undefined, float: [] }
-  }
   const float = floatLayers(model, placement)
+  const clip = recipe.clip === 'hold' ? 'hold' : 'exact'
   if (placement.layers.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
     )
-  const histogram = rangeSettingOf(options.range).needsHistogram
-  const requests = tensorsToObserve(placement).map(({ value, bounds }) => ({
-    value,
-    histogram,
-    nonNegative: bounds.low >= 0,
-  }))
-  const batches = readBatches(calibration, chosen, model, shapes, watch)
-  const statistics =
-    requests.length === 0
-      ? new Map()
-      : await calibrate(runtime, model, batches, requests, { ...watch, shapes, total: chosen.length })
-  const plan = makePlan(placement, statistics, options)
-  return { quantized: insertQdq(model, plan), plan, float }
+  if (recipe.data === 'none') {
+    const inputs = await inputBounds(recipe, model)
+    const built = await buildWithoutData(runtime, model, statistics, first, {
+      ...watch,
+      quantize: options,
+      techniques,
+      clip,
+      inputs,
+      label: recipe.model,
+    })
+    notes.push(...built.notes)
+    const { model: quantized, plan } = built.built
+    return { quantized, plan, floatModel: built.float, shapes: built.shapes, float, rewrites: built.rewrites }
+  }
+  if (recipe.effort === 'fast' || placement.layers.size === 0) {
+    const built = await buildQuantized(runtime, model, shapes, samples, options, watch)
+    return { quantized: built.model, plan: built.plan, floatModel: model, shapes, float, rewrites: [] }
+  }
+  const products = runtimeProducts(runtime)
+  try {
+    const climbed = await withSpillFolder((spill) =>
+      climb(runtime, model, statistics, samples, first, {
+        ...watch,
+        quantize: options,
+        techniques,
+        keep: recipe.keep,
+        clip,
+        seed: recipe.seed,
+        label: recipe.model,
+        products,
+        spill,
+      }),
+    )
+    notes.push(...climbed.notes)
+    const { built, naive } = climbed
+    const shifts = climbed.corrections.flatMap(({ name, bias }) =>
+      bias ? [[name, { before: bias.before, after: bias.after }] as const] : [],
+    )
+    return {
+      quantized: built.model,
+      plan: built.plan,
+      floatModel: climbed.float,
+      shapes: climbed.shapes,
+      float,
+      rewrites: climbed.rewrites,
+      ladder: climbed.rungs,
+      ...(climbed.beforeEqualization ? { originalFolded: climbed.beforeEqualization } : {}),
+      ...(naive.model === built.model ? {} : { naive: { float: model, quantized: naive.model, shapes } }),
+      ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),
+    }
+  } finally {
+    await products.close()
+  }
+}
+
+function weightsOnly(model: Model, shapes: Shapes, options: QuantizeOptions, notes: string[]): Quantized {
+  const placement = place(model, ortCpu, options, typesOf(model))
+  const layers = layersOf(model).filter(
+    (layer) => layer.weight.dtype === 'float32' && !excludedBy(placement.reasons.get(layer.node)),
+  )
+  notes.push(
+    'weights only: the file is smaller and ONNX Runtime computes in float; disable_quant_qdq folds the weights at load',
+  )
+  const grids = new Map(layers.map((layer) => [layer, weightGrid(layer, options)]))
+  return { quantized: insertWeights(model, grids), plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
 }
 
 function excludedBy(reason: string | undefined): boolean {
   return reason?.startsWith('excluded') === true || reason?.startsWith('not named') === true
 }
 
-/** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit codes opset 21. */
+/** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit and 4-bit types opset 21. */
 function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
-  const { activationType, range, mode, exclude, only } = recipe
-  const needed = activationType.endsWith('16') ? 21 : 10
+  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage } = recipe
+  const wide = activationType.endsWith('16') || weightStorage === 'int4'
+  const needed = wide ? 21 : 10
   if (opset < needed)
     throw new UnsupportedError(
-      `${recipe.model} is at opset ${opset} and could not be lifted; ${activationType} activations need opset ${needed}: export it again with a newer opset`,
+      `${recipe.model} is at opset ${opset} and could not be lifted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
     )
   let { weights } = recipe
   if (opset < 13 && weights === 'per-channel') {
@@ -206,68 +263,47 @@ function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): Quan
     )
     weights = 'per-tensor'
   }
-  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only }
+  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit }
 }
 
+interface Measured {
+  readonly measures?: Measures
+  readonly layerSqnr: readonly LayerSqnr[]
+  readonly naiveLayerSqnr?: readonly LayerSqnr[]
+}
+
+/** Measures on samples that calibration did not see; nothing with `--effort fast`, or without any samples. */
 async function measure(
   runtime: Runtime,
   recipe: QuantizeRecipe,
   original: Model,
-  float: Model,
-  quantized: Model,
-  shapes: Shapes,
-  calibration: Dataset,
-  chosen: readonly number[],
+  made: Quantized,
+  samples: CalibrationSamples,
   notes: string[],
   watch: Watch,
-): Promise<{ comparison: Comparison; latency: { before: Latency; after: Latency }; layerSqnr: readonly LayerSqnr[] }> {
-  const scoring = await scoringSamples(recipe, original, calibration, chosen, SCORED[recipe.effort])
+): Promise<Measured> {
+  if (recipe.effort === 'fast') return { layerSqnr: [] }
+  if (recipe.data === 'none' && recipe.val === undefined) {
+    notes.push('nothing was measured: give samples with --val to see what the model lost')
+    return { layerSqnr: [] }
+  }
+  const used = recipe.data === 'none' ? [] : samples.indices
+  const scoring = await scoringSamples(recipe, original, samples.dataset, used, SCORED[recipe.effort])
   notes.push(scoring.note)
-  const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
-  return withSession(runtime, original, { label: recipe.model }, (before) =>
-    withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
-      const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch)
-      const unfit = comparison.unfitLabel
-      if (unfit)
-        notes.push(
-          `a label is ${unfit.label}, but the model has ${unfit.classes} classes: the labels are of another task, and no metric is shown`,
-        )
-      report(watch, 'latency', 0, 1)
-      const [first, second] = await measureLatency(runtime, [before, after], sample)
-      if (!first || !second) throw new UnsupportedError('latency could not be measured')
-      const layerSqnr = await sqnrOfLayers(
-        runtime,
-        float,
-        quantized,
-        shapes,
-        calibration,
-        chosen.slice(0, WALKED),
-        watch,
-      )
-      return { comparison, latency: { before: first, after: second }, layerSqnr }
-    }),
-  )
-}
-
-/** Per-layer SQNR with everything quantised, on a few samples. */
-export async function sqnrOfLayers(
-  runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  shapes: Shapes,
-  dataset: Dataset,
-  indices: readonly number[],
-  watch: Watch,
-): Promise<readonly LayerSqnr[]> {
-  const samples: Values[] = []
-  for (const index of indices) samples.push((await dataset.sample(index, watch.signal)).inputs)
-  const made = new Set(quantized.graph.nodes.flatMap((node) => node.outputs))
-  const constants = constantsOf(float.graph)
-  const stops = layersOf(float)
-    .filter(({ node }) => !constants(node.outputs[0]) && made.has(node.outputs[0] ?? ''))
-    .map(({ node }) => ({ name: nodeName(node), value: node.outputs[0] ?? '' }))
-  const visitor = layerSqnrVisitor()
-  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes })
-  return visitor.results
+  const measures = await measureQuantized(runtime, recipe, original, made.quantized, made.shapes, scoring, notes, watch)
+  const walked =
+    recipe.data === 'none'
+      ? await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), watch)
+      : await fewSamples(samples.dataset, used.slice(0, WALKED), watch)
+  const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
+  const { naive } = made
+  return {
+    measures,
+    layerSqnr,
+    ...(naive
+      ? {
+          naiveLayerSqnr: await sqnrOfLayers(runtime, naive.float, naive.quantized, naive.shapes, walked, watch),
+        }
+      : {}),
+  }
 }

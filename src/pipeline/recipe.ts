@@ -21,10 +21,15 @@ const quantize = z.strictObject({
   ...data,
   weights: z.enum(['per-channel', 'per-tensor']).default('per-channel'),
   weightBits: z.union([z.literal(8), z.literal(4)]).default(8),
+  weightStorage: z.enum(['int8', 'int4']).default('int8'),
+  keep8bit: z.array(z.string()).default(['first', 'last', 'depthwise']),
   activationType: z.enum(['uint8', 'int8', 'uint16', 'int16']).default('uint8'),
   range: z.enum(['minmax', 'percentile', 'mse', 'sqnr', 'entropy']).default('minmax'),
   mode: z.enum(['static', 'weights']).default('static'),
   effort: z.enum(['fast', 'default', 'high']).default('default'),
+  techniques: z.array(z.string()).exactOptional(),
+  keep: z.enum(['if-better', 'always']).default('if-better'),
+  clip: z.enum(['hold', 'exact', 'auto']).default('hold'),
   target: z.literal('ort-cpu').default('ort-cpu'),
   exclude: z.array(z.string()).default([]),
   only: z.array(z.string()).default([]),
@@ -86,11 +91,21 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly samples: number
   readonly weights: 'per-channel' | 'per-tensor'
   readonly weightBits: 8 | 4
+  /** What 4-bit codes are stored in: int8 keeps the integer kernels, int4 is half the size and computes in float. */
+  readonly weightStorage: 'int8' | 'int4'
+  /** With 4 bits: layers that keep 8, `first`, `last`, `depthwise`, `none` or patterns. */
+  readonly keep8bit: readonly string[]
   readonly activationType: 'uint8' | 'int8' | 'uint16' | 'int16'
   readonly range: 'minmax' | 'percentile' | 'mse' | 'sqnr' | 'entropy'
   readonly mode: 'static' | 'weights'
-  /** fast measures nothing; high scores every sample that is left. */
+  /** fast tries and measures nothing; high rounds by second order too, and scores every sample that is left. */
   readonly effort: 'fast' | 'default' | 'high'
+  /** Techniques to try; absent: those of the effort. */
+  readonly techniques?: readonly string[]
+  /** always: the techniques are applied without asking whether they help. */
+  readonly keep: 'if-better' | 'always'
+  /** Caps of ReLU6 under equalisation: held as they are, or one for each channel (exact, an integer Min more). */
+  readonly clip: 'hold' | 'exact' | 'auto'
   readonly target: 'ort-cpu'
   readonly exclude: readonly string[]
   readonly only: readonly string[]

@@ -10,7 +10,7 @@ import {
   parsePreprocess,
   readSamples,
 } from '../data/index.ts'
-import { constantsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
+import { type Bounds, constantsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
 import { fixedBatch } from '../runtime/index.ts'
 import type { SampleRecipe } from './recipe.ts'
 
@@ -59,6 +59,29 @@ async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise
   return stored === undefined ? undefined : parsePreprocess(JSON.parse(stored), 'the preprocessing stored in the model')
 }
 
+/**
+ * What each channel of a graph input can hold when it is a picture: (pixel · scale − mean)/std for pixels from 0 to 255. Empty
+ * without a preprocessing.
+ */
+export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<Map<string, Bounds[]>> {
+  const preprocess = await preprocessOf(recipe, model)
+  const found = new Map<string, Bounds[]>()
+  const input = model.graph.inputs[0]
+  if (preprocess?.scale === undefined || !input) return found
+  const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] =>
+    value === undefined ? [otherwise] : typeof value === 'number' ? [value] : value
+  const [scale, mean, std] = [list(preprocess.scale, 1), list(preprocess.mean, 0), list(preprocess.std, 1)]
+  const of = (values: readonly number[], c: number) => values[values.length === 1 ? 0 : c] ?? 0
+  found.set(
+    input.name,
+    Array.from({ length: Math.max(scale.length, mean.length, std.length) }, (_, c) => {
+      const at = (pixel: number) => (pixel * of(scale, c) - of(mean, c)) / of(std, c)
+      return { low: Math.min(at(0), at(255)), high: Math.max(at(0), at(255)) }
+    }),
+  )
+  return found
+}
+
 /** Samples read ahead and joined to batches that the model can take and that keep memory small. */
 export function readBatches(
   dataset: Dataset,
@@ -73,7 +96,8 @@ export function readBatches(
 /** Elements of all values of a batch together, at most; a value lives shortly, so this is far above the peak. */
 const BATCH_ELEMENTS = 4e6
 
-function batchSizeFor(model: Model, shapes: Shapes): number {
+/** How many samples run together. */
+export function batchSizeFor(model: Model, shapes: Shapes): number {
   const fixed = fixedBatch(model)
   if (fixed !== undefined) return Math.max(1, fixed)
   // Without a batch axis everywhere the model may mix samples: one at a time.

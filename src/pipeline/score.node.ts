@@ -9,7 +9,7 @@ import { layersOf, type Model, printValue } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes, passNamed } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
-import { sqnrOfLayers } from './quantize.node.ts'
+import { fewSamples, sqnrOfLayers } from './quantize/measure.node.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
 import { openSamples, readBatches } from './samples.node.ts'
 
@@ -96,7 +96,7 @@ async function commonLayers(
   watch: Watch,
 ): Promise<readonly LayerSqnr[]> {
   if (layersOf(first).length === 0) return []
-  return sqnrOfLayers(runtime, first, second, shapes, dataset, indices.slice(0, WALKED), watch)
+  return sqnrOfLayers(runtime, first, second, shapes, await fewSamples(dataset, indices.slice(0, WALKED), watch), watch)
 }
 
 function checkSameInterface(first: Model, second: Model, recipe: CompareRecipe): void {

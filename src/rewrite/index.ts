@@ -2,12 +2,15 @@
 // Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
 
 export * from './apply.ts'
+export { channelRequests } from './channel-requests.ts'
+export { type Equalized, type EqualizeOptions, equalize } from './equalize.ts'
+export { explicitBiases } from './explicit-biases.ts'
 export * from './float-tensor.ts'
-export { equalize, type Equalized, type EqualizeOptions } from './equalize.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'
 export { foldDeadChannels, foldProvedChannels } from './fold-dead-channels.ts'
 export { liftOpset, liftOpsetTo } from './lift-opset.ts'
 export { nameNodes } from './name-nodes.ts'
 export { optionalPasses, passes, passNamed } from './passes.ts'
+export { type Observed, observeModel, randomLike } from './prove.ts'
 export * from './rewrite.ts'

@@ -1,0 +1,105 @@
+// The samples of a quantisation: decoded once while they fit in memory, split into those that fit and those that judge.
+import { sizeOf, type Watch } from '../../base/index.ts'
+import { type Batch, batches, type Dataset, joinSamples, readSamples, type Sample } from '../../data/index.ts'
+import type { Values } from '../../runtime/index.ts'
+
+/** Corrections learn from this many samples at most; more brings nothing and costs memory. */
+const WALKED = 64
+/** Decoded samples that are kept, in bytes. */
+const KEPT_BYTES = 96e6
+/** Every fourth sample is held back to judge what is fitted to the others. */
+const HELD = 4
+
+/** A batch of the walk. */
+export interface SplitBatch {
+  readonly batch: Batch
+  readonly held: boolean
+}
+
+export class CalibrationSamples {
+  readonly dataset: Dataset
+  readonly indices: readonly number[]
+  readonly #watch: Watch
+  #batchSize = 1
+  #split: readonly SplitBatch[] | undefined
+
+  constructor(dataset: Dataset, indices: readonly number[], watch: Watch = {}) {
+    this.dataset = dataset
+    this.indices = indices
+    this.#watch = watch
+  }
+
+  /** Samples that run together, known once the model's shapes are. */
+  set batchSize(size: number) {
+    this.#batchSize = size
+  }
+
+  ids(): string[] {
+    return this.indices.map((index) => this.dataset.id(index))
+  }
+
+  /** All samples, in batches; those of the split come from memory. */
+  async *all(): AsyncGenerator<Batch, void, void> {
+    const kept = this.#split
+    if (kept) for (const { batch } of kept) yield batch
+    const rest = kept ? this.indices.filter((_, i) => !this.#inSplit.has(i)) : this.indices
+    if (rest.length > 0) yield* this.#read(rest)
+  }
+
+  /**
+   * At most 64 samples, spread over all, as batches that fit and batches that judge. Kept in memory: a second reading of
+   * the same pictures would cost more than everything that is done with them.
+   */
+  async split(): Promise<readonly SplitBatch[]> {
+    if (this.#split) return this.#split
+    const places = spread(this.indices.length, WALKED)
+    const samples: { sample: Sample; place: number }[] = []
+    let bytes = 0
+    let at = 0
+    for await (const sample of readSamples(
+      this.dataset,
+      places.map((place) => this.indices[place] ?? 0),
+      { signal: this.#watch.signal },
+    )) {
+      samples.push({ sample, place: places[at++] ?? 0 })
+      for (const value of Object.values(sample.inputs)) bytes += value.data.BYTES_PER_ELEMENT * sizeOf(value.dims)
+      if (bytes > KEPT_BYTES && samples.length >= 2 * HELD) break
+    }
+    this.#inSplit = new Set(samples.map(({ place }) => place))
+    const part = (held: boolean) =>
+      samples.filter((_, i) => samples.length > 1 && (i % HELD === HELD - 1) === held).map(({ sample }) => sample)
+    const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
+    this.#split = [
+      ...(await this.#join(fit)).map((batch) => ({ batch, held: false })),
+      ...(await this.#join(part(true))).map((batch) => ({ batch, held: true })),
+    ]
+    return this.#split
+  }
+
+  #inSplit = new Set<number>()
+
+  async #join(samples: readonly Sample[]): Promise<Batch[]> {
+    const joined: Batch[] = []
+    for await (const batch of batches(stream(samples), this.#batchSize)) joined.push(batch)
+    return joined
+  }
+
+  #read(indices: readonly number[]): AsyncIterable<Batch> {
+    return batches(readSamples(this.dataset, indices, { signal: this.#watch.signal }), this.#batchSize)
+  }
+
+  /** The first sample alone. */
+  async first(): Promise<Values> {
+    return joinSamples([await this.dataset.sample(this.indices[0] ?? 0)]).inputs
+  }
+}
+
+async function* stream(samples: readonly Sample[]): AsyncGenerator<Sample, void, void> {
+  yield* samples
+}
+
+/** At most `most` places of `count`, evenly spread. */
+function spread(count: number, most: number): number[] {
+  if (count <= most) return Array.from({ length: count }, (_, i) => i)
+  return Array.from({ length: most }, (_, i) => Math.floor(((i + 0.5) * count) / most))
+}

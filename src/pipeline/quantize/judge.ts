@@ -1,0 +1,72 @@
+// The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
+import type { Watch } from '../../base/index.ts'
+import { Comparer, type Comparison } from '../../metrics/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import type { SplitBatch } from './calibration-samples.ts'
+
+/** A model's figures on the held-back samples. */
+export interface Score {
+  readonly comparison: Comparison
+  /** Mean SQNR of the float outputs in dB, exact ones as 120: what the ladder climbs. */
+  readonly db: number
+}
+
+/** An exact output, when outputs are averaged. */
+const EXACT_DB = 120
+/** A gain below this is noise. */
+export const LEAST_GAIN_DB = 0.1
+
+export class Judge {
+  readonly #runtime: Runtime
+  readonly #held: readonly SplitBatch[]
+  readonly #float: readonly Values[]
+
+  private constructor(runtime: Runtime, held: readonly SplitBatch[], float: readonly Values[]) {
+    this.#runtime = runtime
+    this.#held = held
+    this.#float = float
+  }
+
+  /** Runs the float model once on what is held back. */
+  static async of(runtime: Runtime, float: Model, split: readonly SplitBatch[]): Promise<Judge> {
+    const own = split.filter(({ held }) => held)
+    // A single sample judges what was fitted to it: better than nothing, and the report says how few there were.
+    const held = own.length > 0 ? own : split
+    const outputs = await withSession(runtime, float, { label: 'the float model' }, async (session) => {
+      const list: Values[] = []
+      for (const { batch } of held) list.push(await session.run(batch.inputs))
+      return list
+    })
+    return new Judge(runtime, held, outputs)
+  }
+
+  get samples(): number {
+    return this.#held.reduce((sum, { batch }) => sum + batch.size, 0)
+  }
+
+  async score(model: Model, watch: Watch = {}): Promise<Score> {
+    const comparer = new Comparer()
+    await withSession(this.#runtime, model, { label: 'the quantised model' }, async (session) => {
+      for (const [index, { batch }] of this.#held.entries()) {
+        watch.signal?.throwIfAborted()
+        comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch.labels, batch.size)
+      }
+    })
+    const comparison = comparer.result()
+    const all = Object.values(comparison.sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
+    const db = all.length === 0 ? Number.NEGATIVE_INFINITY : all.reduce((a, b) => a + b, 0) / all.length
+    return { comparison, db }
+  }
+}
+
+/**
+ * Is a model better than another on the held-back samples? SQNR up by a tenth of a dB and KL not worse, or so much SQNR that
+ * the KL of a few samples is noise. NaN never wins.
+ */
+export function isBetter(candidate: Score, than: Score): boolean {
+  const gain = candidate.db - than.db
+  if (!(gain >= LEAST_GAIN_DB)) return false
+  const [now, before] = [candidate.comparison.kl, than.comparison.kl]
+  return gain >= 1 || now === undefined || before === undefined || now <= before * 1.02 + 1e-6
+}

@@ -1,0 +1,327 @@
+// The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { channelStatistics, type Spill } from '../../calibrate/index.ts'
+import { wilsonInterval } from '../../math/index.ts'
+import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
+import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
+import type { RungRow } from '../../report/index.ts'
+import {
+  type AppliedRewrite,
+  channelRequests,
+  checkRewrite,
+  equalize,
+  explicitBiases,
+  foldDeadChannels,
+  type Observed,
+  observeModel,
+  type RewriteResult,
+  randomLike,
+} from '../../rewrite/index.ts'
+import type { Runtime, RuntimeProducts, Values } from '../../runtime/index.ts'
+import { type Built, buildQuantized } from './build.ts'
+import type { CalibrationSamples } from './calibration-samples.ts'
+import { isBetter, Judge, type Score } from './judge.ts'
+import type { Technique } from './techniques.ts'
+
+export interface LadderOptions extends Watch {
+  readonly quantize: QuantizeOptions
+  readonly techniques: readonly Technique[]
+  /** always: the techniques are pinned, nothing is dropped but what breaks its bound. */
+  readonly keep: 'if-better' | 'always'
+  readonly clip: 'hold' | 'exact'
+  readonly seed: number
+  readonly label: string
+  readonly products: RuntimeProducts
+  readonly spill?: Spill
+}
+
+/** Where the ladder ends. */
+export interface Climbed {
+  /** The float model that was quantised in the end. */
+  readonly float: Model
+  readonly shapes: Shapes
+  readonly built: Built
+  readonly rungs: readonly RungRow[]
+  readonly rewrites: readonly AppliedRewrite[]
+  /** The float model before equalisation, when that was kept. */
+  readonly beforeEqualization?: Model
+  /** The quantisation without any technique. */
+  readonly naive: Built
+  readonly corrections: readonly LayerCorrection[]
+  readonly notes: readonly string[]
+}
+
+/** A float model on the way up, with its quantisation. */
+interface Standing {
+  readonly float: Model
+  readonly seen: Observed
+  readonly built: Built
+  readonly score: Score
+}
+
+/** Lowest SQNR that equalisation with held caps may leave: the caps are held by what was seen of the samples. */
+const HOLD_BOUND_DB = 38
+
+/** Climbs from a rewritten float model. */
+export async function climb(
+  runtime: Runtime,
+  model: Model,
+  statistics: Statistics,
+  samples: CalibrationSamples,
+  feeds: Values,
+  options: LadderOptions,
+): Promise<Climbed> {
+  const ladder = new Ladder(runtime, samples, options)
+  return ladder.climb(model, statistics, feeds)
+}
+
+class Ladder {
+  readonly #runtime: Runtime
+  readonly #samples: CalibrationSamples
+  readonly #options: LadderOptions
+  readonly #rungs: RungRow[] = []
+  readonly #rewrites: AppliedRewrite[] = []
+  readonly #notes: string[] = []
+  #judge: Judge | undefined
+  #started = 0
+
+  constructor(runtime: Runtime, samples: CalibrationSamples, options: LadderOptions) {
+    this.#runtime = runtime
+    this.#samples = samples
+    this.#options = options
+  }
+
+  async climb(given: Model, statistics: Statistics, feeds: Values): Promise<Climbed> {
+    const tries = (technique: Technique) => this.#options.techniques.includes(technique)
+    this.#step('naive')
+    const split = await this.#samples.split()
+    const judge = await Judge.of(this.#runtime, given, split)
+    this.#judge = judge
+    let seen = await observeModel(this.#runtime, given, feeds, randomLike(feeds), this.#options.label)
+    let float = given
+    if (tries('correct-bias') || tries('optimize-rounding')) {
+      const biases = await this.#check(
+        explicitBiases,
+        explicitBiases.apply(float, { shapes: seen.shapes, statistics }),
+        seen,
+      )
+      if (biases) [float, seen] = [biases.model, biases.seen]
+    }
+    const naive = await this.#build(float, seen)
+    this.#rung('naive', true, naive.score, `${judge.samples} held-back samples`)
+    let standing = naive
+    if (tries('fold-dead-channels')) standing = await this.#fold(standing, statistics)
+    let pending: Standing | undefined
+    const before = standing
+    if (tries('equalize')) {
+      const equalized = await this.#equalize(standing)
+      if (equalized && this.#keeps(equalized, standing)) standing = equalized
+      else pending = equalized
+      if (equalized) this.#rung('equalised', !pending, equalized.score, gain(equalized, before))
+    }
+    let corrections: readonly LayerCorrection[] = []
+    if (tries('correct-bias')) {
+      const corrected = await this.#correct(standing, false)
+      const other = pending ? await this.#correct(pending, false) : undefined
+      // Equalisation may only pay once biases are right: both ways are measured.
+      if (pending && other && isBetter(other.standing.score, corrected.standing.score)) {
+        this.#revise(
+          'equalised',
+          `kept for what it gives with corrected biases (${gain(other.standing, corrected.standing)})`,
+        )
+        this.#rung(
+          'corrected',
+          this.#keeps(other.standing, standing),
+          other.standing.score,
+          gain(other.standing, pending),
+        )
+        if (this.#keeps(other.standing, standing)) [standing, corrections] = [other.standing, other.corrections]
+      } else {
+        const kept = this.#keeps(corrected.standing, standing)
+        this.#rung('corrected', kept, corrected.standing.score, gain(corrected.standing, standing))
+        if (kept) [standing, corrections] = [corrected.standing, corrected.corrections]
+      }
+    }
+    if (tries('optimize-rounding')) {
+      const plain = await this.#build(standing.float, standing.seen)
+      const rounded = await this.#correct(plain, true)
+      const kept = this.#keeps(rounded.standing, standing)
+      this.#rung('rounded', kept, rounded.standing.score, gain(rounded.standing, standing))
+      if (kept) [standing, corrections] = [rounded.standing, rounded.corrections]
+    }
+    const equalised = this.#rungs.some(({ name, kept }) => name === 'equalised' && kept)
+    return {
+      float: standing.float,
+      shapes: standing.seen.shapes,
+      built: standing.built,
+      rungs: this.#rungs,
+      rewrites: this.#rewrites,
+      ...(equalised ? { beforeEqualization: before.float } : {}),
+      naive: naive.built,
+      corrections,
+      notes: this.#notes,
+    }
+  }
+
+  async #fold(standing: Standing, statistics: Statistics): Promise<Standing> {
+    this.#step('folded')
+    const known = statistics.size > 0 ? statistics : await this.#channelStatistics(standing)
+    const folded = await this.#check(
+      foldDeadChannels,
+      foldDeadChannels.apply(standing.float, { shapes: standing.seen.shapes, statistics: known }),
+      standing.seen,
+    )
+    if (!folded) return standing
+    const next = await this.#build(folded.model, folded.seen)
+    // Silent channels without weights cost nothing and let every later step see what matters: kept unless it hurts.
+    const kept = this.#options.keep === 'always' || !isBetter(standing.score, next.score)
+    this.#rung('folded', kept, next.score, gain(next, standing))
+    return kept ? next : standing
+  }
+
+  async #equalize(standing: Standing): Promise<Standing | undefined> {
+    this.#step('equalised')
+    const { quantize, clip, signal, progress } = this.#options
+    const statistics = await this.#channelStatistics(standing)
+    const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
+    const result = await equalize(standing.float, standing.seen.shapes, statistics, {
+      weights: quantize.weights,
+      weightBits: (layer) => bits.get(layer.node) ?? 8,
+      activationBits: quantize.activationType.endsWith('16') ? 16 : 8,
+      clip,
+      signal,
+      progress,
+    })
+    const kind = clip === 'hold' ? 'bounded' : 'exact'
+    const boundDb = clip === 'hold' ? HOLD_BOUND_DB : 80
+    const checked = await this.#check({ name: 'equalize', kind, boundDb }, result, standing.seen)
+    return checked ? this.#build(checked.model, checked.seen) : undefined
+  }
+
+  async #correct(
+    standing: Standing,
+    rounding: boolean,
+  ): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
+    this.#step(rounding ? 'rounded' : 'corrected')
+    const { products, seed, spill, signal, progress, quantize } = this.#options
+    const split = await this.#samples.split()
+    const { built } = standing
+    const corrected = await correctLayers(
+      this.#runtime,
+      standing.float,
+      built.model,
+      built.plan,
+      split.map(({ batch }) => batch.inputs),
+      {
+        shapes: standing.seen.shapes,
+        bias: true,
+        seed,
+        held: (batch) => split[batch]?.held === true,
+        ...(rounding
+          ? {
+              rounding: {
+                products,
+                // At 8 bits a refit fits the samples rather than the noise.
+                refit: (layer) => quantize.weightBits < 8 && (built.plan.weightBits.get(layer.node) ?? 8) < 8,
+              },
+            }
+          : {}),
+        ...(spill ? { spill } : {}),
+        signal,
+        progress,
+      },
+    )
+    const next = { model: corrected.model, plan: corrected.plan }
+    return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: corrected.layers }
+  }
+
+  async #build(float: Model, seen: Observed): Promise<Standing> {
+    const { quantize, signal, progress } = this.#options
+    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#samples, quantize, { signal, progress })
+    return { float, seen, built, score: await this.#score(built) }
+  }
+
+  async #score({ model }: Built): Promise<Score> {
+    if (!this.#judge) throw new Error('the ladder has no judge yet')
+    return this.#judge.score(model, { signal: this.#options.signal })
+  }
+
+  async #channelStatistics({ float, seen }: Standing): Promise<Statistics> {
+    const { signal, progress } = this.#options
+    return channelStatistics(this.#runtime, float, this.#samples.all(), channelRequests(float, seen.shapes), {
+      shapes: seen.shapes,
+      total: this.#samples.indices.length,
+      signal,
+      progress,
+    })
+  }
+
+  /** Proves a rewrite; undefined when it changed nothing or was taken back. */
+  async #check(
+    rewrite: Parameters<typeof checkRewrite>[1],
+    result: RewriteResult,
+    seen: Observed,
+  ): Promise<{ model: Model; seen: Observed } | undefined> {
+    const { signal, label } = this.#options
+    const step = await checkRewrite(this.#runtime, rewrite, result, seen, { signal, label })
+    this.#rewrites.push(step.applied)
+    if (step.applied.refused) this.#notes.push(`${rewrite.name} was taken back: ${step.applied.refused}`)
+    return step.seen ? { model: result.model, seen: step.seen } : undefined
+  }
+
+  #keeps(candidate: Standing, than: Standing): boolean {
+    return this.#options.keep === 'always' || isBetter(candidate.score, than.score)
+  }
+
+  #step(name: string): void {
+    throwIfCancelled(this.#options.signal)
+    this.#started = performance.now()
+    const steps = this.#options.techniques.length + 1
+    report(this.#options, 'ladder', Math.min(this.#rungs.length, steps), steps, this.#best(name))
+  }
+
+  /** What is tried now, and the best so far. */
+  #best(name: string): string {
+    const kept = this.#rungs.filter((rung) => rung.kept).at(-1)
+    return kept?.sqnrDb === undefined || kept.sqnrDb === null
+      ? name
+      : `${name}; best so far ${kept.name} ${kept.sqnrDb.toFixed(1)} dB`
+  }
+
+  #rung(name: string, kept: boolean, { comparison }: Score, reason: string): void {
+    const { agreement, kl, metric } = comparison
+    const first = Object.values(comparison.sqnrDb)[0]
+    this.#rungs.push({
+      name,
+      kept,
+      reason,
+      ...(first === undefined ? {} : { sqnrDb: first }),
+      ...(agreement === undefined ? {} : { agreement }),
+      ...(kl === undefined ? {} : { kl }),
+      ...(metric
+        ? {
+            metric: {
+              name: metric.name,
+              value: metric.after,
+              samples: metric.samples,
+              interval: wilsonInterval(Math.round(metric.after * metric.samples), metric.samples),
+              difference: { value: metric.difference, interval: metric.interval },
+            },
+          }
+        : {}),
+      seconds: (performance.now() - this.#started) / 1000,
+    })
+  }
+
+  #revise(name: string, reason: string): void {
+    const index = this.#rungs.findIndex((rung) => rung.name === name)
+    const rung = this.#rungs[index]
+    if (rung) this.#rungs[index] = { ...rung, kept: true, reason }
+  }
+}
+
+function gain(now: Standing, before: Standing): string {
+  const db = now.score.db - before.score.db
+  if (!Number.isFinite(db)) return 'not measurable'
+  return `${db < 0 ? '−' : '+'}${Math.abs(db).toFixed(1)} dB`
+}

@@ -1,0 +1,69 @@
+// What the written file really does: outputs against the original, accuracy, latency, and where along the layers noise comes in.
+import { report, UnsupportedError, type Watch } from '../../base/index.ts'
+import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
+import type { Dataset } from '../../data/index.ts'
+import { type Comparison, compareSessions } from '../../metrics/index.ts'
+import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import { readBatches, type Scoring } from '../samples.node.ts'
+
+export interface Measures {
+  readonly comparison: Comparison
+  readonly latency: { readonly before: Latency; readonly after: Latency }
+}
+
+/** Compares the original with the quantised model on the scoring samples, and times both in turn. */
+export async function measureQuantized(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  original: Model,
+  quantized: Model,
+  shapes: Shapes,
+  scoring: Scoring,
+  notes: string[],
+  watch: Watch,
+): Promise<Measures> {
+  const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
+  return withSession(runtime, original, { label: recipe.model }, (before) =>
+    withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
+      const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
+      const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch)
+      const unfit = comparison.unfitLabel
+      if (unfit)
+        notes.push(
+          `a label is ${unfit.label}, but the model has ${unfit.classes} classes: the labels are of another task, and no metric is shown`,
+        )
+      report(watch, 'latency', 0, 1)
+      const [first, second] = await measureLatency(runtime, [before, after], sample)
+      if (!first || !second) throw new UnsupportedError('latency could not be measured')
+      return { comparison, latency: { before: first, after: second } }
+    }),
+  )
+}
+
+/** Per-layer SQNR with everything quantised, on a few samples. */
+export async function sqnrOfLayers(
+  runtime: Runtime,
+  float: Model,
+  quantized: Model,
+  shapes: Shapes,
+  samples: readonly Values[],
+  watch: Watch,
+): Promise<readonly LayerSqnr[]> {
+  const made = new Set(quantized.graph.nodes.flatMap((node) => node.outputs))
+  const constants = constantsOf(float.graph)
+  const stops = layersOf(float)
+    .filter(({ node }) => !constants(node.outputs[0]) && made.has(node.outputs[0] ?? ''))
+    .map(({ node }) => ({ name: nodeName(node), value: node.outputs[0] ?? '' }))
+  const visitor = layerSqnrVisitor()
+  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes, step: 'layers' })
+  return visitor.results
+}
+
+/** Reads a few samples of a data set. */
+export async function fewSamples(dataset: Dataset, indices: readonly number[], watch: Watch): Promise<Values[]> {
+  const samples: Values[] = []
+  for (const index of indices) samples.push((await dataset.sample(index, watch.signal)).inputs)
+  return samples
+}

@@ -1,0 +1,33 @@
+// The techniques that a quantisation can try, by the words of the recipe.
+import { UsageError } from '../../base/index.ts'
+
+/** In the order in which they are applied. */
+export const techniqueNames = [
+  'fold-dead-channels',
+  'equalize',
+  'absorb-bias',
+  'correct-bias',
+  'optimize-rounding',
+] as const
+export type Technique = (typeof techniqueNames)[number]
+
+/** What is tried when nothing is named: absorption never paid in trials, rounding pays where one scale serves a whole weight. */
+export function defaultTechniques(recipe: {
+  readonly weights: 'per-channel' | 'per-tensor'
+  readonly weightBits: 8 | 4
+  readonly effort: 'fast' | 'default' | 'high'
+  readonly mode: 'static' | 'weights'
+}): readonly Technique[] {
+  if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
+  const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
+  return ['fold-dead-channels', 'equalize', 'correct-bias', ...(rounds ? (['optimize-rounding'] as const) : [])]
+}
+
+/** @throws UsageError for an unknown word */
+export function parseTechniques(words: readonly string[]): readonly Technique[] {
+  const known: readonly string[] = techniqueNames
+  for (const word of words)
+    if (!known.includes(word) && word !== 'none')
+      throw new UsageError(`there is no technique "${word}"; the techniques are ${techniqueNames.join(', ')} and none`)
+  return techniqueNames.filter((name) => words.includes(name))
+}
