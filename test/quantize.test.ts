@@ -92,12 +92,17 @@ describe('quantising the models of the manifest', () => {
     assert.match(report.verdict.headline, /smaller: yes/)
   })
 
-  it('calls a dead model dead: mobilenet with one scale a weight', async () => {
-    const run = await quantizeFile(
-      runtime,
-      quick(named('mobilenet_v1_0.25_224'), { weights: 'per-tensor', effort: 'default', samples: 16 }),
+  it('calls a dead model dead, and brings it back: mobilenet with one scale a weight', async () => {
+    const recipe = quick(named('mobilenet_v1_0.25_224'), { weights: 'per-tensor', effort: 'default', samples: 16 })
+    const naive = await quantizeFile(runtime, { ...recipe, techniques: ['none'] })
+    assert.equal(quantizeReport(naive, runtime).verdict.tone, 'dead')
+    const climbed = await quantizeFile(runtime, recipe)
+    assert.deepEqual(
+      climbed.ladder?.map(({ name }) => name),
+      ['naive', 'folded', 'equalised', 'corrected', 'rounded'],
     )
-    assert.equal(quantizeReport(run, runtime).verdict.tone, 'dead')
+    assert.ok((climbed.comparison?.agreement ?? 0) > 0.7)
+    assert.equal(layerCounts(climbed).integer, layerCounts(climbed).total)
   })
 
   it('leaves out what --exclude names, and refuses a pattern that fits nothing', async () => {
