@@ -22,6 +22,7 @@ import {
 import { type AppliedRewrite, applyRewrites, liftOpsetTo, passes } from '../rewrite/index.ts'
 import { optimizedGraph } from '../runtime/index.node.ts'
 import { type Latency, measureLatency, type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
+import { checkLabels, loadMetric } from './metric.node.ts'
 import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
 import type { QuantizeRecipe } from './recipe.ts'
 import { openSamples, PREPROCESS_KEY, readBatches, scoringSamples } from './samples.node.ts'
@@ -211,16 +212,14 @@ async function measure(
 ): Promise<{ comparison: Comparison; latency: { before: Latency; after: Latency }; layerSqnr: readonly LayerSqnr[] }> {
   const scoring = await scoringSamples(recipe, original, calibration, chosen, SCORED[recipe.effort])
   notes.push(scoring.note)
+  const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
+  if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
   const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
   return withSession(runtime, original, { label: recipe.model }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch)
-      const unfit = comparison.unfitLabel
-      if (unfit)
-        notes.push(
-          `a label is ${unfit.label}, but the model has ${unfit.classes} classes: the labels are of another task, and no metric is shown`,
-        )
+      const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch, 'compare', metric)
+      if (comparison.unscored !== undefined) notes.push(`${comparison.unscored} No metric is shown.`)
       report(watch, 'latency', 0, 1)
       const [first, second] = await measureLatency(runtime, [before, after], sample)
       if (!first || !second) throw new UnsupportedError('latency could not be measured')

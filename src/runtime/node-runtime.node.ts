@@ -104,7 +104,10 @@ class WorkerLink {
     const id = this.#next++
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (value: Replies[keyof Replies]) => void, reject })
-      worker.postMessage({ id, request }, handedOver.filter((buffer) => buffer instanceof ArrayBuffer))
+      worker.postMessage(
+        { id, request },
+        handedOver.filter((buffer) => buffer instanceof ArrayBuffer),
+      )
     })
   }
 
@@ -146,7 +149,8 @@ const resourceLimits = { maxYoungGenerationSizeMb: 4 }
 
 /** From the package the worker lies beside this file; from source (tests) it is TypeScript, and tsx must read it. */
 function startWorker(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.node.js', import.meta.url), { resourceLimits })
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./worker.node.js', import.meta.url), { resourceLimits })
   const url = JSON.stringify(new URL('./worker.node.ts', import.meta.url).href)
   return new Worker(`import('tsx/esm/api').then(({ register }) => { register(); return import(${url}) })`, {
     eval: true,
