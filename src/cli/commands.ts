@@ -19,6 +19,8 @@ export function addCommands(program: Command): void {
   addReport(program)
 }
 
+const metricHelp = 'top1, top5, next-token, or a module of your own (FILE.mjs)'
+
 function addInspect(program: Command): void {
   program
     .command('inspect')
@@ -42,6 +44,7 @@ function addQuantize(program: Command): void {
     )
     .option('--samples <n>', 'samples to calibrate on (default: 64)', positive)
     .option('--val <path>', 'separate samples for scoring')
+    .option('--metric <name>', metricHelp)
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
     .addOption(new Option('--weight-bits <n>', 'bits of the weights').choices(['8', '4']).argParser(Number))
     .addOption(
@@ -116,7 +119,7 @@ function addEvaluate(program: Command): void {
     .description('score a model on labelled samples')
     .argument('<model>', 'an .onnx file')
     .option('--data <path>', 'labelled samples (needed)')
-    .option('--metric <name>', 'top1, top5 or next-token')
+    .option('--metric <name>', metricHelp)
     .option('--samples <n>', 'at most this many (default: all)', positive)
     .option('--print-recipe', 'print the recipe and stop')
   addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
@@ -131,6 +134,7 @@ function addCompare(program: Command): void {
     .argument('<model>', 'the first model')
     .argument('<other>', 'the second model')
     .option('--data <path>', 'samples, labelled or not (needed)')
+    .option('--metric <name>', metricHelp)
     .option('--samples <n>', 'at most this many (default: all)', positive)
     .option('--print-recipe', 'print the recipe and stop')
   addOutputOptions(addSampleOptions(command)).action((model: string, other: string, options: Options) =>

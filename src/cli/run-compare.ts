@@ -3,9 +3,10 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const [{ compareFiles }, { jsonDb }] = await Promise.all([
+  const [{ compareFiles }, { jsonDb, metricJson }, { formatMetricValue, formatSigned }] = await Promise.all([
     import('../pipeline/index.node.ts'),
     import('../pipeline/index.ts'),
+    import('../report/index.ts'),
   ])
   const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
   const { comparison, latency, sizeBytes, layers } = run
@@ -16,7 +17,7 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
       ...(agreement === undefined ? {} : { agreement, kl }),
       sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, value]) => [name, jsonDb(value)])),
       ...(exact ? { exact } : {}),
-      ...(metric ? { metric } : {}),
+      ...(metric ? { metric: metricJson(metric) } : {}),
       samples: comparison.samples,
       latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
       sizeBytes,
@@ -28,7 +29,7 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
   printLines([
     ...(metric
       ? [
-          `${metric.name}: ${percent(metric.before)} → ${percent(metric.after)} (95 % of the difference ${percent(metric.interval.low)} to ${percent(metric.interval.high)})`,
+          `${metric.name}: ${formatMetricValue(metric, metric.before)} → ${formatMetricValue(metric, metric.after)} (${formatSigned(metric.difference, metric.unit)}, 95 % ${formatSigned(metric.interval.low, metric.unit)} to ${formatSigned(metric.interval.high, metric.unit)})`,
         ]
       : []),
     ...(agreement === undefined ? [] : [`agreement ${percent(agreement)}, KL ${kl?.toFixed(4)}`]),

@@ -10,10 +10,16 @@ export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<voi
     case 'evaluate': {
       const { evaluateFile } = await import('../pipeline/index.node.ts')
       const { metric, notes } = await withRuntime(flags, (runtime, watch) => evaluateFile(runtime, recipe, watch))
-      if (flags.json) return printJson({ metric, notes })
-      const { low, high } = metric.interval
+      const [{ metricJson }, { formatMetricValue }] = await Promise.all([
+        import('../pipeline/index.ts'),
+        import('../report/index.ts'),
+      ])
+      if (flags.json) return printJson({ metric: metricJson(metric), notes })
+      const [value, low, high] = [metric.value, metric.interval.low, metric.interval.high].map((figure) =>
+        formatMetricValue(metric, figure),
+      )
       return printLines([
-        `${metric.name} ${percent(metric.value)} of ${metric.samples} (95 % ${percent(low)} to ${percent(high)})`,
+        `${metric.name} ${value} of ${metric.samples} (95 % ${low} to ${high})`,
         ...notes.map((note) => `note: ${note}`),
       ])
     }
@@ -50,5 +56,3 @@ function passText(pass: { changes: readonly string[]; sqnrDb?: number | null; re
   if (pass.changes.length === 0) return 'nothing to do'
   return `${pass.changes.length} changes, ${pass.sqnrDb === null || pass.sqnrDb === undefined ? 'outputs exact' : `${pass.sqnrDb.toFixed(0)} dB`}`
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`

@@ -17,6 +17,16 @@ export function wilsonInterval(hits: number, samples: number): Interval {
   return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) }
 }
 
+/** Interval of a mean, normal approximation: mean ± 1.96 standard errors; everything for fewer than two values. */
+export function meanInterval(values: readonly number[]): Interval {
+  const count = values.length
+  if (count < 2) return { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+  const mean = values.reduce((sum, value) => sum + value, 0) / count
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  const half = z * Math.sqrt(squares / (count - 1) / count)
+  return { low: mean - half, high: mean + half }
+}
+
 /** After − before as a share of the samples, from the samples on which only one of the two models is right. */
 export function pairedDifference(
   onlyBefore: number,

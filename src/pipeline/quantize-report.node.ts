@@ -1,7 +1,6 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 
 import { basename } from 'node:path'
-import { wilsonInterval } from '../math/index.ts'
 import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
 import {
   type ActivationRow,
@@ -16,7 +15,7 @@ import type { Runtime } from '../runtime/index.ts'
 import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeRun } from './quantize.node.ts'
-import { jsonDb, mainSqnr, makeVerdict } from './verdict.ts'
+import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
 
 /** Integer layers and all layers of the written model. */
 export function layerCounts(run: QuantizeRun): { total: number; integer: number } {
@@ -39,7 +38,7 @@ export function quantizeJson(run: QuantizeRun): Record<string, unknown> {
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
-    ...(metric ? { metric } : {}),
+    ...(metric ? { metric: metricJson(metric) } : {}),
     ...(latency
       ? {
           latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
@@ -135,14 +134,15 @@ export function quantizeReport(run: QuantizeRun, runtime: Runtime): Report {
 function variantsOf(run: QuantizeRun): VariantRow[] {
   const { comparison, latency, sizeBytes } = run
   const metric = comparison?.metric
-  const scored = (value: number, difference = {}) =>
+  const scored = (side: 'before' | 'after', difference = {}) =>
     metric
       ? {
           metric: {
             name: metric.name,
-            value,
+            ...(metric.unit === undefined ? {} : { unit: metric.unit }),
+            value: metric[side],
             samples: metric.samples,
-            interval: wilsonInterval(Math.round(value * metric.samples), metric.samples),
+            interval: metric.intervals[side],
             ...difference,
           },
         }
@@ -156,7 +156,7 @@ function variantsOf(run: QuantizeRun): VariantRow[] {
       ...(latency
         ? { latencyMs: latency.before.medianMs, latencySpreadMs: (latency.before.highMs - latency.before.lowMs) / 2 }
         : {}),
-      ...(metric ? scored(metric.before) : {}),
+      ...scored('before'),
     },
     {
       name: `int8 ${run.recipe.weights}`,
@@ -165,7 +165,7 @@ function variantsOf(run: QuantizeRun): VariantRow[] {
       ...(latency
         ? { latencyMs: latency.after.medianMs, latencySpreadMs: (latency.after.highMs - latency.after.lowMs) / 2 }
         : {}),
-      ...(metric ? scored(metric.after, { difference: { value: metric.difference, interval: metric.interval } }) : {}),
+      ...(metric ? scored('after', { difference: { value: metric.difference, interval: metric.interval } }) : {}),
       ...(comparison?.agreement === undefined
         ? {}
         : { agreement: comparison.agreement, ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }),

@@ -33,6 +33,7 @@ const quantize = z.strictObject({
   target: z.literal('ort-cpu').default('ort-cpu'),
   exclude: z.array(z.string()).default([]),
   only: z.array(z.string()).default([]),
+  metric: z.string().exactOptional(),
   output: z.string().exactOptional(),
 })
 
@@ -58,6 +59,7 @@ const compare = z.strictObject({
   command: z.literal('compare'),
   ...data,
   samples: z.int().positive().exactOptional(),
+  metric: z.string().exactOptional(),
   other: z.string(),
 })
 
@@ -109,6 +111,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly target: 'ort-cpu'
   readonly exclude: readonly string[]
   readonly only: readonly string[]
+  /** top1, top5, next-token, or a module; labels are scored by the usual one when absent. */
+  readonly metric?: string
   readonly output?: string
 }
 
@@ -129,6 +133,7 @@ export interface EvaluateRecipe extends RunRecipe {
 export interface CompareRecipe extends RunRecipe {
   readonly command: 'compare'
   readonly samples?: number
+  readonly metric?: string
   /** The second model. */
   readonly other: string
 }

@@ -1,13 +1,14 @@
 // evaluate, compare and rewrite: the shorter commands.
 import { stat } from 'node:fs/promises'
-import { InputError, report, UsageError, type Watch } from '../base/index.ts'
+import { InputError, report, type Watch } from '../base/index.ts'
 import type { LayerSqnr } from '../calibrate/index.ts'
 import { chooseSamples, type Dataset } from '../data/index.ts'
-import { type Comparison, compareSessions, type MetricValue, scoreSession } from '../metrics/index.ts'
+import { type Comparison, compareSessions, type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { layersOf, type Model, printValue } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes, passNamed } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
+import { checkLabels, loadMetric } from './metric.node.ts'
 import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.node.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
@@ -21,26 +22,24 @@ export interface EvaluateRun {
 
 /** Scores a model on labelled samples. @throws InputError when there are no labels */
 export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
-  const k = topOf(recipe.metric)
+  let metric = await loadMetric(recipe.metric)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model)
-  if (!dataset.hasLabels)
-    throw new InputError(
-      `${recipe.data} has no labels, and a score needs them; give --labels FILE (a CSV with the columns file,label)`,
-    )
+  checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
-  const shapes = await observeShapes(runtime, model, (await dataset.sample(indices[0] ?? 0)).inputs, recipe.model)
-  const metric = await withSession(runtime, model, { label: recipe.model }, (session) =>
-    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), indices.length, watch, k),
+  const { inputs, label } = await dataset.sample(indices[0] ?? 0)
+  // Labels that are lists of tokens are scored position by position; say so by the metric's name.
+  if (metric.name === 'top1' && label !== undefined) metric = usualMetric([label])
+  const shapes = await observeShapes(runtime, model, inputs, recipe.model)
+  const figure = await withSession(runtime, model, { label: recipe.model }, (session) =>
+    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), indices.length, watch, metric),
   )
-  return { metric, notes: [...model.notes, ...dataset.notes] }
-}
-
-function topOf(metric: string): number {
-  const match = /^top([1-9]\d*)$/.exec(metric)
-  if (match) return Number(match[1])
-  if (metric === 'next-token') return 1
-  throw new UsageError(`there is no metric "${metric}"; the metrics are top1, top5 and next-token`)
+  if (figure.samples === 0)
+    throw new InputError(
+      `no sample of ${recipe.data} could be scored by ${metric.name}; do its labels fit the output ${model.graph.outputs[0] ? printValue(model.graph.outputs[0]) : ''}?`,
+      { file: recipe.data },
+    )
+  return { metric: figure, notes: [...model.notes, ...dataset.notes] }
 }
 
 function chosen(dataset: Dataset, samples: number | undefined): number[] {
@@ -63,14 +62,17 @@ const WALKED = 8
 export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watch: Watch = {}): Promise<CompareRun> {
   const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
   checkSameInterface(first, second, recipe)
+  const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const dataset = await openSamples(recipe, first)
+  if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const sample = (await dataset.sample(indices[0] ?? 0)).inputs
   const shapes = await observeShapes(runtime, first, sample, recipe.model)
   return withSession(runtime, first, { label: recipe.model }, (before) =>
     withSession(runtime, second, { label: recipe.other }, async (after) => {
       const batches = readBatches(dataset, indices, first, shapes, watch)
-      const comparison = await compareSessions(before, after, batches, indices.length, watch)
+      const comparison = await compareSessions(before, after, batches, indices.length, watch, 'compare', metric)
+      const unscored = comparison.unscored === undefined ? [] : [`${comparison.unscored} No metric is shown.`]
       report(watch, 'latency', 0, 1)
       const [a, b] = await measureLatency(runtime, [before, after], sample)
       if (!a || !b) throw new InputError('there is no sample to time the models on')
@@ -79,7 +81,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
         latency: { before: a, after: b },
         sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
         layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
-        notes: [...new Set([...first.notes, ...dataset.notes])],
+        notes: [...new Set([...first.notes, ...dataset.notes, ...unscored])],
       }
     }),
   )

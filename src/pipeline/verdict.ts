@@ -1,6 +1,7 @@
 // The verdict: smaller? faster? as accurate? And what to do, when the answer is no.
+import type { Interval } from '../math/index.ts'
 import type { Comparison } from '../metrics/index.ts'
-import { formatDb, type Verdict, type VerdictPoint } from '../report/index.ts'
+import { formatDb, formatMetricValue, formatSigned, type Verdict, type VerdictPoint } from '../report/index.ts'
 import type { Latency } from '../runtime/index.ts'
 
 /** What was measured of a quantised model against the one it was made from. */
@@ -31,6 +32,14 @@ export function isDead(comparison: Comparison): boolean {
 /** An SQNR for JSON, which has no infinities: null is an exact match and nothing else. */
 export function jsonDb(db: number | null): number | string | null {
   return db === null || Number.isFinite(db) ? db : String(db)
+}
+
+/** A metric for JSON: an interval without ends, of a single sample, was not measured and is left out. */
+export function metricJson<T extends { readonly interval: Interval }>(
+  metric: T,
+): Omit<T, 'interval'> & { interval?: Interval } {
+  const { interval, ...rest } = metric
+  return { ...rest, ...(Number.isFinite(interval.low) && Number.isFinite(interval.high) ? { interval } : {}) }
 }
 
 export function makeVerdict(measured: Measured): Verdict {
@@ -85,9 +94,13 @@ function accurate({ comparison }: Measured): VerdictPoint {
   const noise = sqnr === null ? 'outputs exact' : sqnr === undefined ? '' : `SQNR ${formatDb(sqnr)}`
   const { metric, agreement } = comparison
   if (metric) {
-    const { before, after, difference, interval } = metric
-    const answer = interval.high < 0 ? 'no' : interval.low >= -0.02 ? 'yes' : 'unclear'
-    const text = `${metric.name} ${percent(before)} → ${percent(after)} (${signed(difference)}, 95 % ${signed(interval.low)} to ${signed(interval.high)}), ${noise}`
+    const { before, after, difference, interval, unit } = metric
+    // A loss of two points of a share, or of two hundredths of another figure, is within what "as accurate" means.
+    const small = 0.02 * (unit === undefined ? 1 : Math.abs(before))
+    const answer = interval.high < 0 ? 'no' : interval.low >= -small ? 'yes' : 'unclear'
+    const [from, to] = [before, after].map((value) => formatMetricValue(metric, value))
+    const [middle, low, high] = [difference, interval.low, interval.high].map((value) => formatSigned(value, unit))
+    const text = `${metric.name} ${from} → ${to} (${middle}, 95 % ${low} to ${high}), ${noise}`
     return { question: 'as accurate', answer, text }
   }
   const good = (agreement === undefined || agreement >= 0.97) && (sqnr === null || (sqnr ?? 0) >= 20)
@@ -111,5 +124,4 @@ function advise(measured: Measured, dead: boolean): string[] {
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const signed = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`
 const kilobytes = (bytes: number) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`)

@@ -50,7 +50,7 @@ export class Judge {
     await withSession(this.#runtime, model, { label: 'the quantised model' }, async (session) => {
       for (const [index, { batch }] of this.#held.entries()) {
         watch.signal?.throwIfAborted()
-        comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch.labels, batch.size)
+        comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch)
       }
     })
     const comparison = comparer.result()

@@ -1,7 +1,6 @@
 // The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
-import { wilsonInterval } from '../../math/index.ts'
 import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
 import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
@@ -304,7 +303,8 @@ class Ladder {
               name: metric.name,
               value: metric.after,
               samples: metric.samples,
-              interval: wilsonInterval(Math.round(metric.after * metric.samples), metric.samples),
+              ...(metric.unit === undefined ? {} : { unit: metric.unit }),
+              interval: metric.intervals.after,
               difference: { value: metric.difference, interval: metric.interval },
             },
           }

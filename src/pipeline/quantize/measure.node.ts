@@ -5,6 +5,7 @@ import type { Dataset } from '../../data/index.ts'
 import { type Comparison, compareSessions } from '../../metrics/index.ts'
 import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import { checkLabels, loadMetric } from '../metric.node.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.node.ts'
 
@@ -24,16 +25,15 @@ export async function measureQuantized(
   notes: string[],
   watch: Watch,
 ): Promise<Measures> {
+  const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
+  if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
   const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
   return withSession(runtime, original, { label: recipe.model }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const comparison = await compareSessions(before, after, batches, scoring.indices.length, watch)
-      const unfit = comparison.unfitLabel
-      if (unfit)
-        notes.push(
-          `a label is ${unfit.label}, but the model has ${unfit.classes} classes: the labels are of another task, and no metric is shown`,
-        )
+      const { length } = scoring.indices
+      const comparison = await compareSessions(before, after, batches, length, watch, 'compare', metric)
+      if (comparison.unscored !== undefined) notes.push(`${comparison.unscored} No metric is shown.`)
       report(watch, 'latency', 0, 1)
       const [first, second] = await measureLatency(runtime, [before, after], sample)
       if (!first || !second) throw new UnsupportedError('latency could not be measured')

@@ -1,0 +1,65 @@
+// What a metric is: a value per sample, higher is better, so that two models can be compared on the same samples.
+import { InputError, sizeOf, type TensorValue } from '../base/index.ts'
+import type { Batch, Label } from '../data/index.ts'
+import type { Values } from '../runtime/index.ts'
+
+/** One sample with what a model made of it. Values keep their leading axis of 1. */
+export interface ScoredSample {
+  readonly id: string
+  readonly inputs: Values
+  readonly outputs: Values
+  readonly label?: Label
+}
+
+/** Higher is better. */
+export interface Metric {
+  readonly name: string
+  /** Unit of its values, '' for bare numbers; absent: it is a share, 0 to 1, shown in per cent. */
+  readonly unit?: string
+  readonly needsLabels: boolean
+  /**
+   * What one sample is worth: a number, one a position, or undefined when it cannot be scored. With `total` it may be anything.
+   * @throws InputError when the sample's label does not fit the model
+   */
+  readonly score: (sample: ScoredSample) => unknown
+  /** The figure of all samples from their scores; their mean if not given. */
+  readonly total?: (scores: readonly unknown[]) => number
+}
+
+/** Checks a metric. @throws InputError when it has no name or cannot score */
+export function defineMetric(metric: Metric): Metric {
+  const { name, unit, score, total } = metric
+  const wrong = (what: string) => new InputError(`metric "${name}" ${what}`)
+  if (typeof name !== 'string' || name === '') throw new InputError('a metric needs a "name", a short text')
+  if (unit !== undefined && typeof unit !== 'string') throw wrong(`has a "unit" of type ${typeof unit}, expected text`)
+  if (typeof score !== 'function') throw wrong('needs a function "score" that takes a sample and gives a number')
+  if (total !== undefined && typeof total !== 'function') throw wrong('has a "total" that is no function')
+  return metric
+}
+
+/** The samples of a batch, each with its part of the outputs. */
+export function samplesOf({ ids, size, inputs, labels }: Batch, outputs: Values): ScoredSample[] {
+  return Array.from({ length: size }, (_, index) => {
+    const label = labels?.[index]
+    return {
+      id: ids[index] ?? String(index),
+      inputs: partOf(inputs, index, size),
+      outputs: partOf(outputs, index, size),
+      ...(label === undefined ? {} : { label }),
+    }
+  })
+}
+
+/** Part `index` of values that `size` samples were joined in along their first axis. */
+function partOf(values: Values, index: number, size: number): Values {
+  if (size === 1) return values
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]): [string, TensorValue] => {
+      const [rows = 0, ...rest] = value.dims
+      if (rows % size !== 0) return [name, value]
+      const each = (rows / size) * sizeOf(rest)
+      const data = value.data.subarray(index * each, (index + 1) * each)
+      return [name, { ...value, dims: [rows / size, ...rest], data } as TensorValue]
+    }),
+  )
+}

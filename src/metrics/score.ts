@@ -1,0 +1,44 @@
+// Scoring one model, and which metric a name or the labels stand for.
+import { report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
+import type { Batch, Label } from '../data/index.ts'
+import type { Session } from '../runtime/index.ts'
+import { figureOf, type MetricValue } from './figures.ts'
+import { type Metric, samplesOf } from './metric.ts'
+import { nextToken } from './next-token.ts'
+import { topK } from './top-k.ts'
+
+/** The metric of a name: top1, top5 (any k), next-token. @throws UsageError when there is none */
+export function metricNamed(name: string): Metric {
+  const match = /^top([1-9]\d*)$/.exec(name)
+  if (match) return topK(Number(match[1]))
+  if (name === nextToken.name) return nextToken
+  throw new UsageError(
+    `there is no metric "${name}"; the metrics are top1, top5 and next-token, or give a module (FILE.mjs) of your own`,
+  )
+}
+
+/** What labels are scored by when nothing was asked for: lists of tokens by next-token, classes by top1. */
+export function usualMetric(labels: readonly Label[]): Metric {
+  return labels.some((label) => typeof label !== 'number') ? nextToken : topK(1)
+}
+
+/** Scores one session over the batches. */
+export async function scoreSession(
+  session: Session,
+  batches: AsyncIterable<Batch>,
+  total: number,
+  watch: Watch,
+  metric: Metric,
+): Promise<MetricValue> {
+  const scores: unknown[] = []
+  let done = 0
+  for await (const batch of batches) {
+    throwIfCancelled(watch.signal)
+    report(watch, 'evaluate', done, total)
+    const outputs = await session.run(batch.inputs)
+    for (const sample of samplesOf(batch, outputs)) scores.push(metric.score(sample))
+    done += batch.size
+  }
+  report(watch, 'evaluate', done, total)
+  return figureOf(metric, scores)
+}
