@@ -7,8 +7,13 @@ import type { Plan } from './plan.ts'
 /** Inserts Q/DQ for a plan made for this very model. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
-  for (const [value, { params }] of plan.activations)
-    inserter.activation(value, params, plan.placement.tensors.get(value)?.integerProducer ?? false, plan)
+  const { caps, tensors } = plan.placement
+  const capped = new Set([...caps.values()].map((node) => node.outputs[0] ?? ''))
+  for (const [value, { params }] of plan.activations) {
+    const cap = caps.get(value)
+    if (cap) inserter.cap(value, cap, params)
+    else if (!capped.has(value)) inserter.activation(value, params, tensors.get(value)?.integerProducer ?? false, plan)
+  }
   for (const [node, params] of plan.weights) {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
@@ -66,6 +71,36 @@ class Inserter {
       if (!moveAll && !integer.has(reader)) continue
       for (let i = 0; i < reader.inputs.length; i++) if (reader.inputs[i] === value) editor.setInput(reader, i, behind)
     }
+  }
+
+  /** Q, an integer Min with a bound for each channel, DQ: a bound in float between the operator and Q would stop its fusion. */
+  cap(value: string, node: Node, params: QuantParams): void {
+    const editor = this.#editor
+    const output = node.outputs[0] ?? ''
+    const own = this.#byOutput.get(output)
+    const constant = editor.constant(node.inputs.find((name) => name !== value))
+    if (!own || !constant) return
+    editor.removeNode(own)
+    const { high, low } = codeRange(params.dtype)
+    const [scale = 1, zero = 0] = [params.scale[0], params.zeroPoint[0]]
+    const caps = Array.from(constant.floats(), (cap) =>
+      Math.min(Math.max(roundToEven(Math.fround(cap / scale)) + zero, low), high),
+    )
+    const name = nodeName(node)
+    const inputs = [
+      editor.addTensor(`${value}/scale`, grid(params.scale, params, 'float32')),
+      editor.addTensor(`${value}/zero_point`, grid(params.zeroPoint, params, params.dtype)),
+    ]
+    let codes = editor.freshName(`${value}/q`)
+    editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [value, ...inputs], outputs: [codes] })
+    // Saturation does what a cap at the highest code would do.
+    if (caps.some((cap) => cap < high)) {
+      const bound = editor.addTensor(`${value}/cap`, Tensor.from(params.dtype as 'uint8', constant.shape, caps))
+      const held = editor.freshName(`${value}/capped`)
+      editor.addNode({ opType: 'Min', name, inputs: [codes, bound], outputs: [held] })
+      codes = held
+    }
+    editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, ...inputs], outputs: [output] })
   }
 
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */

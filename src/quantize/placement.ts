@@ -34,6 +34,8 @@ export interface Placement {
   readonly layers: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
+  /** Min nodes with a constant that work on the codes of their input, by that input. */
+  readonly caps: ReadonlyMap<string, Node>
   /** Nodes that could have been integer by their operator, and why they are not. */
   readonly reasons: ReadonlyMap<Node, string>
 }
@@ -89,8 +91,11 @@ class Placer {
   place(): Placement {
     for (const node of this.#nodes) this.#consider(node)
     this.#prune()
-    const tensors = this.#tensors()
-    return { layers: this.#layers, integer: this.#set, tensors, reasons: this.#reasons }
+    const caps = new Map(
+      [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
+    )
+    const tensors = this.#tensors(caps)
+    return { layers: this.#layers, integer: this.#set, tensors, caps, reasons: this.#reasons }
   }
 
   #consider(node: Node): void {
@@ -126,6 +131,7 @@ class Placer {
   }
 
   #whyNotInteger(node: Node): string | undefined {
+    if (this.#role(node)?.role === 'cap') return this.#whyNoCap(node)
     const inputs = this.#dataInputs(node)
     for (const input of inputs) {
       if (this.#constants(input)) return 'one operand is a constant'
@@ -136,6 +142,21 @@ class Placer {
       return 'it has a second output'
     if (isOp(node, 'Add') && this.#carriesMask(node)) return 'it carries an attention mask'
     return undefined
+  }
+
+  #whyNoCap(node: Node): string | undefined {
+    const [input, ...others] = this.#dataInputs(node)
+    if (!input || others.length > 0 || node.inputs.length !== 2) return 'it has no constant operand'
+    if (this.#types.get(input) !== 'float32') return `its input is ${this.#types.get(input) ?? 'of unknown type'}`
+    if (this.#consumers.get(input)?.length !== 1 || this.#outputs.has(input)) return 'its input is used elsewhere too'
+    const constant = this.#constants(node.inputs.find((name) => name !== input))
+    return constant?.dtype === 'float32' && constant.shape.filter((size) => size > 1).length <= 1
+      ? undefined
+      : 'its constant is no number for each channel'
+  }
+
+  #isCap(node: Node): boolean {
+    return this.#role(node)?.role === 'cap'
   }
 
   #carriesMask(node: Node): boolean {
@@ -152,6 +173,7 @@ class Placer {
 
   /** Inputs that carry codes: all of an Add, Mul or Concat, the first of the others. */
   #dataInputs(node: Node): string[] {
+    if (this.#isCap(node)) return node.inputs.filter((input) => input !== '' && !this.#constants(input))
     return isOp(node, 'Add', 'Mul', 'Concat') ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
   }
 
@@ -219,11 +241,13 @@ class Placer {
     }
   }
 
-  #tensors(): Map<string, PlacedTensor> {
+  #tensors(caps: ReadonlyMap<string, Node>): Map<string, PlacedTensor> {
     const tensors = new Map<string, PlacedTensor>()
-    const add = (value: string, gridOf: string, integerProducer: boolean) => {
+    const add = (value: string, own: string, integerProducer: boolean) => {
       const known = tensors.get(value)
       if (known && (known.integerProducer || !integerProducer)) return
+      // What is capped needs no grid above its caps.
+      const gridOf = caps.get(value)?.outputs[0] ?? own
       tensors.set(value, { value, gridOf, integerProducer, bounds: this.#bounds(value) })
     }
     for (const node of this.#nodes) {
@@ -252,6 +276,11 @@ class Placer {
     if (!node) return free
     const facts = factsOf(node)
     if (facts.movesData) return this.#bounds(node.inputs[0] ?? '')
+    if (this.#set.has(node) && this.#isCap(node)) {
+      const [input = ''] = this.#dataInputs(node)
+      const caps = this.#constants(node.inputs.find((name) => name !== input))?.floats() ?? []
+      return { low: this.#bounds(input).low, high: Math.max(...caps) }
+    }
     return facts.bounds?.(node, this.#constants) ?? free
   }
 }

@@ -1,7 +1,7 @@
 // ONNX Runtime on the CPU: what its optimiser turns into integer kernels (measured on 1.30; checked by the fusion lint).
 import type { Target } from './target.ts'
 
-const named = (role: 'integer' | 'pass-through' | 'activation', ops: readonly string[]) =>
+const named = (role: 'integer' | 'pass-through' | 'activation' | 'cap', ops: readonly string[]) =>
   ops.map((op) => ({ op, role }))
 
 export const ortCpu: Target = {
@@ -11,6 +11,7 @@ export const ortCpu: Target = {
     { op: 'Gemm', role: 'layer', output: 'optional' },
     { op: 'MatMul', role: 'layer', output: 'optional' },
     ...named('activation', ['Relu', 'Clip']),
+    ...named('cap', ['Min']),
     ...named('integer', [
       'Add',
       'Mul',

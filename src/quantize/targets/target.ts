@@ -8,6 +8,8 @@ export type Role =
   | 'integer'
   /** Moves codes; the output has the input's grid. */
   | 'pass-through'
+  /** A Min with a constant: works on codes, between Q and DQ, so that the operator before it still fuses. */
+  | 'cap'
   /** Disappears into the operator before it when that one is an integer operator. */
   | 'activation'
 
