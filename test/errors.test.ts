@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   mkdirSync,
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import sharp from 'sharp'
+import { built } from './built.ts'
 
 const program = resolve('bin/onnxpress.js')
 const calibration = resolve('demo/calibration.json')
@@ -27,7 +28,7 @@ describe('what a stranger meets when something is wrong', () => {
   const write = (name: string, text: string | Uint8Array) => writeFileSync(join(folder, name), text)
 
   before(async () => {
-    execFileSync(process.execPath, ['scripts/build.mjs'], { env: { ...env, TMPDIR: tmpdir() }, stdio: 'pipe' })
+    await built()
     for (const name of ['temporary', 'empty', 'pictures', 'broken', 'odd']) mkdirSync(join(folder, name))
     copyFileSync('demo/model.onnx', join(folder, 'model.onnx'))
     symlinkSync('model.onnx', join(folder, 'link.onnx'))
