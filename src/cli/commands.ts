@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
-import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
+import type { InspectFlags } from './inspect.ts'
+import { addOutputOptions, addSampleOptions, list, positive, recipeFields, shapeOption } from './options.ts'
 import type { ReportOptions } from './report.ts'
 import type { RecipeFlags } from './session.ts'
 
@@ -22,15 +23,15 @@ export function addCommands(program: Command): void {
 const metricHelp = 'top1, top5, next-token, or a module of your own (FILE.mjs)'
 
 function addInspect(program: Command): void {
-  program
+  const command = program
     .command('inspect')
     .description('show inputs, outputs and layers of a model, with cost and channel ranges')
     .argument('<model>', 'an .onnx file')
-    .option('--json', 'print one JSON object')
-    .action(async (model: string, options: { json?: boolean }) => {
-      const { inspectCommand } = await import('./inspect.ts')
-      await inspectCommand(model, options)
-    })
+    .option('--shape <name:dims>', 'dims for an input with free ones, as x:1x3x224x224 (repeatable)', shapeOption)
+  addOutputOptions(command).action(async (model: string, options: InspectFlags) => {
+    const { inspectCommand } = await import('./inspect.ts')
+    await inspectCommand(model, options)
+  })
 }
 
 function addQuantize(program: Command): void {

@@ -17,8 +17,9 @@ export function whole(text: string): number {
 /** `name:1x3x224x224`, repeated for several inputs. */
 export function shapeOption(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
   const match = /^(.+):(\d+(?:x\d+)*)$/.exec(text)
-  if (!match) throw new InvalidArgumentError('write it as name:1x3x224x224.')
-  return { ...before, [match[1] ?? '']: (match[2] ?? '').split('x').map(Number) }
+  const dims = (match?.[2] ?? '').split('x').map(Number)
+  if (!match || dims.includes(0)) throw new InvalidArgumentError('write it as name:1x3x224x224, sizes from 1.')
+  return { ...before, [match[1] ?? '']: dims }
 }
 
 /** Repeatable, and comma-separated. */

@@ -1,6 +1,7 @@
 // A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
 import { z } from 'zod'
 import { InputError } from '../base/index.ts'
+import { nearestWord } from '../data/index.ts'
 
 const data = {
   model: z.string(),
@@ -147,7 +148,21 @@ export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRe
 export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
   const parsed = recipe.safeParse(json)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue && issue.path.length > 0 ? ` at "${issue.path.join('.')}"` : ''
-  throw new InputError(`${where} is not valid${field}: ${issue?.message ?? 'unknown reason'}`)
+  throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
+}
+
+function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return 'a recipe is an object { "command": … }'
+  const commands = recipe.options.map((option) => option.shape.command.value)
+  const given = 'command' in json ? json.command : undefined
+  if (!commands.some((command) => command === given))
+    return `its "command" is ${JSON.stringify(given) ?? 'missing'}, expected one of ${commands.join(', ')}`
+  const field = issue?.path.join('.')
+  if (issue?.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? ''
+    const known = recipe.options.find((option) => option.shape.command.value === given)?.shape ?? {}
+    const nearest = nearestWord(key, Object.keys(known))
+    return `${given} has no field "${key}"${nearest ? `; did you mean "${nearest}"?` : ''}`
+  }
+  return `"${field}" is wrong: ${issue?.message ?? 'unknown reason'}`
 }

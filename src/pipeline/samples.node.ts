@@ -1,5 +1,5 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
-import type { Watch } from '../base/index.ts'
+import { InputError, messageOf, RuntimeFailure, type Watch } from '../base/index.ts'
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import {
   type Batch,
@@ -10,8 +10,9 @@ import {
   parsePreprocess,
   readSamples,
 } from '../data/index.ts'
-import { type Bounds, constantsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
-import { fixedBatch } from '../runtime/index.ts'
+import type { Bounds, Model, Shapes } from '../onnx/index.ts'
+import { fixedBatch, type Values } from '../runtime/index.ts'
+import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
 
 /** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
@@ -35,21 +36,6 @@ export async function openSamples(
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
   })
-}
-
-/** Integer inputs that the graph compares with a constant (a sampling rate): with another number it takes a dead branch. */
-function comparedConstants(model: Model): Record<string, number> {
-  const constants = constantsOf(model.graph)
-  const found: Record<string, number> = {}
-  for (const node of model.graph.nodes) {
-    if (!isOp(node, 'Equal')) continue
-    for (const [index, name] of node.inputs.entries()) {
-      const other = constants(node.inputs[1 - index])
-      const input = model.graph.inputs.find((declared) => declared.name === name)
-      if (input && other?.size === 1 && /^u?int/.test(input.dtype ?? '')) found[name] = other.numbers()[0] ?? 0
-    }
-  }
-  return found
 }
 
 async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise<Preprocess | undefined> {
@@ -138,4 +124,28 @@ export async function scoringSamples(
     }
   const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
   return { dataset: calibration, indices, note: `scored on ${indices.length} samples that calibration did not see` }
+}
+
+/**
+ * Runs what first runs the model. When it fails on random inputs of free sizes, the sizes are to blame.
+ * @throws InputError naming the sizes and the option that gives others
+ */
+export async function withGuessedShapes<T>(
+  recipe: SampleRecipe,
+  model: Model,
+  feeds: Values,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const free = model.graph.inputs.some(({ shape }) => shape?.some((dim, axis) => axis > 0 && typeof dim !== 'number'))
+    if (recipe.data !== 'random' || !free || !(error instanceof RuntimeFailure)) throw error
+    const sizes = model.graph.inputs.map(({ name }) => `${name}:${feeds[name]?.dims.join('x') || 'scalar'}`)
+    throw new InputError(
+      `the model does not run on random inputs of ${sizes.join(', ')}; give other sizes with --shape (${messageOf(error)})`,
+      error.place,
+      error,
+    )
+  }
 }

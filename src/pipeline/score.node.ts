@@ -9,10 +9,11 @@ import { layersOf, type Model, printValue } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes, passNamed } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
-import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.node.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
-import { openSamples, readBatches } from './samples.node.ts'
+import { openSamples, readBatches, withGuessedShapes } from './samples.node.ts'
+import { subGraphNotes } from './sub-graphs.ts'
 
 /** Result of `evaluate`. */
 export interface EvaluateRun {
@@ -67,7 +68,9 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const sample = (await dataset.sample(indices[0] ?? 0)).inputs
-  const shapes = await observeShapes(runtime, first, sample, recipe.model)
+  const shapes = await withGuessedShapes(recipe, first, sample, () =>
+    observeShapes(runtime, first, sample, recipe.model),
+  )
   return withSession(runtime, first, { label: recipe.model }, (before) =>
     withSession(runtime, second, { label: recipe.other }, async (after) => {
       const batches = readBatches(dataset, indices, first, shapes, watch)
@@ -123,14 +126,14 @@ export interface RewriteRun {
 /** Rewrites a model into a better float form, each pass checked on a sample. */
 export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, 'float')
-  refuseInputAsOutput(output, [recipe.model])
+  checkOutput(output, [recipe.model])
   const list = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, 1)
-  const result = await applyRewrites(runtime, model, list, (await dataset.sample(0)).inputs, {
-    ...watch,
-    label: recipe.model,
-  })
+  const { inputs } = await dataset.sample(0)
+  const result = await withGuessedShapes(recipe, model, inputs, () =>
+    applyRewrites(runtime, model, list, inputs, { ...watch, label: recipe.model }),
+  )
   await writeModelFile(result.model, output)
-  return { output, passes: result.applied, notes: [...model.notes, ...dataset.notes] }
+  return { output, passes: result.applied, notes: [...model.notes, ...subGraphNotes(model), ...dataset.notes] }
 }
