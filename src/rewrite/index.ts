@@ -4,6 +4,7 @@
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
 export { type Equalized, type EqualizeOptions, equalize } from './equalize.ts'
+export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
 export * from './float-tensor.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
