@@ -3,7 +3,6 @@ import { type ChannelGraph, channelGraph, type Model, nodeName, type Statistics 
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import {
-  forEachRange,
   isBound,
   type LayerRanges,
   largestOf,
@@ -11,6 +10,7 @@ import {
   magnitudes,
   type ScaleClass,
   scaleClasses,
+  scaledRanges,
 } from './equalize/classes.ts'
 import { defineRewrite, type Rewrite, type RewriteContext, type RewriteResult } from './rewrite.ts'
 
@@ -140,19 +140,19 @@ function rangesOf(
   relative: boolean,
   includeBias = false,
 ): Float64Array {
-  const place = new Map(ids.map((id, index) => [id, index]))
-  const ranges = new Float64Array(ids.length)
+  const found = new Map<number, number>()
   for (const layer of side === 'writers' ? writers : readers) {
-    const whole = relative ? largestOf(layer, factors) : 1
-    forEachRange(layer, factors, (value, output, input, row) => {
-      const id = side === 'writers' ? output : input
-      const index = place.get(id)
-      if (index === undefined) return
-      const bias = includeBias && side === 'writers' ? (layer.bias[row] ?? 0) / (factors[id] ?? 1) : 0
-      ranges[index] = Math.max(ranges[index] ?? 0, whole > 0 ? Math.max(value, bias) / whole : 0)
-    })
+    const { rows, columns } = scaledRanges(layer, factors)
+    const whole = relative ? rows.reduce((most, value) => Math.max(most, value), 0) : 1
+    if (whole === 0) continue
+    const { input, output } = layer.channels
+    for (const [c, id] of (side === 'writers' ? output : input).entries()) {
+      const bias = includeBias && side === 'writers' ? (layer.bias[c] ?? 0) / (factors[id] ?? 1) : 0
+      const range = Math.max((side === 'writers' ? rows : columns)[c] ?? 0, bias) / whole
+      found.set(id, Math.max(found.get(id) ?? 0, range))
+    }
   }
-  return ranges
+  return Float64Array.from(ids, (id) => found.get(id) ?? 0)
 }
 
 function weightSteps(each: ScaleClass, factors: Float64Array, includeBias: boolean): Float64Array {

@@ -34,33 +34,32 @@ export function layerRanges(channels: LayerChannels): LayerRanges | undefined {
   return { channels, largest, bias: Float64Array.from({ length: view.outputs }, (_, o) => Math.abs(shifts?.[o] ?? 0)) }
 }
 
-/** Visits every scaled range of a layer: output and input channel numbers, and the largest weight between them. */
-export function forEachRange(
+/** Largest scaled weight of each output channel of a layer, and of each input channel. */
+export function scaledRanges(
   { channels: { layer, input, output }, largest }: LayerRanges,
   factors: Float64Array,
-  visit: (value: number, output: number, input: number, row: number) => void,
-): void {
-  const { view } = layer
-  if (!view) return
-  const perGroup = view.outputs / view.groups
-  for (let o = 0; o < view.outputs; o++) {
-    const first = Math.floor(o / perGroup) * view.inputsPerGroup
-    const out = output[o] ?? 0
-    const written = factors[out] ?? 1
-    for (let i = 0; i < view.inputsPerGroup; i++) {
-      const from = input[first + i] ?? 0
-      visit(((largest[o * view.inputsPerGroup + i] ?? 0) * (factors[from] ?? 1)) / written, out, from, o)
+): { readonly rows: Float64Array; readonly columns: Float64Array } {
+  const rows = new Float64Array(output.length)
+  const columns = new Float64Array(input.length)
+  const { inputsPerGroup = 0, groups = 1 } = layer.view ?? {}
+  const perGroup = output.length / groups
+  for (let o = 0, at = 0; o < output.length; o++) {
+    const first = Math.floor(o / perGroup) * inputsPerGroup
+    const written = factors[output[o] ?? 0] ?? 1
+    let most = 0
+    for (let i = first; i < first + inputsPerGroup; i++, at++) {
+      const value = ((largest[at] ?? 0) * (factors[input[i] ?? 0] ?? 1)) / written
+      if (value > most) most = value
+      if (value > (columns[i] ?? 0)) columns[i] = value
     }
+    rows[o] = most
   }
+  return { rows, columns }
 }
 
 /** The largest weight of a layer under the factors. */
 export function largestOf(ranges: LayerRanges, factors: Float64Array): number {
-  let most = 0
-  forEachRange(ranges, factors, (value) => {
-    most = Math.max(most, value)
-  })
-  return most
+  return scaledRanges(ranges, factors).rows.reduce((most, value) => Math.max(most, value), 0)
 }
 
 /**
