@@ -1,5 +1,7 @@
 // Classes of channels that are scaled together, and the ranges of the weights that write and read each channel.
+
 import type { ChannelClip, ChannelGraph, LayerChannels, Statistics } from '../../onnx/index.ts'
+import { NO_BOUND } from '../channel-clip.ts'
 
 /** Largest absolute weight between each output and each input channel (inside the group) of a layer. */
 export interface LayerRanges {
@@ -118,5 +120,5 @@ export function magnitudes(graph: ChannelGraph, statistics: Statistics): Float64
 
 /** Does a Clip keep its bounds whatever the factors? So it is for [0, ∞). */
 export function isBound({ low, high }: ChannelClip): boolean {
-  return [low, high].some((bound) => bound !== 0 && Math.abs(bound) < 3.4e38)
+  return [low, high].some((bound) => bound !== 0 && Math.abs(bound) < NO_BOUND)
 }
