@@ -1,6 +1,7 @@
 // rewrite: same function, better form — folding, normalising, opset lifting; each checked after it was applied.
 // Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
 
+export * from './absorb-bias.ts'
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
 export { type Equalized, type EqualizeOptions, equalize } from './equalize.ts'
