@@ -3,14 +3,15 @@ import { type ChannelGraph, channelGraph, type Model, nodeName, type Statistics 
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import {
+  columnRanges,
   isBound,
   type LayerRanges,
   largestOf,
   layerRanges,
   magnitudes,
+  rowRanges,
   type ScaleClass,
   scaleClasses,
-  scaledRanges,
 } from './equalize/classes.ts'
 import { defineRewrite, type Rewrite, type RewriteContext, type RewriteResult } from './rewrite.ts'
 
@@ -71,10 +72,10 @@ export function equalizeClassic(
     skipped,
     classes: classes.map((each) => ({
       writers: names(each.writers),
-      readers: names(each.readers),
+      readers: names(each.readers.map(({ layer }) => layer)),
       factors: Float64Array.from(each.ids, (id) => factors[id] ?? 1),
-      before: rangesOf(each, 'writers', ones, false),
-      after: rangesOf(each, 'writers', factors, false),
+      before: written(each, ones),
+      after: written(each, factors),
     })),
   }
 }
@@ -97,9 +98,10 @@ function sweep(
 ): Float64Array {
   const activations = magnitudes(graph, statistics)
   let factors = new Float64Array(graph.size).fill(1)
-  const objective = (at: Float64Array) =>
-    layers.reduce((sum, layer) => sum + Math.log(Math.max(largestOf(layer, at), 1e-300)), 0)
-  let before = objective(factors)
+  const wholesOf = (at: Float64Array) => new Map(layers.map((layer) => [layer, largestOf(layer, at)]))
+  const objective = (sizes: Wholes) =>
+    [...sizes.values()].reduce((sum, whole) => sum + Math.log(Math.max(whole, 1e-300)), 0)
+  let wholes = wholesOf(factors)
   for (let turn = 0; turn < sweeps; turn++) {
     const pass = (power: number) => {
       const next = factors.slice()
@@ -107,7 +109,9 @@ function sweep(
       for (const each of classes) {
         const start = next.slice()
         const steps =
-          balance === 'weights' ? weightSteps(each, next, includeBias) : activationSteps(each, next, activations)
+          balance === 'weights'
+            ? weightSteps(each, next, wholes, includeBias)
+            : activationSteps(each, next, wholes, activations)
         const logs = steps.map((step) => power * Math.log(step))
         for (const [c, id] of each.ids.entries()) {
           next[id] = (next[id] ?? 1) * Math.exp(logs[c] ?? 0)
@@ -119,58 +123,70 @@ function sweep(
     }
     let { next, furthest } = pass(1)
     if (turn === 0 && furthest < tolerance) break
-    let after = objective(next)
-    if (balance === 'weights' && after > before + 1e-9) {
+    let sizes = wholesOf(next)
+    if (balance === 'weights' && objective(sizes) > objective(wholes) + 1e-9) {
       ;({ next, furthest } = pass(0.5))
-      after = objective(next)
+      sizes = wholesOf(next)
     }
     factors = next
-    before = after
+    wholes = sizes
     // A balance against activations is found at once: its right side does not depend on other classes.
     if (furthest < tolerance || balance === 'activations') break
   }
   return factors
 }
 
-/** Ranges of a class's channels over its writers or readers; `relative` to the largest weight of each layer. */
-function rangesOf(
-  { ids, writers, readers }: ScaleClass,
-  side: 'writers' | 'readers',
-  factors: Float64Array,
-  relative: boolean,
-  includeBias = false,
-): Float64Array {
+/** Largest weight of each layer; relative ranges are shares of it. Absent: ranges are absolute. */
+type Wholes = ReadonlyMap<LayerRanges, number>
+
+/** Largest range of each channel of a class over the layers that write it. */
+function written({ ids, writers }: ScaleClass, factors: Float64Array, wholes?: Wholes, bias = false): Float64Array {
   const found = new Map<number, number>()
-  for (const layer of side === 'writers' ? writers : readers) {
-    const { rows, columns } = scaledRanges(layer, factors)
-    const whole = relative ? rows.reduce((most, value) => Math.max(most, value), 0) : 1
-    if (whole === 0) continue
-    const { input, output } = layer.channels
-    for (const [c, id] of (side === 'writers' ? output : input).entries()) {
-      const bias = includeBias && side === 'writers' ? (layer.bias[c] ?? 0) / (factors[id] ?? 1) : 0
-      const range = Math.max((side === 'writers' ? rows : columns)[c] ?? 0, bias) / whole
-      found.set(id, Math.max(found.get(id) ?? 0, range))
+  for (const layer of writers) {
+    const whole = wholes?.get(layer) ?? 1
+    for (const [o, range] of rowRanges(layer, factors).entries()) {
+      const id = layer.channels.output[o] ?? 0
+      const most = bias ? Math.max(range, (layer.bias[o] ?? 0) / (factors[id] ?? 1)) : range
+      if (whole > 0) found.set(id, Math.max(found.get(id) ?? 0, most / whole))
     }
   }
   return Float64Array.from(ids, (id) => found.get(id) ?? 0)
 }
 
-function weightSteps(each: ScaleClass, factors: Float64Array, includeBias: boolean): Float64Array {
+/** Largest range of each channel of a class over the layers that read it. */
+function read({ ids, readers }: ScaleClass, factors: Float64Array, wholes?: Wholes): Float64Array {
+  const found = new Map<number, number>()
+  for (const { layer, positions } of readers) {
+    const whole = wholes?.get(layer) ?? 1
+    for (const [index, range] of columnRanges(layer, positions, factors).entries()) {
+      const id = layer.channels.input[positions[index] ?? 0] ?? 0
+      if (whole > 0) found.set(id, Math.max(found.get(id) ?? 0, range / whole))
+    }
+  }
+  return Float64Array.from(ids, (id) => found.get(id) ?? 0)
+}
+
+function weightSteps(each: ScaleClass, factors: Float64Array, wholes: Wholes, includeBias: boolean): Float64Array {
   // With one layer on each side absolute ranges are the textbook's formula.
   const relative = each.writers.length !== 1 || each.readers.length !== 1
-  const written = rangesOf(each, 'writers', factors, relative, includeBias)
-  const read = rangesOf(each, 'readers', factors, relative)
-  const ratios = written.map((range, c) => range / (read[c] ?? 0))
+  const shares = relative ? wholes : undefined
+  const columns = read(each, factors, shares)
+  const ratios = written(each, factors, shares, includeBias).map((range, c) => range / (columns[c] ?? 0))
   // A factor for a whole class changes no relative range: it would only wander from sweep to sweep.
   const usual = relative ? median(ratios.filter((ratio) => step(ratio) !== 1)) : 1
   return ratios.map((ratio) => step(ratio / usual))
 }
 
-function activationSteps(each: ScaleClass, factors: Float64Array, activations: Float64Array): Float64Array {
-  const read = rangesOf(each, 'readers', factors, true)
+function activationSteps(
+  each: ScaleClass,
+  factors: Float64Array,
+  wholes: Wholes,
+  activations: Float64Array,
+): Float64Array {
+  const columns = read(each, factors, wholes)
   const made = Float64Array.from(each.ids, (id) => (activations[id] ?? 0) / (factors[id] ?? 1))
-  const [usualRead, usualMade] = [median(read), median(made)]
-  return made.map((range, c) => step(range / usualMade / ((read[c] ?? 0) / usualRead)))
+  const [usualRead, usualMade] = [median(columns), median(made)]
+  return made.map((range, c) => step(range / usualMade / ((columns[c] ?? 0) / usualRead)))
 }
 
 /** √ratio; 1 where there is none. */

@@ -16,7 +16,13 @@ export interface ScaleClass {
   /** Channel numbers that may be scaled. */
   readonly ids: readonly number[]
   readonly writers: readonly LayerRanges[]
-  readonly readers: readonly LayerRanges[]
+  readonly readers: readonly Reader[]
+}
+
+/** A layer, and which of its input channels belong to a class. */
+export interface Reader {
+  readonly layer: LayerRanges
+  readonly positions: Int32Array
 }
 
 export function layerRanges(channels: LayerChannels): LayerRanges | undefined {
@@ -36,32 +42,44 @@ export function layerRanges(channels: LayerChannels): LayerRanges | undefined {
   return { channels, largest, bias: Float64Array.from({ length: view.outputs }, (_, o) => Math.abs(shifts?.[o] ?? 0)) }
 }
 
-/** Largest scaled weight of each output channel of a layer, and of each input channel. */
-export function scaledRanges(
+/** Largest scaled weight of each output channel of a layer. */
+export function rowRanges(
   { channels: { layer, input, output }, largest }: LayerRanges,
   factors: Float64Array,
-): { readonly rows: Float64Array; readonly columns: Float64Array } {
-  const rows = new Float64Array(output.length)
-  const columns = new Float64Array(input.length)
+): Float64Array {
   const { inputsPerGroup = 0, groups = 1 } = layer.view ?? {}
+  const reads = Float64Array.from(input, (id) => factors[id] ?? 1)
   const perGroup = output.length / groups
-  for (let o = 0, at = 0; o < output.length; o++) {
+  return Float64Array.from(output, (id, o) => {
     const first = Math.floor(o / perGroup) * inputsPerGroup
-    const written = factors[output[o] ?? 0] ?? 1
     let most = 0
-    for (let i = first; i < first + inputsPerGroup; i++, at++) {
-      const value = ((largest[at] ?? 0) * (factors[input[i] ?? 0] ?? 1)) / written
-      if (value > most) most = value
-      if (value > (columns[i] ?? 0)) columns[i] = value
-    }
-    rows[o] = most
-  }
-  return { rows, columns }
+    for (let i = 0; i < inputsPerGroup; i++)
+      most = Math.max(most, (largest[o * inputsPerGroup + i] ?? 0) * (reads[first + i] ?? 1))
+    return most / (factors[id] ?? 1)
+  })
+}
+
+/** Largest scaled weight that reads each of some input channels of a layer. */
+export function columnRanges(
+  { channels: { layer, input, output }, largest }: LayerRanges,
+  positions: Int32Array,
+  factors: Float64Array,
+): Float64Array {
+  const { inputsPerGroup = 1, groups = 1 } = layer.view ?? {}
+  const writes = Float64Array.from(output, (id) => 1 / (factors[id] ?? 1))
+  const perGroup = output.length / groups
+  return Float64Array.from(positions, (position) => {
+    const group = Math.floor(position / inputsPerGroup)
+    let most = 0
+    for (let o = group * perGroup; o < (group + 1) * perGroup; o++)
+      most = Math.max(most, (largest[o * inputsPerGroup + (position % inputsPerGroup)] ?? 0) * (writes[o] ?? 1))
+    return most * (factors[input[position] ?? 0] ?? 1)
+  })
 }
 
 /** The largest weight of a layer under the factors. */
 export function largestOf(ranges: LayerRanges, factors: Float64Array): number {
-  return scaledRanges(ranges, factors).rows.reduce((most, value) => Math.max(most, value), 0)
+  return rowRanges(ranges, factors).reduce((most, value) => Math.max(most, value), 0)
 }
 
 /**
@@ -98,7 +116,10 @@ export function scaleClasses(
     const reads = layers.filter(({ channels }) => touches(channels.input, index))
     const writers = writes.filter((layer) => !reads.includes(layer))
     const readers = reads.filter((layer) => !writes.includes(layer))
-    return writers.length > 0 && readers.length > 0 ? [{ ids, writers, readers }] : []
+    if (writers.length === 0 || readers.length === 0) return []
+    const positionsOf = ({ channels }: LayerRanges) =>
+      Int32Array.from(channels.input.keys()).filter((position) => classOf[channels.input[position] ?? 0] === index)
+    return [{ ids, writers, readers: readers.map((layer) => ({ layer, positions: positionsOf(layer) })) }]
   })
 }
 
