@@ -105,7 +105,7 @@ function addRewrite(program: Command): void {
     .command('rewrite')
     .description('rewrite a model into a better float form; every pass is checked')
     .argument('<model>', 'an .onnx file')
-    .option('--passes <names>', 'passes, comma-separated (default: all)', list)
+    .option('--passes <names>', 'passes, comma-separated (default: all that keep the function exactly)', list)
     .option('--data <path>', 'samples to check on (default: random)')
     .option('-o, --output <file>', 'the written model (default: <model>.float.onnx)')
     .option('--print-recipe', 'print the recipe and stop')

@@ -11,6 +11,7 @@ import {
   readSamples,
 } from '../data/index.ts'
 import type { Bounds, Model, Shapes } from '../onnx/index.ts'
+import { pixelBounds } from '../quantize/index.ts'
 import { fixedBatch, type Values } from '../runtime/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
@@ -54,17 +55,7 @@ export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<M
   const found = new Map<string, Bounds[]>()
   const input = model.graph.inputs[0]
   if (preprocess?.scale === undefined || !input) return found
-  const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] =>
-    value === undefined ? [otherwise] : typeof value === 'number' ? [value] : value
-  const [scale, mean, std] = [list(preprocess.scale, 1), list(preprocess.mean, 0), list(preprocess.std, 1)]
-  const of = (values: readonly number[], c: number) => values[values.length === 1 ? 0 : c] ?? 0
-  found.set(
-    input.name,
-    Array.from({ length: Math.max(scale.length, mean.length, std.length) }, (_, c) => {
-      const at = (pixel: number) => (pixel * of(scale, c) - of(mean, c)) / of(std, c)
-      return { low: Math.min(at(0), at(255)), high: Math.max(at(0), at(255)) }
-    }),
-  )
+  found.set(input.name, pixelBounds(preprocess))
   return found
 }
 
