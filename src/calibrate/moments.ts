@@ -5,7 +5,7 @@ import type { AnyMatrix, Matrix, Products } from '../math/index.ts'
 /**
  * Streams samples x [d] and, when they are given, targets y [n]: count, means, C = cov(x, x) [d, d], B = cov(y, x) [n, d]
  * and the trace of cov(y, y), all in float64 and divided by the count. Two partial moments merge into what one pass over
- * both gives. Each chunk is centred on its own mean first, so large means cost no digits.
+ * both gives.
  */
 export class Moments {
   readonly inputs: number
@@ -71,17 +71,15 @@ export class Moments {
       )
     if (x.rows === 0) return
     const [meanX, meanY] = [columnMeans(x), y ? columnMeans(y) : new Float64Array(0)]
-    // Centred in float32, on a mean rounded to float32: the products below correct for what that leaves.
-    const [centredX, leftX] = centre(x, meanX)
-    const [centredY, leftY] = y ? centre(y, meanY) : [undefined, meanY]
     const kept = this.#withCovariance
-    const xx = kept ? (await products.gram(centredX)).data : new Float64Array(0)
-    const yx = kept && centredY ? (await products.multiply(centredY, centredX, { a: true })).data : new Float64Array(0)
+    const xx = kept ? (await products.gram(x)).data : new Float64Array(0)
+    const yx = kept && y ? (await products.multiply(y, x, { a: true })).data : new Float64Array(0)
     let yy = 0
-    for (const value of centredY?.data ?? []) yy += value * value
-    if (kept) addOuter(xx, leftX, leftX, -x.rows)
-    if (kept) addOuter(yx, leftY, leftX, -x.rows)
-    for (const left of leftY) yy -= x.rows * left * left
+    for (const value of y?.data ?? []) yy += value * value
+    // Float32 samples in float64 sums: taking the means off afterwards costs no digits that the samples had.
+    if (kept) addOuter(xx, meanX, meanX, -x.rows)
+    if (kept) addOuter(yx, meanY, meanX, -x.rows)
+    for (const mean of meanY) yy -= x.rows * mean * mean
     this.#join(x.rows, meanX, meanY, xx, yx, yy)
   }
 
@@ -124,15 +122,6 @@ function columnMeans({ rows, columns, data }: AnyMatrix): Float64Array {
   for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) means[c]! += data[i]!
   for (let c = 0; c < columns; c++) means[c]! /= rows
   return means
-}
-
-/** x − mean in the element type of x, and the mean of the result, which rounding keeps from being 0. */
-function centre(x: AnyMatrix, mean: Float64Array): [AnyMatrix, Float64Array] {
-  const { rows, columns } = x
-  const data = x.data.slice()
-  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) data[i]! -= mean[c]!
-  const centred = { rows, columns, data }
-  return [centred, columnMeans(centred)]
 }
 
 /** sums[i, j] += weight·a[i]·b[j] */

@@ -4,6 +4,7 @@ import type { TensorValue } from '../base/index.ts'
 import {
   gatherOutputs,
   gatherPatches,
+  MomentFeed,
   Moments,
   patchSize,
   type Spill,
@@ -16,7 +17,7 @@ import type { Runtime, Values } from '../runtime/index.ts'
 import { composed, type Factors, fitFactors, leastSquaresKernel } from './bilinear.ts'
 import type { LayerChoice } from './candidates.ts'
 import { biasFor, setWeight, splitLayer } from './edit-layer.ts'
-import { LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
+import { enoughPerSample, LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
 import { kernelsOf } from './kernel.ts'
 import { biasOf, type CompressibleLayer } from './layers.ts'
 import { inLayerOrder, problemOf } from './problem.ts'
@@ -44,6 +45,10 @@ export interface RefitResult {
   readonly model: Model
   readonly layers: readonly FittedLayer[]
 }
+
+/** Rows for each unknown of a fit; more of them do not make it better. */
+const ENOUGH = 24
+const FEWEST = 32
 
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4
@@ -109,17 +114,23 @@ async function observe(
       () => new Moments(patchSize(geometry), geometry.outputsPerGroup, { withCovariance }),
     )
   const [fit, check] = [make(), make()]
+  const feeds = new Map([...fit, ...check].map((moments) => [moments, new MomentFeed(products, moments)]))
   const inputs = await view.changed(layer.input)
   const outputs = await view.float(layer.output)
   const drift = operand ? { before: await view.float(operand), after: await view.changed(operand) } : undefined
   for (const [batch, x] of inputs.entries()) {
     const y = outputs[batch]
     if (!y) continue
-    const positions = positionsFor(layer, y.dims, batch, options)
+    const samples = inputs.length * (y.dims[0] ?? 1)
+    const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
+    const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
+    const rows = positions.samples * positions.perSample
     const sums = batches(inputs) && batch % HELD_BACK === HELD_BACK - 1 ? check : fit
     for (const [group, moments] of sums.entries()) {
-      const patches = gatherPatches(geometry, x, y.dims, positions, group)
-      const target = gatherOutputs(geometry, y, positions, group)
+      const room = await feeds.get(moments)?.next(rows)
+      if (!room) continue
+      gatherPatches(geometry, x, y.dims, positions, group, room.x)
+      const target = gatherOutputs(geometry, y, positions, group, room.y)
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const [a, b] = [
@@ -128,9 +139,9 @@ async function observe(
         ]
         for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
       }
-      await moments.add(products, patches, target)
     }
   }
+  for (const feed of feeds.values()) await feed.finish()
   return { fit, check, samples: fit[0]?.count ?? 0 }
 }
 
