@@ -82,6 +82,7 @@ const compress = z.strictObject({
   keepLayer: z.array(z.string()).default([]),
   plain: z.boolean().default(false),
   force: z.boolean().default(false),
+  // biome-ignore lint/suspicious/noThenProperty: the word of the command line; a recipe is never awaited
   then: z.literal('quantize').exactOptional(),
   output: z.string().exactOptional(),
 })
