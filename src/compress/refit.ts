@@ -47,8 +47,8 @@ export interface RefitResult {
 }
 
 /** Rows for each unknown of a fit; more of them do not make it better. */
-const ENOUGH = 24
-const FEWEST = 32
+const ENOUGH = 16
+const FEWEST = 24
 
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4

@@ -77,16 +77,13 @@ function makeTarget(
   return { weight: scaleRows(weight, scales), covariance, cross: scaleRows(cross, scales), ridge, energy, scales }
 }
 
-/** Channels below this share of the mean variance count as this. */
-const FLOOR = 0.01
-
 /**
- * Weights of the output channels, variance^(-1/4): half way between their own units, in which a network whose channels
- * differ a hundredfold loses the small ones, and equal weight, in which channels that hardly matter cost rank.
+ * Weights of the output channels, (1 + variance ÷ mean variance)^(-1/2): channels up to the mean count in their own units;
+ * those far above it, which only a network of very uneven channels has, do not drown the others.
  */
 function outputScales(variances: Float64Array): Float64Array {
   const mean = variances.reduce((sum, variance) => sum + variance, 0) / Math.max(1, variances.length)
-  return variances.map((variance) => (mean > 0 ? (Math.max(0, variance) / mean + FLOOR) ** -0.25 : 1))
+  return variances.map((variance) => (mean > 0 ? (1 + Math.max(0, variance) / mean) ** -0.5 : 1))
 }
 
 /** Row o of a matrix times scales[o]. */
