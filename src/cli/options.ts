@@ -14,6 +14,18 @@ export function whole(text: string): number {
   return value
 }
 
+/** Shares such as 0.75,0.5. */
+export function ratios(text: string): number[] {
+  return text.split(',').map(share)
+}
+
+/** A number above 0 and at most 1. */
+export function share(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('it must be a number above 0 and at most 1.')
+  return value
+}
+
 /** `name:1x3x224x224`, repeated for several inputs. */
 export function shapeOption(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
   const match = /^(.+):(\d+(?:x\d+)*)$/.exec(text)

@@ -64,7 +64,31 @@ const compare = z.strictObject({
   other: z.string(),
 })
 
-const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare])
+const targets = z.array(z.number().positive()).exactOptional()
+
+const compress = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('compress'),
+  ...data,
+  samples: z.int().positive().default(384),
+  macs: targets,
+  bytes: targets,
+  latency: targets,
+  maxDrop: z.number().positive().exactOptional(),
+  manual: z.string().exactOptional(),
+  method: z.enum(['spatial-svd', 'weight-svd', 'prune', 'auto']).default('auto'),
+  select: z.enum(['knapsack', 'greedy']).default('knapsack'),
+  loss: z.enum(['error', 'kl', 'metric']).default('error'),
+  multiple: z.int().positive().default(1),
+  keepLayer: z.array(z.string()).default([]),
+  plain: z.boolean().default(false),
+  force: z.boolean().default(false),
+  // biome-ignore lint/suspicious/noThenProperty: the word of the command line; a recipe is never awaited
+  then: z.literal('quantize').exactOptional(),
+  output: z.string().exactOptional(),
+})
+
+const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, compress])
 
 /** What every recipe says about its samples. */
 export interface SampleRecipe {
@@ -139,7 +163,35 @@ export interface CompareRecipe extends RunRecipe {
   readonly other: string
 }
 
-export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe
+export interface CompressRecipe extends RunRecipe {
+  readonly command: 'compress'
+  /** Samples that the fits see, evenly spaced over the sorted list. */
+  readonly samples: number
+  /** Wanted shares of what the original has, from 0 to 1; several give several points. Exactly one kind of budget. */
+  readonly macs?: readonly number[]
+  readonly bytes?: readonly number[]
+  readonly latency?: readonly number[]
+  /** Largest drop of the metric, as a share: the smallest model that keeps it. */
+  readonly maxDrop?: number
+  /** A JSON file of layer → { split, rank }, instead of a budget. */
+  readonly manual?: string
+  readonly method: 'spatial-svd' | 'weight-svd' | 'prune' | 'auto'
+  readonly select: 'knapsack' | 'greedy'
+  /** What the selection minimises: closed-form errors, or the measured divergence or metric with one layer compressed. */
+  readonly loss: 'error' | 'kl' | 'metric'
+  /** Ranks are multiples of this. */
+  readonly multiple: number
+  /** Layers that stay exactly as they are. */
+  readonly keepLayer: readonly string[]
+  /** Weights only: no data in the fits. */
+  readonly plain: boolean
+  /** Write the model even when it no longer does its job. */
+  readonly force: boolean
+  readonly then?: 'quantize'
+  readonly output?: string
+}
+
+export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | CompressRecipe
 
 /**
  * Checks a recipe and fills in the defaults.
