@@ -26,7 +26,7 @@ import {
   type PointMeasures,
   tooFar,
 } from './compress/point.node.ts'
-import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
 import { openSamples, readBatches, scoringSamples } from './samples.node.ts'
@@ -100,7 +100,7 @@ async function run(
   started: number,
 ): Promise<CompressRun> {
   const budget = budgetOf(recipe, channelBlock())
-  if (recipe.output !== undefined) refuseInputAsOutput(recipe.output, [recipe.model])
+  if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
   const original = await readModelFile(recipe.model)
   const bytes = writeModel(original)
@@ -354,7 +354,7 @@ async function writePoint(
   { plan, target, compressed, measures, before, forced }: PointToWrite,
 ): Promise<CompressPoint> {
   const output = outputOf(recipe, budget, target, count)
-  refuseInputAsOutput(output, [recipe.model])
+  checkOutput(output, [recipe.model])
   throwIfCancelled(context.signal)
   report(context, 'write', 0, 1, output)
   await writeFileAtomic(output, compressed.bytes)
