@@ -23,7 +23,7 @@ import { biasOf, type CompressibleLayer } from './layers.ts'
 import { inLayerOrder, problemOf } from './problem.ts'
 import { residualOperands } from './residual.ts'
 import { splitNamed } from './splits/index.ts'
-import { type FitTarget, plainTarget, ridgeShare, scaleRows, squaredError, targetOf } from './target.ts'
+import { type FitTarget, plainTarget, ridgeShare, squaredError, targetOf } from './target.ts'
 
 /** What became of one layer. */
 export interface FittedLayer {
@@ -47,8 +47,8 @@ export interface RefitResult {
 }
 
 /** Rows for each unknown of a fit; more of them do not make it better. */
-const ENOUGH = 16
-const FEWEST = 24
+const ENOUGH = 24
+const FEWEST = 32
 
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4
@@ -173,7 +173,7 @@ async function fitLayer(
     })
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const tried = targets(fit).map(unscaledKernel)
+    const tried = targets(fit).map(leastSquaresKernel)
     const held = targets(check)
     if (!((await totalError(products, held, tried)) < (await totalError(products, held, weights)))) {
       const all = merged(fit, check)
@@ -185,7 +185,7 @@ async function fitLayer(
   const fitted = targets(all)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
-    const kernels = fitted.map(unscaledKernel)
+    const kernels = fitted.map(leastSquaresKernel)
     const bias = biasFor(geometry, kernels, all)
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
@@ -214,9 +214,8 @@ export async function fitSplit(
   for (const target of targets) {
     const problem = problemOf(split, geometry, target)
     const fitted = await fitFactors(products, problem, choice.rank, rounds)
-    const second = scaleRows(fitted.second, target.scales, true)
-    factors.push({ first: fitted.first, second })
-    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, { first: fitted.first, second })))
+    factors.push(fitted)
+    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, fitted)))
   }
   return { factors, kernels }
 }
@@ -234,10 +233,6 @@ export async function splitPlainly(
   return { name: layer.name, choice, error: await shareOfEnergy(products, targets, kernels) }
 }
 
-function unscaledKernel(target: FitTarget): Matrix {
-  return scaleRows(leastSquaresKernel(target), target.scales, true)
-}
-
 function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {
   for (const [group, moments] of a.entries()) if (b[group]) moments.merge(b[group])
   return a
@@ -251,7 +246,7 @@ async function totalError(
   let sum = 0
   for (const [group, target] of targets.entries()) {
     const kernel = kernels[group]
-    if (kernel) sum += await squaredError(products, target, scaleRows(kernel, target.scales))
+    if (kernel) sum += await squaredError(products, target, kernel)
   }
   return sum
 }
