@@ -72,7 +72,6 @@ function makeTarget(
   const energy = variances.reduce((sum, variance) => sum + variance, 0)
   return { weight, covariance, cross, ridge, energy }
 }
-}
 
 /**
  * Error of a kernel W [n, d] as a share of the target's variance: (Cy − 2·tr(W·Bᵀ) + tr(W·C·Wᵀ)) / Cy, at least 0.
