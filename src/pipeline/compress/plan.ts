@@ -89,6 +89,16 @@ export function plansFor(choices: Choices, ratios: readonly number[], select: 'k
   })
 }
 
+/** The plan for a ratio, or undefined when it is out of reach. */
+export function planOrNothing(choices: Choices, ratio: number, select: 'knapsack' | 'greedy'): Plan | undefined {
+  try {
+    return plansFor(choices, [ratio], select)[0]
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined
+    throw error
+  }
+}
+
 function planOf(items: readonly Item[], selection: Selection<LayerCandidate>, fixed: number, total: number): Plan {
   const choices = new Map<string, LayerChoice>()
   const losses = new Map<string, number>()
