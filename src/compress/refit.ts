@@ -2,8 +2,10 @@
 // it, what the float network has there. A visitor of the two-stream walk.
 import type { TensorValue } from '../base/index.ts'
 import {
+  gatherChannels,
   gatherOutputs,
   gatherPatches,
+  gridOf,
   MomentFeed,
   Moments,
   patchSize,
@@ -33,12 +35,20 @@ export interface FittedLayer {
   readonly error: number
   /** Why it was not fitted to data. */
   readonly plain?: string
+  /** Output channels that are left, and how many there were, when channels were taken out. */
+  readonly channels?: { readonly before: number; readonly after: number }
 }
 
 export interface RefitOptions extends SamplingOptions {
   /** Rounds of alternating least squares for split kernels. */
   readonly rounds?: number
   readonly spill?: Spill
+  /** The changed network to start from, when channels were taken out of it: `layers` are its layers. */
+  readonly pruned?: {
+    readonly model: Model
+    /** Layer name → the float layer's output channels that are left. */
+    readonly kept: ReadonlyMap<string, readonly number[]>
+  }
 }
 
 export interface RefitResult {
@@ -73,7 +83,9 @@ export async function refitModel(
     const layer = byOutput.get(view.value)
     if (!layer) return
     const choice = plan.get(layer.name)
-    const observed = await observe(products, layer, view, operands.get(layer.output), options)
+    const kept = options.pruned?.kept.get(layer.name)
+    const operand = kept ? undefined : operands.get(layer.output)
+    const observed = await observe(products, layer, view, operand, options, kept)
     const result = await fitLayer(products, layer, choice, observed, options)
     const editor = new GraphEditor(view.model)
     result.apply(editor)
@@ -81,6 +93,7 @@ export async function refitModel(
     fitted.push({
       name: layer.name,
       error: result.error,
+      ...(kept ? { channels: { before: observed.channels, after: kept.length } } : {}),
       ...(choice ? { choice } : {}),
       ...(result.plain ? { plain: result.plain } : {}),
     })
@@ -88,7 +101,7 @@ export async function refitModel(
   const stops = layers.map(({ name, output }) => ({ name, value: output }))
   const { spill, shapes, progress, signal } = options
   const walkOptions = { shapes, simulate: false, step: 'refit', progress, signal, ...(spill ? { spill } : {}) }
-  const result = await walk(runtime, model, model, stops, batches, { visit }, walkOptions)
+  const result = await walk(runtime, model, options.pruned?.model ?? model, stops, batches, { visit }, walkOptions)
   return { model: result, layers: fitted }
 }
 
@@ -97,6 +110,8 @@ interface Observed {
   readonly fit: readonly Moments[]
   readonly check: readonly Moments[]
   readonly samples: number
+  /** Output channels of the float layer. */
+  readonly channels: number
 }
 
 async function observe(
@@ -105,6 +120,7 @@ async function observe(
   view: StopView,
   operand: string | undefined,
   options: RefitOptions,
+  kept: readonly number[] | undefined,
 ): Promise<Observed> {
   const { geometry } = layer
   const withCovariance = patchSize(geometry) <= LONGEST_PATCH
@@ -130,7 +146,10 @@ async function observe(
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
       gatherPatches(geometry, x, y.dims, positions, group, room.x)
-      const target = gatherOutputs(geometry, y, positions, group, room.y)
+      const own = kept?.slice(group * geometry.outputsPerGroup, (group + 1) * geometry.outputsPerGroup)
+      const target = own
+        ? gatherChannels(geometry, y, positions, own, room.y)
+        : gatherOutputs(geometry, y, positions, group, room.y)
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const [a, b] = [
@@ -142,7 +161,8 @@ async function observe(
     }
   }
   for (const feed of feeds.values()) await feed.finish()
-  return { fit, check, samples: fit[0]?.count ?? 0 }
+  const [first] = outputs
+  return { fit, check, samples: fit[0]?.count ?? 0, channels: first ? gridOf(geometry, first.dims).channels : 0 }
 }
 
 function batches(values: readonly TensorValue[]): boolean {

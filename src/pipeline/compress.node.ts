@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
-import { type ErrorCurves, type FittedLayer, type LayerSurvey, surveyLayers } from '../compress/index.ts'
+import { type ErrorCurves, type FittedLayer, type LayerSurvey, type Method, surveyLayers } from '../compress/index.ts'
 import { type Batch, chooseSamples } from '../data/index.ts'
 import { readModelFile, writeFileAtomic } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
@@ -27,6 +27,7 @@ import {
   type PointMeasures,
   tooFar,
 } from './compress/point.node.ts'
+import { prunePlans } from './compress/prune.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
@@ -146,9 +147,10 @@ async function run(
     ...(watch.cacheFolder === undefined ? {} : { folder: watch.cacheFolder }),
   }
   notes.push(scoring.note)
-  const { method } = recipe
+  const prune = recipe.method === 'prune'
+  const method: Method = recipe.method === 'prune' ? 'auto' : recipe.method
   const common = { shapes, seed: recipe.seed, method, plain: recipe.plain, cache, key, ...watch }
-  const pass = await selectionCurves(runtime, products, model, survey.layers, samples, common)
+  const pass = await selectionCurves(runtime, products, model, prune ? [] : survey.layers, samples, common)
   notes.push(...pass.notes)
   let evaluations = 0
   let choices: Choices = {
@@ -168,7 +170,7 @@ async function run(
           ? 'metric'
           : 'kl'
         : undefined
-  if (asked && budget.kind !== 'manual') {
+  if (asked && budget.kind !== 'manual' && !prune) {
     const found = await measuredLosses(runtime, products, model, context.layers, samples, upTo(batches, MEASURED), {
       ...common,
       cost: budget.cost,
@@ -180,7 +182,9 @@ async function run(
     choices = { ...choices, measured: found.candidates }
   }
   const before = bytes.byteLength
-  const wanted = await wantedPlans(context, recipe, budget, choices)
+  const wanted = prune
+    ? (await prunePlans(context, recipe, budget)).map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
+    : await wantedPlans(context, recipe, budget, choices)
   const points: CompressPoint[] = []
   const refused: { target: number; reason: string }[] = []
   if (budget.kind === 'maxDrop')
@@ -189,7 +193,7 @@ async function run(
     )
   for (const { plan, target } of wanted) {
     throwIfCancelled(watch.signal)
-    const compressed = await compressBy(context, plan.choices)
+    const compressed = await compressBy(context, plan)
     const measures = await measurePoint(context, compressed)
     const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
     if (far && !recipe.force) {

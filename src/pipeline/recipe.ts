@@ -76,7 +76,7 @@ const compress = z.strictObject({
   latency: targets,
   maxDrop: z.number().positive().exactOptional(),
   manual: z.string().exactOptional(),
-  method: z.enum(['spatial-svd', 'weight-svd', 'auto']).default('auto'),
+  method: z.enum(['spatial-svd', 'weight-svd', 'prune', 'auto']).default('auto'),
   select: z.enum(['knapsack', 'greedy']).default('knapsack'),
   loss: z.enum(['error', 'kl', 'metric']).default('error'),
   multiple: z.int().positive().default(1),
@@ -175,7 +175,7 @@ export interface CompressRecipe extends RunRecipe {
   readonly maxDrop?: number
   /** A JSON file of layer → { split, rank }, instead of a budget. */
   readonly manual?: string
-  readonly method: 'spatial-svd' | 'weight-svd' | 'auto'
+  readonly method: 'spatial-svd' | 'weight-svd' | 'prune' | 'auto'
   readonly select: 'knapsack' | 'greedy'
   /** What the selection minimises: closed-form errors, or the measured divergence or metric with one layer compressed. */
   readonly loss: 'error' | 'kl' | 'metric'

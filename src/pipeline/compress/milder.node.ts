@@ -38,7 +38,7 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
       high = middle - 1
       continue
     }
-    const compressed = await compressBy(context, plan.choices)
+    const compressed = await compressBy(context, plan)
     const measures = await measurePoint(context, compressed)
     const drop = -(measures.comparison.metric?.difference ?? -1)
     if (drop <= most) {
@@ -69,12 +69,13 @@ export async function explainRefusal(
       ? 'the result'
       : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
   const start = `${what} is refused: ${far}`
-  if (target === undefined || recipe.latency) return `${start}; --force writes it all the same`
+  if (target === undefined || recipe.latency || recipe.method === 'prune')
+    return `${start}; --force writes it all the same`
   for (const step of MILDER) {
     const ratio = Math.round(100 * (target + step * (1 - target))) / 100
     const plan = planOrNothing(choices, ratio, recipe.select)
     if (!plan) continue
-    const measures = await measurePoint(context, await compressBy(context, plan.choices))
+    const measures = await measurePoint(context, await compressBy(context, plan))
     const { agreement } = measures.comparison
     if (!tooFar(measures.comparison))
       return `${start}; the nearest that was found to do is ${ratio}${agreement === undefined ? '' : ` (agreement ${(100 * agreement).toFixed(0)} %)`}; --force writes it all the same`

@@ -34,6 +34,8 @@ export interface Plan {
   readonly losses: ReadonlyMap<string, number>
   /** Cost after ÷ before, of all layers. */
   readonly ratio: number
+  /** Channels that are taken out, as numbers of the channel graph. */
+  readonly removed?: ReadonlySet<number>
 }
 
 /** Cost of the layers that cannot be compressed. */
