@@ -27,7 +27,7 @@ import {
   type PointMeasures,
   tooFar,
 } from './compress/point.node.ts'
-import { prunePlans } from './compress/prune.ts'
+import { prunePlans } from './compress/prune.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
