@@ -187,10 +187,11 @@ async function run(
     : await wantedPlans(context, recipe, budget, choices)
   const points: CompressPoint[] = []
   const refused: { target: number; reason: string }[] = []
-  if (budget.kind === 'maxDrop')
-    points.push(
-      await writePoint(context, recipe, budget, 1, { ...(await smallestWithin(context, recipe, choices)), before }),
-    )
+  if (budget.kind === 'maxDrop') {
+    const found = await smallestWithin(context, recipe, choices)
+    evaluations += found.evaluations
+    points.push(await writePoint(context, recipe, budget, 1, { ...found, before }))
+  }
   for (const { plan, target } of wanted) {
     throwIfCancelled(watch.signal)
     const compressed = await compressBy(context, plan)
@@ -226,7 +227,7 @@ async function run(
     curves: pass.curves,
     floatModel: model,
     shapes,
-    evaluations: evaluations + (budget.kind === 'maxDrop' ? 1 : 0),
+    evaluations,
     seconds: (performance.now() - started) / 1000,
     samples: chosen.map((index) => dataset.id(index)),
     notes: [...new Set(notes)],

@@ -13,6 +13,8 @@ import {
 
 /** A plan with what came of it. */
 interface Found {
+  /** Models that were scored on the way. */
+  readonly evaluations: number
   readonly plan: Plan
   readonly compressed: Compressed
   readonly measures: PointMeasures
@@ -29,6 +31,7 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
   let best: Found | undefined
   let mildest = ''
   let low = 0
+  let evaluations = 0
   let high = STEPS.length - 1
   while (low <= high) {
     const middle = Math.floor((low + high) / 2)
@@ -40,9 +43,10 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
     }
     const compressed = await compressBy(context, plan)
     const measures = await measurePoint(context, compressed)
+    evaluations++
     const drop = -(measures.comparison.metric?.difference ?? -1)
     if (drop <= most) {
-      best = { plan, compressed, measures }
+      best = { evaluations, plan, compressed, measures }
       low = middle + 1
     } else {
       mildest = `${STEPS[middle]} of the MACs already loses ${(100 * drop).toFixed(2)} points`
@@ -50,7 +54,7 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
     }
   }
   if (!best) throw new RefusedError(`no compressed model stays within a drop of ${100 * most} points: ${mildest}`)
-  return best
+  return { ...best, evaluations }
 }
 
 /** Shares of the way back to the original at which a milder model is tried. */
