@@ -127,7 +127,9 @@ function addCompress(program: Command): void {
     .option('--manual <file>', 'a JSON file: layer → rank, share, "keep" or { split, rank }')
     .option('--samples <n>', 'samples that the fits see (default: 384)', positive)
     .option('--val <path>', 'separate samples for scoring')
-    .addOption(new Option('--method <method>', 'how layers are split').choices(['spatial-svd', 'weight-svd', 'prune', 'auto']))
+    .addOption(
+      new Option('--method <method>', 'how layers are split').choices(['spatial-svd', 'weight-svd', 'prune', 'auto']),
+    )
     .addOption(new Option('--select <search>', 'how ratios are chosen').choices(['knapsack', 'greedy']))
     .addOption(
       new Option('--loss <loss>', 'what the search minimises: closed-form errors, or a measured loss').choices([
