@@ -225,3 +225,8 @@ function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {
   }
   return `"${field}" is wrong: ${issue?.message ?? 'unknown reason'}`
 }
+
+/** The recipes of all commands as one JSON schema (`oneOf`, told apart by `command`): forms are made from it. */
+export function recipeJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(recipe, { io: 'input' }) }
+}
