@@ -42,13 +42,14 @@ export class Runs {
   readonly #listeners = new Set<(news: RunNews) => void>()
   readonly #timers: NodeJS.Timeout[] = []
   #looking: Promise<void> | undefined
+  #tailing = false
 
   constructor({ folders, start, scanMs = 2000, tailMs = 300 }: RunsOptions) {
     this.#folders = folders
     this.#queue = localQueue(start, { onChange: () => void this.look() })
     this.#timers.push(
       setInterval(() => void this.look(), scanMs),
-      setInterval(() => void this.#tail(), tailMs),
+      setInterval(() => void this.#tailOnce(), tailMs),
     )
     for (const timer of this.#timers) timer.unref()
   }
@@ -178,8 +179,24 @@ export class Runs {
     this.#tell({ type: 'run', run })
   }
 
+  async #tailOnce(): Promise<void> {
+    if (this.#tailing) return
+    this.#tailing = true
+    await this.#tail().finally(() => {
+      this.#tailing = false
+    })
+  }
+
+  /** Runs at work change faster than folders are looked through. */
   async #tail(): Promise<void> {
-    for (const run of this.#known.values()) if (run.state === 'running') await this.#tailOne(run)
+    const mine = this.#queue.jobs().flatMap(({ job, state }) => (state === 'running' ? [job.folder] : []))
+    const theirs = [...this.#known.values()].flatMap(({ state, folder }) => (state === 'running' ? [folder] : []))
+    for (const folder of new Set([...mine, ...theirs])) {
+      const run = await readRun(folder)
+      if (run === undefined) continue
+      await this.#keep(run)
+      await this.#tailOne(run)
+    }
   }
 
   async #tailOne({ id, folder }: RunSummary): Promise<void> {

@@ -29,7 +29,12 @@ describe('the studio', () => {
     await writeModelFile(tinyModel(drawing), model)
     writeFileSync(
       slow,
-      `export default { size: 400, async *[Symbol.asyncIterator]() { for (let i = 0; i < 400; i++) { await new Promise((r) => setTimeout(r, 50)); yield { x: { dtype: 'float32', dims: [1, 3, 8, 8], data: new Float32Array(192) } } } } }\n`,
+      `export default async function* () {
+        for (let i = 0; i < 400; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          yield { inputs: { x: { dtype: 'float32', dims: [1, 3, 8, 8], data: new Float32Array(192) } } }
+        }
+      }`,
     )
     studio = await startStudio(options())
   })
