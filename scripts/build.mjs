@@ -24,3 +24,4 @@ await build({
   external: ['onnxruntime-node', 'sharp', 'commander', 'hono', 'hono/*', '@hono/node-server'],
   logLevel: 'warning',
 })
+await import('./build-studio.mjs')
