@@ -12,6 +12,7 @@ import {
   type Node,
   nodeName,
   opsetOf,
+  readsOf,
 } from '../onnx/index.ts'
 import { channelRows, inspect } from '../pipeline/index.ts'
 import { type LayerRow, spreadOf, summarizeRanges } from '../report/index.ts'
@@ -166,14 +167,23 @@ function drawnNodes(model: Model, layers: ReadonlyMap<Node, number>): DrawnNode[
     places.set(name, nodes.length)
     nodes.push({ name, op: 'Input', from: [] })
   }
+  // What is computed from constants alone is a constant too: thousands of weights made by ConstantOfShape are no nodes.
+  const fixed = new Set<string>()
   for (const node of model.graph.nodes) {
-    if (node.outputs.every((output) => constants(output) !== undefined)) continue
+    const reads = [...readsOf(node)]
+    if (
+      reads.every((value) => fixed.has(value) || constants(value) !== undefined) &&
+      !/^(Random|Bernoulli|Multinomial)/.test(node.opType)
+    ) {
+      for (const output of node.outputs) fixed.add(output)
+      continue
+    }
     const layer = layers.get(node)
     for (const output of node.outputs) places.set(output, nodes.length)
     nodes.push({
       name: nodeName(node),
       op: node.opType,
-      from: feedersOf(node.inputs, places),
+      from: feedersOf(reads, places),
       ...(layer === undefined ? {} : { layer }),
     })
   }

@@ -126,7 +126,6 @@ function blocksOf(nodes: readonly DrawnNode[], chains: readonly (readonly number
 }
 
 function boxesOf(nodes: readonly DrawnNode[], groups: readonly Group[]): Box[] {
-  // Members may come late into a chain: boxes are put into an order in which feeders come first.
   const boxOf = new Map(groups.flatMap(({ members }, box) => members.map((node) => [node, box] as const)))
   return groups.map(({ members, key, count }, box): Box => {
     const feeders = members.flatMap((node) => nodes[node]?.from ?? []).map((feeder) => boxOf.get(feeder) ?? box)

@@ -20,6 +20,9 @@ export const boxHeight = 36
 const columnGap = 24
 const rowGap = 34
 
+/** Boxes and bends together, at most. */
+const mostItems = 20_000
+
 /** An item of a row: a box, or the bend of an edge that passes by. */
 interface Item {
   readonly box?: number
@@ -30,7 +33,7 @@ interface Item {
   width: number
 }
 
-/** Places the boxes; they come in an order in which feeders may follow readers only within a chain. */
+/** Places the boxes; each comes after those that feed it. */
 export function layOut(boxes: readonly Pick<Box, 'from'>[]): Layout {
   const rowOf = rowsOf(boxes)
   const items: Item[] = boxes.map((_, box) => ({
@@ -51,7 +54,7 @@ export function layOut(boxes: readonly Pick<Box, 'from'>[]): Layout {
   }
   arrange(items, rows)
   straighten(items, rows)
-  const left = Math.min(0, ...items.map(({ x, width }) => x - width / 2))
+  const left = items.reduce((least, { x, width }) => Math.min(least, x - width / 2), 0)
   const place = ({ x, row }: Item): Placed => ({ x: x - left, y: row * (boxHeight + rowGap) + boxHeight / 2 })
   return {
     boxes: items.slice(0, boxes.length).map(place),
@@ -60,28 +63,15 @@ export function layOut(boxes: readonly Pick<Box, 'from'>[]): Layout {
       to,
       points: path.flatMap((index) => items[index] ?? []).map(place),
     })),
-    width: Math.max(boxWidth, ...items.map(({ x, width }) => x - left + width / 2)),
+    width: items.reduce((most, { x, width }) => Math.max(most, x - left + width / 2), boxWidth),
     height: Math.max(1, rows.length) * (boxHeight + rowGap) - rowGap,
   }
 }
 
-/** Longest way from an input, box by box. */
+/** Longest way from an input; feeders come before their readers. */
 function rowsOf(boxes: readonly Pick<Box, 'from'>[]): number[] {
   const rows: number[] = []
-  const open = new Set<number>()
-  const rowOf = (box: number): number => {
-    const known = rows[box]
-    if (known !== undefined) return known
-    if (open.has(box)) return 0
-    open.add(box)
-    let row = 0
-    for (const feeder of boxes[box]?.from ?? []) row = Math.max(row, rowOf(feeder) + 1)
-    open.delete(box)
-    rows[box] = row
-    return row
-  }
-  // Deep graphs in order never recurse far: the feeders are known already.
-  for (const box of boxes.keys()) rowOf(box)
+  for (const { from } of boxes) rows.push(from.reduce((row, feeder) => Math.max(row, (rows[feeder] ?? -1) + 1), 0))
   return rows
 }
 
@@ -89,10 +79,12 @@ function rowsOf(boxes: readonly Pick<Box, 'from'>[]): number[] {
 function bend(items: Item[], from: number, to: number): number[] {
   const path = [from]
   const [first, last] = [items[from]?.row ?? 0, items[to]?.row ?? 0]
-  for (let row = first + 1; row < last; row++) {
-    path.push(items.length)
-    items.push({ row, above: [], below: [], x: 0, width: 14 })
-  }
+  // A graph that needs more bends than this is drawn with straight lines across its boxes.
+  if (items.length < mostItems)
+    for (let row = first + 1; row < last; row++) {
+      path.push(items.length)
+      items.push({ row, above: [], below: [], x: 0, width: 14 })
+    }
   path.push(to)
   for (const [index, item] of path.entries()) {
     const next = path[index + 1]
