@@ -244,7 +244,7 @@ describe('the studio refuses', () => {
       send('/api/upload?name=a.onnx&group=g', { method: 'POST', body, headers })
     assert.equal((await upload(new Uint8Array(1001))).status, 413)
     assert.equal((await upload(new Uint8Array(5000), { 'transfer-encoding': 'chunked' })).status, 413)
-    const uploads = join(inside, 'onnxpress-runs', 'uploads', 'g')
+    const uploads = join(inside, '.onnxpress', 'uploads', 'g')
     assert.deepEqual(existsSync(uploads) ? readdirSync(uploads) : [], [], 'nothing is left of what was too large')
     assert.equal((await send('/api/runs')).status, 200, 'it lives on')
     assert.equal((await upload(new Uint8Array(1000))).status, 201)
@@ -275,7 +275,7 @@ describe('the studio refuses', () => {
           .status,
         400,
       )
-    assert.ok(!existsSync(join(inside, 'onnxpress-runs', 'uploads', 'h')))
+    assert.ok(!existsSync(join(inside, '.onnxpress', 'uploads', 'h')))
   })
 
   it('links without a ticket, used twice, or made up', async () => {

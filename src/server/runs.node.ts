@@ -29,8 +29,8 @@ export interface RunsOptions {
   readonly tailMs?: number
 }
 
-/** Where new runs go, below the first folder. */
-const home = 'onnxpress-runs'
+/** Where new runs go, below the first folder. Hidden: a data set of class folders must not get one more class. */
+const home = '.onnxpress'
 
 export class Runs {
   readonly commands: ReadonlyMap<string, CommandSchema> = commandSchemas(recipeJsonSchema())

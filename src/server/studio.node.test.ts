@@ -1,10 +1,10 @@
 // The studio's server at work, with the built command line doing the runs.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { built } from '../../test/built.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
 import { prepareRun, type RunSummary, recordRun, writeStatus } from '../pipeline/index.node.ts'
 import { tinyModel } from '../rewrite/tiny-model.ts'
@@ -24,7 +24,9 @@ describe('the studio', () => {
     version: '0',
   })
   before(async () => {
-    execFileSync(process.execPath, ['scripts/build.mjs'], { env: { ...process.env, NODE_OPTIONS: '' }, stdio: 'pipe' })
+    await built()
+    // The runner's loader is for this process; the runs are the built command line.
+    delete process.env['NODE_OPTIONS']
     const drawing = 'x[N,3,8,8] -> Conv 3x3 3->8 -> BatchNormalization -> Relu -> Conv 1x1 8->4 -> y'
     await writeModelFile(tinyModel(drawing), model)
     writeFileSync(
@@ -172,7 +174,7 @@ describe('the studio', () => {
     const decoder = new TextDecoder()
     for await (const chunk of answer.body ?? []) {
       text += decoder.decode(chunk, { stream: true })
-      if (text.includes(`"id":"${id}"`) && text.includes('"state":"done"')) break
+      if (text.includes(`"id":"${id}"`) && /"state":"(done|failed)"/.test(text)) break
     }
     controller.abort()
     const states = [...text.matchAll(/^data: (.*)$/gm)]
@@ -185,9 +187,9 @@ describe('the studio', () => {
 
   it('finds its runs again after a restart: finished ones, waiting ones, and ones whose process is gone', async () => {
     const known = (await ask<RunSummary[]>('runs')).length
-    const waiting = join(folder, 'onnxpress-runs', 'waiting')
+    const waiting = join(folder, '.onnxpress', 'waiting')
     await prepareRun(waiting, { version: 1, command: 'rewrite', model, output: join(waiting, 'model.onnx') })
-    const lost = join(folder, 'onnxpress-runs', 'lost')
+    const lost = join(folder, '.onnxpress', 'lost')
     await prepareRun(lost, { version: 1, command: 'rewrite', model })
     await writeStatus(lost, {
       state: 'running',
