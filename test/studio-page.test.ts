@@ -8,6 +8,8 @@ import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
+import { renderHtml } from '../src/report/index.ts'
+import { ladderReport } from '../src/report/sample-reports.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
 import { built } from './built.ts'
@@ -293,6 +295,15 @@ describe('the page of the studio', { skip }, () => {
         await page.close()
       })
     }
+  }
+
+  for (const scheme of ['light', 'dark'] as const) {
+    it(`finds no fault with the page of a report, ${scheme}`, async () => {
+      const page = await browser.newPage({ colorScheme: scheme, bypassCSP: true })
+      await page.setContent(renderHtml(ladderReport))
+      assert.deepEqual(await check(page), [])
+      await page.close()
+    })
   }
 
   it('asked no other machine for anything, and broke none of its own rules', () => {

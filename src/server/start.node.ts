@@ -46,6 +46,8 @@ const random = (): string => randomBytes(24).toString('base64url')
  * @throws UsageError when a folder is missing or the port is taken
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
+  if (!(options.port >= 0 && options.port <= 65535))
+    throw new UsageError(`${options.port} is no port: it must be 0 (any free one) to 65535`)
   const folders = new Folders(options.folders)
   const runs = new Runs({ folders, start: options.start ?? spawnRuns({ script: options.script }) })
   const closing = new AbortController()

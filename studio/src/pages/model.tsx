@@ -26,7 +26,8 @@ const manyBoxes = 120
 export function ModelPage({ path, run }: { readonly path: string; readonly run: string | undefined }) {
   const query = `path=${encodeURIComponent(path)}`
   const view = useLoaded(path, (signal) => get<ModelView>(`model?${query}`, signal))
-  const costs = useLoaded(path, (signal) => get<Record<string, number>>(`model/costs?${query}`, signal))
+  // Costs need a run of the model: the drawing does not wait for them.
+  const costs = useLoaded(view.value?.path, (signal) => get<Record<string, number>>(`model/costs?${query}`, signal))
   const report = useLoaded(run, (signal) => get<Report>(`runs/${run}/report`, signal))
   if (view.problem !== undefined) {
     return (
