@@ -90,7 +90,10 @@ function api(parts: AppParts): Hono {
     const recipe = runs.check(await bodyOf(context.req.raw))
     return context.json({ recipe, commandLine: commandLineOf(recipe) })
   })
-  app.get('/runs', (context) => context.json(runs.list()))
+  app.get('/runs', async (context) => {
+    await runs.look()
+    return context.json(runs.list())
+  })
   app.post('/runs', small, async (context) => context.json(await runs.add(await bodyOf(context.req.raw)), 201))
   app.get('/runs/:id', async (context) => {
     const id = context.req.param('id')

@@ -43,12 +43,13 @@ export class Runs {
   readonly #timers: NodeJS.Timeout[] = []
   #looking: Promise<void> | undefined
   #tailing = false
+  #nextLook = 0
 
   constructor({ folders, start, scanMs = 2000, tailMs = 300 }: RunsOptions) {
     this.#folders = folders
     this.#queue = localQueue(start, { onChange: () => void this.look() })
     this.#timers.push(
-      setInterval(() => void this.look(), scanMs),
+      setInterval(() => void this.#lookWhenWatched(scanMs), scanMs),
       setInterval(() => void this.#tailOnce(), tailMs),
     )
     for (const timer of this.#timers) timer.unref()
@@ -177,6 +178,14 @@ export class Runs {
     this.#texts.set(run.id, text)
     this.#known.set(run.id, run)
     this.#tell({ type: 'run', run })
+  }
+
+  /** Large folders cost time to look through: that is done only while somebody watches, and at most a tenth of the time. */
+  async #lookWhenWatched(scanMs: number): Promise<void> {
+    if (this.#listeners.size === 0 || Date.now() < this.#nextLook) return
+    const began = Date.now()
+    await this.look()
+    this.#nextLook = Date.now() + Math.max(0, 10 * (Date.now() - began) - scanMs)
   }
 
   async #tailOnce(): Promise<void> {
