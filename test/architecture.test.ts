@@ -75,6 +75,19 @@ describe('the house', () => {
     for (const file of next.keys()) visit(file, [])
   })
 
+  it('lets the page of the studio import nothing but report', () => {
+    const page = readdirSync('studio/src', { recursive: true })
+      .map(String)
+      .filter((file) => /\.tsx?$/.test(file))
+    const wrong = page.flatMap((file) =>
+      [...readFileSync(join('studio/src', file), 'utf8').matchAll(/from '([^']*\/src\/[^']+)'/g)]
+        .map((match) => match[1] ?? '')
+        .filter((path) => !/\/src\/report\/index\.ts$/.test(path)),
+    )
+    assert.deepEqual(wrong, [])
+    assert.ok(page.length > 10)
+  })
+
   it('uses Node only in files that say so', () => {
     const wrong = files.filter((file) => {
       if (/\.node\.ts$/.test(file) || /[\\/]cli[\\/]/.test(file)) return false

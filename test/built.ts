@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 const lock = join('dist', 'building')
 const limitMs = 120_000
 
-/** Sees to it that `bin/onnxpress.js` runs what `src` says. */
+/** Sees to it that `bin/onnxpress.js` runs what `src` says, and that the studio's page is the one of `studio`. */
 export async function built(): Promise<void> {
   mkdirSync('dist', { recursive: true })
   const end = Date.now() + limitMs
@@ -17,7 +17,9 @@ export async function built(): Promise<void> {
     await setTimeout(100)
   }
   try {
-    if (changed('dist/bundle/main.js') > newest('src', 'scripts/build.mjs', 'tsconfig.build.json')) return
+    const sources = Math.max(newest('src', 'tsconfig.build.json'), newest('scripts'), newest('studio'))
+    // The page is built last.
+    if (Math.min(changed('dist/bundle/main.js'), changed('dist/studio/index.html')) > sources) return
     const env = { ...process.env, NODE_OPTIONS: '' }
     execFileSync(process.execPath, ['scripts/build.mjs'], { env, stdio: 'pipe' })
   } finally {

@@ -12,9 +12,11 @@ import {
   recipeFields,
   shapeOption,
   share,
+  whole,
 } from './options.ts'
 import type { ReportOptions } from './report.ts'
 import type { RecipeFlags } from './session.ts'
+import type { StudioFlags } from './studio.ts'
 
 type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly printRecipe?: boolean }
 
@@ -28,6 +30,7 @@ export function addCommands(program: Command): void {
   addCompare(program)
   addRun(program)
   addReport(program)
+  addStudio(program)
 }
 
 const metricHelp = 'top1, top5, next-token, or a module of your own (FILE.mjs)'
@@ -223,6 +226,23 @@ function addReport(program: Command): void {
     .action(async (run: string, options: ReportOptions) => {
       const { reportCommand } = await import('./report.ts')
       await reportCommand(run, options)
+    })
+}
+
+function addStudio(program: Command): void {
+  program
+    .command('studio')
+    .description('open a page on this machine: look at models, build and watch runs, compare them')
+    .argument(
+      '[folder...]',
+      'folders that the page may look into (default: the current one); new runs go into the first',
+    )
+    .option('--port <n>', 'port to listen on (default: any free one)', whole)
+    .option('--no-open', 'do not open a browser')
+    .addOption(new Option('--debug', 'show the stack of an error'))
+    .action(async (folders: string[], options: StudioFlags) => {
+      const { studioCommand } = await import('./studio.ts')
+      await studioCommand(folders, options, program)
     })
 }
 

@@ -1,7 +1,6 @@
 // Runs a compression and tells: summary or JSON on stdout, report page and run folder on disk.
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ProgressEvent } from '../base/index.ts'
 import type { CompressRecipe } from '../pipeline/index.ts'
 import { printJson, type RecipeFlags, withRuntime } from './session.ts'
 
@@ -20,13 +19,8 @@ export async function runCompress(given: CompressRecipe, flags: RecipeFlags): Pr
       import('../report/index.ts'),
       import('../onnx/index.node.ts'),
     ])
-    const progress = (event: ProgressEvent) => {
-      watch.progress?.(event)
-      if (folder !== undefined) appendFileSync(join(folder, 'events.jsonl'), `${JSON.stringify(event)}\n`)
-    }
-    if (folder !== undefined) await writeFileAtomic(join(folder, 'recipe.json'), `${JSON.stringify(recipe, null, 2)}\n`)
     const cache = folder === undefined ? {} : { cacheFolder: join(folder, 'cache') }
-    const run = await compressFile(runtime, recipe, { ...watch, progress, ...cache })
+    const run = await compressFile(runtime, recipe, { ...watch, ...cache })
     const last = run.points.at(-1)
     const page = folder === undefined ? `${last?.output}.report.html` : join(folder, 'report.html')
     const withReport = folder !== undefined || flags.report !== false

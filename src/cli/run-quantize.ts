@@ -1,7 +1,6 @@
 // Runs a quantisation and tells: summary or JSON on stdout, report page and run folder on disk.
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ProgressEvent } from '../base/index.ts'
 import type { QuantizeRecipe } from '../pipeline/index.ts'
 import { printJson, type RecipeFlags, withRuntime } from './session.ts'
 
@@ -20,13 +19,8 @@ export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Pr
       import('../report/index.ts'),
       import('../onnx/index.node.ts'),
     ])
-    const progress = (event: ProgressEvent) => {
-      watch.progress?.(event)
-      if (folder !== undefined) appendFileSync(join(folder, 'events.jsonl'), `${JSON.stringify(event)}\n`)
-    }
-    // As it was given: run again, the result goes where that run says.
-    if (folder !== undefined) await writeFileAtomic(join(folder, 'recipe.json'), `${JSON.stringify(given, null, 2)}\n`)
-    const run = await quantizeFile(runtime, recipe, { ...watch, progress })
+    // The recipe of a run folder stays as it was given: run again, the result goes where that run says.
+    const run = await quantizeFile(runtime, recipe, watch)
     const page = folder === undefined ? `${run.output}.report.html` : join(folder, 'report.html')
     const withReport = folder !== undefined || flags.report !== false
     const report = {

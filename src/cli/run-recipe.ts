@@ -2,8 +2,15 @@
 import type { Recipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
-/** Runs a recipe; results go to stdout, everything else to stderr. */
+/** Runs a recipe; results go to stdout, everything else to stderr. A run folder keeps how it went. */
 export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<void> {
+  const folder = flags.run
+  if (folder === undefined) return dispatch(recipe, flags)
+  const { recordRun } = await import('../pipeline/index.node.ts')
+  return recordRun(folder, recipe, () => dispatch(recipe, flags))
+}
+
+async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
   switch (recipe.command) {
     case 'quantize':
       return (await import('./run-quantize.ts')).runQuantize(recipe, flags)

@@ -1,5 +1,5 @@
 // What every command that runs a model needs: a runtime, progress, and Ctrl-C that ends cleanly.
-import type { Watch } from '../base/index.ts'
+import type { Progress, Watch } from '../base/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { progressTo } from './progress.ts'
 
@@ -7,11 +7,11 @@ export interface RunFlags {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly threads?: number
+  /** Run folder: events are kept there. */
+  readonly run?: string
 }
 
 export interface RecipeFlags extends RunFlags {
-  /** Run folder. */
-  readonly run?: string
   /** False: no report page. */
   readonly report?: boolean
 }
@@ -24,9 +24,10 @@ export async function withRuntime<T>(
   flags: RunFlags,
   work: (runtime: Runtime, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  const [{ openRuntime }, { removeTemporaries }] = await Promise.all([
+  const [{ openRuntime }, { removeTemporaries }, { recordEvent }] = await Promise.all([
     import('../runtime/index.node.ts'),
     import('../onnx/index.node.ts'),
+    import('../pipeline/index.node.ts'),
   ])
   const abort = new AbortController()
   const interrupt = () => {
@@ -36,10 +37,15 @@ export async function withRuntime<T>(
     process.kill(process.pid, 'SIGINT')
   }
   process.on('SIGINT', interrupt)
-  const { progress, done } = progressTo(
+  const folder = flags.run
+  const { progress: show, done } = progressTo(
     process.stderr,
     flags.quiet === true || (flags.json === true && !process.stderr.isTTY),
   )
+  const progress: Progress = (event) => {
+    show(event)
+    if (folder !== undefined) recordEvent(folder, event)
+  }
   const runtime = await openRuntime(flags.threads === undefined ? {} : { threads: flags.threads })
   try {
     return await work(runtime, { progress, signal: abort.signal })

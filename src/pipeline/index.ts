@@ -1,5 +1,6 @@
 // pipeline: whole commands as one call each — recipes, verdicts, inspection; what touches files is in index.node.ts.
 // Imports every lower room; never cli, server or jobs.
+export * from './channel-rows.ts'
 export * from './command-line.ts'
 export * from './inspect.ts'
 export * from './recipe.ts'

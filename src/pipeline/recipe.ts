@@ -225,3 +225,16 @@ function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {
   }
   return `"${field}" is wrong: ${issue?.message ?? 'unknown reason'}`
 }
+
+/** The recipes of all commands as one JSON schema (`oneOf`, told apart by `command`): forms are made from it. */
+export function recipeJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(recipe, { io: 'input' }) }
+}
+
+/** What a recipe of a command holds where nothing is said: field → value. */
+export function recipeDefaults(command: Recipe['command']): Readonly<Record<string, unknown>> {
+  const option = recipe.options.find(({ shape }) => shape.command.value === command)
+  const shape: Readonly<Record<string, z.ZodType>> = option?.shape ?? {}
+  const entries = Object.entries(shape).map(([name, field]) => [name, z.safeParse(field, undefined).data])
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+}

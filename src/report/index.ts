@@ -1,7 +1,9 @@
 // report: the Report type and its renderings. Imports only base; knows nothing of models, sessions or runs.
 // Runs in browsers too; the studio draws with the same charts.
 export * from './charts/index.ts'
+export { resultOf } from './figures.ts'
 export * from './format.ts'
+export * from './html/layer-pictures.ts'
 export * from './html.ts'
 export * from './json.ts'
 export * from './markdown.ts'

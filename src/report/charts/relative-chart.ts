@@ -34,7 +34,7 @@ const left = 50
 /** Below this share of the median the axis is cut: dead channels are marked, not drawn to scale. */
 const least = 1e-3
 
-/** Draws a bar from the least to the greatest value of neighbours; ▲ stands out, × is dead, the dashed line is the limit. */
+/** Draws a dot a channel, or a bar over several neighbours; ▲ stands out, × is dead, the dashed line is the limit. */
 export function relativeChart(options: RelativeChartOptions): string {
   const width = options.width ?? 340
   const height = options.height ?? 190
@@ -53,7 +53,10 @@ export function relativeChart(options: RelativeChartOptions): string {
     const middle = x(
       (row * size + (Math.min(size, options.values.length - row * size) - 1) / 2) * perRow + (perRow - 1) / 2,
     )
-    return `M${pixel(middle)} ${pixel(at(from) + 0.8)}V${pixel(at(to) - 0.8)}`
+    // One channel is a dot, several are the bar between their least and greatest.
+    return size === 1
+      ? `M${pixel(middle)} ${pixel(at(to))}h0`
+      : `M${pixel(middle)} ${pixel(at(from) + 0.8)}V${pixel(at(to) - 0.8)}`
   })
   const before = options.before && lineOf(options.before, size)
   const thickness = Math.max(1, Math.min(8, pitch * perRow * size * 0.7))
@@ -70,7 +73,7 @@ export function relativeChart(options: RelativeChartOptions): string {
     ${verticalAxis(y, left - 2, width, { label: 'range ÷ median range (log)' })}
     <path class="axis" d="M${left - 2} ${pixel(bottom)}H${width}"/>
     ${Number.isFinite(options.limit) && markup`<path class="bound" d="M${left - 2} ${pixel(at(options.limit))}H${width}"/>`}
-    <path class="bars" stroke-width="${pixel(thickness)}" d="${rows.join('')}"/>
+    ${size === 1 ? markup`<path class="dots" d="${rows.join('')}"/>` : markup`<path class="bars" stroke-width="${pixel(thickness)}" d="${rows.join('')}"/>`}
     ${before !== undefined && markup`<path class="dotted" d="${before}"/>`}
     ${options.outliers.map((channel) => outlier(channel, options, perRow, x(channel), at))}
     <path class="cross" d="${options.dead.map((channel) => `M${pixel(x(channel) - 3)} ${bottom - 7}l6 6m0-6l-6 6`).join('')}"/>

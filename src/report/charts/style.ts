@@ -1,7 +1,7 @@
 // Colours and strokes of the charts, as CSS. Tokens change with the theme; Okabe–Ito hues stay apart for colour-blind eyes.
 
 const light = `--paper:#fff;--ground:#f5f6f8;--ink:#17212b;--muted:#5a6673;--line:#dde2e8;--faint:#eef1f4;
---accent:#0067a8;--accent-soft:#d6e6f2;--warn:#b84e00;--warn-soft:#fbe9dc;--good:#0a7155;--good-soft:#dcf0e9;
+--accent:#0067a8;--accent-soft:#d6e6f2;--warn:#ad4900;--warn-soft:#fbe9dc;--good:#0a7155;--good-soft:#dcf0e9;
 --bad:#b3202c;--bad-soft:#fae1e2;--base:#8793a0;color-scheme:light;`
 
 const dark = `--paper:#161d25;--ground:#0e1318;--ink:#e6ebf0;--muted:#9ba8b5;--line:#2d3844;--faint:#1f2831;

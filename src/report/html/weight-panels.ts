@@ -8,8 +8,13 @@ import { longName, panel, twoSizes } from './parts.ts'
 import { figureCell, foldedTable, table } from './table.ts'
 import type { WeightRow } from './weight-row.ts'
 
-/** All pictures of a layer. */
+/** All pictures of a layer, under its name. */
 export function layerFull(row: WeightRow): Markup {
+  return markup`<figure class="layer"><figcaption>${titleOf(row)}</figcaption>${weightPictures(row)}</figure>`
+}
+
+/** All pictures of a layer. */
+export function weightPictures(row: WeightRow): Markup {
   const { now, before } = row
   const words = channelWords(row)
   const name = row.layer.name
@@ -21,8 +26,6 @@ export function layerFull(row: WeightRow): Markup {
     yAxis: before ? 'weight: minimum, mean, maximum; dotted: before' : 'weight: minimum, mean, maximum',
   }
   return markup`
-    <figure class="layer">
-      <figcaption>${titleOf(row)}</figcaption>
       <p class="under">${words}</p>
       ${twoSizes((size) =>
         channelChart(
@@ -35,8 +38,7 @@ export function layerFull(row: WeightRow): Markup {
         ${extremePanel(row)}
       </div>
       ${fiveNumberTable(row)}
-      ${widestTable(now)}
-    </figure>`
+      ${widestTable(now)}`
 }
 
 /** The range picture only, without hover words: for the layers that nobody worries about. */

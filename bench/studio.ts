@@ -1,0 +1,87 @@
+// How long the studio takes to its first paint, to draw a graph, and how smoothly it zooms, in a headless Chromium.
+// Usage: node --import tsx bench/studio.ts MODEL.onnx   (CHROME_PATH, else /usr/bin/chromium; `npm run build` first)
+import { spawn } from 'node:child_process'
+import { cpus, loadavg } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+
+const model = resolve(process.argv[2] ?? '')
+const executablePath = process.env['CHROME_PATH'] ?? '/usr/bin/chromium'
+const rounds = 7
+
+async function start(): Promise<{ readonly url: string; readonly end: () => Promise<void> }> {
+  const words = ['bin/onnxpress.js', 'studio', dirname(model), '--no-open']
+  const child = spawn(process.execPath, words, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+  const url = await new Promise<string>((found) =>
+    child.stdout.once('data', (line: Buffer) => found(String(line).trim())),
+  )
+  const ended = new Promise<void>((end) => child.once('exit', () => end()))
+  return {
+    url,
+    end: () => {
+      child.kill('SIGINT')
+      return ended
+    },
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
+/** Frames a second while the wheel turns at every frame. */
+async function zoomRate(page: Page): Promise<number> {
+  return page.evaluate<number>(`(async () => {
+    const canvas = document.querySelector('canvas')
+    const began = performance.now()
+    let frames = 0
+    while (performance.now() - began < 2000) {
+      const deltaY = frames % 60 < 30 ? 12 : -12
+      canvas.dispatchEvent(new WheelEvent('wheel', { deltaY, cancelable: true, clientX: 300, clientY: 500 }))
+      await new Promise((next) => requestAnimationFrame(next))
+      frames++
+    }
+    return (1000 * frames) / (performance.now() - began)
+  })()`)
+}
+
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
+const [shown, painted, drawn]: number[][] = [[], [], []]
+for (let round = 0; round < rounds; round++) {
+  const began = performance.now()
+  const { url, end } = await start()
+  const address = performance.now() - began
+  await page.goto(url)
+  await page.waitForSelector('main .card h1')
+  shown?.push(performance.now() - began)
+  painted?.push(
+    address + (await page.evaluate<number>(`performance.getEntriesByName('first-contentful-paint')[0].startTime`)),
+  )
+  const opened = performance.now()
+  await page.evaluate(`location.hash = '#/model/' + encodeURIComponent(${JSON.stringify(model)})`)
+  await page.waitForSelector('canvas')
+  await page.evaluate('new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))')
+  drawn?.push(performance.now() - opened)
+  if (round === rounds - 1) {
+    const folded = await page.locator('canvas').getAttribute('aria-label')
+    const foldedRate = await zoomRate(page)
+    await page.getByLabel('Every node').check()
+    await page.waitForTimeout(1000)
+    console.log(`${folded}: ${foldedRate.toFixed(0)} frames a second while zooming`)
+    console.log(
+      `${await page.locator('canvas').getAttribute('aria-label')}: ${(await zoomRate(page)).toFixed(0)} frames a second while zooming`,
+    )
+  }
+  await page.goto('about:blank')
+  await end()
+}
+await browser.close()
+console.log(
+  `command to first contentful paint ${median(painted ?? []).toFixed(0)} ms, to the page in use ${median(shown ?? []).toFixed(0)} ms`,
+)
+console.log(`model opened to graph drawn ${median(drawn ?? []).toFixed(0)} ms`)
+console.log(
+  `medians of ${rounds}; ${cpus()[0]?.model}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}`,
+)

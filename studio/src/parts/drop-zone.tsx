@@ -1,0 +1,66 @@
+// Files dropped on the page, or chosen: a model opens, pictures become a folder of samples. They stay on this machine.
+import { useRef, useState } from 'preact/hooks'
+import { upload } from '../api.ts'
+import { messageOf } from '../hooks.ts'
+
+export interface DropZoneProps {
+  readonly onModel: (path: string) => void
+  readonly onData: (folder: string) => void
+}
+
+export function DropZone({ onModel, onData }: DropZoneProps) {
+  const [over, setOver] = useState(false)
+  const [word, setWord] = useState<string>()
+  const input = useRef<HTMLInputElement>(null)
+
+  const take = async (files: readonly File[]): Promise<void> => {
+    const group = `drop-${Date.now().toString(36)}`
+    try {
+      let model: string | undefined
+      let folder: string | undefined
+      for (const [index, file] of files.entries()) {
+        setWord(`Copying ${file.name} (${index + 1} of ${files.length}) …`)
+        const path = await upload(file, group)
+        if (/\.onnx$/i.test(path)) model ??= path
+        else if (!/\.data$/i.test(path)) folder ??= path.replace(/[\\/][^\\/]*$/, '')
+      }
+      setWord(undefined)
+      if (model !== undefined) onModel(model)
+      else if (folder !== undefined) onData(folder)
+    } catch (error) {
+      setWord(messageOf(error))
+    }
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a second way; the button does the same
+    <div
+      class={over ? 'drop over' : 'drop'}
+      onDragOver={(event) => {
+        event.preventDefault()
+        setOver(true)
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault()
+        setOver(false)
+        void take([...(event.dataTransfer?.files ?? [])])
+      }}
+    >
+      <p>
+        Drop an .onnx file here, or{' '}
+        <button type="button" onClick={() => input.current?.click()}>
+          choose files
+        </button>
+      </p>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label="Files"
+        onChange={(event) => void take([...(event.currentTarget.files ?? [])])}
+      />
+      {word !== undefined && <p role="status">{word}</p>}
+    </div>
+  )
+}
