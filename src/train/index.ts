@@ -1,12 +1,22 @@
 // train: back-propagation on ONNX files — gradient rules, training graphs, losses, optimisers, the loop, rounding.
 // Imports base, math, onnx, data, runtime, metrics, calibrate, rewrite and quantize; never pipeline or cli.
+
+export * from './finetune.ts'
 export { addGradients } from './graph/backward.ts'
 export { Emitter } from './graph/emitter.ts'
 export { defineGradient, type GradientRule, type Site } from './graph/rule.ts'
+export * from './loop/augment.ts'
+export * from './loop/sample-store.ts'
+export * from './loop/state.ts'
+export * from './loop/train.ts'
 export * from './loss/logits.ts'
 export * from './loss/terms.ts'
 export * from './loss/user-loss.ts'
+export * from './optimizers/optimizer.ts'
+export * from './optimizers/schedule.ts'
 export * from './parameters.ts'
 export * from './prepare.ts'
 export { gradientRuleOf, gradientRules } from './rules/index.ts'
+export * from './trainee.ts'
 export * from './training-graph.ts'
+export * from './values.ts'

@@ -1,6 +1,6 @@
 // Making a model ready for its gradient: one batch size, newest opset, explicit pads, normal forms.
 import { concatValues, type TensorValue, UnsupportedError, type Watch } from '../base/index.ts'
-import { GraphEditor, intAttribute, isOp, type Model, type Node, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
+import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
 import {
   type AppliedRewrite,
   applyRewrites,
@@ -118,11 +118,11 @@ const MOMENTUM_KEY = 'onnxpress.train.momentum'
  */
 function withBatchStatistics(model: Model): Model {
   const editor = new GraphEditor(model)
+  const momenta: Record<string, number> = {}
   for (const node of editor.nodes('BatchNormalization')) {
-    const momentum = node.attributes.get('momentum')
+    momenta[node.name] = floatAttribute(node, 'momentum', 0.9)
     node.attributes.set('momentum', { type: 'float', value: 0 })
     node.attributes.set('training_mode', { type: 'int', value: 1n })
-    node.attributes.set(MOMENTUM_KEY, momentum ?? { type: 'float', value: 0.9 })
     for (const [index, part] of ['batch_mean', 'batch_variance'].entries())
       editor.setOutput(node, index + 1, editor.freshName(`${node.outputs[0]}/${part}`))
     // Statistics are written: a vector that two nodes share must become two.
@@ -131,38 +131,41 @@ function withBatchStatistics(model: Model): Model {
       if (tensor) editor.setConstant(node, index, Tensor.from('float32', tensor.shape, tensor.floats()))
     }
   }
+  editor.model.metadata.set(MOMENTUM_KEY, JSON.stringify(momenta))
   return editor.finish()
 }
 
 /** The BatchNormalization nodes that `prepareModel` put in training mode. */
 export function trainedBatchNorms(model: Model): TrainedBatchNorm[] {
+  const momenta = momentaOf(model)
   return model.graph.nodes
-    .filter((node) => isOp(node, 'BatchNormalization') && intAttribute(node, 'training_mode', 0) === 1)
+    .filter((node) => isOp(node, 'BatchNormalization') && momenta[node.name] !== undefined)
     .map((node) => ({
       node: node.name,
       mean: node.inputs[3] ?? '',
       variance: node.inputs[4] ?? '',
       batchMean: node.outputs[1] ?? '',
       batchVariance: node.outputs[2] ?? '',
-      momentum: momentumOf(node),
+      momentum: momenta[node.name] ?? 0.9,
     }))
 }
 
-function momentumOf(node: Node): number {
-  const attribute = node.attributes.get(MOMENTUM_KEY)
-  return attribute?.type === 'float' ? attribute.value : 0.9
+/** The momentum of each trained BatchNormalization, kept in the model's metadata while the node's own is 0. */
+function momentaOf(model: Model): Record<string, number> {
+  return JSON.parse(model.metadata.get(MOMENTUM_KEY) ?? '{}') as Record<string, number>
 }
 
 /** Back to inference: BatchNormalization with its running statistics. */
 export function withRunningStatistics(model: Model): Model {
+  const momenta = momentaOf(model)
   const editor = new GraphEditor(model)
   for (const node of editor.nodes('BatchNormalization')) {
-    const momentum = node.attributes.get(MOMENTUM_KEY)
-    if (!momentum) continue
-    node.attributes.set('momentum', momentum)
-    node.attributes.delete(MOMENTUM_KEY)
+    const momentum = momenta[node.name]
+    if (momentum === undefined) continue
+    node.attributes.set('momentum', { type: 'float', value: momentum })
     node.attributes.delete('training_mode')
     node.outputs.splice(1)
   }
+  editor.model.metadata.delete(MOMENTUM_KEY)
   return editor.finish()
 }

@@ -16,6 +16,15 @@ import { reducedTo } from './broadcast.ts'
 /** ONNX's number of float32, for Cast. */
 const FLOAT = 1
 
+/** Domain of ONNX Runtime's own operators. */
+const CONTRIBUTED = 'com.microsoft'
+
+/** Operands that are read transposed. */
+export interface Transposed {
+  readonly transA?: boolean
+  readonly transB?: boolean
+}
+
 /** Shape and element type of a value of the graph. */
 export interface Known {
   readonly dims: readonly number[]
@@ -75,7 +84,7 @@ export class Emitter {
     attributes: Readonly<Record<string, Attribute>> = {},
     dtype: DType = 'float32',
   ): string {
-    const output = this.editor.freshName(`${opType}_${inputs[0]?.split('/').at(-1) ?? ''}`)
+    const output = this.editor.freshName(`train/${opType}`)
     this.editor.addNode({ opType, inputs, outputs: [output], attributes })
     return this.declare(output, dims, dtype)
   }
@@ -153,10 +162,22 @@ export class Emitter {
     return this.add('Cast', [holds], dims, { to: intAttr(FLOAT) })
   }
 
-  matMul(a: string, b: string): string {
+  /** A·B over the last two axes. ONNX Runtime's own FusedMatMul reads an operand transposed without copying it. */
+  matMul(a: string, b: string, { transA = false, transB = false }: Transposed = {}): string {
     const [left, right] = [this.dims(a), this.dims(b)]
     const batch = broadcastDims(left.slice(0, -2), right.slice(0, -2))
-    return this.add('MatMul', [a, b], [...batch, left.at(-2) ?? 1, right.at(-1) ?? 1])
+    const dims = [...batch, left.at(transA ? -1 : -2) ?? 1, right.at(transB ? -2 : -1) ?? 1]
+    if (!transA && !transB) return this.add('MatMul', [a, b], dims)
+    this.editor.model.opsets.set(CONTRIBUTED, 1)
+    const output = this.editor.freshName('train/FusedMatMul')
+    this.editor.addNode({
+      opType: 'FusedMatMul',
+      domain: CONTRIBUTED,
+      inputs: [a, b],
+      outputs: [output],
+      attributes: { transA: intAttr(transA ? 1 : 0), transB: intAttr(transB ? 1 : 0) },
+    })
+    return this.declare(output, dims)
   }
 
   /** alpha · A'·B' of matrices. */

@@ -26,20 +26,10 @@ const pRelu: GradientRule = defineGradient({
   },
 })
 
-/** dY where low < x < high; bounds that are not given do not limit. */
+/** dY where the value went through unchanged: one comparison instead of two, the bounds themselves count as inside. */
 const clip: GradientRule = defineGradient({
   op: 'Clip',
-  build: (g, { inputs, x, dY }) => {
-    const [, low, high] = inputs
-    return [
-      () => {
-        let gradient = dY
-        if (low) gradient = g.times(gradient, g.mask('Greater', x, low))
-        if (high) gradient = g.times(gradient, g.mask('Less', x, high))
-        return gradient
-      },
-    ]
-  },
+  build: (g, { x, y, dY }) => [() => g.times(dY, g.mask('Equal', x, y))],
 })
 
 const sigmoid = defineUnary('Sigmoid', (g, { y, dY }) => g.times(dY, g.times(y, oneMinus(g, y))))

@@ -17,8 +17,8 @@ export function convInputGradient(g: Emitter, dY: string, weight: string, conv: 
 
 function pointwise(g: Emitter, dY: string, weight: string, conv: ConvShape): string {
   const { batch, channels, outputs, positions, input } = conv
-  const transposed = g.transpose(g.reshape(weight, [outputs, channels]), [1, 0])
-  const product = g.matMul(transposed, g.reshape(dY, [batch, outputs, positions]))
+  const matrix = g.reshape(weight, [outputs, channels])
+  const product = g.matMul(matrix, g.reshape(dY, [batch, outputs, positions]), { transA: true })
   return g.reshape(product, [batch, channels, ...input])
 }
 

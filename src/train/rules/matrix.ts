@@ -31,7 +31,7 @@ const matMul: GradientRule = defineGradient({
     const lead = g.dims(dY).slice(0, g.dims(dY).length - (dimsA.length === 1 ? 0 : 1) - (dimsB.length === 1 ? 0 : 1))
     const gradient = g.reshape(dY, [...lead, g.dims(left).at(-2) ?? 1, g.dims(right).at(-1) ?? 1])
     return [
-      () => g.reshape(g.sumTo(g.matMul(gradient, swapped(g, right)), g.dims(left)), dimsA),
+      () => g.reshape(g.sumTo(g.matMul(gradient, right, { transB: true }), g.dims(left)), dimsA),
       () => g.reshape(rightGradient(g, left, gradient, g.dims(right)), dimsB),
     ]
   },
@@ -39,18 +39,10 @@ const matMul: GradientRule = defineGradient({
 
 /** A matrix on the right of many rows: one product over all of them instead of one a row, and a sum. */
 function rightGradient(g: Emitter, left: string, dY: string, dims: readonly number[]): string {
-  if (dims.length > 2 || g.dims(left).length === 2) return g.sumTo(g.matMul(swapped(g, left), dY), dims)
+  if (dims.length > 2 || g.dims(left).length === 2) return g.sumTo(g.matMul(left, dY, { transA: true }), dims)
   const [inner = 1, outer = 1] = dims
   const rows = g.size(dY) / outer
   return g.gemm(g.reshape(left, [rows, inner]), g.reshape(dY, [rows, outer]), true, false)
-}
-
-/** The last two axes exchanged. */
-function swapped(g: Emitter, x: string): string {
-  const rank = g.dims(x).length
-  const perm = Array.from({ length: rank }, (_, axis) => axis)
-  perm.splice(rank - 2, 2, rank - 1, rank - 2)
-  return g.transpose(x, perm)
 }
 
 export const matrixRules: readonly GradientRule[] = [gemm, matMul]
