@@ -2,7 +2,7 @@
 import { sizeOf, UnsupportedError } from '../base/index.ts'
 import { constantsOf, GraphEditor, isOp, layersOf, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
 
-export type ParameterKind = 'weight' | 'bias' | 'norm' | 'other'
+export type ParameterKind = 'weight' | 'bias' | 'norm' | 'scale' | 'other'
 
 /** A trainable constant. */
 export interface Parameter {

@@ -8,6 +8,7 @@ import {
   foldConstants,
   liftOpsetTo,
   nameNodes,
+  passes,
   passNamed,
 } from '../rewrite/index.ts'
 import { observeShapes, type Runtime, type Values } from '../runtime/index.ts'
@@ -22,6 +23,8 @@ export interface PrepareOptions extends Watch {
   readonly batch: number
   /** frozen: folded into the layers; training: batch statistics, running statistics are updated. */
   readonly batchNorm: BatchNormMode
+  /** All passes that a quantisation applies, so that it finds the model in the same form; to this opset. */
+  readonly forQuantization?: number | undefined
   readonly label?: string
 }
 
@@ -31,6 +34,8 @@ export interface Prepared {
   /** Shapes for a run of `batch` samples. */
   readonly shapes: Shapes
   readonly batch: number
+  /** Shapes for one sample, with the batch axes. */
+  readonly sampleShapes: Shapes
   /** Sizes of the inputs for a run. */
   readonly inputDims: ReadonlyMap<string, readonly number[]>
   readonly rewrites: readonly AppliedRewrite[]
@@ -46,7 +51,8 @@ export async function prepareModel(
   sample: Values,
   options: PrepareOptions,
 ): Promise<Prepared> {
-  const passes = [
+  const { forQuantization } = options
+  const trainingPasses = [
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -55,7 +61,11 @@ export async function prepareModel(
     ...(options.batchNorm === 'frozen' ? [foldBatchNorm] : []),
     passNamed('normalize-gemm'),
   ]
-  const applied = await applyRewrites(runtime, model, passes, sample, options)
+  const list =
+    forQuantization === undefined
+      ? trainingPasses
+      : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
+  const applied = await applyRewrites(runtime, model, list, sample, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
     const why = applied.applied.find(({ name }) => name === 'lift-opset')?.skipped[0]
     throw new UnsupportedError(
@@ -73,6 +83,7 @@ export async function prepareModel(
     model: prepared,
     shapes,
     batch,
+    sampleShapes: applied.shapes,
     inputDims: new Map(Object.entries(feeds).map(([name, value]) => [name, value.dims])),
     rewrites: applied.applied,
   }

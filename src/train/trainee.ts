@@ -1,6 +1,7 @@
 // What is trained, as one object: the graph, its first values, and how trained values become a model again.
 import type { Watch } from '../base/index.ts'
 import type { Model, Node } from '../onnx/index.ts'
+import type { Plan } from '../quantize/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import type { Arrays } from './loop/state.ts'
 import { logitsOf } from './loss/logits.ts'
@@ -19,6 +20,8 @@ export interface Trainee {
   /** Learning rate of an array, as a factor. */
   readonly rateOf?: (name: string) => number
   readonly afterStep?: (values: Map<string, Float32Array>) => void
+  /** The grids that a quantised trainee began with. */
+  readonly plan?: Plan
   readonly notes: readonly string[]
 }
 

@@ -50,10 +50,17 @@ export interface TrainingGraph {
 export interface TrainingGraphOptions {
   readonly parameters: readonly Parameter[]
   readonly loss: readonly LossTerm[]
-  /** Changes the forward graph before the loss is added: fake quantisation. Returns further arrays to train. */
-  readonly transform?: (g: Emitter) => readonly Parameter[]
+  /** Changes the forward graph before the loss is added: fake quantisation. */
+  readonly transform?: (g: Emitter) => Transformed
   /** Shapes of teacher values that this model does not have itself are taken from here. */
   readonly teacherLogits?: string
+}
+
+export interface Transformed {
+  /** Further arrays to train. */
+  readonly parameters: readonly Parameter[]
+  /** Values that readers, the loss among them, find under another name now. */
+  readonly renamed: ReadonlyMap<string, string>
 }
 
 /**
@@ -76,10 +83,12 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   editor.graph.outputs.splice(0)
   const parameters = [...options.parameters]
   for (const { name, dims } of parameters) asInput(g, name, dims)
-  parameters.push(...(options.transform?.(g) ?? []))
+  const transformed = options.transform?.(g)
+  parameters.push(...(transformed?.parameters ?? []))
+  const renamed = (value: string) => transformed?.renamed.get(value) ?? value
 
   const asked = { labels: false, rowWeight: false, sampleWeight: false, teacher: [] as string[] }
-  const site = lossSite(g, { batch, logits, output, asked, teacherLogits: options.teacherLogits ?? logits })
+  const site = lossSite(g, { batch, logits, output, renamed, asked, teacherLogits: options.teacherLogits ?? logits })
   const terms: { name: string; output: string }[] = []
   let loss: string | undefined
   for (const term of options.loss) {
@@ -141,10 +150,11 @@ interface SiteOptions {
   readonly logits: string
   readonly teacherLogits: string
   readonly output: string
+  readonly renamed: (value: string) => string
   readonly asked: { labels: boolean; rowWeight: boolean; sampleWeight: boolean; teacher: string[] }
 }
 
-function lossSite(g: Emitter, { batch, logits, output, asked, teacherLogits }: SiteOptions): LossSite {
+function lossSite(g: Emitter, { batch, logits, output, renamed, asked, teacherLogits }: SiteOptions): LossSite {
   const rows = rowsOf(g, logits)
   const inputs = new Map<string, string>()
   const input = (name: string, dims: readonly number[], dtype: DType = 'float32') => {
@@ -160,7 +170,7 @@ function lossSite(g: Emitter, { batch, logits, output, asked, teacherLogits }: S
   return {
     g,
     output,
-    logits: () => asRows(logits),
+    logits: () => asRows(renamed(logits)),
     labels: () => {
       asked.labels = true
       return input(FEEDS.labels, [rows], 'int64')
@@ -175,7 +185,7 @@ function lossSite(g: Emitter, { batch, logits, output, asked, teacherLogits }: S
     },
     value: (name) => {
       g.known(name)
-      return name
+      return renamed(name)
     },
     teacher,
     teacherLogits: () => asRows(teacher(teacherLogits, logits)),
