@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
+import { addFinetune } from './finetune-command.ts'
 import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
 import type { ReportOptions } from './report.ts'
 import type { RecipeFlags } from './session.ts'
@@ -12,6 +13,7 @@ type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly prin
 export function addCommands(program: Command): void {
   addInspect(program)
   addQuantize(program)
+  addFinetune(program, start)
   addRewrite(program)
   addEvaluate(program)
   addCompare(program)

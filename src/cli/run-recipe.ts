@@ -7,6 +7,8 @@ export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<voi
   switch (recipe.command) {
     case 'quantize':
       return (await import('./run-quantize.ts')).runQuantize(recipe, flags)
+    case 'finetune':
+      return (await import('./run-finetune.ts')).runFinetune(recipe, flags)
     case 'evaluate': {
       const { evaluateFile } = await import('../pipeline/index.node.ts')
       const { metric, notes } = await withRuntime(flags, (runtime, watch) => evaluateFile(runtime, recipe, watch))

@@ -1,6 +1,7 @@
 // pipeline: whole commands as one call each — recipes, verdicts, inspection; what touches files is in index.node.ts.
 // Imports every lower room; never cli, server or jobs.
 export * from './command-line.ts'
+export type { FinetuneKeys } from './finetune-recipe.ts'
 export * from './inspect.ts'
 export * from './recipe.ts'
 export * from './verdict.ts'

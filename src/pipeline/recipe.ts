@@ -1,6 +1,7 @@
 // A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
 import { z } from 'zod'
 import { InputError } from '../base/index.ts'
+import type { FinetuneKeys } from './finetune-recipe.ts'
 
 const data = {
   model: z.string(),
@@ -63,7 +64,47 @@ const compare = z.strictObject({
   other: z.string(),
 })
 
-const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare])
+const finetune = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('finetune'),
+  ...data,
+  samples: z.int().positive().exactOptional(),
+  epochs: z.int().positive().default(3),
+  lr: z.number().positive().exactOptional(),
+  batch: z.int().positive().default(32),
+  loss: z.enum(['cross-entropy', 'distill', 'mse']).exactOptional(),
+  lossGraph: z.string().exactOptional(),
+  match: z.array(z.string()).default([]),
+  teacher: z.string().exactOptional(),
+  alpha: z.number().min(0).max(1).exactOptional(),
+  temperature: z.number().positive().default(1),
+  smoothing: z.number().min(0).max(1).default(0),
+  train: z.enum(['biases', 'weights', 'all', 'last']).default('all'),
+  only: z.array(z.string()).default([]),
+  batchNorm: z.enum(['frozen', 'training']).exactOptional(),
+  fromScratch: z.boolean().default(false),
+  optimizer: z.enum(['adam', 'adamw', 'sgd', 'momentum', 'nesterov']).default('adam'),
+  schedule: z.enum(['constant', 'cosine', 'step']).default('cosine'),
+  warmUp: z.int().min(0).default(0),
+  decay: z.number().min(0).default(0),
+  clipNorm: z.number().positive().exactOptional(),
+  flip: z.boolean().default(false),
+  shift: z.int().min(0).default(0),
+  holdBack: z.int().min(0).exactOptional(),
+  patience: z.int().positive().exactOptional(),
+  memory: z.number().positive().exactOptional(),
+  qat: z.boolean().default(false),
+  weights: z.enum(['per-channel', 'per-tensor']).default('per-channel'),
+  weightBits: z.int().min(2).max(8).default(8),
+  activationBits: z.union([z.literal(4), z.literal(8), z.literal(16)]).default(8),
+  keep8bit: z.array(z.string()).default([]),
+  exclude: z.array(z.string()).default([]),
+  calibrationSamples: z.int().positive().default(64),
+  resume: z.boolean().default(false),
+  output: z.string().exactOptional(),
+})
+
+const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, finetune])
 
 /** What every recipe says about its samples. */
 export interface SampleRecipe {
@@ -138,7 +179,9 @@ export interface CompareRecipe extends RunRecipe {
   readonly other: string
 }
 
-export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe
+export interface FinetuneRecipe extends RunRecipe, FinetuneKeys {}
+
+export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | FinetuneRecipe
 
 /**
  * Checks a recipe and fills in the defaults.

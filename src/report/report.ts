@@ -154,6 +154,26 @@ export interface StepRow {
   readonly seconds?: number
 }
 
+/** How a training went. */
+export interface TrainingRows {
+  readonly epochs: readonly {
+    readonly epoch: number
+    /** Mean over the steps of the epoch. */
+    readonly loss: number
+    readonly score?: number
+    readonly rate: number
+    readonly seconds: number
+  }[]
+  /** Loss of single steps. */
+  readonly losses: readonly { readonly step: number; readonly loss: number }[]
+  /** What `score` is: "top1" (a share), or "SQNR" in dB. */
+  readonly scoreName?: string
+  /** Score before training. */
+  readonly before?: number
+  /** The epoch whose model was written. */
+  readonly best?: number
+}
+
 export interface Report {
   readonly version: 1
   readonly command: string
@@ -172,6 +192,8 @@ export interface Report {
   readonly steps: readonly StepRow[]
   readonly layers: readonly LayerRow[]
   readonly activations: readonly ActivationRow[]
+  /** Curves, when the model was trained. */
+  readonly training?: TrainingRows
   /** Assumptions and warnings, a sentence each. */
   readonly notes: readonly string[]
   /** Files that were written, in the order to name them. */

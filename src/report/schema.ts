@@ -120,6 +120,16 @@ const step = z.object({
   seconds: number,
 })
 
+const training = z.object({
+  epochs: z.array(
+    z.object({ epoch: z.number(), loss: z.number(), score: number, rate: z.number(), seconds: z.number() }),
+  ),
+  losses: z.array(z.object({ step: z.number(), loss: z.number() })),
+  scoreName: text,
+  before: number,
+  best: number,
+})
+
 /** Checks unknown data; its result has the keys in the order written here. */
 export const reportSchema: z.ZodType<Report> = z.object({
   version: z.literal(1),
@@ -135,6 +145,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   steps: z.array(step),
   layers: z.array(layer),
   activations: z.array(activation),
+  training: training.exactOptional(),
   notes: z.array(z.string()),
   environment: z.record(z.string(), z.string()),
   recipe: z.unknown(),
