@@ -23,6 +23,8 @@ export interface PrepareOptions extends Watch {
   readonly batch: number
   /** frozen: folded into the layers; training: batch statistics, running statistics are updated. */
   readonly batchNorm: BatchNormMode
+  /** Only what the gradient cannot do without: a Q/DQ model keeps its nodes. */
+  readonly asItIs?: boolean
   /** All passes that a quantisation applies, so that it finds the model in the same form; to this opset. */
   readonly forQuantization?: number | undefined
   readonly label?: string
@@ -61,8 +63,9 @@ export async function prepareModel(
     ...(options.batchNorm === 'frozen' ? [foldBatchNorm] : []),
     passNamed('normalize-gemm'),
   ]
-  const list =
-    forQuantization === undefined
+  const list = options.asItIs
+    ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    : forQuantization === undefined
       ? trainingPasses
       : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
   const applied = await applyRewrites(runtime, model, list, sample, options)
