@@ -51,6 +51,16 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     const elements = layer.weight.size / params.scale.length
     const options = { low: -high, high, gradientScale: 1 / Math.sqrt(elements * high) }
     g.editor.setInput(copy, layer.weightIndex, addFakeQuant(g, weight, scale, options))
+    const input = plan.placement.tensors.get(node.inputs[0] ?? '')?.gridOf
+    if (layer.bias && copy.inputs[2] && input !== undefined)
+      g.editor.setInput(copy, 2, roundedBias(g, copy.inputs[2], scaleNames.activation(input), scale))
   }
   return { parameters, renamed }
+}
+
+/** An int32 bias has steps of input scale × weight scale: with few bits they are too coarse to be passed over. */
+function roundedBias(g: Emitter, bias: string, inputScale: string, weightScale: string): string {
+  const flat = g.reshape(weightScale, g.dims(weightScale).length === 0 ? [] : [g.size(weightScale)])
+  const top = 2 ** 31 - 1
+  return addFakeQuant(g, bias, g.times(flat, inputScale), { low: -top, high: top, fixed: true })
 }

@@ -1,5 +1,5 @@
 // Fake quantisation: a node of this room's own that stands for Div, Clip, Round, Mul until the backward graph is built.
-import { floatAttr, floatAttribute, type Node } from '../../onnx/index.ts'
+import { floatAttr, floatAttribute, intAttr, intAttribute, type Node } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import { defineGradient, type GradientRule } from '../graph/rule.ts'
 
@@ -14,6 +14,8 @@ export interface FakeQuantOptions {
   readonly gradientScale?: number
   /** Straight-through over half a step more on each side, where values still round to a code. */
   readonly outer?: boolean
+  /** The scale is made from others, which are not trained through it. */
+  readonly fixed?: boolean
 }
 
 /**
@@ -23,7 +25,7 @@ export interface FakeQuantOptions {
 export function addFakeQuant(g: Emitter, x: string, scale: string, options: FakeQuantOptions): string {
   const dims = g.dims(x)
   const outputs = ['fake', 'ratio', 'inside', 'code'].map((part) => g.declare(g.editor.freshName(`${x}/${part}`), dims))
-  const { low, high, gradientScale = 1, outer = false } = options
+  const { low, high, gradientScale = 1, outer = false, fixed = false } = options
   g.editor.addNode({
     opType: 'FakeQuantize',
     domain: FAKE_DOMAIN,
@@ -34,6 +36,7 @@ export function addFakeQuant(g: Emitter, x: string, scale: string, options: Fake
       high: floatAttr(high),
       gradient_scale: floatAttr(gradientScale),
       margin: floatAttr(outer ? 0.5 : 0),
+      fixed: intAttr(fixed ? 1 : 0),
     },
   })
   return outputs[0] ?? ''
@@ -56,6 +59,7 @@ const fakeQuantize: GradientRule = defineGradient({
       through ??= g.times(dY, g.mask('Equal', ratio, g.add('Clip', [ratio, low, high], g.dims(ratio))))
       return through
     }
+    if (intAttribute(node, 'fixed', 0) === 1) return [passed]
     return [
       passed,
       () => {
