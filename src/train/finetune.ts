@@ -57,7 +57,7 @@ export async function finetune(
   const score = data.held ? scorer(runtime, trainee, data.held, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
-  const result = await train(runtime, graph, initial, new SampleStore(data.dataset, data.indices), {
+  const result = await train(runtime, graph, initial, new SampleStore(data.dataset, data.indices, options.epochs > 1), {
     epochs: options.epochs,
     batch: options.batch,
     rate: options.rate,

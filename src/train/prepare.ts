@@ -142,7 +142,8 @@ function withBatchStatistics(model: Model): Model {
     // Statistics are written: a vector that two nodes share must become two.
     for (const index of [3, 4]) {
       const tensor = editor.constant(node.inputs[index])
-      if (tensor) editor.setConstant(node, index, Tensor.from('float32', tensor.shape, tensor.floats()))
+      if (tensor && editor.uses(node.inputs[index] ?? '') > 1)
+        editor.setConstant(node, index, Tensor.from('float32', tensor.shape, tensor.floats()))
     }
   }
   editor.model.metadata.set(MOMENTUM_KEY, JSON.stringify(momenta))

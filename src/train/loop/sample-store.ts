@@ -20,10 +20,13 @@ export class SampleStore {
   readonly #dataset: Dataset
   readonly #indices: readonly number[]
   readonly #kept = new Map<number, TrainingSample>()
+  readonly #limit: number
   #bytes = 0
 
-  constructor(dataset: Dataset, indices: readonly number[]) {
+  /** @param keep samples are asked for more than once */
+  constructor(dataset: Dataset, indices: readonly number[], keep = true) {
     this.#dataset = dataset
+    this.#limit = keep ? KEPT_BYTES : 0
     this.#indices = indices
     this.size = indices.length
     this.hasLabels = dataset.hasLabels
@@ -35,7 +38,7 @@ export class SampleStore {
     const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0, signal)
     const sample = { inputs, label }
     for (const { data } of Object.values(inputs)) this.#bytes += data.byteLength
-    if (this.#bytes < KEPT_BYTES) this.#kept.set(place, sample)
+    if (this.#bytes < this.#limit) this.#kept.set(place, sample)
     return sample
   }
 }
