@@ -1,7 +1,7 @@
 // Fine-tuning as one call: train a trainee on samples, score it on held-back ones, give the best model back.
 import { UnsupportedError, type Watch } from '../base/index.ts'
 import { batches, type Dataset, readSamples } from '../data/index.ts'
-import { compareSessions, scoreSession } from '../metrics/index.ts'
+import { compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { Augmentation } from './loop/augment.ts'
@@ -54,7 +54,7 @@ export async function finetune(
   options: TuneOptions,
 ): Promise<Tuned> {
   const { graph, initial, exported } = trainee
-  const score = data.held ? scorer(runtime, trainee, data.held, options) : undefined
+  const score = data.held ? await scorer(runtime, trainee, data.held, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
   const result = await train(runtime, graph, initial, new SampleStore(data.dataset, data.indices, options.epochs > 1), {
@@ -91,25 +91,28 @@ export async function finetune(
 /** Samples scored in one run. */
 const SCORED_BATCH = 32
 
-function scorer(
+async function scorer(
   runtime: Runtime,
   trainee: Trainee,
   held: { readonly dataset: Dataset; readonly indices: readonly number[] },
   { teacher, signal }: TuneOptions,
-): { name: string; of: (model: Model) => Promise<number> } {
+): Promise<{ name: string; of: (model: Model) => Promise<number> }> {
   const { prepared } = trainee
   const free = typeof prepared.model.graph.inputs[0]?.shape?.[0] !== 'number'
   const read = () => batches(readSamples(held.dataset, held.indices, { signal }), free ? SCORED_BATCH : prepared.batch)
   const label = 'the trained model'
-  if (held.dataset.hasLabels)
+  if (held.dataset.hasLabels) {
+    const { label: first } = await held.dataset.sample(held.indices[0] ?? 0, signal)
+    const metric = usualMetric(first === undefined ? [] : [first])
     return {
-      name: 'top1',
+      name: metric.name,
       of: (model) =>
         withSession(runtime, model, { label }, async (session) => {
-          const { value } = await scoreSession(session, read(), held.indices.length, { signal })
+          const { value } = await scoreSession(session, read(), held.indices.length, { signal }, metric)
           return value
         }),
     }
+  }
   if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
   return {
     name: 'SQNR',

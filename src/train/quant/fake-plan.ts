@@ -25,7 +25,10 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
   const copies = new Map<string, Node>()
   for (const node of g.editor.nodes()) for (const output of node.outputs) copies.set(output, node)
   const integer = new Set([...plan.placement.integer].map((node) => copies.get(node.outputs[0] ?? '')))
+  // What comes out of a cap on codes has no pair of its own.
+  const capped = new Set([...plan.placement.caps.values()].map((node) => node.outputs[0] ?? ''))
   for (const [value, grid] of plan.activations) {
+    if (capped.has(value)) continue
     const placed = plan.placement.tensors.get(value)
     // Codes that are only moved stay on their grid: the pair behind them changes nothing.
     if (!placed || placed.gridOf !== value) continue
