@@ -82,24 +82,30 @@ export function optimizerOf({ optimizer }: FinetuneRecipe): Optimizer {
   }
 }
 
-export function scheduleOf({ schedule, warmUp: steps, epochs }: FinetuneRecipe): Schedule {
-  const chosen =
-    schedule === 'cosine'
-      ? cosine()
-      : schedule === 'step'
-        ? stepwise(0.1, Math.max(1, Math.ceil(epochs / 3)))
-        : constant
+export function scheduleOf({ schedule, warmUp: steps }: FinetuneRecipe, epochs: number): Schedule {
+  const third = Math.max(1, Math.ceil(epochs / 3))
+  const chosen = schedule === 'cosine' ? cosine() : schedule === 'step' ? stepwise(0.1, third) : constant
   return steps > 0 ? warmUp(steps, chosen) : chosen
 }
 
-/** Does the rate of an optimiser mean the size of a step, so that it must follow the size of what is trained? */
-export function stepsAreRelative({ optimizer, fromScratch }: FinetuneRecipe): boolean {
-  return !fromScratch && optimizer.startsWith('adam')
+/** Steps that a training takes at least, by default. */
+const LEAST_STEPS = 600
+const FEW_EPOCHS = 3
+const MANY_EPOCHS = 30
+
+/** Epochs over a number of samples: a small set is gone through more often. */
+export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): number {
+  if (epochs !== undefined) return epochs
+  return Math.min(MANY_EPOCHS, Math.max(FEW_EPOCHS, Math.ceil(LEAST_STEPS / Math.ceil(samples / batch))))
 }
 
-/** Default learning rates: of Adam relative to the weights, or from scratch; of SGD. */
-export function rateOf(recipe: FinetuneRecipe): number {
-  if (recipe.lr !== undefined) return recipe.lr
-  if (!recipe.optimizer.startsWith('adam')) return 0.01
-  return recipe.fromScratch ? 0.001 : 0.003
+/**
+ * The learning rate, and what it means. One that was given is that of every weight. Without one Adam, whose steps have the
+ * size of the rate, takes a share of the size of each tensor; from scratch all have one size.
+ */
+export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readonly relative: boolean } {
+  const adaptive = recipe.optimizer.startsWith('adam')
+  if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
+  if (!adaptive) return { rate: 0.01, relative: false }
+  return recipe.fromScratch ? { rate: 0.001, relative: false } : { rate: 0.005, relative: true }
 }

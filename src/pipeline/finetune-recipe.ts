@@ -5,8 +5,9 @@ export interface FinetuneKeys {
   readonly command: 'finetune'
   /** Samples to train on, evenly spaced; default: all. */
   readonly samples?: number
-  readonly epochs: number
-  /** Learning rate. With Adam, of a trained model, it is a share of each tensor's size; default 0.003. */
+  /** Default: 3, and more of a small set, up to 30, until there are 600 steps. */
+  readonly epochs?: number
+  /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.005 of it, at first. */
   readonly lr?: number
   /** Samples a step. */
   readonly batch: number
@@ -36,7 +37,7 @@ export interface FinetuneKeys {
   /** Mirror pictures; move them by up to `shift` pixels. */
   readonly flip: boolean
   readonly shift: number
-  /** Samples held back to choose the best epoch; default: a tenth, at most 1000. */
+  /** Samples held back to choose the best epoch; default: a tenth, at most 1000, and none of fewer than 2000. */
   readonly holdBack?: number
   readonly patience?: number
   /** Memory that may be used, in MB; default: what the machine has free. */

@@ -22,7 +22,7 @@ import {
   type TrainState,
   type Tuned,
 } from '../train/index.ts'
-import { lossOf, optimizerOf, rateOf, scheduleOf, stepsAreRelative } from './finetune-loss.node.ts'
+import { epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
@@ -43,8 +43,9 @@ export interface FinetuneRun {
   readonly notes: readonly string[]
 }
 
-/** Held back by default: a tenth, at most this many. */
+/** Held back by default: a tenth, at most this many, and none where a tenth would be too few to tell epochs apart. */
 const MOST_HELD = 1000
+const LEAST_HELD = 200
 
 /**
  * Trains a model file by a recipe and writes the result. A checkpoint lies beside the output until it is written; after an
@@ -72,6 +73,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   })
   if (trainee.prepared.batch !== recipe.batch && fixedBatch(model) !== undefined)
     notes.push(`the model takes ${trainee.prepared.batch} samples at a time; gradients of several runs make one step`)
+  const epochs = epochsOf(recipe, split.train.length)
   const checkpoint = `${output}.checkpoint`
   const fingerprint = await fingerprintOf(recipe)
   const resume = recipe.resume ? await readCheckpoint(checkpoint, fingerprint, notes) : undefined
@@ -85,11 +87,11 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         ...(split.held.length > 0 ? { held: { dataset, indices: split.held } } : {}),
       },
       {
-        epochs: recipe.epochs,
+        epochs,
         batch: recipe.batch,
-        rate: rateOf(recipe),
+        rate: ratesOf(recipe).rate,
         optimizer: optimizerOf(recipe),
-        schedule: scheduleOf(recipe),
+        schedule: scheduleOf(recipe, epochs),
         decay: recipe.decay,
         clipNorm: recipe.clipNorm,
         seed: recipe.seed,
@@ -144,6 +146,7 @@ async function traineeOf(
     if (recipe.qat)
       return quantTrainee(runtime, model, sample, {
         ...common,
+        relativeRates: ratesOf(recipe).relative,
         weightBits: recipe.weightBits,
         activationBits: recipe.activationBits,
         quantize: {
@@ -162,7 +165,7 @@ async function traineeOf(
       batchNorm: recipe.batchNorm ?? (recipe.fromScratch ? 'training' : 'frozen'),
       fromScratch: recipe.fromScratch ? recipe.seed : undefined,
     })
-    if (!stepsAreRelative(recipe)) return trainee
+    if (!ratesOf(recipe).relative) return trainee
     return { ...trainee, rateOf: relativeRates(trainee.prepared.model, trainee.graph.parameters, trainee.initial) }
   }
   // A graph for one sample tells what a batch will take, before anything of that size is run.
@@ -175,7 +178,8 @@ async function traineeOf(
 function splitOf(dataset: Dataset, recipe: FinetuneRecipe): { train: number[]; held: number[] } {
   const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
   const all = chooseSamples(dataset.size, total)
-  const count = recipe.holdBack ?? Math.min(MOST_HELD, Math.floor(total / 10))
+  const tenth = Math.floor(total / 10)
+  const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
   const held = new Set(chooseSamples(all.length, Math.min(count, total - 1)))
   return { train: all.filter((_, i) => !held.has(i)), held: all.filter((_, i) => held.has(i)) }
 }

@@ -69,7 +69,7 @@ const finetune = z.strictObject({
   command: z.literal('finetune'),
   ...data,
   samples: z.int().positive().exactOptional(),
-  epochs: z.int().positive().default(3),
+  epochs: z.int().positive().exactOptional(),
   lr: z.number().positive().exactOptional(),
   batch: z.int().positive().default(32),
   loss: z.enum(['cross-entropy', 'distill', 'mse']).exactOptional(),

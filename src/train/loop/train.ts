@@ -171,7 +171,8 @@ class Trainer {
     const state = this.#state
     const score = await this.#options.score?.(state.values)
     state.epoch++
-    if (score !== undefined && score > (state.best?.score ?? Number.NEGATIVE_INFINITY))
+    // Of equal scores the later epoch wins: it has seen more.
+    if (score !== undefined && score >= (state.best?.score ?? Number.NEGATIVE_INFINITY))
       state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
     state.history.push({
       epoch: state.epoch,

@@ -25,7 +25,7 @@ import { valuesOf } from '../values.ts'
 import { capCodes } from './cap-codes.ts'
 import { fakePlan } from './fake-plan.ts'
 import { type ActivationBits, largestScale, scaleNames, spanOf, trainedPlan, withFourBits } from './grids.ts'
-import { relativeRates } from './rates.ts'
+import { relativeRates, scaleRates } from './rates.ts'
 import { withNarrowScales } from './weight-scales.ts'
 
 export interface QuantTraineeOptions extends Watch {
@@ -39,6 +39,8 @@ export interface QuantTraineeOptions extends Watch {
   readonly activationBits: ActivationBits
   /** As in `quantize`: grid of the weights, layers that keep 8 bits, nodes that stay float. */
   readonly quantize?: Partial<Pick<QuantizeOptions, 'weights' | 'keep8bit' | 'exclude' | 'only'>>
+  /** Are learning rates shares of the size of each tensor (the default), or those of the weights as they are? */
+  readonly relativeRates?: boolean
   /** Samples to set the first ranges with. */
   readonly calibration: (prepared: Prepared) => { readonly batches: AsyncIterable<Batch>; readonly total: number }
   readonly label?: string
@@ -81,7 +83,7 @@ export async function quantTrainee(
       const written = insertQdq(trained.model, trained.plan)
       return activationBits === 4 ? capCodes(written, trained.plan) : written
     },
-    rateOf: relativeRates(prepared.model, graph.parameters, initial),
+    rateOf: ((options.relativeRates ?? true) ? relativeRates : scaleRates)(prepared.model, graph.parameters, initial),
     afterStep: (values) => keepScales(values, initial, limits),
     plan,
     notes: [],

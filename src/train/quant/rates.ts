@@ -28,6 +28,15 @@ export function relativeRates(
   return (name) => factors.get(name) ?? 1
 }
 
+/** 1 for weights and biases; for a scale what makes its relative step a tenth of that of an average weight. */
+export function scaleRates(model: Model, parameters: readonly Parameter[], initial: Arrays): (name: string) => number {
+  const factors = relativeRates(model, parameters, initial)
+  const weights = parameters.filter(({ kind }) => kind === 'weight')
+  const size = weights.reduce((sum, { name }) => sum + factors(name), 0) / Math.max(1, weights.length) || 1
+  const scales = new Set(parameters.filter(({ kind }) => kind === 'scale').map(({ name }) => name))
+  return (name) => (scales.has(name) ? factors(name) / size : 1)
+}
+
 function rms(values: Float32Array): number {
   let sum = 0
   for (const value of values) sum += value * value
