@@ -32,10 +32,10 @@ export class SampleStore {
     this.hasLabels = dataset.hasLabels
   }
 
-  async get(place: number, signal?: AbortSignal): Promise<TrainingSample> {
+  async get(place: number): Promise<TrainingSample> {
     const present = this.#kept.get(place)
     if (present) return present
-    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0, signal)
+    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0)
     const sample = { inputs, label }
     for (const { data } of Object.values(inputs)) this.#bytes += data.byteLength
     if (this.#bytes < this.#limit) this.#kept.set(place, sample)
@@ -69,11 +69,10 @@ export async function makeBatch(
   graph: Pick<TrainingGraph, 'inputs' | 'batch' | 'needs'>,
   plan: BatchPlan,
   classes: number,
-  signal?: AbortSignal,
 ): Promise<TrainingBatch> {
   const { batch, needs } = graph
   const samples: TrainingSample[] = []
-  for (const place of plan.places) samples.push(await store.get(place, signal))
+  for (const place of plan.places) samples.push(await store.get(place))
   const inputs: Record<string, TensorValue> = {}
   for (const { name, dims, dtype } of graph.inputs) {
     if (!isValueType(dtype)) throw new InputError(`input "${name}" is ${dtype}, which cannot be fed`)

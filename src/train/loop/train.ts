@@ -91,6 +91,7 @@ class Trainer {
   #state: TrainState
   /** The state at the start of this epoch, to go back to. */
   #anchor: TrainState
+  #ahead: { readonly key: string; readonly batch: Promise<TrainingBatch> } | undefined
   #samplesDone = 0
   #started = performance.now()
 
@@ -154,7 +155,7 @@ class Trainer {
         throw new CancelledError()
       }
       const from = state.stepInEpoch * batch
-      const loss = await this.#step(order.slice(from, from + batch))
+      const loss = await this.#step(order.slice(from, from + batch), order.slice(from + batch, from + 2 * batch))
       if (loss === undefined) return false
       state.lossSum += loss
       this.#record(loss)
@@ -192,9 +193,9 @@ class Trainer {
   }
 
   /** One optimiser step; undefined when something was not finite and the epoch begins again. */
-  async #step(places: readonly number[]): Promise<number | undefined> {
+  async #step(places: readonly number[], next: readonly number[]): Promise<number | undefined> {
     const started = performance.now()
-    const { loss, gradients, statistics, feeds } = await this.#gradients(places)
+    const { loss, gradients, statistics, feeds } = await this.#gradients(places, next)
     const norm = globalNorm(gradients.values())
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       await this.#goBack(feeds)
@@ -227,8 +228,11 @@ class Trainer {
     return loss
   }
 
-  /** Mean loss and gradients over the places; several runs when the graph's batch is smaller. */
-  async #gradients(places: readonly number[]): Promise<{
+  /** Mean loss and gradients over the places; several runs when the graph's batch is smaller. `next` are read meanwhile. */
+  async #gradients(
+    places: readonly number[],
+    next: readonly number[],
+  ): Promise<{
     loss: number
     gradients: Map<string, Float32Array>
     statistics: Map<string, Float32Array>
@@ -244,6 +248,7 @@ class Trainer {
     for (let run = 0; run < runs; run++) {
       const part = places.slice(run * batch, (run + 1) * batch)
       const made = await this.#batch(part)
+      this.#readAhead(run + 1 < runs ? places.slice((run + 1) * batch, (run + 2) * batch) : next.slice(0, batch))
       if (made.rows === 0) continue
       feeds = await this.#feedsOf(part, made)
       const results = await this.#session.run(feeds)
@@ -262,10 +267,23 @@ class Trainer {
     return { loss: loss / weight, gradients: sums, statistics, feeds }
   }
 
+  /** The batch of these places: the one that was read ahead, when it is that one. */
   #batch(places: readonly number[]): Promise<TrainingBatch> {
-    const { seed, augmentation, classes, signal } = this.#options
+    const { seed, augmentation, classes } = this.#options
+    const key = `${this.#state.epoch}: ${places}`
+    if (this.#ahead?.key === key) return this.#ahead.batch
     const plan = { places, seed, epoch: this.#state.epoch, augmentation }
-    return makeBatch(this.#store, this.#graph, plan, classes, signal)
+    return makeBatch(this.#store, this.#graph, plan, classes)
+  }
+
+  /** Reads and joins the next batch while ONNX Runtime computes in its own thread. */
+  #readAhead(places: readonly number[]): void {
+    this.#ahead = undefined
+    if (places.length === 0) return
+    const batch = this.#batch(places)
+    // A failure is thrown when its turn comes; until then nobody listens to it.
+    batch.catch(() => {})
+    this.#ahead = { key: `${this.#state.epoch}: ${places}`, batch }
   }
 
   async #feedsOf(places: readonly number[], batch: TrainingBatch): Promise<Values> {
