@@ -29,7 +29,9 @@ try {
       const own = await stepTime(runtime, file, batch, mode)
       const peer = torchTime(file, batch, mode)
       const ratio = peer === undefined ? '' : (own / peer).toFixed(2)
-      console.log(`| ${file} | ${batch} | ${mode} | ${own.toFixed(1)} | ${peer?.toFixed(1) ?? 'not installed'} | ${ratio} |`)
+      console.log(
+        `| ${file} | ${batch} | ${mode} | ${own.toFixed(1)} | ${peer?.toFixed(1) ?? 'not installed'} | ${ratio} |`,
+      )
     }
 } finally {
   await runtime.close()
@@ -47,15 +49,22 @@ async function stepTime(run: Runtime, file: string, batch: number, mode: 'frozen
     data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, random.normal),
   })
   const dims = input.shape.map((dim, axis) => (axis === 0 ? 1 : Number(dim)))
-  const trainee = await floatTrainee(run, model, { [input.name]: noise(dims) }, {
-    train: 'all',
-    batch,
-    batchNorm: mode,
-    loss: [crossEntropy()],
-  })
+  const trainee = await floatTrainee(
+    run,
+    model,
+    { [input.name]: noise(dims) },
+    {
+      train: 'all',
+      batch,
+      batchNorm: mode,
+      loss: [crossEntropy()],
+    },
+  )
   const { graph, initial } = trainee
   const values = new Map([...initial].map(([name, array]) => [name, array.slice()]))
-  const moments = new Map([...initial].map(([name, array]) => [name, [new Float32Array(array.length), new Float32Array(array.length)]]))
+  const moments = new Map(
+    [...initial].map(([name, array]) => [name, [new Float32Array(array.length), new Float32Array(array.length)]]),
+  )
   const optimizer = adam()
   const picture = noise([batch, ...dims.slice(1)])
   const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % 10))
@@ -88,7 +97,9 @@ async function stepTime(run: Runtime, file: string, batch: number, mode: 'frozen
 
 function torchTime(file: string, batch: number, mode: string): number | undefined {
   const script = resolve(import.meta.dirname, 'peers/torch_step.py')
-  const { status, stdout } = spawnSync(python, [script, file, String(batch), mode, String(rounds)], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(python, [script, file, String(batch), mode, String(rounds)], {
+    encoding: 'utf8',
+  })
   const time = Number(stdout.trim().split('\n').at(-1))
   return status === 0 && Number.isFinite(time) ? time : undefined
 }
