@@ -110,6 +110,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   report(watch, 'write', 0, 1, output)
   const after = await writeModelFile(tuned.model, output)
   await rm(checkpoint, { force: true })
+  await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
@@ -201,6 +202,11 @@ async function readCheckpoint(file: string, fingerprint: string, notes: string[]
   return state
 }
 
+/** Where the best model so far goes when a training is interrupted. */
+function bestFile(output: string): string {
+  return `${output.replace(/\.onnx$/, '')}.best.onnx`
+}
+
 /** Runs a training whose states are saved; an interruption also leaves the best model so far. */
 async function withBestKept(
   trainee: Trainee,
@@ -218,7 +224,7 @@ async function withBestKept(
     return await work(save)
   } catch (error) {
     if (error instanceof CancelledError && best) {
-      const file = `${output.replace(/\.onnx$/, '')}.best.onnx`
+      const file = bestFile(output)
       await writeModelFile(trainee.exported(best), file)
       throw new CancelledError(`interrupted; the best model so far is ${file}, --resume goes on from ${checkpoint}`)
     }
