@@ -46,6 +46,8 @@ export interface FinetuneKeys {
   readonly weights: 'per-channel' | 'per-tensor'
   readonly weightBits: number
   readonly activationBits: 4 | 8 | 16
+  /** int4 halves weights of at most 4 bits; their layers run in float. */
+  readonly weightStorage: 'int8' | 'int4'
   readonly keep8bit: readonly string[]
   readonly exclude: readonly string[]
   readonly calibrationSamples: number

@@ -150,6 +150,7 @@ async function traineeOf(
         relativeRates: ratesOf(recipe).relative,
         weightBits: recipe.weightBits,
         activationBits: recipe.activationBits,
+        storage: recipe.weightStorage,
         quantize: {
           weights: recipe.weights,
           exclude: recipe.exclude,

@@ -97,6 +97,7 @@ const finetune = z.strictObject({
   weights: z.enum(['per-channel', 'per-tensor']).default('per-channel'),
   weightBits: z.int().min(2).max(8).default(8),
   activationBits: z.union([z.literal(4), z.literal(8), z.literal(16)]).default(8),
+  weightStorage: z.enum(['int8', 'int4']).default('int8'),
   keep8bit: z.array(z.string()).default([]),
   exclude: z.array(z.string()).default([]),
   calibrationSamples: z.int().positive().default(64),

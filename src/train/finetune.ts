@@ -5,6 +5,7 @@ import { compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { Augmentation } from './loop/augment.ts'
+import { reestimateStatistics } from './loop/re-estimate.ts'
 import { SampleStore } from './loop/sample-store.ts'
 import type { Arrays, TrainState } from './loop/state.ts'
 import { type TrainResult, train } from './loop/train.ts'
@@ -57,7 +58,10 @@ export async function finetune(
   const score = data.held ? await scorer(runtime, trainee, data.held, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
-  const result = await train(runtime, graph, initial, new SampleStore(data.dataset, data.indices, options.epochs > 1), {
+  // Samples of a single epoch are shown once: they need not be kept.
+  const again = options.epochs > 1
+  const store = new SampleStore(data.dataset, data.indices, again)
+  const result = await train(runtime, graph, initial, store, {
     epochs: options.epochs,
     batch: options.batch,
     rate: options.rate,
@@ -78,14 +82,31 @@ export async function finetune(
     signal: options.signal,
     progress: options.progress,
   })
+  const values = await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
   // A training that made it worse must not be handed on.
   const worse = before !== undefined && result.best !== undefined && !(result.best.score >= before)
   return {
-    model: exported(worse ? initial : result.values),
+    model: exported(worse ? initial : values),
     result,
     ...(score ? { scoreName: score.name } : {}),
     ...(before === undefined ? {} : { before }),
   }
+}
+
+/** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */
+async function withPooledStatistics(
+  runtime: Runtime,
+  graph: Trainee['graph'],
+  store: SampleStore,
+  values: Arrays,
+  seed: number,
+  score: { readonly of: (model: Model) => Promise<number> } | undefined,
+  exported: (values: Arrays) => Model,
+): Promise<Arrays> {
+  if (graph.batchNorms.length === 0) return values
+  const pooled = await reestimateStatistics(runtime, graph, values, store, seed)
+  if (!score) return pooled
+  return (await score.of(exported(pooled))) >= (await score.of(exported(values))) ? pooled : values
 }
 
 /** Samples scored in one run. */

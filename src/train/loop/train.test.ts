@@ -11,6 +11,7 @@ import { crossEntropy, distillation, type LossTerm } from '../loss/terms.ts'
 import { sgd } from '../optimizers/optimizer.ts'
 import { constant } from '../optimizers/schedule.ts'
 import { floatTrainee } from '../trainee.ts'
+import { reestimateStatistics } from './re-estimate.ts'
 import { SampleStore } from './sample-store.ts'
 import { decodeState, encodeState, type TrainState } from './state.ts'
 import { train } from './train.ts'
@@ -153,6 +154,24 @@ describe('training', () => {
     const { trainee, result } = await trained({})
     for (const { mean } of trainee.graph.batchNorms)
       assert.notDeepEqual([...result.values.get(mean)!], [...trainee.initial.get(mean)!])
+  })
+
+  it('re-estimates them by pooling moments: as one batch of all samples has them', async () => {
+    const dataset = halves(36)
+    const { trainee, result } = await trained({ dataset, batch: 12 })
+    const store = new SampleStore(dataset, all(36))
+    const pooled = await reestimateStatistics(await open(), trainee.graph, result.values, store, 0)
+    const whole = await floatTrainee(await open(), net(), (await dataset.sample(0)).inputs, {
+      train: 'all',
+      batch: 36,
+      batchNorm: 'training',
+      loss: [crossEntropy()],
+    })
+    const expected = await reestimateStatistics(await open(), whole.graph, result.values, store, 1)
+    for (const { mean, variance } of trainee.graph.batchNorms)
+      for (const name of [mean, variance])
+        for (const [c, value] of pooled.get(name)!.entries())
+          assert.ok(Math.abs(value - expected.get(name)![c]!) < 1e-4 * Math.max(1, value), `${name}[${c}]: ${value}`)
   })
 
   it('names the first tensor that is not finite, after halving the learning rate three times', async () => {

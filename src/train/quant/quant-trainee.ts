@@ -25,6 +25,7 @@ import { valuesOf } from '../values.ts'
 import { capCodes } from './cap-codes.ts'
 import { fakePlan } from './fake-plan.ts'
 import { type ActivationBits, largestScale, scaleNames, spanOf, trainedPlan, withFourBits } from './grids.ts'
+import { packInt4 } from './pack-int4.ts'
 import { relativeRates, scaleRates } from './rates.ts'
 import { withNarrowScales } from './weight-scales.ts'
 
@@ -37,6 +38,8 @@ export interface QuantTraineeOptions extends Watch {
   /** 2 to 8; fewer than 8 are codes of int8 that use a part of its range. */
   readonly weightBits: number
   readonly activationBits: ActivationBits
+  /** Where weights of at most 4 bits are stored; int4 halves the file, and its layers run in float. */
+  readonly storage?: 'int8' | 'int4'
   /** As in `quantize`: grid of the weights, layers that keep 8 bits, nodes that stay float. */
   readonly quantize?: Partial<Pick<QuantizeOptions, 'weights' | 'keep8bit' | 'exclude' | 'only'>>
   /** Are learning rates shares of the size of each tensor (the default), or those of the weights as they are? */
@@ -57,7 +60,7 @@ export async function quantTrainee(
   const prepared = await prepareModel(runtime, model, sample, {
     ...options,
     batchNorm: 'frozen',
-    forQuantization: activationBits === 16 ? 21 : 18,
+    forQuantization: activationBits === 16 || options.storage === 'int4' ? 21 : 18,
   })
   const plan = await planFor(runtime, prepared, options)
   const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
@@ -81,7 +84,8 @@ export async function quantTrainee(
     exported: (values) => {
       const trained = trainedPlan(prepared.model, plan, values)
       const written = insertQdq(trained.model, trained.plan)
-      return activationBits === 4 ? capCodes(written, trained.plan) : written
+      const capped = activationBits === 4 ? capCodes(written, trained.plan) : written
+      return options.storage === 'int4' ? packInt4(capped) : capped
     },
     rateOf: ((options.relativeRates ?? true) ? relativeRates : scaleRates)(prepared.model, graph.parameters, initial),
     afterStep: (values) => keepScales(values, initial, limits),
