@@ -29,10 +29,10 @@ export function addFinetune(
     .option('--samples <n>', 'at most this many, evenly spaced (default: all)', positive)
     .option('--epochs <n>', 'passes over the samples (default: 3, more of a small set)', positive)
     .option('--batch <n>', 'samples a step (default: 32)', positive)
-    .option('--lr <x>', "learning rate of the weights (default with Adam: 0.005 of each tensor's size)", number)
+    .option('--lr <x>', "learning rate of the weights (default with Adam: 0.003 of each tensor's size)", number)
     .addOption(new Option('--optimizer <name>').choices(['adam', 'adamw', 'sgd', 'momentum', 'nesterov']))
     .addOption(new Option('--schedule <name>', 'of the learning rate').choices(['cosine', 'constant', 'step']))
-    .option('--warm-up <steps>', 'steps with a rising learning rate', count)
+    .option('--warm-up <steps>', 'steps with a rising learning rate (default: a twentieth)', count)
     .option('--decay <x>', 'weight decay', number)
     .option('--clip-norm <x>', 'longest gradient; longer ones are scaled down', number)
     .addOption(

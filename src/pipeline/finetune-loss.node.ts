@@ -82,10 +82,15 @@ export function optimizerOf({ optimizer }: FinetuneRecipe): Optimizer {
   }
 }
 
-export function scheduleOf({ schedule, warmUp: steps }: FinetuneRecipe, epochs: number): Schedule {
+/** Share of the steps over which the rate rises: Adam's first steps have full size in every weight, whatever its gradient. */
+const WARM_UP = 0.05
+
+/** The schedule of a training of so many steps in all. */
+export function scheduleOf(recipe: FinetuneRecipe, epochs: number, steps: number): Schedule {
+  const { schedule, fromScratch, warmUp: given = fromScratch ? 0 : Math.ceil(WARM_UP * steps) } = recipe
   const third = Math.max(1, Math.ceil(epochs / 3))
   const chosen = schedule === 'cosine' ? cosine() : schedule === 'step' ? stepwise(0.1, third) : constant
-  return steps > 0 ? warmUp(steps, chosen) : chosen
+  return given > 0 ? warmUp(given, chosen) : chosen
 }
 
 /** Steps that a training takes at least, by default. */
@@ -107,5 +112,5 @@ export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readon
   const adaptive = recipe.optimizer.startsWith('adam')
   if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
   if (!adaptive) return { rate: 0.01, relative: false }
-  return recipe.fromScratch ? { rate: 0.001, relative: false } : { rate: 0.005, relative: true }
+  return recipe.fromScratch ? { rate: 0.001, relative: false } : { rate: 0.003, relative: true }
 }

@@ -7,7 +7,7 @@ export interface FinetuneKeys {
   readonly samples?: number
   /** Default: 3, and more of a small set, up to 30, until there are 600 steps. */
   readonly epochs?: number
-  /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.005 of it, at first. */
+  /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.003 of it, at first. */
   readonly lr?: number
   /** Samples a step. */
   readonly batch: number
@@ -30,8 +30,8 @@ export interface FinetuneKeys {
   readonly fromScratch: boolean
   readonly optimizer: 'adam' | 'adamw' | 'sgd' | 'momentum' | 'nesterov'
   readonly schedule: 'constant' | 'cosine' | 'step'
-  /** Steps with a rising learning rate. */
-  readonly warmUp: number
+  /** Steps with a rising learning rate; default: a twentieth of all, and none from scratch. */
+  readonly warmUp?: number
   readonly decay: number
   readonly clipNorm?: number
   /** Mirror pictures; move them by up to `shift` pixels. */

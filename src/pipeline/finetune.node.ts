@@ -91,7 +91,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         batch: recipe.batch,
         rate: ratesOf(recipe).rate,
         optimizer: optimizerOf(recipe),
-        schedule: scheduleOf(recipe, epochs),
+        schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(split.train.length / recipe.batch)),
         decay: recipe.decay,
         clipNorm: recipe.clipNorm,
         seed: recipe.seed,

@@ -85,7 +85,7 @@ const finetune = z.strictObject({
   fromScratch: z.boolean().default(false),
   optimizer: z.enum(['adam', 'adamw', 'sgd', 'momentum', 'nesterov']).default('adam'),
   schedule: z.enum(['constant', 'cosine', 'step']).default('cosine'),
-  warmUp: z.int().min(0).default(0),
+  warmUp: z.int().min(0).exactOptional(),
   decay: z.number().min(0).default(0),
   clipNorm: z.number().positive().exactOptional(),
   flip: z.boolean().default(false),
