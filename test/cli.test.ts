@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { built } from './built.ts'
 
 const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const models = join(shared, 'models')
@@ -11,9 +12,7 @@ const env = { ...process.env, NODE_OPTIONS: '' }
 const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.js', ...args], { encoding: 'utf8', env })
 
 describe('the built command line', () => {
-  before(() => {
-    execFileSync(process.execPath, ['scripts/build.mjs'], { env, stdio: 'pipe' })
-  })
+  before(built)
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-cli-'))
   after(() => rmSync(folder, { recursive: true }))
 

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { renderHtml, renderJson, renderMarkdown, renderSummary } from '../src/report/index.ts'
 import { ladderReport } from '../src/report/sample-reports.ts'
+import { built } from './built.ts'
 
 const env = { ...process.env, NODE_OPTIONS: '' }
 const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.js', ...args], { encoding: 'utf8', env })
 
 describe('onnxpress report', () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-report-'))
-  before(() => {
-    execFileSync(process.execPath, ['scripts/build.mjs'], { env, stdio: 'pipe' })
+  before(async () => {
+    await built()
     writeFileSync(join(folder, 'report.json'), renderJson(ladderReport))
   })
   after(() => rmSync(folder, { recursive: true }))

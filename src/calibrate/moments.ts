@@ -4,8 +4,8 @@ import type { AnyMatrix, Matrix, Products } from '../math/index.ts'
 
 /**
  * Streams samples x [d] and, when they are given, targets y [n]: count, means, C = cov(x, x) [d, d], B = cov(y, x) [n, d]
- * and the trace of cov(y, y), all in float64 and divided by the count. Two partial moments merge into what one pass over
- * both gives. Each chunk is centred on its own mean first, so large means cost no digits.
+ * and the diagonal of cov(y, y), all in float64 and divided by the count. Two partial moments merge into what one pass over
+ * both gives.
  */
 export class Moments {
   readonly inputs: number
@@ -17,7 +17,7 @@ export class Moments {
   /** Sums of centred products; the covariances times the count. */
   readonly #xx: Float64Array
   readonly #yx: Float64Array
-  #yy = 0
+  readonly #yy: Float64Array
 
   /**
    * @param outputs 0 when only inputs are watched
@@ -28,6 +28,7 @@ export class Moments {
     this.outputs = outputs
     this.#meanX = new Float64Array(inputs)
     this.#meanY = new Float64Array(outputs)
+    this.#yy = new Float64Array(outputs)
     this.#withCovariance = options.withCovariance ?? true
     const columns = this.#withCovariance ? inputs : 0
     this.#xx = new Float64Array(columns * columns)
@@ -58,9 +59,9 @@ export class Moments {
     return { rows: this.outputs, columns: this.inputs, data: this.#scaled(this.#yx) }
   }
 
-  /** tr cov(y, y): the variance of the target, summed over its channels. */
-  get targetVariance(): number {
-    return this.#yy / Math.max(1, this.#count)
+  /** Variance of each channel of the target, [n]: the diagonal of cov(y, y). */
+  get targetVariances(): Float64Array {
+    return this.#scaled(this.#yy)
   }
 
   /** Adds rows of x [P, d] and of y [P, n]. */
@@ -71,17 +72,14 @@ export class Moments {
       )
     if (x.rows === 0) return
     const [meanX, meanY] = [columnMeans(x), y ? columnMeans(y) : new Float64Array(0)]
-    // Centred in float32, on a mean rounded to float32: the products below correct for what that leaves.
-    const [centredX, leftX] = centre(x, meanX)
-    const [centredY, leftY] = y ? centre(y, meanY) : [undefined, meanY]
     const kept = this.#withCovariance
-    const xx = kept ? (await products.gram(centredX)).data : new Float64Array(0)
-    const yx = kept && centredY ? (await products.multiply(centredY, centredX, { a: true })).data : new Float64Array(0)
-    let yy = 0
-    for (const value of centredY?.data ?? []) yy += value * value
-    if (kept) addOuter(xx, leftX, leftX, -x.rows)
-    if (kept) addOuter(yx, leftY, leftX, -x.rows)
-    for (const left of leftY) yy -= x.rows * left * left
+    const xx = kept ? (await products.gram(x)).data : new Float64Array(0)
+    const yx = kept && y ? (await products.multiply(y, x, { a: true })).data : new Float64Array(0)
+    const yy = y ? columnSquares(y) : new Float64Array(0)
+    // Float32 samples in float64 sums: taking the means off afterwards costs no digits that the samples had.
+    if (kept) addOuter(xx, meanX, meanX, -x.rows)
+    if (kept) addOuter(yx, meanY, meanX, -x.rows)
+    for (const [o, mean] of meanY.entries()) yy[o]! -= x.rows * mean * mean
     this.#join(x.rows, meanX, meanY, xx, yx, yy)
   }
 
@@ -94,7 +92,14 @@ export class Moments {
     this.#join(other.#count, other.#meanX, other.#meanY, other.#xx, other.#yx, other.#yy)
   }
 
-  #join(count: number, meanX: Float64Array, meanY: Float64Array, xx: Float64Array, yx: Float64Array, yy: number): void {
+  #join(
+    count: number,
+    meanX: Float64Array,
+    meanY: Float64Array,
+    xx: Float64Array,
+    yx: Float64Array,
+    yy: Float64Array,
+  ): void {
     if (count === 0) return
     const total = this.#count + count
     const stepX = meanX.map((mean, i) => mean - this.#meanX[i]!)
@@ -106,8 +111,7 @@ export class Moments {
       addOuter(this.#xx, stepX, stepX, weight)
       addOuter(this.#yx, stepY, stepX, weight)
     }
-    this.#yy += yy
-    for (const step of stepY) this.#yy += weight * step * step
+    for (const [o, step] of stepY.entries()) this.#yy[o]! += yy[o]! + weight * step * step
     for (let i = 0; i < stepX.length; i++) this.#meanX[i]! += (stepX[i]! * count) / total
     for (let o = 0; o < stepY.length; o++) this.#meanY[o]! += (stepY[o]! * count) / total
     this.#count = total
@@ -126,13 +130,10 @@ function columnMeans({ rows, columns, data }: AnyMatrix): Float64Array {
   return means
 }
 
-/** x − mean in the element type of x, and the mean of the result, which rounding keeps from being 0. */
-function centre(x: AnyMatrix, mean: Float64Array): [AnyMatrix, Float64Array] {
-  const { rows, columns } = x
-  const data = x.data.slice()
-  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) data[i]! -= mean[c]!
-  const centred = { rows, columns, data }
-  return [centred, columnMeans(centred)]
+function columnSquares({ rows, columns, data }: AnyMatrix): Float64Array {
+  const sums = new Float64Array(columns)
+  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) sums[c]! += data[i]! ** 2
+  return sums
 }
 
 /** sums[i, j] += weight·a[i]·b[j] */

@@ -50,6 +50,7 @@ export function positionsOf(geometry: LayerGeometry, outputDims: readonly number
  * Input patches of one group, [samples·perSample, inputsPerGroup·kh·kw], in the order of the weight view W[o, i, u]
  * (input channel major, kernel position minor), zeros where the kernel hangs over the border.
  * @param outputDims dims of the layer's output, of which the positions are
+ * @param room where to put them instead of a new array
  */
 export function gatherPatches(
   geometry: LayerGeometry,
@@ -57,6 +58,7 @@ export function gatherPatches(
   outputDims: readonly number[],
   positions: Positions,
   group = 0,
+  room?: Float32Array,
 ): Rows {
   const { groups, inputsPerGroup } = geometry
   const grid = gridOf(geometry, input.dims)
@@ -66,18 +68,24 @@ export function gatherPatches(
     )
   const columns = patchSize(geometry)
   const rows = positions.samples * positions.perSample
-  const into = { rows, columns, data: new Float32Array(rows * columns) }
+  const into = { rows, columns, data: room?.subarray(0, rows * columns).fill(0) ?? new Float32Array(rows * columns) }
   if (geometry.layout === 'rows') copyRows(float32Of(input), grid.channels, grid.height, positions, 0, into)
   else copyPatches(geometry, float32Of(input), grid, gridOf(geometry, outputDims).width, positions, group, into)
   return into
 }
 
-/** Outputs of one group at the same positions, [samples·perSample, outputsPerGroup]. */
-export function gatherOutputs(geometry: LayerGeometry, output: TensorValue, positions: Positions, group = 0): Rows {
+/** Outputs of one group at the same positions, [samples·perSample, outputsPerGroup]; into `room` when it is given. */
+export function gatherOutputs(
+  geometry: LayerGeometry,
+  output: TensorValue,
+  positions: Positions,
+  group = 0,
+  room?: Float32Array,
+): Rows {
   const columns = geometry.outputsPerGroup
   const grid = gridOf(geometry, output.dims)
   const rows = positions.samples * positions.perSample
-  const data = new Float32Array(rows * columns)
+  const data = room?.subarray(0, rows * columns) ?? new Float32Array(rows * columns)
   const source = float32Of(output)
   const first = group * columns
   const map = grid.height * grid.width

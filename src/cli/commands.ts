@@ -3,7 +3,17 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
 import { addFinetune } from './finetune-command.ts'
-import { addOutputOptions, addSampleOptions, list, positive, recipeFields } from './options.ts'
+import type { InspectFlags } from './inspect.ts'
+import {
+  addOutputOptions,
+  addSampleOptions,
+  list,
+  positive,
+  ratios,
+  recipeFields,
+  shapeOption,
+  share,
+} from './options.ts'
 import type { ReportOptions } from './report.ts'
 import type { RecipeFlags } from './session.ts'
 
@@ -14,6 +24,7 @@ export function addCommands(program: Command): void {
   addInspect(program)
   addQuantize(program)
   addFinetune(program, start)
+  addCompress(program)
   addRewrite(program)
   addEvaluate(program)
   addCompare(program)
@@ -24,15 +35,15 @@ export function addCommands(program: Command): void {
 const metricHelp = 'top1, top5, next-token, or a module of your own (FILE.mjs)'
 
 function addInspect(program: Command): void {
-  program
+  const command = program
     .command('inspect')
     .description('show inputs, outputs and layers of a model, with cost and channel ranges')
     .argument('<model>', 'an .onnx file')
-    .option('--json', 'print one JSON object')
-    .action(async (model: string, options: { json?: boolean }) => {
-      const { inspectCommand } = await import('./inspect.ts')
-      await inspectCommand(model, options)
-    })
+    .option('--shape <name:dims>', 'dims for an input with free ones, as x:1x3x224x224 (repeatable)', shapeOption)
+  addOutputOptions(command).action(async (model: string, options: InspectFlags) => {
+    const { inspectCommand } = await import('./inspect.ts')
+    await inspectCommand(model, options)
+  })
 }
 
 function addQuantize(program: Command): void {
@@ -101,12 +112,54 @@ function addQuantize(program: Command): void {
   )
 }
 
+function addCompress(program: Command): void {
+  const command = program
+    .command('compress')
+    .description('make a float model smaller and faster under a budget, measure what it costs, and write a report')
+    .argument('<model>', 'an .onnx file')
+    .option('--data <path>', 'samples (needed): image folder, JSON description, .npy, idx, .mjs module, or "random"')
+    .option('--macs <ratios>', 'multiply-accumulates that may be left, as a share; several, comma-separated', ratios)
+    .option('--bytes <ratios>', 'parameter bytes that may be left, as a share', ratios)
+    .option('--latency <ratios>', 'time that may be left, as a share, measured on this machine', ratios)
+    .option(
+      '--max-drop <share>',
+      'largest drop of the metric (0.01 is one point): the smallest model that keeps it',
+      share,
+    )
+    .option('--manual <file>', 'a JSON file: layer → rank, share, "keep" or { split, rank }')
+    .option('--samples <n>', 'samples that the fits see (default: 384)', positive)
+    .option('--val <path>', 'separate samples for scoring')
+    .addOption(
+      new Option('--method <method>', 'how layers are split').choices(['spatial-svd', 'weight-svd', 'prune', 'auto']),
+    )
+    .addOption(new Option('--select <search>', 'how ratios are chosen').choices(['knapsack', 'greedy']))
+    .addOption(
+      new Option('--loss <loss>', 'what the search minimises: closed-form errors, or a measured loss').choices([
+        'error',
+        'kl',
+        'metric',
+      ]),
+    )
+    .option('--multiple <n>', 'ranks are multiples of this (default: 1)', positive)
+    .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
+    .option('--plain', 'split by the weights alone, without data')
+    .option('--force', 'write the model even when it no longer does its job')
+    .addOption(new Option('--then <command>', 'what to do with the result').choices(['quantize']))
+    .option('-o, --output <file>', 'the written model (default: <model>.macs50.onnx)')
+    .option('--run <dir>', 'run folder for recipe, events, report, model and cache; a killed run goes on there')
+    .option('--no-report', 'write no report page')
+    .option('--print-recipe', 'print the recipe and stop')
+  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
+    start({ command: 'compress', model }, options),
+  )
+}
+
 function addRewrite(program: Command): void {
   const command = program
     .command('rewrite')
     .description('rewrite a model into a better float form; every pass is checked')
     .argument('<model>', 'an .onnx file')
-    .option('--passes <names>', 'passes, comma-separated (default: all)', list)
+    .option('--passes <names>', 'passes, comma-separated (default: all that keep the function exactly)', list)
     .option('--data <path>', 'samples to check on (default: random)')
     .option('-o, --output <file>', 'the written model (default: <model>.float.onnx)')
     .option('--print-recipe', 'print the recipe and stop')

@@ -1,8 +1,14 @@
 // onnxpress inspect MODEL: loads what it needs only when it runs, so that --help stays fast.
 import type { Inspection } from '../pipeline/index.ts'
 
+export interface InspectFlags {
+  readonly json?: boolean
+  /** Dims of inputs with free ones. */
+  readonly shape?: Readonly<Record<string, readonly number[]>>
+}
+
 /** Runs the command and prints a table, or one JSON object. */
-export async function inspectCommand(path: string, options: { readonly json?: boolean }): Promise<void> {
+export async function inspectCommand(path: string, options: InspectFlags): Promise<void> {
   const [{ readModelFile }, { openRuntime }, { inspect }, { stat }] = await Promise.all([
     import('../onnx/index.node.ts'),
     import('../runtime/index.node.ts'),
@@ -13,7 +19,7 @@ export async function inspectCommand(path: string, options: { readonly json?: bo
   const { size: sizeBytes } = await stat(path)
   const runtime = await openRuntime()
   try {
-    const inspection = await inspect(model, runtime)
+    const inspection = await inspect(model, runtime, options.shape)
     const text = options.json ? JSON.stringify({ ...inspection, sizeBytes }) : table(path, inspection, sizeBytes)
     process.stdout.write(`${text}\n`)
   } finally {

@@ -14,11 +14,24 @@ export function whole(text: string): number {
   return value
 }
 
+/** Shares such as 0.75,0.5. */
+export function ratios(text: string): number[] {
+  return text.split(',').map(share)
+}
+
+/** A number above 0 and at most 1. */
+export function share(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('it must be a number above 0 and at most 1.')
+  return value
+}
+
 /** `name:1x3x224x224`, repeated for several inputs. */
 export function shapeOption(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
   const match = /^(.+):(\d+(?:x\d+)*)$/.exec(text)
-  if (!match) throw new InvalidArgumentError('write it as name:1x3x224x224.')
-  return { ...before, [match[1] ?? '']: (match[2] ?? '').split('x').map(Number) }
+  const dims = (match?.[2] ?? '').split('x').map(Number)
+  if (!match || dims.includes(0)) throw new InvalidArgumentError('write it as name:1x3x224x224, sizes from 1.')
+  return { ...before, [match[1] ?? '']: dims }
 }
 
 /** Repeatable, and comma-separated. */

@@ -24,7 +24,8 @@ export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Pr
       watch.progress?.(event)
       if (folder !== undefined) appendFileSync(join(folder, 'events.jsonl'), `${JSON.stringify(event)}\n`)
     }
-    if (folder !== undefined) await writeFileAtomic(join(folder, 'recipe.json'), `${JSON.stringify(recipe, null, 2)}\n`)
+    // As it was given: run again, the result goes where that run says.
+    if (folder !== undefined) await writeFileAtomic(join(folder, 'recipe.json'), `${JSON.stringify(given, null, 2)}\n`)
     const run = await quantizeFile(runtime, recipe, { ...watch, progress })
     const page = folder === undefined ? `${run.output}.report.html` : join(folder, 'report.html')
     const withReport = folder !== undefined || flags.report !== false

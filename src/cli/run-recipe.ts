@@ -25,6 +25,8 @@ export async function runRecipe(recipe: Recipe, flags: RecipeFlags): Promise<voi
         ...notes.map((note) => `note: ${note}`),
       ])
     }
+    case 'compress':
+      return (await import('./run-compress.ts')).runCompress(recipe, flags)
     case 'compare':
       return (await import('./run-compare.ts')).runCompare(recipe, flags)
     case 'rewrite': {

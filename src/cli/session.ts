@@ -24,11 +24,16 @@ export async function withRuntime<T>(
   flags: RunFlags,
   work: (runtime: Runtime, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  const { openRuntime } = await import('../runtime/index.node.ts')
+  const [{ openRuntime }, { removeTemporaries }] = await Promise.all([
+    import('../runtime/index.node.ts'),
+    import('../onnx/index.node.ts'),
+  ])
   const abort = new AbortController()
   const interrupt = () => {
-    abort.abort()
-    process.removeAllListeners('SIGINT')
+    if (!abort.signal.aborted) return abort.abort()
+    removeTemporaries()
+    process.removeListener('SIGINT', interrupt)
+    process.kill(process.pid, 'SIGINT')
   }
   process.on('SIGINT', interrupt)
   const { progress, done } = progressTo(

@@ -1,5 +1,5 @@
 // The one routine behind all splits: a kernel as a product of two, fitted to moments.
-import { cholesky, type Matrix, matrix, type Products, solveNormalEquations, topSvd } from '../math/index.ts'
+import { cholesky, type Matrix, matrix, type Products, solveNormalEquations, topSvd, transpose } from '../math/index.ts'
 import { type FitTarget, squares } from './target.ts'
 
 /**
@@ -76,18 +76,18 @@ export async function startFactor(
   const lower = target.ridge === 0 ? undefined : cholesky(metric)
   const seen = reshaped(kernel, width)
   const { right } = await topSvd(lower ? await products.multiply(seen, lower) : seen, rank, products)
-  // V = Qᵀ·L⁻¹: each row solves v·L = q.
-  const first = matrix(right.columns, width)
-  for (let r = 0; r < right.columns; r++)
-    for (let j = width - 1; j >= 0; j--) {
-      let sum = right.data[j * right.columns + r]!
-      if (lower) {
-        for (let k = j + 1; k < width; k++) sum -= first.data[r * width + k]! * lower.data[k * width + j]!
-        sum /= lower.data[j * width + j]!
-      }
-      first.data[r * width + j] = sum
-    }
+  const first = transpose(right)
+  if (lower) for (let r = 0; r < first.rows; r++) solveRow(lower, first.data.subarray(r * width, (r + 1) * width))
   return first
+}
+
+/** v·L = q for a lower triangle L; q becomes v. */
+function solveRow({ data, columns }: Matrix, q: Float64Array): void {
+  for (let j = columns - 1; j >= 0; j--) {
+    const v = q[j]! / data[j * columns + j]!
+    q[j] = v
+    for (let i = 0; i < j; i++) q[i]! -= v * data[j * columns + i]!
+  }
 }
 
 /** G = cov(z, z) + ridge and R = cov(y, z) + ridge of the features z[r, b] = Σ_j V[r, j]·x[b, j], index r·across + b. */
@@ -169,7 +169,7 @@ export async function squaredErrorCurve(products: Products, problem: Bilinear, f
 }
 
 /** Steps of conjugate gradients for a first factor. */
-const STEPS = 20
+const STEPS = 12
 
 /**
  * The first factor that fits a second one, from where it is: conjugate gradients with a diagonal preconditioner on

@@ -60,7 +60,7 @@ export async function errorCurves(
 }
 
 /** Below this share of a layer's cost the weight SVD of a k×k layer is looked at as well; above it loses to spatial splits. */
-const STRONG = 0.3
+export const STRONG = 0.3
 
 /** A layer as an item of the search, under a cost model. */
 export function itemOf(

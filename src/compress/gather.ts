@@ -1,6 +1,14 @@
 // Moments of every layer's inputs in one pass of the float model: what the selection starts from.
 import { report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
-import { choosePositions, gatherPatches, Moments, type Positions, patchSize, positionsOf } from '../calibrate/index.ts'
+import {
+  choosePositions,
+  gatherPatches,
+  MomentFeed,
+  Moments,
+  type Positions,
+  patchSize,
+  positionsOf,
+} from '../calibrate/index.ts'
 import { type Products, randomStream } from '../math/index.ts'
 import { extractModel, type Model, type Shapes } from '../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../runtime/index.ts'
@@ -18,6 +26,10 @@ export const LONGEST_PATCH = 2304
 
 /** Bytes of covariances that are kept at a time; more layers take another run of the model. */
 const MEMORY = 512e6
+
+/** The selection only compares: this many samples for each unknown tell as much as more, in a fraction of the time. */
+const ENOUGH = 16
+const FEWEST = 8
 
 /** Positions of a layer's output in one batch; the same for everybody who asks with the same seed. */
 export function positionsFor(
@@ -52,6 +64,9 @@ export async function inputMoments(
         return [layer, Array.from({ length: geometry.groups }, () => new Moments(patchSize(geometry)))] as const
       }),
     )
+    const feeding = new Map(
+      [...moments].map(([layer, sums]) => [layer, sums.map((sum) => new MomentFeed(products, sum))] as const),
+    )
     if (watched.length > 0)
       await withSession(
         runtime,
@@ -63,12 +78,13 @@ export async function inputMoments(
             report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
             const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
             const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
-            for (const [layer, sums] of moments)
-              await addInputs(products, layer, sums, values[layer.input], index, options)
+            for (const [layer, feeds] of feeding)
+              await addInputs(layer, feeds, values[layer.input], index, batches.length, options)
           }
         },
       )
     for (const layer of part) {
+      for (const feed of feeding.get(layer) ?? []) await feed.finish()
       await use(layer, moments.get(layer))
       moments.delete(layer)
     }
@@ -78,24 +94,37 @@ export async function inputMoments(
 }
 
 async function addInputs(
-  products: Products,
   layer: CompressibleLayer,
-  sums: readonly Moments[],
+  feeds: readonly MomentFeed[],
   value: TensorValue | undefined,
   batch: number,
+  batches: number,
   options: SamplingOptions,
 ): Promise<void> {
   if (!value) return
   const dims = outputDims(layer, value, options.shapes)
-  const positions = positionsFor(layer, dims, batch, options)
-  for (const [group, moments] of sums.entries())
-    await moments.add(products, gatherPatches(layer.geometry, value, dims, positions, group))
+  const perSample = enoughPerSample(layer, batches * (dims[0] ?? 1), ENOUGH, FEWEST, options.perSample)
+  const positions = positionsFor(layer, dims, batch, { ...options, perSample })
+  const rows = positions.samples * positions.perSample
+  for (const [group, feed] of feeds.entries())
+    gatherPatches(layer.geometry, value, dims, positions, group, (await feed.next(rows)).x)
 }
 
 /** Dims of a layer's output for an input value: those observed, with this value's number of samples. */
 function outputDims({ output }: CompressibleLayer, value: TensorValue, shapes: Shapes): number[] {
   const [, ...rest] = shapes.get(output)?.dims ?? []
   return [value.dims[0] ?? 1, ...rest]
+}
+
+/** Positions of a sample that give `rows` rows for each unknown, between `least` and `most`. */
+export function enoughPerSample(
+  { geometry }: CompressibleLayer,
+  samples: number,
+  rows: number,
+  least: number,
+  most: number,
+): number {
+  return Math.min(most, Math.max(least, Math.ceil((rows * patchSize(geometry)) / Math.max(1, samples))))
 }
 
 /** The model with the layers' inputs as its outputs. */

@@ -4,6 +4,7 @@ import type { TensorValue } from '../base/index.ts'
 import {
   gatherOutputs,
   gatherPatches,
+  MomentFeed,
   Moments,
   patchSize,
   type Spill,
@@ -16,13 +17,13 @@ import type { Runtime, Values } from '../runtime/index.ts'
 import { composed, type Factors, fitFactors, leastSquaresKernel } from './bilinear.ts'
 import type { LayerChoice } from './candidates.ts'
 import { biasFor, setWeight, splitLayer } from './edit-layer.ts'
-import { LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
+import { enoughPerSample, LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
 import { kernelsOf } from './kernel.ts'
 import { biasOf, type CompressibleLayer } from './layers.ts'
 import { inLayerOrder, problemOf } from './problem.ts'
 import { residualOperands } from './residual.ts'
 import { splitNamed } from './splits/index.ts'
-import { type FitTarget, plainTarget, ridgeShare, squaredError, targetOf } from './target.ts'
+import { type FitTarget, plainTarget, ridgeShare, scaleRows, squaredError, targetOf } from './target.ts'
 
 /** What became of one layer. */
 export interface FittedLayer {
@@ -44,6 +45,10 @@ export interface RefitResult {
   readonly model: Model
   readonly layers: readonly FittedLayer[]
 }
+
+/** Rows for each unknown of a fit; more of them do not make it better. */
+const ENOUGH = 16
+const FEWEST = 24
 
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4
@@ -109,17 +114,23 @@ async function observe(
       () => new Moments(patchSize(geometry), geometry.outputsPerGroup, { withCovariance }),
     )
   const [fit, check] = [make(), make()]
+  const feeds = new Map([...fit, ...check].map((moments) => [moments, new MomentFeed(products, moments)]))
   const inputs = await view.changed(layer.input)
   const outputs = await view.float(layer.output)
   const drift = operand ? { before: await view.float(operand), after: await view.changed(operand) } : undefined
   for (const [batch, x] of inputs.entries()) {
     const y = outputs[batch]
     if (!y) continue
-    const positions = positionsFor(layer, y.dims, batch, options)
+    const samples = inputs.length * (y.dims[0] ?? 1)
+    const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
+    const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
+    const rows = positions.samples * positions.perSample
     const sums = batches(inputs) && batch % HELD_BACK === HELD_BACK - 1 ? check : fit
     for (const [group, moments] of sums.entries()) {
-      const patches = gatherPatches(geometry, x, y.dims, positions, group)
-      const target = gatherOutputs(geometry, y, positions, group)
+      const room = await feeds.get(moments)?.next(rows)
+      if (!room) continue
+      gatherPatches(geometry, x, y.dims, positions, group, room.x)
+      const target = gatherOutputs(geometry, y, positions, group, room.y)
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const [a, b] = [
@@ -128,9 +139,9 @@ async function observe(
         ]
         for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
       }
-      await moments.add(products, patches, target)
     }
   }
+  for (const feed of feeds.values()) await feed.finish()
   return { fit, check, samples: fit[0]?.count ?? 0 }
 }
 
@@ -162,7 +173,7 @@ async function fitLayer(
     })
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const tried = targets(fit).map(leastSquaresKernel)
+    const tried = targets(fit).map(unscaledKernel)
     const held = targets(check)
     if (!((await totalError(products, held, tried)) < (await totalError(products, held, weights)))) {
       const all = merged(fit, check)
@@ -174,7 +185,7 @@ async function fitLayer(
   const fitted = targets(all)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
-    const kernels = fitted.map(leastSquaresKernel)
+    const kernels = fitted.map(unscaledKernel)
     const bias = biasFor(geometry, kernels, all)
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
@@ -203,8 +214,9 @@ export async function fitSplit(
   for (const target of targets) {
     const problem = problemOf(split, geometry, target)
     const fitted = await fitFactors(products, problem, choice.rank, rounds)
-    factors.push(fitted)
-    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, fitted)))
+    const second = scaleRows(fitted.second, target.scales, true)
+    factors.push({ first: fitted.first, second })
+    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, { first: fitted.first, second })))
   }
   return { factors, kernels }
 }
@@ -222,6 +234,10 @@ export async function splitPlainly(
   return { name: layer.name, choice, error: await shareOfEnergy(products, targets, kernels) }
 }
 
+function unscaledKernel(target: FitTarget): Matrix {
+  return scaleRows(leastSquaresKernel(target), target.scales, true)
+}
+
 function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {
   for (const [group, moments] of a.entries()) if (b[group]) moments.merge(b[group])
   return a
@@ -235,7 +251,7 @@ async function totalError(
   let sum = 0
   for (const [group, target] of targets.entries()) {
     const kernel = kernels[group]
-    if (kernel) sum += await squaredError(products, target, kernel)
+    if (kernel) sum += await squaredError(products, target, scaleRows(kernel, target.scales))
   }
   return sum
 }

@@ -6,13 +6,17 @@ import { concreteShapes, inputType } from './input-shape.ts'
 const input = (name: string, ...shape: (number | string | null)[]) => ({ name, dtype: 'float32', shape })
 
 describe('concreteShapes', () => {
-  it('makes the batch 1, pictures 224, sequences 16', () => {
-    const shapes = concreteShapes([input('a', 'N', 3, null, null), input('b', null, null), input('c', 1, 'len')])
+  it('makes the batch 1, pictures 224, signals 512, sequences 16', () => {
+    const shapes = concreteShapes([
+      input('a', 'N', 3, null, null),
+      input('b', null, null),
+      { ...input('c', 1, 'len'), dtype: 'int64' },
+    ])
     assert.deepEqual(
       [...shapes.values()],
       [
         [1, 3, 224, 224],
-        [1, 16],
+        [1, 512],
         [1, 16],
       ],
     )

@@ -30,7 +30,7 @@ export function dimsFit(shape: InputSpec['shape'], dims: readonly number[]): boo
 /**
  * Concrete dims for every input, batch 1. Equal names of dynamic dims get equal sizes.
  * The first dynamic axis is taken for the batch, unless the first axis is a fixed 1; others become 224 in pictures
- * (rank 4 with 1 or 3 channels) and 16 elsewhere.
+ * (rank 4 with 1 or 3 channels), 512 in signals (float of rank 1 or 2 with a free last axis) and 16 elsewhere.
  * @throws InputError when a given shape does not fit the declared one
  */
 export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes = {}): Map<string, readonly number[]> {
@@ -64,9 +64,10 @@ function guess(input: InputSpec, named: ReadonlyMap<string, number>): number[] {
     })
   const batchAxis = shape[0] === 1 ? -1 : shape.findIndex((dim) => typeof dim !== 'number')
   const picture = shape.length === 4 && [shape[1], shape[3]].some((dim) => dim === 1 || dim === 3)
+  const signal = shape.length <= 2 && typeof shape.at(-1) !== 'number' && /^float/.test(input.dtype ?? '')
   return shape.map((dim, axis) => {
     if (typeof dim === 'number') return dim
     if (axis === batchAxis) return 1
-    return (dim === null ? undefined : named.get(dim)) ?? (picture ? 224 : 16)
+    return (dim === null ? undefined : named.get(dim)) ?? (picture ? 224 : signal ? 512 : 16)
   })
 }

@@ -7,7 +7,7 @@ const close = (got: number, expected: number, tolerance: number) =>
 
 describe('Gauss–Hermite quadrature', () => {
   it('has the moments of the standard normal', () => {
-    for (const n of [5, 20, 32]) {
+    for (const n of [5, 32, 64]) {
       const { nodes, weights } = gaussHermite(n)
       const moment = (k: number) => nodes.reduce((sum, z, i) => sum + (weights[i] ?? 0) * z ** k, 0)
       for (const [k, expected] of [1, 0, 1, 0, 3, 0, 15, 0, 105].entries()) close(moment(k), expected, 1e-12)

@@ -5,7 +5,7 @@ interface Rule {
   readonly weights: Float64Array
 }
 
-const NODES = 32
+const NODES = 64
 
 let rule: Rule | undefined
 
@@ -38,7 +38,7 @@ export function gaussHermite(n: number): { readonly nodes: Float64Array; readonl
   return { nodes, weights }
 }
 
-/** Mean and second moment of f(X), X normal, with 32 nodes. */
+/** Mean and second moment of f(X), X normal, with 64 nodes. */
 export function gaussianMoments(
   mean: number,
   deviation: number,

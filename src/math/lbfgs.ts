@@ -12,6 +12,8 @@ export interface BoxOptions {
   readonly memory?: number
   /** Stops when the projected gradient's largest entry is below this; default 1e-6. */
   readonly tolerance?: number
+  /** Stops when ten iterations together gain less than this; default 0: only when nothing is gained any more. */
+  readonly leastGain?: number
   /** Called between iterations; lets the event loop breathe, may throw to stop. */
   readonly between?: (iteration: number, value: number) => Promise<void>
 }
@@ -34,13 +36,14 @@ export async function minimizeInBox(
   start: Float64Array,
   options: BoxOptions,
 ): Promise<BoxMinimum> {
-  const { lower, upper, iterations = 200, memory = 10, tolerance = 1e-6 } = options
+  const { lower, upper, iterations = 200, memory = 10, tolerance = 1e-6, leastGain = 0 } = options
   const n = start.length
   let at: Float64Array = start.map((x, i) => clamp(x, lower[i] ?? -Infinity, upper[i] ?? Infinity))
   let gradient: Float64Array = new Float64Array(n)
   let value = objective(at, gradient)
   const steps: Float64Array[] = []
   const changes: Float64Array[] = []
+  const recent: number[] = []
   let iteration = 0
   for (; iteration < iterations; iteration++) {
     await options.between?.(iteration, value)
@@ -72,8 +75,11 @@ export async function minimizeInBox(
       }
     }
     const gained = value - next.value
+    recent.push(next.value)
+    const tenAgo = recent.length > 10 ? recent.shift() : undefined
     ;({ at, gradient, value } = next)
     if (gained <= 1e-10 * Math.max(1, Math.abs(value))) break
+    if (tenAgo !== undefined && tenAgo - value < leastGain) break
   }
   return { at, value, iterations: iteration }
 }

@@ -1,10 +1,11 @@
 // Models on disk: external data confined to the model's folder, files written under a temporary name and renamed.
-import { closeSync, fstatSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { open, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { InputError, messageOf, UnsupportedError } from '../base/index.ts'
 import { allNodes, type Model } from './model.ts'
 import { type ExternalData, readModel } from './read.ts'
+import { withTemporary } from './temporaries.node.ts'
 import type { Tensor } from './tensor.ts'
 import { type ExternalSink, writeModel } from './write.ts'
 
@@ -154,17 +155,17 @@ export async function writeModelFile(model: Model, path: string): Promise<number
     },
   }
   const bytes = writeModel(model, sink)
-  const temporary = temporaryName(dataPath)
   try {
-    const file = await open(temporary, 'wx')
-    try {
-      for (const chunk of chunks) await file.write(chunk.bytes, 0, chunk.bytes.byteLength, chunk.offset)
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, dataPath)
+    await withTemporary(temporaryName(dataPath), async (temporary) => {
+      const file = await open(temporary, 'wx')
+      try {
+        for (const chunk of chunks) await file.write(chunk.bytes, 0, chunk.bytes.byteLength, chunk.offset)
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, dataPath)
+    })
   } catch (error) {
-    rmSync(temporary, { force: true })
     throw new InputError(`cannot write ${dataPath}: ${messageOf(error)}`, { file: dataPath }, error)
   }
   return end + (await writeFileAtomic(path, bytes))
@@ -172,12 +173,12 @@ export async function writeModelFile(model: Model, path: string): Promise<number
 
 /** Writes bytes or text under a temporary name beside `path` and renames it. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<number> {
-  const temporary = temporaryName(path)
   try {
-    await writeFile(temporary, data, { flag: 'wx' })
-    await rename(temporary, path)
+    await withTemporary(temporaryName(path), async (temporary) => {
+      await writeFile(temporary, data, { flag: 'wx' })
+      await rename(temporary, path)
+    })
   } catch (error) {
-    rmSync(temporary, { force: true })
     throw new InputError(`cannot write ${path}: ${messageOf(error)}`, { file: path }, error)
   }
   return statSync(path).size

@@ -24,7 +24,7 @@ import {
 } from '../train/index.ts'
 import { epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
-import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples, PREPROCESS_KEY } from './samples.node.ts'
 
@@ -54,7 +54,7 @@ const LEAST_HELD = 200
  */
 export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, watch: Watch = {}): Promise<FinetuneRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
-  refuseInputAsOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
+  checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)

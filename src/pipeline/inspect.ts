@@ -1,5 +1,6 @@
 // What a model is made of: inputs, outputs, and each layer with its cost and how uneven its channels are.
-import { isValueType, makeArray, sizeOf, type TensorValue } from '../base/index.ts'
+import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
+import { concreteShapes } from '../data/index.ts'
 import {
   allNodes,
   channelRanges,
@@ -15,6 +16,8 @@ import {
   type ValueInfo,
 } from '../onnx/index.ts'
 import { observeShapes, type Runtime } from '../runtime/index.ts'
+import { comparedConstants } from './compared-constants.ts'
+import { subGraphNotes } from './sub-graphs.ts'
 
 /** One layer: a Conv, ConvTranspose, Gemm or MatMul with a constant weight. */
 export interface InspectedLayer {
@@ -45,15 +48,19 @@ export interface Inspection {
 export type DeclaredValue = Omit<ValueInfo, 'raw'>
 
 /**
- * Inspects a model. With a runtime the model is run once on zeros to observe shapes; a free dimension is 1 on the first
- * axis and 64 elsewhere. When that fails, costs are left out and `notes` says why.
+ * Inspects a model. With a runtime the model is run once on zeros to observe shapes; free dimensions get small
+ * values unless they are given. When that fails, costs are left out and `notes` says why.
  */
-export async function inspect(model: Model, runtime?: Runtime): Promise<Inspection> {
-  const notes = [...model.notes]
+export async function inspect(
+  model: Model,
+  runtime?: Runtime,
+  given: Readonly<Record<string, readonly number[]>> = {},
+): Promise<Inspection> {
+  const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
   if (runtime) {
     try {
-      shapes = await observeShapes(runtime, model, zeroFeeds(model))
+      shapes = await observeShapes(runtime, model, zeroFeeds(model, given))
     } catch (error) {
       notes.push(`multiply-accumulates are unknown: ${error instanceof Error ? error.message : String(error)}`)
     }
@@ -90,12 +97,17 @@ function declared({ name, dtype, shape }: ValueInfo): DeclaredValue {
   return { name, ...(dtype ? { dtype } : {}), ...(shape ? { shape } : {}) }
 }
 
-function zeroFeeds(model: Model): Record<string, TensorValue> {
+function zeroFeeds(model: Model, given: Readonly<Record<string, readonly number[]>>): Record<string, TensorValue> {
+  const shapes = concreteShapes(model.graph.inputs, given)
+  const constants = comparedConstants(model)
   return Object.fromEntries(
     model.graph.inputs.map((input) => {
-      const dims = (input.shape ?? []).map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : 64))
+      const dims = shapes.get(input.name) ?? []
       const dtype = input.dtype && isValueType(input.dtype) ? input.dtype : 'float32'
-      return [input.name, { dtype, dims, data: makeArray(dtype, sizeOf(dims)) }]
+      const data = makeArray(dtype, sizeOf(dims))
+      const compared = constants[input.name]
+      if (compared !== undefined) for (let i = 0; i < data.length; i++) setElement(data, i, compared)
+      return [input.name, { dtype, dims, data }]
     }),
   )
 }

@@ -1,4 +1,5 @@
 // The metric of a recipe: a name, or a module of the person's own.
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InputError, messageOf } from '../base/index.ts'
@@ -11,6 +12,7 @@ import { type Metric, metricNamed, ownMetric } from '../metrics/index.ts'
  */
 export async function loadMetric(name: string): Promise<Metric> {
   if (!/\.[cm]?js$/i.test(name)) return metricNamed(name)
+  if (!existsSync(name)) throw new InputError(`cannot load the metric ${name}: there is no such file`, { file: name })
   let module: { readonly default?: unknown }
   try {
     module = await import(pathToFileURL(resolve(name)).href)

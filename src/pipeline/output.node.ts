@@ -1,5 +1,5 @@
 // Where results go: default names, never the input, nothing half written.
-import { realpathSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { dirname, join, parse, resolve } from 'node:path'
 import { UsageError } from '../base/index.ts'
 
@@ -9,8 +9,19 @@ export function defaultOutput(input: string, suffix: string): string {
   return join(dir, `${name}.${suffix}.onnx`)
 }
 
-/** @throws UsageError when the output is one of the inputs, by whatever path */
-export function refuseInputAsOutput(output: string, inputs: readonly string[]): void {
+/** @throws UsageError when the output is one of the inputs, by whatever path, or could not be written: known before the work */
+export function checkOutput(output: string, inputs: readonly string[]): void {
+  const folder = dirname(resolve(output))
+  const kind = (path: string) => statSync(path, { throwIfNoEntry: false })
+  if (!kind(folder)?.isDirectory())
+    throw new UsageError(`cannot write ${output}: there is no folder ${folder}; make it, or give another name with -o`)
+  if (kind(output)?.isDirectory())
+    throw new UsageError(`cannot write ${output}: it is a folder; give the name of a file with -o`)
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch {
+    throw new UsageError(`cannot write ${output}: the folder ${folder} is read-only; give another name with -o`)
+  }
   for (const input of inputs)
     if (real(output) === real(input))
       throw new UsageError(

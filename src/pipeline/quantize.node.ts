@@ -21,7 +21,7 @@ import type { RungRow } from '../report/index.ts'
 import { type AppliedRewrite, applyRewrites, liftOpsetTo, passes } from '../rewrite/index.ts'
 import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
 import { type Latency, type Runtime, runtimeProducts, typesOf, type Values } from '../runtime/index.ts'
-import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
 import { buildQuantized } from './quantize/build.ts'
 import { CalibrationSamples } from './quantize/calibration-samples.ts'
 import { climb } from './quantize/ladder.ts'
@@ -29,7 +29,15 @@ import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './qua
 import { defaultTechniques, parseTechniques, type Technique } from './quantize/techniques.ts'
 import { buildWithoutData } from './quantize/without-data.ts'
 import type { QuantizeRecipe } from './recipe.ts'
-import { batchSizeFor, inputBounds, openSamples, PREPROCESS_KEY, scoringSamples } from './samples.node.ts'
+import {
+  batchSizeFor,
+  inputBounds,
+  openSamples,
+  PREPROCESS_KEY,
+  scoringSamples,
+  withGuessedShapes,
+} from './samples.node.ts'
+import { subGraphNotes } from './sub-graphs.ts'
 
 /** Everything a quantisation knows at its end; summary, JSON and report are made from it. */
 export interface QuantizeRun {
@@ -71,7 +79,7 @@ const WALKED = 8
  */
 export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, watch: Watch = {}): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
-  refuseInputAsOutput(output, [recipe.model])
+  checkOutput(output, [recipe.model])
   const techniques = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
   report(watch, 'read', 0, 1, recipe.model)
   const original = await readModelFile(recipe.model)
@@ -79,15 +87,12 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   const first = await samples.first()
 
   const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
-  const rewritten = await applyRewrites(
-    runtime,
-    original,
-    needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes,
-    first,
-    { ...watch, label: recipe.model },
+  const list = needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes
+  const rewritten = await withGuessedShapes(recipe, original, first, () =>
+    applyRewrites(runtime, original, list, first, { ...watch, label: recipe.model }),
   )
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
-  const notes = [...original.notes]
+  const notes = [...original.notes, ...subGraphNotes(original)]
   const options = optionsFor(rewritten.model, recipe, notes)
   const made = await quantizeModel(runtime, rewritten, recipe, options, techniques, samples, first, notes, watch)
 

@@ -1,6 +1,7 @@
 // A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
 import { z } from 'zod'
 import { InputError } from '../base/index.ts'
+import { nearestWord } from '../data/index.ts'
 import type { FinetuneKeys } from './finetune-recipe.ts'
 
 const data = {
@@ -105,7 +106,31 @@ const finetune = z.strictObject({
   output: z.string().exactOptional(),
 })
 
-const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, finetune])
+const targets = z.array(z.number().positive()).exactOptional()
+
+const compress = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('compress'),
+  ...data,
+  samples: z.int().positive().default(384),
+  macs: targets,
+  bytes: targets,
+  latency: targets,
+  maxDrop: z.number().positive().exactOptional(),
+  manual: z.string().exactOptional(),
+  method: z.enum(['spatial-svd', 'weight-svd', 'prune', 'auto']).default('auto'),
+  select: z.enum(['knapsack', 'greedy']).default('knapsack'),
+  loss: z.enum(['error', 'kl', 'metric']).default('error'),
+  multiple: z.int().positive().default(1),
+  keepLayer: z.array(z.string()).default([]),
+  plain: z.boolean().default(false),
+  force: z.boolean().default(false),
+  // biome-ignore lint/suspicious/noThenProperty: the word of the command line; a recipe is never awaited
+  then: z.literal('quantize').exactOptional(),
+  output: z.string().exactOptional(),
+})
+
+const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, compress, finetune])
 
 /** What every recipe says about its samples. */
 export interface SampleRecipe {
@@ -182,7 +207,35 @@ export interface CompareRecipe extends RunRecipe {
 
 export interface FinetuneRecipe extends RunRecipe, FinetuneKeys {}
 
-export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | FinetuneRecipe
+export interface CompressRecipe extends RunRecipe {
+  readonly command: 'compress'
+  /** Samples that the fits see, evenly spaced over the sorted list. */
+  readonly samples: number
+  /** Wanted shares of what the original has, from 0 to 1; several give several points. Exactly one kind of budget. */
+  readonly macs?: readonly number[]
+  readonly bytes?: readonly number[]
+  readonly latency?: readonly number[]
+  /** Largest drop of the metric, as a share: the smallest model that keeps it. */
+  readonly maxDrop?: number
+  /** A JSON file of layer → { split, rank }, instead of a budget. */
+  readonly manual?: string
+  readonly method: 'spatial-svd' | 'weight-svd' | 'prune' | 'auto'
+  readonly select: 'knapsack' | 'greedy'
+  /** What the selection minimises: closed-form errors, or the measured divergence or metric with one layer compressed. */
+  readonly loss: 'error' | 'kl' | 'metric'
+  /** Ranks are multiples of this. */
+  readonly multiple: number
+  /** Layers that stay exactly as they are. */
+  readonly keepLayer: readonly string[]
+  /** Weights only: no data in the fits. */
+  readonly plain: boolean
+  /** Write the model even when it no longer does its job. */
+  readonly force: boolean
+  readonly then?: 'quantize'
+  readonly output?: string
+}
+
+export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | CompressRecipe | FinetuneRecipe
 
 /**
  * Checks a recipe and fills in the defaults.
@@ -191,7 +244,21 @@ export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRe
 export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
   const parsed = recipe.safeParse(json)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue && issue.path.length > 0 ? ` at "${issue.path.join('.')}"` : ''
-  throw new InputError(`${where} is not valid${field}: ${issue?.message ?? 'unknown reason'}`)
+  throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
+}
+
+function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return 'a recipe is an object { "command": … }'
+  const commands = recipe.options.map((option) => option.shape.command.value)
+  const given = 'command' in json ? json.command : undefined
+  if (!commands.some((command) => command === given))
+    return `its "command" is ${JSON.stringify(given) ?? 'missing'}, expected one of ${commands.join(', ')}`
+  const field = issue?.path.join('.')
+  if (issue?.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? ''
+    const known = recipe.options.find((option) => option.shape.command.value === given)?.shape ?? {}
+    const nearest = nearestWord(key, Object.keys(known))
+    return `${given} has no field "${key}"${nearest ? `; did you mean "${nearest}"?` : ''}`
+  }
+  return `"${field}" is wrong: ${issue?.message ?? 'unknown reason'}`
 }

@@ -1,5 +1,5 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
-import type { Watch } from '../base/index.ts'
+import { InputError, messageOf, RuntimeFailure, type Watch } from '../base/index.ts'
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import {
   type Batch,
@@ -10,8 +10,10 @@ import {
   parsePreprocess,
   readSamples,
 } from '../data/index.ts'
-import { type Bounds, constantsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
-import { fixedBatch } from '../runtime/index.ts'
+import type { Bounds, Model, Shapes } from '../onnx/index.ts'
+import { pixelBounds } from '../quantize/index.ts'
+import { fixedBatch, type Values } from '../runtime/index.ts'
+import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
 
 /** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
@@ -37,21 +39,6 @@ export async function openSamples(
   })
 }
 
-/** Integer inputs that the graph compares with a constant (a sampling rate): with another number it takes a dead branch. */
-function comparedConstants(model: Model): Record<string, number> {
-  const constants = constantsOf(model.graph)
-  const found: Record<string, number> = {}
-  for (const node of model.graph.nodes) {
-    if (!isOp(node, 'Equal')) continue
-    for (const [index, name] of node.inputs.entries()) {
-      const other = constants(node.inputs[1 - index])
-      const input = model.graph.inputs.find((declared) => declared.name === name)
-      if (input && other?.size === 1 && /^u?int/.test(input.dtype ?? '')) found[name] = other.numbers()[0] ?? 0
-    }
-  }
-  return found
-}
-
 async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise<Preprocess | undefined> {
   if (typeof preprocess === 'string') return readPreprocess(preprocess)
   if (preprocess) return parsePreprocess(preprocess, 'the preprocessing of the recipe')
@@ -68,17 +55,7 @@ export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<M
   const found = new Map<string, Bounds[]>()
   const input = model.graph.inputs[0]
   if (preprocess?.scale === undefined || !input) return found
-  const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] =>
-    value === undefined ? [otherwise] : typeof value === 'number' ? [value] : value
-  const [scale, mean, std] = [list(preprocess.scale, 1), list(preprocess.mean, 0), list(preprocess.std, 1)]
-  const of = (values: readonly number[], c: number) => values[values.length === 1 ? 0 : c] ?? 0
-  found.set(
-    input.name,
-    Array.from({ length: Math.max(scale.length, mean.length, std.length) }, (_, c) => {
-      const at = (pixel: number) => (pixel * of(scale, c) - of(mean, c)) / of(std, c)
-      return { low: Math.min(at(0), at(255)), high: Math.max(at(0), at(255)) }
-    }),
-  )
+  found.set(input.name, pixelBounds(preprocess))
   return found
 }
 
@@ -138,4 +115,28 @@ export async function scoringSamples(
     }
   const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
   return { dataset: calibration, indices, note: `scored on ${indices.length} samples that calibration did not see` }
+}
+
+/**
+ * Runs what first runs the model. When it fails on random inputs of free sizes, the sizes are to blame.
+ * @throws InputError naming the sizes and the option that gives others
+ */
+export async function withGuessedShapes<T>(
+  recipe: SampleRecipe,
+  model: Model,
+  feeds: Values,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const free = model.graph.inputs.some(({ shape }) => shape?.some((dim, axis) => axis > 0 && typeof dim !== 'number'))
+    if (recipe.data !== 'random' || !free || !(error instanceof RuntimeFailure)) throw error
+    const sizes = model.graph.inputs.map(({ name }) => `${name}:${feeds[name]?.dims.join('x') || 'scalar'}`)
+    throw new InputError(
+      `the model does not run on random inputs of ${sizes.join(', ')}; give other sizes with --shape (${messageOf(error)})`,
+      error.place,
+      error,
+    )
+  }
 }

@@ -1,18 +1,29 @@
 // evaluate, compare and rewrite: the shorter commands.
 import { stat } from 'node:fs/promises'
 import { InputError, report, type Watch } from '../base/index.ts'
-import type { LayerSqnr } from '../calibrate/index.ts'
+import { channelStatistics, type LayerSqnr } from '../calibrate/index.ts'
 import { chooseSamples, type Dataset } from '../data/index.ts'
 import { type Comparison, compareSessions, type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import { layersOf, type Model, printValue } from '../onnx/index.ts'
-import { type AppliedRewrite, applyRewrites, passes, passNamed } from '../rewrite/index.ts'
+import { isOp, layersOf, type Model, printValue, type Statistics } from '../onnx/index.ts'
+import {
+  type AppliedRewrite,
+  type AppliedRewrites,
+  applyRewrites,
+  channelRequests,
+  foldBatchNorm,
+  optionalPasses,
+  passes,
+  passNamed,
+  type Rewrite,
+} from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
-import { defaultOutput, refuseInputAsOutput } from './output.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.node.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
-import { openSamples, readBatches } from './samples.node.ts'
+import { openSamples, readBatches, withGuessedShapes } from './samples.node.ts'
+import { subGraphNotes } from './sub-graphs.ts'
 
 /** Result of `evaluate`. */
 export interface EvaluateRun {
@@ -67,7 +78,9 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const sample = (await dataset.sample(indices[0] ?? 0)).inputs
-  const shapes = await observeShapes(runtime, first, sample, recipe.model)
+  const shapes = await withGuessedShapes(recipe, first, sample, () =>
+    observeShapes(runtime, first, sample, recipe.model),
+  )
   return withSession(runtime, first, { label: recipe.model }, (before) =>
     withSession(runtime, second, { label: recipe.other }, async (after) => {
       const batches = readBatches(dataset, indices, first, shapes, watch)
@@ -120,17 +133,58 @@ export interface RewriteRun {
   readonly notes: readonly string[]
 }
 
-/** Rewrites a model into a better float form, each pass checked on a sample. */
+/**
+ * Rewrites a model into a better float form, each pass checked on a sample. Passes that need statistics of channels get
+ * them from the samples; from random inputs there is nothing to learn, and BatchNormalization's own statistics serve.
+ */
 export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, 'float')
-  refuseInputAsOutput(output, [recipe.model])
+  checkOutput(output, [recipe.model])
   const list = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
+  const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, 1)
-  const result = await applyRewrites(runtime, model, list, (await dataset.sample(0)).inputs, {
-    ...watch,
-    label: recipe.model,
-  })
+  const dataset = await openSamples(recipe, model, recipe.data, first === -1 ? 1 : recipe.samples)
+  const feeds = (await dataset.sample(0)).inputs
+  const options = { ...watch, label: recipe.model }
+  let result = await withGuessedShapes(recipe, model, feeds, () =>
+    applyRewrites(runtime, model, first === -1 ? list : list.slice(0, first), feeds, options),
+  )
+  if (first !== -1) {
+    const { applied } = result
+    const statistics = await statisticsOf(runtime, result, dataset, recipe, watch)
+    result = await applyRewrites(runtime, result.model, list.slice(first), feeds, { ...options, statistics })
+    result = { ...result, applied: [...applied, ...result.applied] }
+  }
   await writeModelFile(result.model, output)
-  return { output, passes: result.applied, notes: [...model.notes, ...dataset.notes] }
+  return {
+    output,
+    passes: result.applied,
+    notes: [...model.notes, ...subGraphNotes(model), ...dataset.notes, ...unfolded(model, list)],
+  }
+}
+
+/** What the samples show of the channels of a rewritten model, beside what its BatchNormalizations knew. */
+async function statisticsOf(
+  runtime: Runtime,
+  { model, shapes, statistics }: AppliedRewrites,
+  dataset: Dataset,
+  recipe: RewriteRecipe,
+  watch: Watch,
+): Promise<Statistics> {
+  const indices = chosen(dataset, recipe.samples)
+  const batches = readBatches(dataset, indices, model, shapes, watch)
+  const seen = await channelStatistics(runtime, model, batches, channelRequests(model, shapes), {
+    ...watch,
+    shapes,
+    total: indices.length,
+  })
+  return new Map([...statistics, ...seen])
+}
+
+/** Passes that work on channels stop at a BatchNormalization. */
+function unfolded(model: Model, list: readonly Rewrite[]): string[] {
+  const works = list.find((pass) => optionalPasses.includes(pass))
+  if (!works || list.includes(foldBatchNorm) || !model.graph.nodes.some((node) => isOp(node, 'BatchNormalization')))
+    return []
+  return [`${works.name} does not see through BatchNormalization: name fold-batch-norm before it`]
 }

@@ -12,6 +12,7 @@ import {
   type Model,
   type Node,
   nodeName,
+  stringAttribute,
   type Tensor,
 } from '../onnx/index.ts'
 import type { QuantizeOptions } from './options.ts'
@@ -99,7 +100,7 @@ class Placer {
   }
 
   #consider(node: Node): void {
-    const op = node.domain === '' ? this.#ops.get(node.opType) : undefined
+    const op = this.#role(node)
     const layer = layerOf(node, this.#constants)
     const known = this.#target.floatReasons[node.opType]
     if (!op || op.role === 'activation') {
@@ -178,7 +179,10 @@ class Placer {
   }
 
   #role(node: Node): TargetOp | undefined {
-    return node.domain === '' ? this.#ops.get(node.opType) : undefined
+    const op = node.domain === '' ? this.#ops.get(node.opType) : undefined
+    if (!op?.when) return op
+    const { attribute, is, usual } = op.when
+    return stringAttribute(node, attribute, usual) === is ? op : undefined
   }
 
   /** The Relu or Clip that disappears into a node, when its result goes nowhere else. */

@@ -88,6 +88,32 @@ describe('quantisation', () => {
     })
   }
 
+  const moved: Readonly<Record<string, string>> = {
+    'nearest Resize':
+      'Resize = = ints(1,8,12,12) mode=nearest coordinate_transformation_mode=asymmetric nearest_mode=floor',
+    DepthToSpace: 'DepthToSpace blocksize=2 -> Conv 1x1 2->8 -> Relu',
+    Tile: 'Tile ints(1,1,2,2)',
+  }
+  for (const [what, step] of Object.entries(moved)) {
+    it(`moves codes through ${what}: nothing becomes float in between`, async () => {
+      const model = tinyModel(`x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> ${step} -> Conv 1x1 8->4 -> y`)
+      const { written, kernels } = await quantized(model)
+      assert.ok(kernels.every((kernel) => kernel.integer))
+      const ops = (await optimizedGraph(runtime, written)).graph.nodes.map((node) => node.opType)
+      assert.equal(ops.filter((op) => op === 'QuantizeLinear' || op === 'DequantizeLinear').length, 2, ops.join())
+    })
+  }
+
+  it('leaves a linear Resize in float between two integer regions', async () => {
+    const model = tinyModel(
+      'x[N,4,8,8] -> Conv 3x3 4->8 -> Resize = = ints(1,8,12,12) mode=linear -> Conv 1x1 8->4 -> y',
+    )
+    const { written, kernels } = await quantized(model)
+    assert.ok(kernels.every((kernel) => kernel.integer))
+    const ops = (await optimizedGraph(runtime, written)).graph.nodes.map((node) => node.opType)
+    assert.equal(ops.filter((op) => op === 'QuantizeLinear').length, 2, ops.join())
+  })
+
   it('keeps the grid behind Clip inside its bounds, so that it fuses', async () => {
     const model = tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0) number(0.1) -> Conv 1x1 8->4 -> y')
     const { kernels, plan } = await quantized(model)

@@ -8,6 +8,7 @@ import {
   boundsRules,
   type ChannelStatistics,
   constantsOf,
+  factsOf,
   flowChannels,
   type Model,
   type Shapes,
@@ -17,7 +18,11 @@ import { channelMoments, type Moments } from './expectation/moments.ts'
 
 export interface WithoutDataOptions {
   readonly shapes: Shapes
-  /** Deviations around the mean that a range holds: 4 when biases are corrected afterwards, else 6. */
+  /**
+   * Deviations around the mean that a range holds: 4 when biases are corrected afterwards, else 6. At least 6 where only a
+   * Relu bounds the value, at least 8 where nothing does: tails of sums of rectified values are long, and a grid that is
+   * twice as coarse costs less than what it would cut off.
+   */
   readonly deviations: number
   /** Graph input → what its channels hold, from the preprocessing: one entry a channel, or one for all. */
   readonly inputs?: ReadonlyMap<string, readonly Bounds[]>
@@ -50,6 +55,7 @@ export function statisticsWithoutData(
     )
   const { shapes, deviations, inputs = new Map<string, readonly Bounds[]>() } = options
   const moments = channelMoments(model, shapes, statistics)
+  const atLeast = fewestDeviations(model)
   const facts = flowChannels(
     model.graph.nodes,
     model.graph.inputs.map((input) => input.name),
@@ -62,7 +68,8 @@ export function statisticsWithoutData(
         if (given) return bounds.map((_, c) => given[given.length === bounds.length ? c : 0] ?? anyBounds)
         const known = statistics.get(value)
         const found = moments(value)
-        return bounds.map((each, c) => bothBounds(each, likely(known, found?.[c], c, deviations)))
+        const k = Math.max(deviations, atLeast(value))
+        return bounds.map((each, c) => bothBounds(each, likely(known, found?.[c], c, k)))
       },
     },
   )
@@ -96,6 +103,20 @@ export function statisticsWithoutData(
 }
 
 const known = (x: number | undefined) => (x === undefined || Number.isNaN(x) ? undefined : x)
+
+/** How many deviations a pre-activation must be given, by what bounds it behind: a cap none, a Relu 6, nothing 8. */
+function fewestDeviations(model: Model): (value: string) => number {
+  const constants = constantsOf(model.graph)
+  const needed = new Map<string, number>()
+  for (const node of model.graph.nodes) {
+    const bounds = factsOf(node).bounds?.(node, constants)
+    const [low = false, high = false] = bounds ? [Number.isFinite(bounds.low), Number.isFinite(bounds.high)] : []
+    const fewest = low && high ? 0 : low || high ? 6 : 8
+    for (const input of node.inputs) needed.set(input, Math.max(needed.get(input) ?? 0, fewest))
+  }
+  for (const { name } of model.graph.outputs) needed.set(name, 8)
+  return (value) => needed.get(value) ?? 8
+}
 
 /** Mean ± k deviations: of the statistics, or of a Gaussian (clipped) that was carried here. */
 function likely(

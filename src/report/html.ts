@@ -1,6 +1,7 @@
 // A report as one self-contained page: first screen for who decides, everything below for who looks closer.
 import { formatDate } from './format.ts'
 import { activationSection } from './html/activations.ts'
+import { compressionSection } from './html/compression.ts'
 import { depthFigure } from './html/depth.ts'
 import { ladderSection } from './html/ladder.ts'
 import { layerSection } from './html/layers.ts'
@@ -37,6 +38,7 @@ export function renderHtml(given: Report): string {
       title: 'Layer by layer',
       content: together(depthFigure(report), shiftFigure(report), placementFigure(report)),
     },
+    { id: 'compression', title: 'What was compressed', content: compressionSection(report) },
     { id: 'layers', title: 'All layers', content: layerSection(report) },
     { id: 'weights', title: 'Weight ranges', content: weightSection(report) },
     { id: 'activations', title: 'Activation ranges', content: activationSection(report) },

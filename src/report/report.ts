@@ -174,6 +174,41 @@ export interface TrainingRows {
   readonly best?: number
 }
 
+/** What a compression looked at and chose. */
+export interface CompressionReport {
+  /** What the budget counts: "MACs", "parameter bytes". */
+  readonly cost: string
+  /** Shares of a layer's cost at which the errors of the table stand, rising. */
+  readonly ratios: readonly number[]
+  readonly layers: readonly CompressedLayerRow[]
+  /** One entry a model of the curve, the original first. */
+  readonly curve: readonly CurvePointRow[]
+}
+
+export interface CompressedLayerRow {
+  readonly name: string
+  /** Share of the layer's cost that is left; 1 when it keeps its form. */
+  readonly ratio: number
+  /** "spatial-svd vertical-horizontal, rank 12", or why it keeps its form. */
+  readonly what: string
+  /** Error after the fit as a share of the output's variance. */
+  readonly error: number
+  /** Least error at each of the table's ratios; null where no candidate is as cheap. */
+  readonly errors: readonly (number | null)[]
+  /** Errors at ranks 1, 2, … of the chosen split (or the first that was looked at), and the chosen rank. */
+  readonly spectrum?: { readonly split: string; readonly errors: readonly number[]; readonly rank?: number }
+}
+
+export interface CurvePointRow {
+  readonly name: string
+  readonly macs: number
+  readonly sizeBytes: number
+  readonly latencyMs: number
+  readonly metric?: number
+  readonly agreement?: number
+  readonly kl?: number
+}
+
 export interface Report {
   readonly version: 1
   readonly command: string
@@ -194,6 +229,7 @@ export interface Report {
   readonly activations: readonly ActivationRow[]
   /** Curves, when the model was trained. */
   readonly training?: TrainingRows
+  readonly compression?: CompressionReport
   /** Assumptions and warnings, a sentence each. */
   readonly notes: readonly string[]
   /** Files that were written, in the order to name them. */

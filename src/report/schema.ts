@@ -130,6 +130,32 @@ const training = z.object({
   best: number,
 })
 
+const compression = z.object({
+  cost: z.string(),
+  ratios: numbers,
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      ratio: z.number(),
+      what: z.string(),
+      error: z.number(),
+      errors: z.array(z.number().nullable()),
+      spectrum: z.object({ split: z.string(), errors: numbers, rank: number }).exactOptional(),
+    }),
+  ),
+  curve: z.array(
+    z.object({
+      name: z.string(),
+      macs: z.number(),
+      sizeBytes: z.number(),
+      latencyMs: z.number(),
+      metric: number,
+      agreement: number,
+      kl: number,
+    }),
+  ),
+})
+
 /** Checks unknown data; its result has the keys in the order written here. */
 export const reportSchema: z.ZodType<Report> = z.object({
   version: z.literal(1),
@@ -146,6 +172,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   layers: z.array(layer),
   activations: z.array(activation),
   training: training.exactOptional(),
+  compression: compression.exactOptional(),
   notes: z.array(z.string()),
   environment: z.record(z.string(), z.string()),
   recipe: z.unknown(),

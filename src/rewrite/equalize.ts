@@ -9,6 +9,9 @@ import { noiseProblem } from './equalize/problem.ts'
 import { chooseVariables, isCapped } from './equalize/variables.ts'
 import type { RewriteResult } from './rewrite.ts'
 
+/** ln J that ten iterations must gain together: 0.004 dB. */
+const LEAST_GAIN = 1e-3
+
 /** Options of noise-model equalisation. */
 export interface EqualizeOptions extends Watch {
   readonly weights: 'per-channel' | 'per-tensor'
@@ -58,6 +61,7 @@ export async function equalize(
     lower: variables.lower,
     upper: variables.upper,
     iterations,
+    leastGain: LEAST_GAIN,
     between: async (iteration) => {
       throwIfCancelled(options.signal)
       if (iteration % 5 !== 0) return

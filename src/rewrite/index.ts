@@ -1,9 +1,11 @@
 // rewrite: same function, better form — folding, normalising, opset lifting; each checked after it was applied.
 // Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
 
+export * from './absorb-bias.ts'
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
 export { type Equalized, type EqualizeOptions, equalize } from './equalize.ts'
+export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
 export * from './float-tensor.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'

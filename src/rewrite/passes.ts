@@ -1,6 +1,8 @@
 // All passes, in the order in which they are applied by default. A new pass is one file and one line here.
 import { UsageError } from '../base/index.ts'
+import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { equalizeClassicPass } from './equalize-classic.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
@@ -32,7 +34,12 @@ export const passes: readonly Rewrite[] = listed([
  * Passes that are applied when they are named: they need statistics, or keep the function only within a bound that one
  * sample cannot check.
  */
-export const optionalPasses: readonly Rewrite[] = listed([foldDeadChannels, explicitBiases])
+export const optionalPasses: readonly Rewrite[] = listed([
+  foldDeadChannels,
+  explicitBiases,
+  equalizeClassicPass,
+  absorbBiasPass,
+])
 
 /** Throws when two passes have the same name. */
 export function listed(list: readonly Rewrite[]): readonly Rewrite[] {

@@ -19,6 +19,8 @@ const numbers = new WeakMap<Session, number>()
 
 /** Starts ONNX Runtime in a worker thread. Call `close` when done, or the process does not end. */
 export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
+  // ONNX Runtime reports its use to its makers, and leaves files in the temporary folder, unless it is told not to.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
   const threads = options.threads ?? availableParallelism()
   const link = new WorkerLink()
   // ONNX Runtime loads while the caller reads its model.

@@ -18,7 +18,7 @@ export interface RuntimeProducts extends Products {
 }
 
 /** Below this many multiplications the way to the worker and back takes longer than TypeScript. */
-const SMALL = 2e6
+const SMALL = 5e5
 
 /**
  * Products by one-node float64 models with free shapes, one for each pair of element types and transposition, opened at

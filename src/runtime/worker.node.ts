@@ -7,8 +7,8 @@ import type { SessionOptions } from './session.ts'
 
 const runtime = await import('onnxruntime-node')
 const ort = runtime.default ?? runtime
-// Warnings of the runtime (unused initialisers, wrong declared shapes) are no news for the person.
-ort.env.logLevel = 'error'
+// Its errors come as exceptions; what it also prints (unused initialisers, wrong declared shapes) is no news for the person.
+ort.env.logLevel = 'fatal'
 const sessions = new Map<number, InferenceSession>()
 let next = 1
 
@@ -20,7 +20,7 @@ function nativeOptions(options: SessionOptions, threads: number): InferenceSessi
     intraOpNumThreads: options.threads ?? threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     extra: { session },
     ...(options.optimizedPath ? { optimizedModelFilePath: options.optimizedPath } : {}),
   }

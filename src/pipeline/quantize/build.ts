@@ -39,7 +39,7 @@ export async function buildQuantized(
   const requests = observed.map(({ value, bounds }) => ({
     value,
     histogram,
-    nonNegative: bounds.low >= 0 && !histogram,
+    nonNegative: bounds.low >= 0,
   }))
   const statistics =
     requests.length === 0

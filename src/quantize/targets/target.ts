@@ -16,6 +16,8 @@ export type Role =
 export interface TargetOp {
   readonly op: string
   readonly role: Role
+  /** Only with this attribute; `usual` is what the attribute is when it is not given. */
+  readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
   /** A layer that has an integer kernel with a float result needs no grid for its output. */
   readonly output?: 'required' | 'optional'
 }

@@ -1,6 +1,7 @@
 // Charts as pure functions from plain rows to SVG text, shared by the report and the studio.
 export * from './bar-chart.ts'
 export * from './channel-chart.ts'
+export * from './heat-map.ts'
 export * from './histogram.ts'
 export * from './interval-chart.ts'
 export * from './line-chart.ts'

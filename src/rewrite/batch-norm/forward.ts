@@ -20,19 +20,25 @@ export interface Receiver {
   readonly channelOf: (input: number) => number
 }
 
+export interface ReceiveOptions {
+  /** Convolutions that pad take a shift as well: the caller sees to their borders. */
+  readonly borders?: boolean
+}
+
 /** All layers that a value reaches, or why one of its readers cannot take the map. */
 export function receiversOf(
   editor: GraphEditor,
   shapes: Shapes,
   affine: Affine,
   value: string,
+  options: ReceiveOptions = {},
   map: ChannelMap = 'axis 1',
 ): Receiver[] | string {
   if (editor.isOutput(value)) return 'its output is a graph output'
   if (editor.isCaptured(value)) return 'its output is read by a sub-graph'
   const found: Receiver[] = []
   for (const node of editor.consumers(value)) {
-    const receivers = receive(editor, shapes, affine, value, map, node)
+    const receivers = receive(editor, shapes, affine, value, map, node, options)
     if (typeof receivers === 'string') return `${nodeName(node)} ${receivers}`
     found.push(...receivers)
   }
@@ -46,10 +52,12 @@ function receive(
   value: string,
   map: ChannelMap,
   node: Node,
+  options: ReceiveOptions,
 ): Receiver[] | string {
   if (node.inputs.filter((name) => name === value).length > 1 || node.inputs[0] !== value)
     return `is ${node.opType} and reads it in another way than as its data`
-  const on = (next: ChannelMap): Receiver[] | string => receiversOf(editor, shapes, affine, node.outputs[0] ?? '', next)
+  const on = (next: ChannelMap): Receiver[] | string =>
+    receiversOf(editor, shapes, affine, node.outputs[0] ?? '', options, next)
   const rises = affine.scale.every((scale) => scale > 0)
   switch (isOp(node, node.opType) ? node.opType : '') {
     case 'Identity':
@@ -74,7 +82,7 @@ function receive(
     case 'ConvTranspose':
     case 'Gemm':
     case 'MatMul':
-      return receiveInLayer(editor, shapes, affine, map, node)
+      return receiveInLayer(editor, shapes, affine, map, node, options)
     default:
       return `is ${node.opType}, which an affine map does not pass`
   }
@@ -86,6 +94,7 @@ function receiveInLayer(
   { scale, shift }: Affine,
   map: ChannelMap,
   node: Node,
+  { borders }: ReceiveOptions,
 ): Receiver[] | string {
   const layer = foldableLayer(editor, node)
   if (typeof layer === 'string') return `cannot take it: ${layer}`
@@ -94,7 +103,7 @@ function receiveInLayer(
     if (map !== 'axis 1' || inputs !== scale.length) return 'reads other channels'
     const shifts = shift.some((value) => value !== 0)
     if (shifts && isOp(node, 'ConvTranspose')) return 'is ConvTranspose, whose borders see fewer taps'
-    if (shifts && isPadded(node)) return 'pads its input with zeros, after the shift'
+    if (shifts && borders !== true && isPadded(node)) return 'pads its input with zeros, after the shift'
     return [{ layer, channelOf: (input) => input }]
   }
   // What a Gemm reads has rank 2: without a Reshape before it, its features are the channels.
@@ -105,7 +114,7 @@ function receiveInLayer(
 }
 
 /** Does a window reach over the border? Padding set to anything but none counts. */
-function isPadded(node: Node): boolean {
+export function isPadded(node: Node): boolean {
   const auto = stringAttribute(node, 'auto_pad', 'NOTSET')
   if (auto !== 'NOTSET') return auto !== 'VALID'
   return (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0)

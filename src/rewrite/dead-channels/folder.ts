@@ -113,11 +113,13 @@ export class DeadChannelFolder {
     const width = ({ low, high }: Bounds) => high - low
     const usual = median(bounds.map(width).filter((each) => each > 0))
     const activation = this.#activationOf(output)
+    // A BatchNormalization that was not folded makes much of what hardly moves.
+    const isStretched = this.#editor.consumers(output).some((node) => isOp(node, 'BatchNormalization'))
     const constants = bounds.map((each): number | undefined => {
       if (activation && each.high <= activation.low) return activation.low
       if (activation && each.low >= activation.high) return activation.high
       if (width(each) === 0) return each.low
-      const isSmall = this.#kind !== 'proved' && Number.isFinite(usual) && width(each) < SMALL * usual
+      const isSmall = this.#kind !== 'proved' && !isStretched && Number.isFinite(usual) && width(each) < SMALL * usual
       return isSmall ? (each.low + each.high) / 2 : undefined
     })
     this.#takeWeights(layer, constants, activation)

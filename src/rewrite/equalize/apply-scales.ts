@@ -4,7 +4,6 @@ import {
   type ChannelClip,
   type ChannelGraph,
   type ChannelStatistics,
-  floatAttr,
   GraphEditor,
   type LayerChannels,
   type Model,
@@ -12,6 +11,7 @@ import {
   type Shapes,
 } from '../../onnx/index.ts'
 import { forEachWeight } from '../batch-norm/layer-edit.ts'
+import { boundChannels, NO_BOUND } from '../channel-clip.ts'
 import type { PassLog } from '../edit-pass.ts'
 import { doublesOf, floatTensor } from '../float-tensor.ts'
 import { perChannel } from './per-channel.ts'
@@ -130,60 +130,16 @@ function scaleCarrier(work: Work, { node, index, tensor, axis, ids }: ChannelCar
   work.editor.setConstant(target, index, floatTensor(tensor.dtype, shape, values))
 }
 
-/** Bounds beyond this are "none" written as the largest float. */
-const NO_BOUND = 3.4e38
-
 function scaleClip(work: Work, clip: ChannelClip): void {
-  const { editor, factors, options } = work
+  const { editor, graph, factors, options } = work
   const { node, low, high, ids } = clip
-  const bounds = [low, high].filter((bound) => bound !== 0 && Math.abs(bound) < NO_BOUND)
   const shared = options.capFactor?.(clip)
   const scales = shared === undefined ? pick(factors, ids) : Float64Array.of(shared)
-  if (bounds.length === 0 || areOne(scales)) return
+  if (areOne(scales) || [low, high].every((bound) => bound === 0 || Math.abs(bound) >= NO_BOUND)) return
+  const over = (bound: number) => scales.map((scale) => (Math.abs(bound) >= NO_BOUND ? bound : bound / scale))
   const target = own(work, node)
-  const [first = 1] = scales
-  if (scales.every((scale) => scale === first)) setBounds(editor, target, low / first, high / first)
-  else replaceClip(work, target, clip, scales)
-}
-
-function setBounds(editor: GraphEditor, node: Node, low: number, high: number): void {
-  for (const [index, name, bound] of [
-    [1, 'min', low],
-    [2, 'max', high],
-  ] as const) {
-    const old = editor.constant(node.inputs[index])
-    // Rank 0: a bound of shape [1] stops ONNX Runtime's fusion.
-    if (old && Number.isFinite(bound)) editor.setConstant(node, index, floatTensor(old.dtype, [], [bound]))
-    else if (node.attributes.has(name)) node.attributes.set(name, floatAttr(bound))
-  }
-}
-
-/** Clip → Relu or Max, then Min, each with a bound for each channel. The last one takes the Clip's name and output. */
-function replaceClip(work: Work, target: Node, { node, low, high }: ChannelClip, scales: Float64Array): void {
-  const { editor, graph } = work
-  const output = node.outputs[0] ?? ''
-  const axis = graph.of(output)?.axis ?? 1
-  const ones = Array<number>(Math.max(0, rankOfOutput(work, node) - axis - 1)).fill(1)
-  const dtype = editor.constant(node.inputs[2])?.dtype ?? editor.constant(node.inputs[1])?.dtype ?? dtypeOf(work, node)
-  const bound = (name: string, value: number) =>
-    editor.addTensor(
-      `${output}_${name}`,
-      floatTensor(
-        dtype,
-        [...Array<number>(axis).fill(1), scales.length, ...ones],
-        scales.map((s) => value / s),
-      ),
-    )
-  const isCapped = Math.abs(high) < NO_BOUND
-  let value = node.inputs[0] ?? ''
-  if (low > -NO_BOUND) {
-    const above = isCapped ? editor.freshName(`${output}_above`) : output
-    const spec = low === 0 ? { opType: 'Relu', inputs: [value] } : { opType: 'Max', inputs: [value, bound('low', low)] }
-    if (isCapped) editor.addNode({ ...spec, name: `${node.name}_above`, outputs: [above] })
-    else editor.replaceNode(target, { ...spec, outputs: [output] })
-    value = above
-  }
-  if (isCapped) editor.replaceNode(target, { opType: 'Min', inputs: [value, bound('cap', high)], outputs: [output] })
+  const axis = graph.of(node.outputs[0] ?? '')?.axis ?? 1
+  boundChannels(editor, target, { low: over(low), high: over(high) }, axis, options.shapes)
 }
 
 function rankOfOutput({ options }: Work, node: Node): number {
@@ -191,8 +147,6 @@ function rankOfOutput({ options }: Work, node: Node): number {
   if (!dims) throw new Error(`the rank of "${node.outputs[0]}" was never observed`)
   return dims.length
 }
-
-const dtypeOf = ({ options }: Work, node: Node) => options.shapes.get(node.outputs[0] ?? '')?.dtype ?? 'float32'
 
 /** Statistics of a value whose channels were divided. */
 function divided(statistics: ChannelStatistics, scales: Float64Array): ChannelStatistics {

@@ -91,88 +91,94 @@ function power(x: number): number {
  * weights W·s_i/s_o. Per channel s_o cancels, and a depthwise layer has no T1.
  */
 function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array): number {
-  const { outputs, inputsPerGroup: n, groups, positions, perChannel } = layer
+  const { outputs, inputsPerGroup: n, groups, positions, perChannel, largest, energy, variance } = layer
   if (perChannel && n === 1) return 0
   const perGroup = outputs / groups
-  const inFactor = layer.inputVariable.length
-  const scaleIn = new Float64Array(inFactor)
-  for (let i = 0; i < inFactor; i++) scaleIn[i] = factor(up, layer.inputVariable[i])
-  const rows = new Float64Array(outputs)
-  const rowMax = new Float64Array(outputs)
+  const inputs = layer.inputVariable.length
+  const scaleIn = new Float64Array(inputs)
+  for (let i = 0; i < inputs; i++) scaleIn[i] = factor(up, layer.inputVariable[i])
   const scaleOut = new Float64Array(outputs)
+  const rowMax = new Float64Array(outputs)
   let top = 0
   for (let o = 0; o < outputs; o++) {
     const out = factor(up, layer.outputVariable[o])
     scaleOut[o] = out
     const base = Math.floor(o / perGroup) * n
-    let largest = 0
-    for (let i = 0; i < n; i++) {
-      const r = (layer.largest[o * n + i] ?? 0) * (scaleIn[base + i] ?? 1)
-      if (r > largest) largest = r
+    let highest = 0
+    for (let i = 0, at = o * n; i < n; i++, at++) {
+      const r = largest[at]! * scaleIn[base + i]!
+      if (r > highest) highest = r
     }
-    rowMax[o] = largest / out
-    if (largest / out > top) top = largest / out
+    rowMax[o] = highest / out
+    if (highest / out > top) top = highest / out
   }
   if (top === 0) return 0
-  // Sums of (r/reference)^p: the reference is the row's own maximum per channel, the layer's otherwise.
+  // (r/reference)^p and its sums: the reference is the row's own maximum per channel, the layer's otherwise.
+  const powers = new Float64Array(outputs * n)
+  const rowSum = new Float64Array(outputs)
   let all = 0
   for (let o = 0; o < outputs; o++) {
-    const reference = perChannel ? (rowMax[o] ?? 0) : top
+    const reference = perChannel ? rowMax[o]! : top
     if (reference === 0) continue
     const base = Math.floor(o / perGroup) * n
-    const scale = 1 / ((scaleOut[o] ?? 1) * reference)
+    const scale = 1 / (scaleOut[o]! * reference)
     let sum = 0
-    for (let i = 0; i < n; i++) sum += power((layer.largest[o * n + i] ?? 0) * (scaleIn[base + i] ?? 1) * scale)
-    rows[o] = sum
+    for (let i = 0, at = o * n; i < n; i++, at++) {
+      const p = power(largest[at]! * scaleIn[base + i]! * scale)
+      powers[at] = p
+      sum += p
+    }
+    rowSum[o] = sum
     all += sum
   }
-  let total = 0
+  // Gains and squares of the inputs once, so that the loop over pairs is a few products and one division.
+  const gains = new Float64Array(inputs)
+  const squares = new Float64Array(inputs)
+  for (let i = 0; i < inputs; i++) {
+    const square = scaleIn[i]! * scaleIn[i]!
+    squares[i] = square / positions
+    gains[i] = variance[i]! / square
+  }
   const gradOut = new Float64Array(outputs)
-  const gradIn = new Float64Array(inFactor)
+  const gradIn = new Float64Array(inputs)
   /** dT/d ln Δ of each row (per channel) or of the layer. */
   const byStep = new Float64Array(perChannel ? outputs : 1)
+  let total = 0
   for (let o = 0; o < outputs; o++) {
-    const peak = perChannel ? (rowMax[o] ?? 0) * (rows[o] ?? 0) ** (1 / P) : top * all ** (1 / P)
+    const peak = perChannel ? rowMax[o]! * rowSum[o]! ** (1 / P) : top * all ** (1 / P)
     if (peak === 0) continue
     const step = peak / layer.weightSteps
     const d = (step * step) / 12
-    const out = scaleOut[o] ?? 1
-    const weight = (layer.importance[o] ?? 0) * out * out * positions
+    const square = scaleOut[o]! * scaleOut[o]!
+    const weight = layer.importance[o]! * square * positions * d
+    const toScaled = 1 / square
     const base = Math.floor(o / perGroup) * n
     let row = 0
-    let stepGradient = 0
-    for (let i = 0; i < n; i++) {
-      const into = scaleIn[base + i] ?? 1
-      const ratio = into / out
-      const s = ((layer.energy[o * n + i] ?? 0) / positions) * ratio * ratio
-      const gain = (weight * (layer.variance[base + i] ?? 0)) / (into * into)
-      const share = s / (d + s || 1)
-      const noise = gain * d * share
+    let shared = 0
+    for (let i = 0, at = o * n; i < n; i++, at++) {
+      const s = energy[at]! * squares[base + i]! * toScaled
+      const share = s / (d + s + 1e-300)
+      const noise = weight * gains[base + i]! * share
+      const grown = noise * share
       row += noise
-      stepGradient += 2 * noise * share
-      // d ln e/d ln S = D/(D + S) = 1 − share; S grows with s_i² and falls with s_o².
-      const bySize = 2 * noise * (1 - share)
-      gradIn[base + i] = (gradIn[base + i] ?? 0) + bySize - 2 * noise
-      gradOut[o] = (gradOut[o] ?? 0) + 2 * noise - bySize
+      shared += grown
+      // d ln e/d ln S = D/(D + S) = 1 − share; S grows with s_i², the gain falls with it.
+      gradIn[base + i]! -= 2 * grown
     }
     total += row
-    byStep[perChannel ? o : 0] = (byStep[perChannel ? o : 0] ?? 0) + stepGradient
+    gradOut[o] = 2 * shared
+    byStep[perChannel ? o : 0]! += 2 * shared
   }
   for (let o = 0; o < outputs; o++) {
-    const reference = perChannel ? (rowMax[o] ?? 0) : top
-    const sum = perChannel ? (rows[o] ?? 0) : all
-    if (reference === 0 || sum === 0) continue
+    const sum = perChannel ? rowSum[o]! : all
+    if (sum === 0) continue
     const base = Math.floor(o / perGroup) * n
-    const scale = 1 / ((scaleOut[o] ?? 1) * reference)
-    const amount = (byStep[perChannel ? o : 0] ?? 0) / sum
-    for (let i = 0; i < n; i++) {
-      const share = amount * power((layer.largest[o * n + i] ?? 0) * (scaleIn[base + i] ?? 1) * scale)
-      gradIn[base + i] = (gradIn[base + i] ?? 0) + share
-      gradOut[o] = (gradOut[o] ?? 0) - share
-    }
+    const amount = byStep[perChannel ? o : 0]! / sum
+    for (let i = 0, at = o * n; i < n; i++, at++) gradIn[base + i]! += amount * powers[at]!
+    gradOut[o]! -= amount * rowSum[o]!
   }
-  for (let o = 0; o < outputs; o++) add(gradient, layer.outputVariable[o], gradOut[o] ?? 0)
-  for (let i = 0; i < inFactor; i++) add(gradient, layer.inputVariable[i], gradIn[i] ?? 0)
+  for (let o = 0; o < outputs; o++) add(gradient, layer.outputVariable[o], gradOut[o]!)
+  for (let i = 0; i < inputs; i++) add(gradient, layer.inputVariable[i], gradIn[i]!)
   return total
 }
 
@@ -183,8 +189,8 @@ function inputNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array)
   const cost = new Float64Array(layer.inputVariable.length)
   for (let o = 0; o < outputs; o++) {
     const base = Math.floor(o / perGroup) * n
-    const importance = layer.importance[o] ?? 0
-    for (let i = 0; i < n; i++) cost[base + i] = (cost[base + i] ?? 0) + importance * (layer.energy[o * n + i] ?? 0)
+    const importance = layer.importance[o]!
+    for (let i = 0, at = o * n; i < n; i++, at++) cost[base + i]! += importance * layer.energy[at]!
   }
   return gridNoise(
     { variable: layer.inputVariable, magnitude: layer.magnitude, importance: cost, steps: layer.inputSteps },

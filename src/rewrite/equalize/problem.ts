@@ -38,26 +38,8 @@ export function noiseProblem(
   variableOf: (channel: number) => number,
 ): { readonly layers: NoiseLayer[]; readonly tensors: NoiseTensor[] } {
   const consumers = consumersOf(model)
-  const order = new Map(model.graph.nodes.map((node, index) => [node, index]))
-  const readers = readersOf(graph)
   const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
-  const inverse = new Map(
-    graph.layers.map((each) => [
-      each,
-      inverseVariance(statistics.get(each.layer.node.outputs[0] ?? ''), each.output.length),
-    ]),
-  )
-  const costOf = (writer: LayerChannels): Float64Array => {
-    const at = order.get(writer.layer.node) ?? 0
-    const own = inverse.get(writer)
-    return Float64Array.from(writer.output, (channel, o) => {
-      let cost = 0
-      for (const { reader, inputs } of readers.get(channel) ?? [])
-        if ((order.get(reader.layer.node) ?? 0) > at)
-          cost += readingCost(reader, energies.get(reader), inverse.get(reader), inputs)
-      return cost > 0 ? cost : (own?.[o] ?? 1)
-    })
-  }
+  const importance = importanceOf(model, graph, statistics, energies, consumers)
   const layers: NoiseLayer[] = []
   const tensors: NoiseTensor[] = []
   for (const each of graph.layers) {
@@ -66,9 +48,10 @@ export function noiseProblem(
     const energy = energies.get(each)
     const seen = statistics.get(dataInput(layer))
     if (!view || !energy || seen?.deviation.length !== input.length) continue
-    const after = statistics.get(layer.node.outputs[0] ?? '')
-    const cost = costOf(each)
-    const active = isRectified(consumers, layer) ? activity(after, output.length) : undefined
+    const own = importance.get(each) ?? {
+      before: new Float64Array(output.length),
+      after: new Float64Array(output.length),
+    }
     const range = rangeOf(seen)
     layers.push({
       name: layer.name,
@@ -79,7 +62,7 @@ export function noiseProblem(
       inputVariable: input.map(variableOf),
       ...energy,
       positions: view.positions,
-      importance: active ? cost.map((x, o) => x * (active[o] ?? 1)) : cost,
+      importance: own.before,
       variance: seen.deviation.map((d) => d * d),
       magnitude: range.magnitude,
       weightSteps: 2 ** (grids.weightBits(layer) - 1) - 1,
@@ -90,7 +73,12 @@ export function noiseProblem(
     const operandSeen = operand === undefined ? undefined : statistics.get(operand)
     if (operandSeen?.deviation.length === output.length) {
       const { magnitude, signed } = rangeOf(operandSeen)
-      tensors.push({ variable: output.map(variableOf), magnitude, importance: cost, steps: stepsOf(grids, signed) })
+      tensors.push({
+        variable: output.map(variableOf),
+        magnitude,
+        importance: own.after,
+        steps: stepsOf(grids, signed),
+      })
     }
   }
   return { layers, tensors: tensors.filter((tensor) => tensor.steps > 0) }
@@ -170,11 +158,49 @@ function readersOf(graph: ChannelGraph): Map<number, Reading[]> {
   return readers
 }
 
-/** mean_o(‖W[o,i]‖²/σ_o²) over the reader's outputs that see input channel i, summed over the inputs of a channel. */
+/** What a unit of noise costs in front of and behind a layer's activation, by output channel. */
+interface Importance {
+  readonly before: Float64Array
+  readonly after: Float64Array
+}
+
+/**
+ * How much a unit of noise in a channel raises the noise of the outputs, relative to their variance: carried backwards from the
+ * outputs through the squares of the weights and the share of positions where an activation lets it pass, channels taken as
+ * independent. A channel that nothing followed reads counts by its own variance.
+ */
+function importanceOf(
+  model: Model,
+  graph: ChannelGraph,
+  statistics: Statistics,
+  energies: ReadonlyMap<LayerChannels, Pick<NoiseLayer, 'energy'> | undefined>,
+  consumers: ReadonlyMap<string, readonly Node[]>,
+): Map<LayerChannels, Importance> {
+  const order = new Map(model.graph.nodes.map((node, index) => [node, index]))
+  const placeOf = ({ layer }: LayerChannels) => order.get(layer.node) ?? 0
+  const readers = readersOf(graph)
+  const found = new Map<LayerChannels, Importance>()
+  for (const writer of [...graph.layers].sort((a, b) => placeOf(b) - placeOf(a))) {
+    const seen = statistics.get(writer.layer.node.outputs[0] ?? '')
+    const own = inverseVariance(seen, writer.output.length)
+    const after = Float64Array.from(writer.output, (channel, o) => {
+      let cost = 0
+      for (const { reader, inputs } of readers.get(channel) ?? [])
+        if (placeOf(reader) > placeOf(writer))
+          cost += readingCost(reader, energies.get(reader), found.get(reader)?.before, inputs)
+      return cost > 0 ? cost : own[o]!
+    })
+    const active = isRectified(consumers, writer.layer) ? activity(seen, writer.output.length) : undefined
+    found.set(writer, { after, before: active ? after.map((x, o) => x * active[o]!) : after })
+  }
+  return found
+}
+
+/** Σ_o ‖W[o,i]‖²·I_o over the reader's outputs that see input channel i, summed over the inputs of a channel. */
 function readingCost(
   { layer: { view } }: LayerChannels,
   energy: Pick<NoiseLayer, 'energy'> | undefined,
-  inverse: Float64Array | undefined,
+  importance: Float64Array | undefined,
   inputs: readonly number[],
 ): number {
   if (!view || !energy) return 0
@@ -183,9 +209,7 @@ function readingCost(
   let cost = 0
   for (const input of inputs) {
     const from = Math.floor(input / n) * perGroup
-    let sum = 0
-    for (let o = from; o < from + perGroup; o++) sum += (energy.energy[o * n + (input % n)] ?? 0) * (inverse?.[o] ?? 1)
-    cost += sum / perGroup
+    for (let o = from; o < from + perGroup; o++) cost += energy.energy[o * n + (input % n)]! * (importance?.[o] ?? 1)
   }
   return cost
 }

@@ -1,0 +1,119 @@
+// Compression side by side with the published figures of AIMET: ratios of ResNet-20 over three seeds, the MNIST networks,
+// the latency budget, what must be refused, and the SVD's time.
+// Usage: node --import tsx bench/compression.ts [resnet20|mnist|latency|refusals|svd]…   (needs ../shared)
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RefusedError } from '../src/base/index.ts'
+import { matrix, randomStream, topSvd } from '../src/math/index.ts'
+import { type CompressRun, compressFile } from '../src/pipeline/index.node.ts'
+import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { describeEnvironment, openRuntime } from '../src/runtime/index.node.ts'
+import { runtimeProducts } from '../src/runtime/index.ts'
+import { manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
+
+const SEEDS = [0, 1, 2]
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))
+const runtime = await openRuntime()
+
+function recipe(file: string, more: Partial<CompressRecipe>): CompressRecipe {
+  const entry = manifestEntries().find((known) => known.file === file)
+  if (!entry) throw new Error(`no model ${file} in the manifest`)
+  const { model, data, val, preprocess } = recipeFor(entry)
+  const given = { command: 'compress', model, data, val, preprocess, output: join(folder, 'model.onnx'), ...more }
+  const parsed = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+  if (parsed.command !== 'compress') throw new Error('not a compression')
+  return parsed
+}
+
+async function attempt(file: string, more: Partial<CompressRecipe>): Promise<CompressRun | string> {
+  try {
+    return await compressFile(runtime, recipe(file, more))
+  } catch (error) {
+    if (error instanceof RefusedError) return error.message
+    throw error
+  }
+}
+
+/** Mean of three seeds at each ratio, and the delivered ratios. */
+async function curve(file: string, ratios: readonly number[]): Promise<void> {
+  const scores = ratios.map(() => [] as number[])
+  const delivered = ratios.map(() => [] as number[])
+  const seconds: number[] = []
+  for (const seed of SEEDS) {
+    const run = await attempt(file, { macs: ratios, seed, force: true })
+    if (typeof run === 'string') throw new Error(run)
+    seconds.push(run.seconds)
+    for (const [i, { measures }] of run.points.entries()) {
+      scores[i]?.push(measures.comparison.metric?.after ?? Number.NaN)
+      delivered[i]?.push(measures.macs.after / measures.macs.before)
+    }
+  }
+  const mean = (list: readonly number[]) => list.reduce((a, b) => a + b, 0) / list.length
+  console.log(`\n${file}, no labels, no training, ${SEEDS.length} seeds, ${mean(seconds).toFixed(1)} s for all ratios`)
+  for (const [i, ratio] of ratios.entries())
+    console.log(
+      `  ${ratio}: top-1 ${(100 * mean(scores[i] ?? [])).toFixed(2)} (${scores[i]?.map((s) => (100 * s).toFixed(1)).join(', ')}), delivered ${mean(delivered[i] ?? []).toFixed(4)}`,
+    )
+}
+
+const parts: Record<string, () => Promise<void>> = {
+  resnet20: () => curve('cifar10_resnet20.onnx', [0.75, 0.66, 0.5, 0.4, 0.3]),
+  mnist: async () => {
+    await curve('mnist_opt.onnx', [0.6, 0.44])
+    await curve('classic_mnist_cnn.onnx', [0.6, 0.42])
+  },
+  latency: async () => {
+    for (const seed of SEEDS) {
+      const run = await attempt('cifar10_resnet20.onnx', { latency: [0.75], seed })
+      if (typeof run === 'string') console.log(`  latency 0.75: ${run}`)
+      else
+        for (const { measures } of run.points) {
+          const { before, after } = measures.latency
+          console.log(
+            `  latency 0.75, seed ${seed}: ${before.medianMs.toFixed(3)} → ${after.medianMs.toFixed(3)} ms (${(after.medianMs / before.medianMs).toFixed(2)}), top-1 ${(100 * (measures.comparison.metric?.after ?? 0)).toFixed(1)}`,
+          )
+        }
+    }
+  },
+  refusals: async () => {
+    const words = (result: CompressRun | string) => (typeof result === 'string' ? result : 'delivered')
+    console.log(
+      `  mobilenet 0.75: ${words(await attempt('mobilenet_v1_0.25_224.onnx', { macs: [0.75], samples: 128 }))}`,
+    )
+    const classic = { macs: [0.4], multiple: 8 }
+    console.log(
+      `  classic 0.4, multiple 8, first layer kept: ${words(await attempt('classic_mnist_cnn.onnx', { ...classic, keepLayer: ['conv1'] }))}`,
+    )
+    console.log(`  classic 0.4, multiple 1: ${words(await attempt('classic_mnist_cnn.onnx', { macs: [0.4] }))}`)
+  },
+  svd: async () => {
+    const products = runtimeProducts(runtime)
+    const random = randomStream(0, 'svd bench')
+    const a = matrix(
+      1152,
+      1024,
+      Float64Array.from({ length: 1152 * 1024 }, () => random.normal()),
+    )
+    const times: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const started = performance.now()
+      await topSvd(a, 256, products)
+      times.push(performance.now() - started)
+    }
+    console.log(`  SVD 1152×1024, k = 256: ${times.map((time) => time.toFixed(0)).join(', ')} ms`)
+    await products.close()
+  },
+}
+
+try {
+  if (noModels) console.log(noModels)
+  else {
+    console.log(describeEnvironment(runtime))
+    const asked = process.argv.slice(2)
+    for (const [name, run] of Object.entries(parts)) if (asked.length === 0 || asked.includes(name)) await run()
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+  await runtime.close()
+}

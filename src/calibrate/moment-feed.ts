@@ -1,0 +1,54 @@
+// Rows on their way into moments: joined to long products, because many short ones cost more than they compute.
+import type { Products } from '../math/index.ts'
+import type { Moments } from './moments.ts'
+
+/** Numbers that wait at most, unless one batch alone has more. */
+const ENOUGH = 4e6
+
+/** Room for the next rows, to be written in full. */
+export interface Room {
+  readonly x: Float32Array
+  readonly y: Float32Array
+}
+
+/** Collects rows of x and y and adds them to moments in long pieces. Call `finish` before the moments are read. */
+export class MomentFeed {
+  readonly #moments: Moments
+  readonly #products: Products
+  #x: Float32Array = new Float32Array(0)
+  #y: Float32Array = new Float32Array(0)
+  #rows = 0
+
+  constructor(products: Products, moments: Moments) {
+    this.#products = products
+    this.#moments = moments
+  }
+
+  /** Room for `rows` rows of x and y, which count as added. */
+  async next(rows: number): Promise<Room> {
+    const { inputs, outputs } = this.#moments
+    if ((this.#rows + rows) * inputs > this.#x.length) await this.finish()
+    if (rows * inputs > this.#x.length) {
+      const most = Math.max(rows, Math.floor(ENOUGH / inputs))
+      this.#x = new Float32Array(most * inputs)
+      this.#y = new Float32Array(most * outputs)
+    }
+    const from = this.#rows
+    this.#rows += rows
+    return {
+      x: this.#x.subarray(from * inputs, this.#rows * inputs),
+      y: this.#y.subarray(from * outputs, this.#rows * outputs),
+    }
+  }
+
+  async finish(): Promise<void> {
+    const { inputs, outputs } = this.#moments
+    const rows = this.#rows
+    this.#rows = 0
+    if (rows === 0) return
+    // A slice, because a view would take the whole buffer along to the worker.
+    const x = { rows, columns: inputs, data: this.#x.slice(0, rows * inputs) }
+    const y = { rows, columns: outputs, data: this.#y.slice(0, rows * outputs) }
+    await this.#moments.add(this.#products, x, outputs > 0 ? y : undefined)
+  }
+}

@@ -1,0 +1,268 @@
+// From a finished compression to the report's rows and to the JSON of the command line.
+import { basename } from 'node:path'
+import { type CompressibleLayer, type LayerChoice, macs, splitCost, splitNamed, wholeShape } from '../compress/index.ts'
+import { wilsonInterval } from '../math/index.ts'
+import { layersOf } from '../onnx/index.ts'
+import type { CompressedLayerRow, CompressionReport, LayerRow, Report, StepRow, VariantRow } from '../report/index.ts'
+import { describeEnvironment } from '../runtime/index.node.ts'
+import type { Runtime } from '../runtime/index.ts'
+import { commandLineOf } from './command-line.ts'
+import type { CompressPoint, CompressRun } from './compress.node.ts'
+import { quantizeJson } from './quantize-report.node.ts'
+import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
+
+/** What `compress --json` prints: one point, or `points` for several targets. */
+export function compressJson(run: CompressRun): Record<string, unknown> {
+  const points = run.points.map((point) => pointJson(run, point))
+  const [only] = points
+  if (only && points.length === 1 && run.refused.length === 0)
+    return { ...only, samples: run.samples, notes: run.notes }
+  return {
+    points,
+    refused: run.refused,
+    evaluations: run.evaluations,
+    seconds: run.seconds,
+    samples: run.samples,
+    notes: run.notes,
+  }
+}
+
+function pointJson(run: CompressRun, point: CompressPoint): Record<string, unknown> {
+  const { comparison, latency, macs: count, parameters } = point.measures
+  const { metric, agreement, kl, sqnrDb } = comparison
+  return {
+    output: point.output,
+    ...(point.target === undefined ? {} : { target: point.target }),
+    macs: { ...count, ratio: count.after / count.before },
+    parameters,
+    sizeBytes: point.sizeBytes,
+    latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
+    latencySpreadMs: {
+      before: latency.before.highMs - latency.before.lowMs,
+      after: latency.after.highMs - latency.after.lowMs,
+    },
+    sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
+    ...(Object.values(sqnrDb).some((db) => db === null) ? { exact: true } : {}),
+    ...(agreement === undefined ? {} : { agreement, kl }),
+    ...(metric ? { metric: metricJson(metric) } : {}),
+    evaluations: run.evaluations,
+    seconds: run.seconds,
+    layers: point.layers.map(({ name, choice, error, plain }) => ({
+      name,
+      method: choice ? splitNamed(choice.split).method : 'keep',
+      ratio: ratioOf(run, name, choice),
+      ...(choice ? { split: choice.split, rank: choice.rank } : {}),
+      error,
+      ...(plain ? { plain } : {}),
+    })),
+    left: run.survey.left,
+    ...(point.forced ? { forced: point.forced } : {}),
+    ...(point.quantized ? { quantized: quantizeJson(point.quantized) } : {}),
+  }
+}
+
+function ratioOf(run: CompressRun, name: string, choice: LayerChoice | undefined): number {
+  const layer = run.survey.layers.find((known) => known.name === name)
+  if (!layer || !choice) return 1
+  const { geometry, sizes } = layer
+  return (
+    splitCost(macs, splitNamed(choice.split), geometry, sizes, choice.rank) / macs.cost(wholeShape(geometry, sizes))
+  )
+}
+
+/** The whole report; of several points the last, strongest one is the result. */
+export function compressReport(run: CompressRun, runtime: Runtime): Report {
+  const { recipe, points } = run
+  const last = points.at(-1)
+  if (!last) throw new Error('a compression without a result has no report')
+  const { comparison, latency, macs: count } = last.measures
+  const verdict = makeVerdict({
+    sizeBytes: last.sizeBytes,
+    layerCounts: { total: run.survey.layers.length, integer: 0 },
+    random: recipe.data === 'random',
+    comparison,
+    latency,
+  })
+  const ratio = `${((100 * count.after) / count.before).toFixed(1)} % of the multiplications`
+  const answers = verdict.points.map((answer) => `${answer.question}: ${answer.answer}`).join(', ')
+  return {
+    version: 1,
+    command: 'compress',
+    title: `${basename(recipe.model)} → ${basename(last.output)}`,
+    createdAt: new Date().toISOString(),
+    verdict: {
+      ...verdict,
+      headline:
+        verdict.tone === 'dead' ? `the compressed model no longer does its job (${ratio})` : `${answers}; ${ratio}`,
+      advice: run.refused.map(({ reason }) => reason),
+    },
+    facts: [
+      { label: 'model', value: basename(recipe.model) },
+      { label: 'samples', value: `${run.samples.length} to fit to, ${comparison.samples} scored` },
+      {
+        label: 'multiplications',
+        value: `${count.before} → ${count.after} (${((100 * count.after) / count.before).toFixed(1)} %)`,
+      },
+      { label: 'evaluations in the search', value: String(run.evaluations) },
+      ...points.map((point) => ({ label: 'result', value: point.output })),
+    ],
+    variants: variantsOf(run),
+    outputs: comparison.sqnrDb,
+    steps: stepsOf(run),
+    layers: layerRows(run),
+    activations: [],
+    compression: compressionRows(run, last),
+    notes: run.notes,
+    environment: describeEnvironment(runtime),
+    recipe,
+    commandLine: commandLineOf(recipe),
+  }
+}
+
+function variantsOf({ points }: CompressRun): VariantRow[] {
+  const rows: VariantRow[] = []
+  for (const [index, point] of points.entries()) {
+    const { comparison, latency, macs: count } = point.measures
+    const { metric, agreement, kl } = comparison
+    const scored = (value: number, difference = {}) =>
+      metric
+        ? {
+            metric: {
+              name: metric.name,
+              value,
+              samples: metric.samples,
+              interval: wilsonInterval(Math.round(value * metric.samples), metric.samples),
+              ...difference,
+            },
+          }
+        : {}
+    const time = (side: 'before' | 'after') => ({
+      latencyMs: latency[side].medianMs,
+      latencySpreadMs: (latency[side].highMs - latency[side].lowMs) / 2,
+    })
+    if (index === 0)
+      rows.push({
+        name: 'float',
+        sizeBytes: point.sizeBytes.before,
+        ...time('before'),
+        ...(metric ? scored(metric.before) : {}),
+      })
+    const sqnr = mainSqnr(comparison)
+    rows.push({
+      name: `${((100 * count.after) / count.before).toFixed(0)} % of the MACs`,
+      kept: true,
+      sizeBytes: point.sizeBytes.after,
+      ...time('after'),
+      ...(metric ? scored(metric.after, { difference: { value: metric.difference, interval: metric.interval } }) : {}),
+      ...(agreement === undefined ? {} : { agreement, ...(kl === undefined ? {} : { kl }) }),
+      ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
+    })
+  }
+  return rows
+}
+
+function stepsOf(run: CompressRun): StepRow[] {
+  return [
+    ...run.rewrites.map(
+      (rewrite): StepRow => ({
+        name: rewrite.name,
+        kind: rewrite.kind,
+        kept: rewrite.kept,
+        changes: rewrite.changes,
+        ...(rewrite.skipped.length > 0 ? { skipped: rewrite.skipped } : {}),
+        ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
+      }),
+    ),
+    {
+      name: run.recipe.plain ? 'split' : 'split and refit',
+      kind: 'step',
+      kept: true,
+      changes: (run.points.at(-1)?.layers ?? []).map((layer) => `${layer.name}: ${wordsOf(layer.choice, '')}`),
+      ...(run.survey.left.length > 0
+        ? { skipped: run.survey.left.map(({ name, reason }) => `${name}: ${reason}`) }
+        : {}),
+    },
+  ]
+}
+
+function wordsOf(choice: LayerChoice | undefined, why: string): string {
+  if (!choice) return why === '' ? 'keeps its form' : `keeps its form: ${why}`
+  return `${splitNamed(choice.split).method} ${choice.split}, rank ${choice.rank}`
+}
+
+function layerRows(run: CompressRun): LayerRow[] {
+  return layersOf(run.floatModel).map((layer): LayerRow => {
+    const known = run.survey.layers.find((other) => other.name === layer.name)
+    const reason = run.survey.left.find((other) => other.name === layer.name)?.reason
+    return {
+      name: layer.name,
+      op: layer.node.opType,
+      parameters: layer.weight.size + (layer.bias?.size ?? 0),
+      ...(known ? { macs: macs.cost(wholeShape(known.geometry, known.sizes)) } : {}),
+      ...(reason ? { reason } : {}),
+    }
+  })
+}
+
+/** Columns of the table of errors. */
+const RATIOS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+function compressionRows(run: CompressRun, last: CompressPoint): CompressionReport {
+  const fitted = new Map(last.layers.map((layer) => [layer.name, layer]))
+  const [first] = run.points
+  return {
+    cost: run.budget.cost.name === 'bytes' ? 'parameter bytes' : 'MACs',
+    ratios: RATIOS,
+    layers: run.survey.layers.map((layer): CompressedLayerRow => {
+      const result = fitted.get(layer.name)
+      const choice = result?.choice
+      return {
+        name: layer.name,
+        ratio: ratioOf(run, layer.name, choice),
+        what: wordsOf(choice, result ? '' : 'asked to'),
+        error: result?.error ?? 0,
+        errors: errorsAt(run, layer),
+        ...spectrumOf(run, layer, choice),
+      }
+    }),
+    curve: [
+      ...(first ? [curvePoint('original', first.measures, 'before', first.sizeBytes.before)] : []),
+      ...run.points.map((point) => curvePoint(basename(point.output), point.measures, 'after', point.sizeBytes.after)),
+    ],
+  }
+}
+
+function curvePoint(name: string, measures: CompressPoint['measures'], side: 'before' | 'after', sizeBytes: number) {
+  const { comparison, latency, macs: count } = measures
+  const { metric, agreement, kl } = comparison
+  return {
+    name,
+    macs: count[side],
+    sizeBytes,
+    latencyMs: latency[side].medianMs,
+    ...(metric ? { metric: metric[side] } : {}),
+    ...(side === 'after' && agreement !== undefined ? { agreement } : {}),
+    ...(side === 'after' && kl !== undefined ? { kl } : {}),
+  }
+}
+
+/** Least error of a layer at each share of its multiplications. */
+function errorsAt(run: CompressRun, { name, geometry, sizes }: CompressibleLayer): (number | null)[] {
+  const whole = macs.cost(wholeShape(geometry, sizes))
+  return RATIOS.map((ratio) => {
+    let best: number | null = null
+    for (const { split, errors } of run.curves.get(name)?.curves ?? [])
+      for (const [index, error] of errors.entries()) {
+        if (splitCost(macs, splitNamed(split), geometry, sizes, index + 1) > ratio * whole) break
+        if (best === null || error < best) best = error
+      }
+    return best
+  })
+}
+
+function spectrumOf(run: CompressRun, { name }: CompressibleLayer, choice: LayerChoice | undefined) {
+  const curves = run.curves.get(name)?.curves ?? []
+  const curve = curves.find(({ split }) => split === choice?.split) ?? curves[0]
+  if (!curve) return {}
+  return { spectrum: { split: curve.split, errors: curve.errors, ...(choice ? { rank: choice.rank } : {}) } }
+}

@@ -1,0 +1,437 @@
+// compress: rewrite → selection pass → choose under the budget → refit → measure → write. One call is one run.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
+import { type ErrorCurves, type FittedLayer, type LayerSurvey, type Method, surveyLayers } from '../compress/index.ts'
+import { type Batch, chooseSamples } from '../data/index.ts'
+import { readModelFile, writeFileAtomic } from '../onnx/index.node.ts'
+import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
+import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
+import { cpuFlags } from '../runtime/index.node.ts'
+import { type Runtime, runtimeProducts } from '../runtime/index.ts'
+import { openCache } from '../search/index.node.ts'
+import { memoryCache } from '../search/index.ts'
+import { type Budget, budgetOf } from './compress/budget.ts'
+import { selectionCurves } from './compress/curves.ts'
+import { plansForLatency } from './compress/latency.ts'
+import { manualPlan } from './compress/manual.ts'
+import { measuredLosses } from './compress/measured-loss.ts'
+import { type Choices, fixedCost, type Plan, plansFor } from './compress/plan.ts'
+import {
+  type Compressed,
+  compressBy,
+  measurePoint,
+  type PointContext,
+  type PointMeasures,
+  tooFar,
+} from './compress/point.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
+import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
+import { type CompressRecipe, parseRecipe } from './recipe.ts'
+import { openSamples, readBatches, scoringSamples } from './samples.node.ts'
+
+/** One model that was written, or why it was not. */
+export interface CompressPoint {
+  /** The share that was asked for; absent without one (--max-drop, --manual). */
+  readonly target?: number
+  readonly output: string
+  readonly measures: PointMeasures
+  readonly layers: readonly FittedLayer[]
+  readonly losses: ReadonlyMap<string, number>
+  readonly sizeBytes: { readonly before: number; readonly after: number }
+  readonly quantized?: QuantizeRun
+  /** Why it was written only because of --force. */
+  readonly forced?: string
+}
+
+/** Everything a compression knows at its end. */
+export interface CompressRun {
+  readonly recipe: CompressRecipe
+  readonly budget: Budget
+  readonly points: readonly CompressPoint[]
+  /** Targets that were refused while others were met. */
+  readonly refused: readonly { readonly target: number; readonly reason: string }[]
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly survey: LayerSurvey
+  readonly curves: ReadonlyMap<string, ErrorCurves>
+  readonly floatModel: Model
+  readonly shapes: Shapes
+  readonly evaluations: number
+  readonly seconds: number
+  readonly samples: readonly string[]
+  readonly notes: readonly string[]
+}
+
+export interface CompressWatch extends Watch {
+  /** Where results of this run are kept for the next one. */
+  readonly cacheFolder?: string
+}
+
+/** Samples that are scored at most: with labels, and without. */
+const SCORED = { labelled: 5000, unlabelled: 1000 }
+/** Samples of a measured loss. */
+const MEASURED = 256
+
+/**
+ * Compresses a model file by a recipe and writes the result, one file a target. Nothing is left behind when it fails.
+ * @throws RefusedError when a budget cannot be met or no result does its job any more, UsageError, InputError,
+ * UnsupportedError, CancelledError
+ */
+export async function compressFile(
+  runtime: Runtime,
+  recipe: CompressRecipe,
+  watch: CompressWatch = {},
+): Promise<CompressRun> {
+  const started = performance.now()
+  const products = runtimeProducts(runtime)
+  try {
+    return await run(runtime, products, recipe, watch, started)
+  } finally {
+    await products.close()
+  }
+}
+
+async function run(
+  runtime: Runtime,
+  products: PointContext['products'],
+  recipe: CompressRecipe,
+  watch: CompressWatch,
+  started: number,
+): Promise<CompressRun> {
+  const budget = budgetOf(recipe, channelBlock())
+  if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
+  report(watch, 'read', 0, 1, recipe.model)
+  const original = await readModelFile(recipe.model)
+  const bytes = writeModel(original)
+  const { labels, ...unlabelled } = recipe
+  const dataset = await openSamples(
+    recipe.val === undefined ? recipe : unlabelled,
+    original,
+    recipe.data,
+    recipe.samples,
+  )
+  const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
+  const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
+  const rewritten = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
+  const { model, shapes } = rewritten
+  const survey = surveyLayers(model, shapes)
+  const keepLayer = keptLayers(recipe, survey)
+  const batches: Batch[] = []
+  for await (const batch of readBatches(dataset, chosen, model, shapes, watch)) batches.push(batch)
+  const samples = batches.map((batch) => batch.inputs)
+  const notes = [...original.notes]
+  const key = contentKey(bytes, batches, runtime)
+  const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
+  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
+  const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
+  const context: PointContext = {
+    runtime,
+    products,
+    original,
+    model,
+    shapes,
+    layers: survey.layers.filter((layer) => !keepLayer.has(layer.name)),
+    samples,
+    sample,
+    scoring: { ...scoring, indices: chooseSamples(scoring.indices.length, limit).map((i) => scoring.indices[i] ?? 0) },
+    plain: recipe.plain,
+    seed: recipe.seed,
+    preprocess: dataset.preprocess ? JSON.stringify(dataset.preprocess) : undefined,
+    cache,
+    key,
+    progress: watch.progress,
+    signal: watch.signal,
+    ...(watch.cacheFolder === undefined ? {} : { folder: watch.cacheFolder }),
+  }
+  notes.push(scoring.note)
+  const method: Method = recipe.method === 'prune' ? 'auto' : recipe.method
+  const common = { shapes, seed: recipe.seed, method, plain: recipe.plain, cache, key, ...watch }
+  const pass = await selectionCurves(runtime, products, model, survey.layers, samples, common)
+  notes.push(...pass.notes)
+  let evaluations = 0
+  let choices: Choices = {
+    layers: survey.layers,
+    curves: pass.curves,
+    cost: budget.cost,
+    fixed: fixedCost(model, survey, shapes, budget.cost),
+    keepLayer,
+    multiple: recipe.multiple,
+    method,
+  }
+  const asked =
+    recipe.loss !== 'error'
+      ? recipe.loss
+      : recipe.select === 'greedy'
+        ? dataset.hasLabels
+          ? 'metric'
+          : 'kl'
+        : undefined
+  if (asked && budget.kind !== 'manual') {
+    const found = await measuredLosses(runtime, products, model, context.layers, samples, upTo(batches, MEASURED), {
+      ...common,
+      cost: budget.cost,
+      multiple: recipe.multiple,
+      loss: asked,
+    })
+    evaluations = found.evaluations
+    notes.push(`the selection looked at ${found.looked} candidates, ${found.evaluations} of them evaluated in this run`)
+    choices = { ...choices, measured: found.candidates }
+  }
+  const before = bytes.byteLength
+  const wanted = await wantedPlans(context, recipe, budget, choices)
+  const points: CompressPoint[] = []
+  const refused: { target: number; reason: string }[] = []
+  if (budget.kind === 'maxDrop') points.push(await smallestWithin(context, recipe, choices, before))
+  for (const { plan, target } of wanted) {
+    throwIfCancelled(watch.signal)
+    const compressed = await compressBy(context, plan.choices)
+    const measures = await measurePoint(context, compressed)
+    const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
+    if (far && !recipe.force) {
+      const reason = await explain(context, choices, recipe, target, far)
+      if (wanted.length === 1) throw new RefusedError(reason)
+      refused.push({ target: target ?? plan.ratio, reason })
+      continue
+    }
+    points.push(
+      await writePoint(context, recipe, budget, wanted.length, {
+        plan,
+        compressed,
+        measures,
+        before,
+        ...(target === undefined ? {} : { target }),
+        ...(far ? { forced: far } : {}),
+      }),
+    )
+  }
+  if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
+  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, points, watch) : points
+  notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
+  return {
+    recipe,
+    budget,
+    points: finished,
+    refused,
+    rewrites: rewritten.applied,
+    survey,
+    curves: pass.curves,
+    floatModel: model,
+    shapes,
+    evaluations: evaluations + (budget.kind === 'maxDrop' ? 1 : 0),
+    seconds: (performance.now() - started) / 1000,
+    samples: chosen.map((index) => dataset.id(index)),
+    notes: [...new Set(notes)],
+  }
+}
+
+interface Wanted {
+  readonly plan: Plan
+  readonly target?: number
+}
+
+async function wantedPlans(
+  { runtime, model, layers, sample, cache, key }: PointContext,
+  recipe: CompressRecipe,
+  budget: Budget,
+  choices: Choices,
+): Promise<Wanted[]> {
+  if (budget.kind === 'maxDrop') return []
+  if (budget.kind === 'manual') {
+    const file = recipe.manual ?? ''
+    const plan = manualPlan(await readJson(file), layers, budget.cost, file)
+    return [{ plan: { choices: plan, losses: new Map(), ratio: 1 } }]
+  }
+  const paired = (plans: readonly Plan[]) => plans.map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
+  if (budget.kind !== 'latency') return paired(plansFor(choices, budget.ratios, recipe.select))
+  const attempt = (ratios: readonly number[]) => ratios.map((ratio) => planOrNothing(choices, ratio, recipe.select))
+  return paired(
+    await plansForLatency(
+      runtime,
+      model,
+      layers,
+      budget.ratios,
+      sample,
+      attempt,
+      cache,
+      `${key}|${recipe.multiple}|${recipe.method}|${[...choices.keepLayer]}`,
+    ),
+  )
+}
+
+function planOrNothing(choices: Choices, ratio: number, select: 'knapsack' | 'greedy'): Plan | undefined {
+  try {
+    return plansFor(choices, [ratio], select)[0]
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined
+    throw error
+  }
+}
+
+/** Ratios from mild to strong among which --max-drop looks. */
+const STEPS = Array.from({ length: 18 }, (_, i) => (19 - i) / 20)
+
+/** The smallest model whose paired drop of the metric stays below the limit, by bisection over the curve. */
+async function smallestWithin(
+  context: PointContext,
+  recipe: CompressRecipe,
+  choices: Choices,
+  before: number,
+): Promise<CompressPoint> {
+  const most = recipe.maxDrop ?? 0
+  if (!context.scoring.dataset.hasLabels)
+    throw new InputError('--max-drop needs labels: give --labels FILE, or --val with labelled samples')
+  let best: { plan: Plan; compressed: Compressed; measures: PointMeasures } | undefined
+  let mildest = ''
+  let low = 0
+  let high = STEPS.length - 1
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2)
+    report(context, 'max-drop', low, STEPS.length, `${STEPS[middle]}`)
+    const plan = planOrNothing(choices, STEPS[middle] ?? 1, recipe.select)
+    if (!plan) {
+      high = middle - 1
+      continue
+    }
+    const compressed = await compressBy(context, plan.choices)
+    const measures = await measurePoint(context, compressed)
+    const drop = -(measures.comparison.metric?.difference ?? -1)
+    if (drop <= most) {
+      best = { plan, compressed, measures }
+      low = middle + 1
+    } else {
+      mildest = `${STEPS[middle]} of the MACs already loses ${(100 * drop).toFixed(2)} points`
+      high = middle - 1
+    }
+  }
+  if (!best) throw new RefusedError(`no compressed model stays within a drop of ${100 * most} points: ${mildest}`)
+  return writePoint(context, recipe, budgetOf(recipe, channelBlock()), 1, { ...best, before })
+}
+
+/** Shares of the way back to the original at which a milder model is tried. */
+const MILDER = [0.5, 0.8]
+
+/** The sentence of a refusal: what is wrong, and the mildest model of the curve that would do. */
+async function explain(
+  context: PointContext,
+  choices: Choices,
+  recipe: CompressRecipe,
+  target: number | undefined,
+  far: string,
+): Promise<string> {
+  const what =
+    target === undefined
+      ? 'the result'
+      : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
+  const start = `${what} is refused: ${far}`
+  if (target === undefined || recipe.latency) return `${start}; --force writes it all the same`
+  for (const step of MILDER) {
+    const ratio = Math.round(100 * (target + step * (1 - target))) / 100
+    const plan = planOrNothing(choices, ratio, recipe.select)
+    if (!plan) continue
+    const measures = await measurePoint(context, await compressBy(context, plan.choices))
+    const { agreement } = measures.comparison
+    if (!tooFar(measures.comparison))
+      return `${start}; the nearest that was found to do is ${ratio}${agreement === undefined ? '' : ` (agreement ${(100 * agreement).toFixed(0)} %)`}; --force writes it all the same`
+  }
+  return `${start}; milder ones down to ${Math.round(100 * (target + (MILDER.at(-1) ?? 1) * (1 - target))) / 100} fail as well: its layers have no slack, keep the original or fine-tune; --force writes it all the same`
+}
+
+interface PointToWrite {
+  readonly plan: Plan
+  readonly target?: number
+  readonly compressed: Compressed
+  readonly measures: PointMeasures
+  readonly before: number
+  readonly forced?: string
+}
+
+async function writePoint(
+  context: PointContext,
+  recipe: CompressRecipe,
+  budget: Budget,
+  count: number,
+  { plan, target, compressed, measures, before, forced }: PointToWrite,
+): Promise<CompressPoint> {
+  const output = outputOf(recipe, budget, target, count)
+  checkOutput(output, [recipe.model])
+  throwIfCancelled(context.signal)
+  report(context, 'write', 0, 1, output)
+  await writeFileAtomic(output, compressed.bytes)
+  return {
+    output,
+    measures,
+    layers: compressed.layers,
+    losses: plan.losses,
+    sizeBytes: { before, after: compressed.bytes.byteLength },
+    ...(target === undefined ? {} : { target }),
+    ...(forced ? { forced } : {}),
+  }
+}
+
+/** `model.macs50.onnx` beside the input; with several targets the ratio goes into every name. */
+function outputOf(recipe: CompressRecipe, { kind }: Budget, target: number | undefined, count: number): string {
+  const suffix = target === undefined ? 'compressed' : `${kind}${Math.round(1000 * target) / 10}`
+  if (recipe.output === undefined) return defaultOutput(recipe.model, suffix)
+  if (count === 1) return recipe.output
+  const { dir, name } = parse(recipe.output)
+  return join(dir, `${name}.${suffix}.onnx`)
+}
+
+async function quantizeAll(
+  runtime: Runtime,
+  recipe: CompressRecipe,
+  points: readonly CompressPoint[],
+  watch: Watch,
+): Promise<CompressPoint[]> {
+  const { data, labels, val, preprocess, exif, seed, shape } = recipe
+  const results: CompressPoint[] = []
+  for (const point of points) {
+    const given = { data, labels, val, preprocess, exif, seed, shape, command: 'quantize', model: point.output }
+    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+    if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
+    results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })
+  }
+  return results
+}
+
+/** @throws UsageError for a name that no layer has */
+function keptLayers({ keepLayer }: CompressRecipe, { layers, left }: LayerSurvey): Set<string> {
+  const names = [...layers, ...left].map((layer) => layer.name)
+  for (const name of keepLayer)
+    if (!names.includes(name))
+      throw new UsageError(`--keep-layer ${name}: there is no such layer; the layers are ${names.join(', ')}`)
+  return new Set(keepLayer)
+}
+
+/** Names the content that everything depends on: model, samples, runtime, threads. */
+function contentKey(model: Uint8Array, batches: readonly Batch[], runtime: Runtime): string {
+  const hash = createHash('sha256').update(model)
+  for (const batch of batches)
+    for (const [name, { data, dims }] of Object.entries(batch.inputs))
+      hash.update(`${name}[${dims}]`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return `${hash.digest('hex').slice(0, 32)} ${runtime.name} ${runtime.version} ${runtime.threads}`
+}
+
+function upTo(batches: readonly Batch[], samples: number): Batch[] {
+  let count = 0
+  return batches.filter((batch) => {
+    const enough = count >= samples
+    count += batch.size
+    return !enough
+  })
+}
+
+/** Channels that the convolutions of ONNX Runtime work on at a time on this machine. */
+function channelBlock(): number {
+  const flags = cpuFlags()
+  return flags.includes('avx512f') ? 16 : 8
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw new InputError(`cannot read ${path}: ${messageOf(error)}`, { file: path })
+  }
+}

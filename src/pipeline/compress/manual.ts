@@ -1,0 +1,56 @@
+// Manual mode: a JSON file that says for each layer what it becomes.
+import { InputError } from '../../base/index.ts'
+import {
+  type CompressibleLayer,
+  type CostModel,
+  type LayerChoice,
+  maxRank,
+  rankForRatio,
+  type SplitName,
+  splits,
+} from '../../compress/index.ts'
+
+/**
+ * Reads `{ layer: rank | ratio | "keep" | { split, rank } }`: a number from 1 is a rank, one below a share of the layer's
+ * cost; the split is the first that the layer allows unless it is named.
+ * @throws InputError naming the entry that is wrong
+ */
+export function manualPlan(
+  json: unknown,
+  layers: readonly CompressibleLayer[],
+  cost: CostModel,
+  file: string,
+): Map<string, LayerChoice> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new InputError(`${file} must hold one JSON object, layer → rank, ratio, "keep" or { split, rank }`, { file })
+  const plan = new Map<string, LayerChoice>()
+  for (const [name, entry] of Object.entries(json)) {
+    const layer = layers.find((known) => known.name === name)
+    if (!layer)
+      throw new InputError(
+        `${file} names a layer "${name}" that cannot be compressed; those that can are ${layers.map((known) => known.name).join(', ')}`,
+        { file },
+      )
+    if (entry === 'keep') continue
+    const given = typeof entry === 'object' && entry !== null ? entry : { rank: entry }
+    const allowed = splits.filter((split) => !split.refuse(layer.geometry))
+    const split = given.split === undefined ? allowed[0] : allowed.find((known) => known.name === given.split)
+    const { rank } = given
+    if (!split)
+      throw new InputError(
+        `${file}: layer "${name}" cannot be split by ${JSON.stringify(given.split)}; it allows ${allowed.map((known) => known.name).join(', ') || 'none'}`,
+        { file },
+      )
+    const most = maxRank(split, layer.geometry)
+    const wanted =
+      typeof rank === 'number' && rank > 0 && rank < 1
+        ? rankForRatio(cost, split, layer.geometry, layer.sizes, rank)
+        : rank
+    if (typeof wanted !== 'number' || !Number.isInteger(wanted) || wanted < 1 || wanted > most)
+      throw new InputError(`${file}: layer "${name}" takes a rank from 1 to ${most}, got ${JSON.stringify(rank)}`, {
+        file,
+      })
+    plan.set(name, { split: split.name satisfies SplitName, rank: wanted })
+  }
+  return plan
+}

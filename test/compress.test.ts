@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { randomStream } from '../src/math/index.ts'
+import { writeModelFile } from '../src/onnx/index.node.ts'
+import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
+import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { checkReport, renderHtml, renderJson } from '../src/report/index.ts'
+import { tinyModel } from '../src/rewrite/tiny-model.ts'
+import { openRuntime } from '../src/runtime/index.node.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-'))
+const runtime = await openRuntime({ threads: 1 })
+const model = join(folder, 'tiny.onnx')
+await writeModelFile(
+  tinyModel(
+    'x[N,8,12,12] -> Conv 3x3 8->16 pads=1,1,1,1 -> Relu -> r; r -> Conv 3x3 16->16 pads=1,1,1,1 -> a; r,a -> Add -> Relu -> GlobalAveragePool -> Flatten -> Gemm 16->10 transB=1 -> y',
+  ),
+  model,
+)
+
+/** Smooth samples, as pictures are: noise would leave no slack to compress. */
+function samples(count: number): Buffer {
+  const random = randomStream(1, 'smooth samples')
+  const data = new Float32Array(count * 8 * 144)
+  for (let s = 0; s < count; s++)
+    for (let c = 0; c < 8; c++) {
+      const [a, b, p] = [random.normal(), random.normal(), random.uniform(0, 6)]
+      for (let i = 0; i < 144; i++)
+        data[(s * 8 + c) * 144 + i] = a * Math.sin(p + Math.floor(i / 12) / 4) + b * Math.cos(p + (i % 12) / 4)
+    }
+  return Buffer.from(data.buffer)
+}
+writeFileSync(join(folder, 'x.bin'), samples(96))
+writeFileSync(
+  join(folder, 'x.json'),
+  JSON.stringify({ format: 'raw', file: 'x.bin', dtype: 'float32', shape: [96, 8, 12, 12] }),
+)
+
+function recipe(more: Partial<CompressRecipe>): CompressRecipe {
+  const output = join(folder, `out-${Object.keys(more).join('-')}.onnx`)
+  const parsed = parseRecipe({ command: 'compress', model, data: join(folder, 'x.json'), samples: 48, output, ...more })
+  assert.ok(parsed.command === 'compress')
+  return parsed
+}
+
+describe('compress', () => {
+  after(async () => {
+    await runtime.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('delivers at most the asked share of the multiplications, and says what each layer got', async () => {
+    const run = await compressFile(runtime, recipe({ macs: [0.6] }))
+    const json = compressJson(run) as { macs: { ratio: number }; layers: { method: string }[]; agreement: number }
+    assert.ok(json.macs.ratio <= 0.6 && json.macs.ratio > 0.5, `${json.macs.ratio}`)
+    assert.equal(json.layers.length, 3)
+    assert.ok(json.layers.some((layer) => layer.method !== 'keep'))
+    assert.ok(json.agreement >= 0.75)
+    const report = checkReport(JSON.parse(renderJson(compressReport(run, runtime))), 'the report')
+    assert.match(renderHtml(report), /What each layer became/)
+  })
+
+  it('gives all points of a curve, named by their ratio', async () => {
+    const run = await compressFile(runtime, recipe({ macs: [0.5, 0.8], force: true }))
+    assert.deepEqual(
+      run.points.map((point) => point.target),
+      [0.8, 0.5],
+    )
+    for (const point of run.points) assert.ok(existsSync(point.output))
+    assert.match(run.points[0]?.output ?? '', /macs80\.onnx$/)
+    const [mild, strong] = run.points.map((point) => point.measures.macs.after)
+    assert.ok((strong ?? 0) < (mild ?? 0))
+  })
+
+  it('keeps parameter bytes within their share', async () => {
+    const { points } = await compressFile(runtime, recipe({ bytes: [0.7] }))
+    const { before, after: left } = points[0]!.measures.parameters
+    assert.ok(left <= 0.7 * before, `${left} of ${before}`)
+  })
+
+  it('refuses a budget out of reach: the nearest one, what holds it back, which limit to relax; no file is left', async () => {
+    const asked = recipe({ macs: [0.3], multiple: 8, keepLayer: ['Conv_v1'], output: join(folder, 'no.onnx') })
+    await assert.rejects(compressFile(runtime, asked), (error: Error & { exitCode?: number }) => {
+      assert.equal(error.exitCode, 6)
+      assert.match(error.message, /cannot be reached under these limits: the nearest is 0\.\d+/)
+      assert.match(error.message, /Conv_v1 \(\d+ % of the cost\) is kept by --keep-layer/)
+      assert.match(error.message, /without --keep-layer 0\.\d+ is in reach/)
+      return true
+    })
+    assert.ok(!existsSync(join(folder, 'no.onnx')))
+  })
+
+  it('refuses a result that no longer does its job, unless it is forced', async () => {
+    // Maps, not classes: a net of random weights always answers the same class, whatever is done to it.
+    const maps = join(folder, 'maps.onnx')
+    await writeModelFile(
+      tinyModel('x[N,8,12,12] -> Conv 3x3 8->16 pads=1,1,1,1 -> Relu -> Conv 3x3 16->16 pads=1,1,1,1 -> y'),
+      maps,
+    )
+    const plan = join(folder, 'ruin.json')
+    writeFileSync(plan, JSON.stringify({ Conv_v1: 1, Conv_y: 1 }))
+    const ruin = { ...recipe({ manual: plan, plain: true }), model: maps }
+    await assert.rejects(compressFile(runtime, ruin), /is refused: its first output has an SQNR of .* dB on held-back/)
+    assert.ok(!existsSync(ruin.output ?? ''))
+    const run = await compressFile(runtime, { ...ruin, force: true })
+    assert.match(run.points[0]?.forced ?? '', /SQNR/)
+  })
+
+  it('takes a plan by hand, and names what is wrong in one', async () => {
+    const plan = join(folder, 'plan.json')
+    writeFileSync(plan, JSON.stringify({ Conv_a: { split: 'horizontal-vertical', rank: 6 }, Conv_v1: 'keep' }))
+    const run = await compressFile(runtime, recipe({ manual: plan, force: true }))
+    const chosen = run.points[0]?.layers.find((layer) => layer.name === 'Conv_a')?.choice
+    assert.deepEqual(chosen, { split: 'horizontal-vertical', rank: 6 })
+    writeFileSync(plan, JSON.stringify({ nobody: 3 }))
+    await assert.rejects(compressFile(runtime, recipe({ manual: plan })), /names a layer "nobody"/)
+  })
+
+  it('goes on from the cache of a killed run to the same bytes', async () => {
+    const asked = recipe({ macs: [0.6], select: 'greedy' })
+    const whole = await compressFile(runtime, asked)
+    const expected = readFileSync(whole.points[0]!.output)
+    const cacheFolder = join(folder, 'cache')
+    const abort = new AbortController()
+    const killed = compressFile(runtime, asked, {
+      cacheFolder,
+      signal: abort.signal,
+      progress: ({ step, done }) => {
+        if (step === 'evaluate' && done === 5) abort.abort()
+      },
+    })
+    await assert.rejects(killed, /interrupted/)
+    const resumed = await compressFile(runtime, asked, { cacheFolder })
+    assert.ok(resumed.evaluations < whole.evaluations)
+    assert.deepEqual(readFileSync(resumed.points[0]!.output), expected)
+    const again = await compressFile(runtime, asked, { cacheFolder })
+    assert.equal(again.evaluations, 0)
+    assert.deepEqual(readFileSync(again.points[0]!.output), expected)
+  })
+
+  it('needs exactly one kind of budget', async () => {
+    await assert.rejects(compressFile(runtime, recipe({})), /needs one budget, got none/)
+    await assert.rejects(compressFile(runtime, recipe({ macs: [0.5], bytes: [0.5] })), /got macs and bytes/)
+    await assert.rejects(
+      compressFile(runtime, recipe({ macs: [0.5], keepLayer: ['nobody'] })),
+      /there is no such layer/,
+    )
+  })
+})
