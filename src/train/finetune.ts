@@ -34,6 +34,8 @@ export interface TuneOptions extends Watch {
   readonly augmentation?: Augmentation | undefined
   readonly patience?: number | undefined
   readonly teacher?: Model | undefined
+  /** Pool the statistics of trained normalisations over many batches at the end; default true. */
+  readonly poolStatistics?: boolean
   readonly checkpoint?: ((state: TrainState) => Promise<void>) | undefined
   readonly resume?: TrainState | undefined
 }
@@ -82,7 +84,10 @@ export async function finetune(
     signal: options.signal,
     progress: options.progress,
   })
-  const values = await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
+  const pooled = options.poolStatistics ?? true
+  const values = pooled
+    ? await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
+    : result.values
   // A training that made it worse must not be handed on.
   const worse = before !== undefined && result.best !== undefined && !(result.best.score >= before)
   return {
