@@ -91,6 +91,7 @@ function addQuantize(program: Command): void {
       ]),
     )
     .option('--keep-8bit <pattern>', 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns', list)
+    .addOption(new Option('--tune <what>', 'a last rung: train the biases, without labels').choices(['bias']))
     .option('--techniques <names>', 'what to try: fold-dead-channels, equalize, correct-bias, …, or none', list)
     .addOption(new Option('--keep <rule>', 'keep a technique if-better, or always').choices(['if-better', 'always']))
     .addOption(

@@ -30,6 +30,7 @@ const quantize = z.strictObject({
   mode: z.enum(['static', 'weights']).default('static'),
   effort: z.enum(['fast', 'default', 'high']).default('default'),
   techniques: z.array(z.string()).exactOptional(),
+  tune: z.literal('bias').exactOptional(),
   keep: z.enum(['if-better', 'always']).default('if-better'),
   clip: z.enum(['hold', 'exact', 'auto']).default('hold'),
   target: z.literal('ort-cpu').default('ort-cpu'),
@@ -171,6 +172,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly effort: 'fast' | 'default' | 'high'
   /** Techniques to try; absent: those of the effort. */
   readonly techniques?: readonly string[]
+  /** A last rung that trains the biases, without labels. */
+  readonly tune?: 'bias'
   /** always: the techniques are applied without asking whether they help. */
   readonly keep: 'if-better' | 'always'
   /** Caps of ReLU6 under equalisation: held as they are, or one for each channel (exact, an integer Min more). */

@@ -1,5 +1,5 @@
 // The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
-import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { report, type TensorValue, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
 import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
 import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
@@ -17,6 +17,7 @@ import {
   randomLike,
 } from '../../rewrite/index.ts'
 import type { Runtime, RuntimeProducts, Values } from '../../runtime/index.ts'
+import { trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
@@ -148,6 +149,14 @@ class Ladder {
       this.#rung('rounded', kept, rounded.standing.score, gain(rounded.standing, standing))
       if (kept) [standing, corrections] = [rounded.standing, rounded.corrections]
     }
+    if (tries('tune-bias')) {
+      const tuned = await this.#tune(standing)
+      if (tuned) {
+        const kept = this.#keeps(tuned, standing)
+        this.#rung('tuned', kept, tuned.score, gain(tuned, standing))
+        if (kept) standing = tuned
+      }
+    }
     const equalised = this.#rungs.some(({ name, kept }) => name === 'equalised' && kept)
     return {
       float: standing.float,
@@ -234,6 +243,19 @@ class Ladder {
     return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: corrected.layers }
   }
 
+  /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */
+  async #tune(standing: Standing): Promise<Standing | undefined> {
+    this.#step('tuned')
+    const { seed, signal, progress } = this.#options
+    const fit = (await this.#samples.split()).filter(({ held }) => !held).map(({ batch }) => batch)
+    const samples = fit.flatMap(({ inputs, size }) => singles(inputs, size))
+    const options = { seed, signal, progress }
+    const model = await trainBiases(this.#runtime, standing.float, standing.built.model, samples, options)
+    if (!model) return undefined
+    const built = { ...standing.built, model }
+    return { ...standing, built, score: await this.#score(built) }
+  }
+
   async #build(float: Model, seen: Observed): Promise<Standing> {
     const { quantize, signal, progress } = this.#options
     const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#samples, quantize, { signal, progress })
@@ -318,6 +340,20 @@ class Ladder {
     const rung = this.#rungs[index]
     if (rung) this.#rungs[index] = { ...rung, kept: true, reason }
   }
+}
+
+/** The samples of a batch, one by one. */
+function singles(inputs: Values, size: number): Values[] {
+  return Array.from({ length: size }, (_, index) =>
+    Object.fromEntries(
+      Object.entries(inputs).map(([name, value]) => {
+        if (value.dims.length === 0 || size === 1) return [name, value]
+        const each = value.data.length / size
+        const data = value.data.slice(index * each, (index + 1) * each)
+        return [name, { ...value, dims: [1, ...value.dims.slice(1)], data } as TensorValue]
+      }),
+    ),
+  )
 }
 
 function gain(now: Standing, before: Standing): string {

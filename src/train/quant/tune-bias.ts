@@ -2,8 +2,8 @@
 import { report, type Watch } from '../../base/index.ts'
 import type { Dataset, Label, Sample } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { fixedBatch, type Runtime } from '../../runtime/index.ts'
-import { finetune } from '../finetune.ts'
+import { fixedBatch, type Runtime, type Values } from '../../runtime/index.ts'
+import { finetune, type TuneData, type Tuned } from '../finetune.ts'
 import { scoreSquare } from '../loss/terms.ts'
 import { qdqTrainee } from './qdq-trainee.ts'
 import { biasRates } from './rates.ts'
@@ -45,7 +45,6 @@ export async function tuneBias(
   indices: readonly number[],
   options: TuneBiasOptions,
 ): Promise<TunedBias> {
-  const { epochs = 10, rate = 0.002, seed } = options
   const unlabelled = withoutLabels(dataset)
   const held = indices.filter((_, i) => i % HELD === HELD - 1)
   const used = indices.filter((_, i) => i % HELD !== HELD - 1)
@@ -58,26 +57,67 @@ export async function tuneBias(
     left,
   })
   if (held.length === 0 || used.length === 0) return nothing('there are too few samples to hold some back')
-  const batch = fixedBatch(float) ?? Math.min(options.batch ?? 8, used.length)
-  report(options, 'tune bias', 0, 1)
-  const sample = (await dataset.sample(used[0] ?? 0, options.signal)).inputs
-  const trainee = await qdqTrainee(runtime, quantized, sample, {
-    batch,
-    loss: [scoreSquare()],
-    teacher: float,
-    signal: options.signal,
-  })
-  if (!trainee) return nothing('no layer has a bias')
-  const tuned = await finetune(
+  const tuned = await trained(
     runtime,
-    { ...trainee, rateOf: biasRates(trainee.initial) },
+    float,
+    quantized,
     { dataset: unlabelled, indices: used, held: { dataset: unlabelled, indices: held } },
-    { epochs, batch, rate, seed, teacher: float, signal: options.signal, progress: options.progress },
+    options,
   )
+  if (!tuned) return nothing('no layer has a bias')
   const before = tuned.before ?? Number.NaN
   const after = tuned.result.best?.score ?? Number.NaN
   const kept = after >= before + LEAST_GAIN
   return { model: kept ? tuned.model : quantized, kept, before, after, epochs: tuned.result.history.length }
+}
+
+/**
+ * The biases of a Q/DQ model trained on all samples given, whatever they gain: for callers that judge themselves.
+ * Undefined when no layer has a bias.
+ */
+export async function trainBiases(
+  runtime: Runtime,
+  float: Model,
+  quantized: Model,
+  samples: readonly Values[],
+  options: TuneBiasOptions,
+): Promise<Model | undefined> {
+  const dataset: Dataset = {
+    name: 'the samples of the ladder',
+    size: samples.length,
+    hasLabels: false,
+    notes: [],
+    id: String,
+    sample: async (index) => ({ id: String(index), inputs: samples[index] ?? {} }),
+  }
+  const indices = samples.map((_, i) => i)
+  return (await trained(runtime, float, quantized, { dataset, indices }, options))?.model
+}
+
+async function trained(
+  runtime: Runtime,
+  float: Model,
+  quantized: Model,
+  data: TuneData,
+  options: TuneBiasOptions,
+): Promise<Tuned | undefined> {
+  const { epochs = 10, rate = 0.002, seed, signal, progress } = options
+  const batch = fixedBatch(float) ?? Math.min(options.batch ?? 8, data.indices.length)
+  report(options, 'tune bias', 0, 1)
+  const sample = (await data.dataset.sample(data.indices[0] ?? 0, signal)).inputs
+  const loss = [scoreSquare()]
+  const trainee = await qdqTrainee(runtime, quantized, sample, { batch, loss, teacher: float, signal })
+  if (!trainee) return undefined
+  const rateOf = biasRates(trainee.initial)
+  return finetune(runtime, { ...trainee, rateOf }, data, {
+    epochs,
+    batch,
+    rate,
+    seed,
+    teacher: float,
+    signal,
+    progress,
+  })
 }
 
 /** The same samples without labels: they must not decide which epoch was the best. */
