@@ -15,6 +15,7 @@ import {
   place,
   type QuantizeOptions,
   quantizeDefaults,
+  storeInt4,
   weightGrid,
 } from '../quantize/index.ts'
 import type { RungRow } from '../report/index.ts'
@@ -23,7 +24,7 @@ import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
 import { type Latency, type Runtime, runtimeProducts, typesOf, type Values } from '../runtime/index.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { buildQuantized } from './quantize/build.ts'
-import { CalibrationSamples } from './quantize/calibration-samples.ts'
+import { CalibrationSamples, fewUnknowns, manyUnknowns } from './quantize/calibration-samples.ts'
 import { climb } from './quantize/ladder.ts'
 import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './quantize/measure.node.ts'
 import { defaultTechniques, parseTechniques, type Technique } from './quantize/techniques.ts'
@@ -96,7 +97,8 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
   const notes = [...original.notes, ...subGraphNotes(original)]
   const options = optionsFor(rewritten.model, recipe, notes)
-  const made = await quantizeModel(runtime, rewritten, recipe, options, techniques, samples, first, notes, watch)
+  const climbed = await quantizeModel(runtime, rewritten, recipe, options, techniques, samples, first, notes, watch)
+  const made = recipe.weightStorage === 'int4' ? inInt4(climbed, notes) : climbed
 
   // What the samples assumed is known now that they were read.
   const { preprocess } = samples.dataset
@@ -147,6 +149,7 @@ async function openCalibration(recipe: QuantizeRecipe, model: Model, watch: Watc
     dataset,
     chooseSamples(dataset.size, Math.min(none ? 1 : recipe.samples, dataset.size)),
     watch,
+    recipe.weightBits < 8 ? manyUnknowns : fewUnknowns,
   )
 }
 
@@ -177,7 +180,6 @@ async function quantizeModel(
   if (options.mode === 'weights') return weightsOnly(model, shapes, options, notes)
   const placement = place(model, ortCpu, options, typesOf(model))
   const float = floatLayers(model, placement)
-  const clip = recipe.clip === 'hold' ? 'hold' : 'exact'
   if (placement.layers.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
@@ -188,7 +190,7 @@ async function quantizeModel(
       ...watch,
       quantize: options,
       techniques,
-      clip,
+      clip: recipe.clip === 'hold' ? 'hold' : 'exact',
       inputs,
       label: recipe.model,
     })
@@ -208,7 +210,7 @@ async function quantizeModel(
         quantize: options,
         techniques,
         keep: recipe.keep,
-        clip,
+        clip: recipe.clip,
         seed: recipe.seed,
         label: recipe.model,
         products,
@@ -235,6 +237,14 @@ async function quantizeModel(
   } finally {
     await products.close()
   }
+}
+
+function inInt4(made: Quantized, notes: string[]): Quantized {
+  if (!made.plan || ![...made.plan.weightBits.values()].includes(4)) return made
+  notes.push(
+    '4-bit codes are stored as int4: the file is smaller, and ONNX Runtime computes these layers in float; --weight-storage int8 keeps the integer kernels',
+  )
+  return { ...made, quantized: storeInt4(made.quantized, made.plan) }
 }
 
 function weightsOnly(model: Model, shapes: Shapes, options: QuantizeOptions, notes: string[]): Quantized {

@@ -245,9 +245,16 @@ export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRe
  * @throws InputError naming the first field that is wrong
  */
 export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
-  const parsed = recipe.safeParse(json)
+  const parsed = recipe.safeParse(withSamples(json))
   if (parsed.success) return parsed.data
   throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
+}
+
+/** 4-bit weights are refitted, which has many unknowns: twice the samples, unless somebody says how many. */
+function withSamples(json: unknown): unknown {
+  const few =
+    typeof json === 'object' && json !== null && 'weightBits' in json && json.weightBits === 4 && !('samples' in json)
+  return few ? { ...json, samples: 128 } : json
 }
 
 function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {

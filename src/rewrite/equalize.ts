@@ -4,6 +4,7 @@ import { minimizeInBox } from '../math/index.ts'
 import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
+import { chooseCaps } from './equalize/choose-caps.ts'
 import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
 import { noiseProblem } from './equalize/problem.ts'
 import { chooseVariables, isCapped } from './equalize/variables.ts'
@@ -91,6 +92,26 @@ export async function equalize(
     predicted: Math.exp(found.value - first),
     layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
   }
+}
+
+/**
+ * The Clips whose caps are worth freeing: both forms are modelled, and `timeOf` tells what an integer Min on a value costs.
+ */
+export async function capsWorthFreeing(
+  model: Model,
+  shapes: Shapes,
+  statistics: Statistics,
+  options: Omit<EqualizeOptions, 'clip'>,
+  timeOf: (value: string) => Promise<number>,
+): Promise<ReadonlySet<string>> {
+  const held = await equalize(model, shapes, statistics, { ...options, clip: 'hold' })
+  const free = await equalize(model, shapes, statistics, { ...options, clip: 'exact' })
+  const after = new Map(free.layers.map((layer) => [layer.name, layer.after]))
+  return chooseCaps(
+    channelGraph(model, shapes, 'scale'),
+    held.layers.map(({ name, after: noise }) => ({ name, held: noise, free: after.get(name) ?? noise })),
+    timeOf,
+  )
 }
 
 /** What keeps channels of layers from being scaled, each reason once. */

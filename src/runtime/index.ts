@@ -2,6 +2,7 @@
 // Imports base, onnx, math and data; never calibrate, rewrite, quantize or anything above.
 export * from './feeds.ts'
 export * from './latency.ts'
+export * from './measure-min.ts'
 export * from './observe.ts'
 export * from './products.ts'
 export * from './session.ts'

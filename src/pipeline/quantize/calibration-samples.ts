@@ -3,12 +3,21 @@ import { sizeOf, type Watch } from '../../base/index.ts'
 import { type Batch, batches, type Dataset, joinSamples, readSamples, type Sample } from '../../data/index.ts'
 import type { Values } from '../../runtime/index.ts'
 
-/** Corrections learn from this many samples at most; more brings nothing and costs memory. */
-const WALKED = 64
+/** How samples are shared out between fitting and judging. */
+export interface Shares {
+  /** Corrections learn from this many samples at most. */
+  readonly most: number
+  /** Every how many samples one is held back to judge what is fitted to the others. */
+  readonly heldEvery: number
+}
+
+/** Means need few samples: more brings nothing and costs memory. */
+export const fewUnknowns: Shares = { most: 64, heldEvery: 4 }
+/** Refitting weights, for 4 bits, has thousands of unknowns a layer. */
+export const manyUnknowns: Shares = { most: 128, heldEvery: 8 }
+
 /** Decoded samples that are kept, in bytes. */
 const KEPT_BYTES = 96e6
-/** Every fourth sample is held back to judge what is fitted to the others. */
-const HELD = 4
 
 /** A batch of the walk. */
 export interface SplitBatch {
@@ -20,10 +29,12 @@ export class CalibrationSamples {
   readonly dataset: Dataset
   readonly indices: readonly number[]
   readonly #watch: Watch
+  readonly #shares: Shares
   #batchSize = 1
   #split: readonly SplitBatch[] | undefined
 
-  constructor(dataset: Dataset, indices: readonly number[], watch: Watch = {}) {
+  constructor(dataset: Dataset, indices: readonly number[], watch: Watch = {}, shares: Shares = fewUnknowns) {
+    this.#shares = shares
     this.dataset = dataset
     this.indices = indices
     this.#watch = watch
@@ -47,12 +58,13 @@ export class CalibrationSamples {
   }
 
   /**
-   * At most 64 samples, spread over all, as batches that fit and batches that judge. Kept in memory: a second reading of
+   * Some of the samples, spread over all, as batches that fit and batches that judge. Kept in memory: a second reading of
    * the same pictures would cost more than everything that is done with them.
    */
   async split(): Promise<readonly SplitBatch[]> {
     if (this.#split) return this.#split
-    const places = spread(this.indices.length, WALKED)
+    const { most, heldEvery } = this.#shares
+    const places = spread(this.indices.length, most)
     const samples: { sample: Sample; place: number }[] = []
     let bytes = 0
     let at = 0
@@ -63,11 +75,13 @@ export class CalibrationSamples {
     )) {
       samples.push({ sample, place: places[at++] ?? 0 })
       for (const value of Object.values(sample.inputs)) bytes += value.data.BYTES_PER_ELEMENT * sizeOf(value.dims)
-      if (bytes > KEPT_BYTES && samples.length >= 2 * HELD) break
+      if (bytes > KEPT_BYTES && samples.length >= 2 * heldEvery) break
     }
     this.#inSplit = new Set(samples.map(({ place }) => place))
     const part = (held: boolean) =>
-      samples.filter((_, i) => samples.length > 1 && (i % HELD === HELD - 1) === held).map(({ sample }) => sample)
+      samples
+        .filter((_, i) => samples.length > 1 && (i % heldEvery === heldEvery - 1) === held)
+        .map(({ sample }) => sample)
     const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
     this.#split = [
       ...(await this.#join(fit)).map((batch) => ({ batch, held: false })),

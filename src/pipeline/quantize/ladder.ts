@@ -1,11 +1,12 @@
 // The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
 import { report, type TensorValue, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
-import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
+import type { Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
 import {
   type AppliedRewrite,
+  capsWorthFreeing,
   channelRequests,
   checkRewrite,
   equalize,
@@ -16,7 +17,7 @@ import {
   type RewriteResult,
   randomLike,
 } from '../../rewrite/index.ts'
-import type { Runtime, RuntimeProducts, Values } from '../../runtime/index.ts'
+import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
 import { trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
@@ -28,7 +29,7 @@ export interface LadderOptions extends Watch {
   readonly techniques: readonly Technique[]
   /** always: the techniques are pinned, nothing is dropped but what breaks its bound. */
   readonly keep: 'if-better' | 'always'
-  readonly clip: 'hold' | 'exact'
+  readonly clip: 'hold' | 'exact' | 'auto'
   readonly seed: number
   readonly label: string
   readonly products: RuntimeProducts
@@ -99,7 +100,7 @@ class Ladder {
     this.#judge = judge
     let seen = await observeModel(this.#runtime, given, feeds, randomLike(feeds), this.#options.label)
     let float = given
-    if (tries('correct-bias') || tries('optimize-rounding')) {
+    if (tries('correct-bias') || tries('optimize-rounding') || tries('tune-bias')) {
       const biases = await this.#check(
         explicitBiases,
         explicitBiases.apply(float, { shapes: seen.shapes, statistics }),
@@ -192,16 +193,21 @@ class Ladder {
     const { quantize, clip, signal, progress } = this.#options
     const statistics = await this.#channelStatistics(standing)
     const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
-    const result = await equalize(standing.float, standing.seen.shapes, statistics, {
+    const noise = {
       weights: quantize.weights,
-      weightBits: (layer) => bits.get(layer.node) ?? 8,
+      weightBits: (layer: Layer) => bits.get(layer.node) ?? 8,
       activationBits: quantize.activationType.endsWith('16') ? 16 : 8,
-      clip,
       signal,
       progress,
-    })
-    const kind = clip === 'hold' ? 'bounded' : 'exact'
-    const boundDb = clip === 'hold' ? HOLD_BOUND_DB : 80
+    }
+    const { float, seen } = standing
+    const timeOf = (value: string) => measureIntegerMin(this.#runtime, seen.shapes.get(value)?.dims ?? [])
+    const form = clip === 'auto' ? await capsWorthFreeing(float, seen.shapes, statistics, noise, timeOf) : clip
+    if (typeof form !== 'string')
+      this.#notes.push(`${form.size} caps were freed for what they gain against the time of an integer Min`)
+    const result = await equalize(float, seen.shapes, statistics, { ...noise, clip: form })
+    const kind = clip === 'exact' ? 'exact' : 'bounded'
+    const boundDb = clip === 'exact' ? 80 : HOLD_BOUND_DB
     const checked = await this.#check({ name: 'equalize', kind, boundDb }, result, standing.seen)
     return checked ? this.#build(checked.model, checked.seen) : undefined
   }

@@ -22,12 +22,14 @@ export interface RoundingGroup {
   readonly hessian: Matrix
 }
 
-/** Every how many factors the first look is taken. */
-const COARSE = 8
+/** Every how many factors the first look is taken: rows have their own best, and with few bits it lies far from 1. */
+function strideOf({ from }: ScaleGrid, shared: boolean): number {
+  return shared || from >= 0.5 ? 8 : 2
+}
 
 /**
  * Scales for the rows of all groups, in order: the best factor for each row, or one for the whole layer when `shared`.
- * Coarse to fine: every eighth factor, then those around the layer's best.
+ * Coarse to fine: every eighth factor (every second for rows of few bits), then those around the layer's best.
  */
 export async function searchScales(
   products: Products,
@@ -58,8 +60,9 @@ export async function searchScales(
     return best.index
   }
   const total = (errors: Float64Array) => errors.reduce((a, b) => a + b, 0)
-  for (let index = grid.count - 1; index >= 0; index -= COARSE) await evaluate(index)
-  for (let step = COARSE / 2; step >= 1; step /= 2) {
+  const stride = strideOf(grid, shared)
+  for (let index = grid.count - 1; index >= 0; index -= stride) await evaluate(index)
+  for (let step = stride / 2; step >= 1; step /= 2) {
     const around = bestBy(total)
     await evaluate(around - step)
     await evaluate(around + step)

@@ -1,0 +1,30 @@
+// 4-bit codes in 4 bits: half the bytes of int8, and a float convolution, for which ONNX Runtime has no integer kernel.
+import { packNibbles } from '../math/index.ts'
+import { byteLengthOf, isOp, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
+import { slotsOf, withTensors } from './correct/slots.ts'
+import type { Plan } from './plan.ts'
+
+/** Stores the codes of every layer with 4 bits as int4 (opset 21), two to a byte; scales, biases and results stay what they were. */
+export function storeInt4(model: Model, plan: Plan): Model {
+  const few = new Set([...plan.weightBits].flatMap(([node, bits]) => (bits <= 4 ? [nodeName(node)] : [])))
+  const changed = new Map<string, Tensor>()
+  const readers = new Map<string, Node[]>()
+  for (const node of model.graph.nodes)
+    if (isOp(node, 'DequantizeLinear'))
+      readers.set(node.inputs[0] ?? '', [...(readers.get(node.inputs[0] ?? '') ?? []), node])
+  for (const slots of slotsOf(model).values()) {
+    const codes = model.graph.initializers.get(slots.codes)
+    if (!few.has(slots.name) || codes?.dtype !== 'int8') continue
+    changed.set(slots.codes, packed(codes))
+    for (const node of readers.get(slots.codes) ?? []) {
+      const zero = model.graph.initializers.get(node.inputs[2] ?? '')
+      if (zero) changed.set(node.inputs[2] ?? '', packed(zero))
+    }
+  }
+  return withTensors(model, changed)
+}
+
+function packed({ shape, bytes, size }: Tensor): Tensor {
+  const nibbles = packNibbles(new Int8Array(bytes.slice().buffer))
+  return new Tensor('int4', shape, nibbles.subarray(0, byteLengthOf('int4', size)))
+}
