@@ -145,6 +145,7 @@ function addCompress(program: Command): void {
     .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
     .option('--plain', 'split by the weights alone, without data')
     .option('--force', 'write the model even when it no longer does its job')
+    .option('--finetune <epochs>', 'train the result, with the original as teacher', positive)
     .addOption(new Option('--then <command>', 'what to do with the result').choices(['quantize']))
     .option('-o, --output <file>', 'the written model (default: <model>.macs50.onnx)')
     .option('--run <dir>', 'run folder for recipe, events, report, model and cache; a killed run goes on there')

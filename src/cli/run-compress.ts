@@ -34,6 +34,7 @@ export async function runCompress(given: CompressRecipe, flags: RecipeFlags): Pr
       ...compressReport(run, runtime),
       files: [
         ...run.points.map((point) => ({ label: 'model', path: point.output })),
+        ...run.points.flatMap(({ tuned }) => (tuned ? [{ label: 'tuned', path: tuned.output }] : [])),
         ...run.points.flatMap(({ quantized }) => (quantized ? [{ label: 'int8', path: quantized.output }] : [])),
         ...(withReport ? [{ label: 'report', path: page }] : []),
       ],

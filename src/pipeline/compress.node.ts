@@ -26,6 +26,7 @@ import {
   type PointMeasures,
   tooFar,
 } from './compress/point.node.ts'
+import { type FinetuneRun, finetuneFile } from './finetune.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
@@ -41,6 +42,8 @@ export interface CompressPoint {
   readonly losses: ReadonlyMap<string, number>
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly quantized?: QuantizeRun
+  /** The compressed model after fine-tuning with the original as teacher. */
+  readonly tuned?: FinetuneRun
   /** Why it was written only because of --force. */
   readonly forced?: string
 }
@@ -206,7 +209,8 @@ async function run(
     )
   }
   if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
-  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, points, watch) : points
+  const tuned = recipe.finetune === undefined ? points : await finetuneAll(runtime, recipe, points, watch)
+  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
   notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,
@@ -378,6 +382,27 @@ function outputOf(recipe: CompressRecipe, { kind }: Budget, target: number | und
   return join(dir, `${name}.${suffix}.onnx`)
 }
 
+/** Softens the teacher: a compressed model learns more from how it ranks the wrong classes. */
+const TEMPERATURE = 4
+
+async function finetuneAll(
+  runtime: Runtime,
+  recipe: CompressRecipe,
+  points: readonly CompressPoint[],
+  watch: Watch,
+): Promise<CompressPoint[]> {
+  const { data, labels, val, preprocess, exif, seed, shape, finetune: epochs, model: teacher } = recipe
+  const shared = { data, labels, val, preprocess, exif, seed, shape, epochs, teacher, temperature: TEMPERATURE }
+  const results: CompressPoint[] = []
+  for (const point of points) {
+    const given = { ...shared, command: 'finetune', model: point.output, output: defaultOutput(point.output, 'tuned') }
+    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+    if (next.command !== 'finetune') throw new UsageError('--finetune takes a number of epochs')
+    results.push({ ...point, tuned: await finetuneFile(runtime, next, watch) })
+  }
+  return results
+}
+
 async function quantizeAll(
   runtime: Runtime,
   recipe: CompressRecipe,
@@ -387,7 +412,17 @@ async function quantizeAll(
   const { data, labels, val, preprocess, exif, seed, shape } = recipe
   const results: CompressPoint[] = []
   for (const point of points) {
-    const given = { data, labels, val, preprocess, exif, seed, shape, command: 'quantize', model: point.output }
+    const given = {
+      data,
+      labels,
+      val,
+      preprocess,
+      exif,
+      seed,
+      shape,
+      command: 'quantize',
+      model: point.tuned?.output ?? point.output,
+    }
     const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
     if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
     results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })

@@ -126,6 +126,7 @@ const compress = z.strictObject({
   keepLayer: z.array(z.string()).default([]),
   plain: z.boolean().default(false),
   force: z.boolean().default(false),
+  finetune: z.int().positive().exactOptional(),
   // biome-ignore lint/suspicious/noThenProperty: the word of the command line; a recipe is never awaited
   then: z.literal('quantize').exactOptional(),
   output: z.string().exactOptional(),
@@ -234,6 +235,8 @@ export interface CompressRecipe extends RunRecipe {
   readonly plain: boolean
   /** Write the model even when it no longer does its job. */
   readonly force: boolean
+  /** Epochs of training afterwards, with the original as teacher: `<output>.tuned.onnx`. */
+  readonly finetune?: number
   readonly then?: 'quantize'
   readonly output?: string
 }
