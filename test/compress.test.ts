@@ -81,6 +81,14 @@ describe('compress', () => {
     assert.ok(left <= 0.7 * before, `${left} of ${before}`)
   })
 
+  it('takes out channels and fits the rest to what is left', async () => {
+    const run = await compressFile(runtime, recipe({ method: 'prune', macs: [0.7], force: true }))
+    const json = compressJson(run) as { macs: { ratio: number }; layers: { method: string; channels?: number }[] }
+    assert.ok(json.macs.ratio <= 0.7 && json.macs.ratio > 0.5, `${json.macs.ratio}`)
+    assert.ok(json.layers.some((layer) => layer.method === 'prune' && (layer.channels ?? 0) > 0))
+    await assert.rejects(compressFile(runtime, recipe({ method: 'prune', macs: [0.001] })), /the nearest is 0\.\d+/)
+  })
+
   it('refuses a budget out of reach: the nearest one, what holds it back, which limit to relax; no file is left', async () => {
     const asked = recipe({ macs: [0.3], multiple: 8, keepLayer: ['Conv_v1'], output: join(folder, 'no.onnx') })
     await assert.rejects(compressFile(runtime, asked), (error: Error & { exitCode?: number }) => {

@@ -99,6 +99,28 @@ export function gatherOutputs(
   return { rows, columns, data }
 }
 
+/** Some channels of a layer's output at the same positions, [samples·perSample, channels.length], into `room`. */
+export function gatherChannels(
+  geometry: LayerGeometry,
+  output: TensorValue,
+  { samples, perSample, at }: Positions,
+  channels: readonly number[],
+  room: Float32Array,
+): Rows {
+  const grid = gridOf(geometry, output.dims)
+  const map = grid.height * grid.width
+  const source = float32Of(output)
+  const conv = geometry.layout === 'conv'
+  const [perChannel, perPosition] = conv ? [map, 1] : [1, grid.channels]
+  const rows = samples * perSample
+  const columns = channels.length
+  for (let row = 0, to = 0; row < rows; row++) {
+    const from = Math.floor(row / perSample) * map * grid.channels + at[row]! * perPosition
+    for (const channel of channels) room[to++] = source[from + channel * perChannel]!
+  }
+  return { rows, columns, data: room }
+}
+
 /** Channels lie side by side: a position is `columns` numbers from channel `first` on. */
 function copyRows(
   source: Float32Array,

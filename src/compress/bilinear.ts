@@ -169,7 +169,7 @@ export async function squaredErrorCurve(products: Products, problem: Bilinear, f
 }
 
 /** Steps of conjugate gradients for a first factor. */
-const STEPS = 12
+const STEPS = 20
 
 /**
  * The first factor that fits a second one, from where it is: conjugate gradients with a diagonal preconditioner on

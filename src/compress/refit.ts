@@ -2,8 +2,10 @@
 // it, what the float network has there. A visitor of the two-stream walk.
 import type { TensorValue } from '../base/index.ts'
 import {
+  gatherChannels,
   gatherOutputs,
   gatherPatches,
+  gridOf,
   MomentFeed,
   Moments,
   patchSize,
@@ -23,7 +25,7 @@ import { biasOf, type CompressibleLayer } from './layers.ts'
 import { inLayerOrder, problemOf } from './problem.ts'
 import { residualOperands } from './residual.ts'
 import { splitNamed } from './splits/index.ts'
-import { type FitTarget, plainTarget, ridgeShare, scaleRows, squaredError, targetOf } from './target.ts'
+import { type FitTarget, plainTarget, ridgeShare, squaredError, targetOf } from './target.ts'
 
 /** What became of one layer. */
 export interface FittedLayer {
@@ -33,12 +35,20 @@ export interface FittedLayer {
   readonly error: number
   /** Why it was not fitted to data. */
   readonly plain?: string
+  /** Output channels that are left, and how many there were, when channels were taken out. */
+  readonly channels?: { readonly before: number; readonly after: number }
 }
 
 export interface RefitOptions extends SamplingOptions {
   /** Rounds of alternating least squares for split kernels. */
   readonly rounds?: number
   readonly spill?: Spill
+  /** The changed network to start from, when channels were taken out of it: `layers` are its layers. */
+  readonly pruned?: {
+    readonly model: Model
+    /** Layer name → the float layer's output channels that are left. */
+    readonly kept: ReadonlyMap<string, readonly number[]>
+  }
 }
 
 export interface RefitResult {
@@ -47,8 +57,8 @@ export interface RefitResult {
 }
 
 /** Rows for each unknown of a fit; more of them do not make it better. */
-const ENOUGH = 16
-const FEWEST = 24
+const ENOUGH = 24
+const FEWEST = 32
 
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4
@@ -73,7 +83,9 @@ export async function refitModel(
     const layer = byOutput.get(view.value)
     if (!layer) return
     const choice = plan.get(layer.name)
-    const observed = await observe(products, layer, view, operands.get(layer.output), options)
+    const kept = options.pruned?.kept.get(layer.name)
+    const operand = kept ? undefined : operands.get(layer.output)
+    const observed = await observe(products, layer, view, operand, options, kept)
     const result = await fitLayer(products, layer, choice, observed, options)
     const editor = new GraphEditor(view.model)
     result.apply(editor)
@@ -81,6 +93,7 @@ export async function refitModel(
     fitted.push({
       name: layer.name,
       error: result.error,
+      ...(kept ? { channels: { before: observed.channels, after: kept.length } } : {}),
       ...(choice ? { choice } : {}),
       ...(result.plain ? { plain: result.plain } : {}),
     })
@@ -88,7 +101,7 @@ export async function refitModel(
   const stops = layers.map(({ name, output }) => ({ name, value: output }))
   const { spill, shapes, progress, signal } = options
   const walkOptions = { shapes, simulate: false, step: 'refit', progress, signal, ...(spill ? { spill } : {}) }
-  const result = await walk(runtime, model, model, stops, batches, { visit }, walkOptions)
+  const result = await walk(runtime, model, options.pruned?.model ?? model, stops, batches, { visit }, walkOptions)
   return { model: result, layers: fitted }
 }
 
@@ -97,6 +110,8 @@ interface Observed {
   readonly fit: readonly Moments[]
   readonly check: readonly Moments[]
   readonly samples: number
+  /** Output channels of the float layer. */
+  readonly channels: number
 }
 
 async function observe(
@@ -105,6 +120,7 @@ async function observe(
   view: StopView,
   operand: string | undefined,
   options: RefitOptions,
+  kept: readonly number[] | undefined,
 ): Promise<Observed> {
   const { geometry } = layer
   const withCovariance = patchSize(geometry) <= LONGEST_PATCH
@@ -130,7 +146,10 @@ async function observe(
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
       gatherPatches(geometry, x, y.dims, positions, group, room.x)
-      const target = gatherOutputs(geometry, y, positions, group, room.y)
+      const own = kept?.slice(group * geometry.outputsPerGroup, (group + 1) * geometry.outputsPerGroup)
+      const target = own
+        ? gatherChannels(geometry, y, positions, own, room.y)
+        : gatherOutputs(geometry, y, positions, group, room.y)
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const [a, b] = [
@@ -142,7 +161,8 @@ async function observe(
     }
   }
   for (const feed of feeds.values()) await feed.finish()
-  return { fit, check, samples: fit[0]?.count ?? 0 }
+  const [first] = outputs
+  return { fit, check, samples: fit[0]?.count ?? 0, channels: first ? gridOf(geometry, first.dims).channels : 0 }
 }
 
 function batches(values: readonly TensorValue[]): boolean {
@@ -173,7 +193,7 @@ async function fitLayer(
     })
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const tried = targets(fit).map(unscaledKernel)
+    const tried = targets(fit).map(leastSquaresKernel)
     const held = targets(check)
     if (!((await totalError(products, held, tried)) < (await totalError(products, held, weights)))) {
       const all = merged(fit, check)
@@ -185,7 +205,7 @@ async function fitLayer(
   const fitted = targets(all)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
-    const kernels = fitted.map(unscaledKernel)
+    const kernels = fitted.map(leastSquaresKernel)
     const bias = biasFor(geometry, kernels, all)
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
@@ -214,9 +234,8 @@ export async function fitSplit(
   for (const target of targets) {
     const problem = problemOf(split, geometry, target)
     const fitted = await fitFactors(products, problem, choice.rank, rounds)
-    const second = scaleRows(fitted.second, target.scales, true)
-    factors.push({ first: fitted.first, second })
-    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, { first: fitted.first, second })))
+    factors.push(fitted)
+    kernels.push(inLayerOrder(split, geometry, await composed(products, problem, fitted)))
   }
   return { factors, kernels }
 }
@@ -234,10 +253,6 @@ export async function splitPlainly(
   return { name: layer.name, choice, error: await shareOfEnergy(products, targets, kernels) }
 }
 
-function unscaledKernel(target: FitTarget): Matrix {
-  return scaleRows(leastSquaresKernel(target), target.scales, true)
-}
-
 function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {
   for (const [group, moments] of a.entries()) if (b[group]) moments.merge(b[group])
   return a
@@ -251,7 +266,7 @@ async function totalError(
   let sum = 0
   for (const [group, target] of targets.entries()) {
     const kernel = kernels[group]
-    if (kernel) sum += await squaredError(products, target, scaleRows(kernel, target.scales))
+    if (kernel) sum += await squaredError(products, target, kernel)
   }
   return sum
 }

@@ -17,8 +17,6 @@ export interface FitTarget {
   readonly ridge: number
   /** tr cov(y, y), what errors are relative to. */
   readonly energy: number
-  /** What W0 and B' are multiplied with, row by row; absent: nothing. */
-  readonly scales?: Float64Array
 }
 
 /** The target without data: an error is a share of the weight's own squares. */
@@ -71,32 +69,8 @@ function makeTarget(
   const ridge = trace > 0 ? (share * trace) / d : 1
   for (let i = 0; i < d; i++) covariance.data[i * (d + 1)]! += ridge
   for (let i = 0; i < cross.data.length; i++) cross.data[i]! += ridge * weight.data[i]!
-  const scales = outputScales(variances)
-  let energy = 0
-  for (const [o, variance] of variances.entries()) energy += scales[o]! ** 2 * variance
-  return { weight: scaleRows(weight, scales), covariance, cross: scaleRows(cross, scales), ridge, energy, scales }
-}
-
-/**
- * Weights of the output channels, (1 + variance ÷ mean variance)^(-1/2): channels up to the mean count in their own units;
- * those far above it, which only a network of very uneven channels has, do not drown the others.
- */
-function outputScales(variances: Float64Array): Float64Array {
-  const mean = variances.reduce((sum, variance) => sum + variance, 0) / Math.max(1, variances.length)
-  return variances.map((variance) => (mean > 0 ? (1 + Math.max(0, variance) / mean) ** -0.5 : 1))
-}
-
-/** Row o of a matrix times scales[o]. */
-export function scaleRows(a: Matrix, scales: Float64Array | undefined, inverse = false): Matrix {
-  if (!scales) return a
-  const per = scales.length
-  const repeat = a.rows / per
-  const data = a.data.slice()
-  for (let row = 0; row < a.rows; row++) {
-    const scale = scales[Math.floor(row / repeat)]!
-    for (let i = row * a.columns; i < (row + 1) * a.columns; i++) data[i]! *= inverse ? 1 / scale : scale
-  }
-  return { ...a, data }
+  const energy = variances.reduce((sum, variance) => sum + variance, 0)
+  return { weight, covariance, cross, ridge, energy }
 }
 
 /**

@@ -48,12 +48,13 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     ...(metric ? { metric: metricJson(metric) } : {}),
     evaluations: run.evaluations,
     seconds: run.seconds,
-    layers: point.layers.map(({ name, choice, error, plain }) => ({
+    layers: point.layers.map(({ name, choice, error, plain, channels }) => ({
       name,
-      method: choice ? splitNamed(choice.split).method : 'keep',
+      method: choice ? splitNamed(choice.split).method : channels ? 'prune' : 'keep',
       ratio: ratioOf(run, name, choice),
       ...(choice ? { split: choice.split, rank: choice.rank } : {}),
       error,
+      ...(channels ? { channels: channels.after, channelsBefore: channels.before } : {}),
       ...(plain ? { plain } : {}),
     })),
     left: run.survey.left,

@@ -17,7 +17,8 @@ import { selectionCurves } from './compress/curves.ts'
 import { plansForLatency } from './compress/latency.ts'
 import { manualPlan } from './compress/manual.ts'
 import { measuredLosses } from './compress/measured-loss.ts'
-import { type Choices, fixedCost, type Plan, plansFor } from './compress/plan.ts'
+import { explainRefusal, smallestWithin } from './compress/milder.node.ts'
+import { type Choices, fixedCost, type Plan, planOrNothing, plansFor } from './compress/plan.ts'
 import {
   type Compressed,
   compressBy,
@@ -26,7 +27,9 @@ import {
   type PointMeasures,
   tooFar,
 } from './compress/point.node.ts'
-import { type FinetuneRun, finetuneFile } from './finetune.node.ts'
+import { prunePlans } from './compress/prune.node.ts'
+import { tuneCompressed } from './compress/tune.node.ts'
+import type { FinetuneRun } from './finetune.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
@@ -148,9 +151,10 @@ async function run(
     ...(watch.cacheFolder === undefined ? {} : { folder: watch.cacheFolder }),
   }
   notes.push(scoring.note)
+  const prune = recipe.method === 'prune'
   const method: Method = recipe.method === 'prune' ? 'auto' : recipe.method
   const common = { shapes, seed: recipe.seed, method, plain: recipe.plain, cache, key, ...watch }
-  const pass = await selectionCurves(runtime, products, model, survey.layers, samples, common)
+  const pass = await selectionCurves(runtime, products, model, prune ? [] : survey.layers, samples, common)
   notes.push(...pass.notes)
   let evaluations = 0
   let choices: Choices = {
@@ -170,7 +174,7 @@ async function run(
           ? 'metric'
           : 'kl'
         : undefined
-  if (asked && budget.kind !== 'manual') {
+  if (asked && budget.kind !== 'manual' && !prune) {
     const found = await measuredLosses(runtime, products, model, context.layers, samples, upTo(batches, MEASURED), {
       ...common,
       cost: budget.cost,
@@ -182,17 +186,23 @@ async function run(
     choices = { ...choices, measured: found.candidates }
   }
   const before = bytes.byteLength
-  const wanted = await wantedPlans(context, recipe, budget, choices)
+  const wanted = prune
+    ? (await prunePlans(context, recipe, budget)).map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
+    : await wantedPlans(context, recipe, budget, choices)
   const points: CompressPoint[] = []
   const refused: { target: number; reason: string }[] = []
-  if (budget.kind === 'maxDrop') points.push(await smallestWithin(context, recipe, choices, before))
+  if (budget.kind === 'maxDrop') {
+    const found = await smallestWithin(context, recipe, choices)
+    evaluations += found.evaluations
+    points.push(await writePoint(context, recipe, budget, 1, { ...found, before }))
+  }
   for (const { plan, target } of wanted) {
     throwIfCancelled(watch.signal)
-    const compressed = await compressBy(context, plan.choices)
+    const compressed = await compressBy(context, plan)
     const measures = await measurePoint(context, compressed)
     const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
     if (far && !recipe.force) {
-      const reason = await explain(context, choices, recipe, target, far)
+      const reason = await explainRefusal(context, choices, recipe, target, far)
       if (wanted.length === 1) throw new RefusedError(reason)
       refused.push({ target: target ?? plan.ratio, reason })
       continue
@@ -209,7 +219,13 @@ async function run(
     )
   }
   if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
-  const tuned = recipe.finetune === undefined ? points : await finetuneAll(runtime, recipe, points, watch)
+  const tuned: CompressPoint[] = []
+  for (const point of points)
+    tuned.push(
+      recipe.finetune === undefined
+        ? point
+        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, watch) },
+    )
   const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
   notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
@@ -222,7 +238,7 @@ async function run(
     curves: pass.curves,
     floatModel: model,
     shapes,
-    evaluations: evaluations + (budget.kind === 'maxDrop' ? 1 : 0),
+    evaluations,
     seconds: (performance.now() - started) / 1000,
     samples: chosen.map((index) => dataset.id(index)),
     notes: [...new Set(notes)],
@@ -261,84 +277,6 @@ async function wantedPlans(
       `${key}|${recipe.multiple}|${recipe.method}|${[...choices.keepLayer]}`,
     ),
   )
-}
-
-function planOrNothing(choices: Choices, ratio: number, select: 'knapsack' | 'greedy'): Plan | undefined {
-  try {
-    return plansFor(choices, [ratio], select)[0]
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined
-    throw error
-  }
-}
-
-/** Ratios from mild to strong among which --max-drop looks. */
-const STEPS = Array.from({ length: 18 }, (_, i) => (19 - i) / 20)
-
-/** The smallest model whose paired drop of the metric stays below the limit, by bisection over the curve. */
-async function smallestWithin(
-  context: PointContext,
-  recipe: CompressRecipe,
-  choices: Choices,
-  before: number,
-): Promise<CompressPoint> {
-  const most = recipe.maxDrop ?? 0
-  if (!context.scoring.dataset.hasLabels)
-    throw new InputError('--max-drop needs labels: give --labels FILE, or --val with labelled samples')
-  let best: { plan: Plan; compressed: Compressed; measures: PointMeasures } | undefined
-  let mildest = ''
-  let low = 0
-  let high = STEPS.length - 1
-  while (low <= high) {
-    const middle = Math.floor((low + high) / 2)
-    report(context, 'max-drop', low, STEPS.length, `${STEPS[middle]}`)
-    const plan = planOrNothing(choices, STEPS[middle] ?? 1, recipe.select)
-    if (!plan) {
-      high = middle - 1
-      continue
-    }
-    const compressed = await compressBy(context, plan.choices)
-    const measures = await measurePoint(context, compressed)
-    const drop = -(measures.comparison.metric?.difference ?? -1)
-    if (drop <= most) {
-      best = { plan, compressed, measures }
-      low = middle + 1
-    } else {
-      mildest = `${STEPS[middle]} of the MACs already loses ${(100 * drop).toFixed(2)} points`
-      high = middle - 1
-    }
-  }
-  if (!best) throw new RefusedError(`no compressed model stays within a drop of ${100 * most} points: ${mildest}`)
-  return writePoint(context, recipe, budgetOf(recipe, channelBlock()), 1, { ...best, before })
-}
-
-/** Shares of the way back to the original at which a milder model is tried. */
-const MILDER = [0.5, 0.8]
-
-/** The sentence of a refusal: what is wrong, and the mildest model of the curve that would do. */
-async function explain(
-  context: PointContext,
-  choices: Choices,
-  recipe: CompressRecipe,
-  target: number | undefined,
-  far: string,
-): Promise<string> {
-  const what =
-    target === undefined
-      ? 'the result'
-      : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
-  const start = `${what} is refused: ${far}`
-  if (target === undefined || recipe.latency) return `${start}; --force writes it all the same`
-  for (const step of MILDER) {
-    const ratio = Math.round(100 * (target + step * (1 - target))) / 100
-    const plan = planOrNothing(choices, ratio, recipe.select)
-    if (!plan) continue
-    const measures = await measurePoint(context, await compressBy(context, plan.choices))
-    const { agreement } = measures.comparison
-    if (!tooFar(measures.comparison))
-      return `${start}; the nearest that was found to do is ${ratio}${agreement === undefined ? '' : ` (agreement ${(100 * agreement).toFixed(0)} %)`}; --force writes it all the same`
-  }
-  return `${start}; milder ones down to ${Math.round(100 * (target + (MILDER.at(-1) ?? 1) * (1 - target))) / 100} fail as well: its layers have no slack, keep the original or fine-tune; --force writes it all the same`
 }
 
 interface PointToWrite {
@@ -380,27 +318,6 @@ function outputOf(recipe: CompressRecipe, { kind }: Budget, target: number | und
   if (count === 1) return recipe.output
   const { dir, name } = parse(recipe.output)
   return join(dir, `${name}.${suffix}.onnx`)
-}
-
-/** Softens the teacher: a compressed model learns more from how it ranks the wrong classes. */
-const TEMPERATURE = 4
-
-async function finetuneAll(
-  runtime: Runtime,
-  recipe: CompressRecipe,
-  points: readonly CompressPoint[],
-  watch: Watch,
-): Promise<CompressPoint[]> {
-  const { data, labels, val, preprocess, exif, seed, shape, finetune: epochs, model: teacher } = recipe
-  const shared = { data, labels, val, preprocess, exif, seed, shape, epochs, teacher, temperature: TEMPERATURE }
-  const results: CompressPoint[] = []
-  for (const point of points) {
-    const given = { ...shared, command: 'finetune', model: point.output, output: defaultOutput(point.output, 'tuned') }
-    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
-    if (next.command !== 'finetune') throw new UsageError('--finetune takes a number of epochs')
-    results.push({ ...point, tuned: await finetuneFile(runtime, next, watch) })
-  }
-  return results
 }
 
 async function quantizeAll(

@@ -151,9 +151,10 @@ class Placer {
     if (this.#types.get(input) !== 'float32') return `its input is ${this.#types.get(input) ?? 'of unknown type'}`
     if (this.#consumers.get(input)?.length !== 1 || this.#outputs.has(input)) return 'its input is used elsewhere too'
     const constant = this.#constants(node.inputs.find((name) => name !== input))
-    return constant?.dtype === 'float32' && constant.shape.filter((size) => size > 1).length <= 1
-      ? undefined
-      : 'its constant is no number for each channel'
+    if (constant?.dtype !== 'float32' || constant.shape.filter((size) => size > 1).length > 1)
+      return 'its constant is no number for each channel'
+    // A grid that reaches below the activation in front would stop that one's fusion.
+    return constant.floats().every((cap) => cap >= 0) ? undefined : 'it caps below 0'
   }
 
   #isCap(node: Node): boolean {

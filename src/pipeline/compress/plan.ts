@@ -34,6 +34,8 @@ export interface Plan {
   readonly losses: ReadonlyMap<string, number>
   /** Cost after ÷ before, of all layers. */
   readonly ratio: number
+  /** Channels that are taken out, as numbers of the channel graph. */
+  readonly removed?: ReadonlySet<number>
 }
 
 /** Cost of the layers that cannot be compressed. */
@@ -87,6 +89,16 @@ export function plansFor(choices: Choices, ratios: readonly number[], select: 'k
     if (!selection) throw new RefusedError(outOfReach(choices, ratio, select))
     return planOf(items, selection, choices.fixed, total)
   })
+}
+
+/** The plan for a ratio, or undefined when it is out of reach. */
+export function planOrNothing(choices: Choices, ratio: number, select: 'knapsack' | 'greedy'): Plan | undefined {
+  try {
+    return plansFor(choices, [ratio], select)[0]
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined
+    throw error
+  }
 }
 
 function planOf(items: readonly Item[], selection: Selection<LayerCandidate>, fixed: number, total: number): Plan {

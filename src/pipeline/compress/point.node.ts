@@ -6,9 +6,12 @@ import { InputError, report, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
   type FittedLayer,
+  keptOutputs,
   type LayerChoice,
+  pruneChannels,
   refitModel,
   splitPlainly,
+  surveyLayers,
 } from '../../compress/index.ts'
 import type { Products } from '../../math/index.ts'
 import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
@@ -26,6 +29,7 @@ import {
 import type { EvaluationCache } from '../../search/index.ts'
 import { PREPROCESS_KEY, readBatches, type Scoring } from '../samples.node.ts'
 import { POSITIONS } from './curves.ts'
+import type { Plan } from './plan.ts'
 
 /** What all points of a run share. */
 export interface PointContext extends Watch {
@@ -66,9 +70,16 @@ export interface PointMeasures {
 }
 
 /** Compresses by a plan; a finished model of an earlier, killed run is taken from the cache. */
-export async function compressBy(context: PointContext, plan: ReadonlyMap<string, LayerChoice>): Promise<Compressed> {
+export async function compressBy(context: PointContext, { choices: plan, removed }: Plan): Promise<Compressed> {
   const { cache, folder } = context
-  const key = [context.key, 'point', context.plain, context.seed, JSON.stringify([...plan])].join('|')
+  const key = [
+    context.key,
+    'point',
+    context.plain,
+    context.seed,
+    JSON.stringify([...plan]),
+    JSON.stringify([...(removed ?? [])]),
+  ].join('|')
   const file =
     folder === undefined
       ? undefined
@@ -78,7 +89,11 @@ export async function compressBy(context: PointContext, plan: ReadonlyMap<string
     const bytes = await readFile(file).catch(() => undefined)
     if (bytes) return { bytes, model: readModel(bytes, { file }), layers: known as FittedLayer[] }
   }
-  const { model, layers } = context.plain ? await plainly(context, plan) : await fitted(context, plan)
+  const { model, layers } = removed
+    ? await pruned(context, removed)
+    : context.plain
+      ? await plainly(context, plan)
+      : await fitted(context, plan)
   if (context.preprocess) model.metadata.set(PREPROCESS_KEY, context.preprocess)
   const bytes = writeModel(model)
   if (file && folder !== undefined) {
@@ -101,6 +116,40 @@ function fitted(context: PointContext, plan: ReadonlyMap<string, LayerChoice>) {
       signal,
     }),
   )
+}
+
+/** Channels taken out, then every layer fitted to what is left. */
+async function pruned(context: PointContext, removed: ReadonlySet<number>) {
+  const { runtime, products, model, samples, sample, shapes, seed, progress, signal } = context
+  const start = pruneChannels(model, shapes, removed)
+  const { layers } = surveyLayers(start, await observeShapes(runtime, start, sample, 'the pruned model'))
+  const free = new Set(context.layers.map((layer) => layer.name))
+  const fitting = layers.filter((layer) => free.has(layer.name))
+  const kept = keptOutputs(model, shapes, removed)
+  if (context.plain)
+    return {
+      model: start,
+      layers: fitting.map(({ name }): FittedLayer => ({ name, error: 0, ...channelsOf(context.layers, kept, name) })),
+    }
+  return withSpillFolder((spill) =>
+    refitModel(runtime, products, model, fitting, new Map(), samples, {
+      shapes,
+      seed,
+      spill,
+      perSample: POSITIONS,
+      progress,
+      signal,
+      pruned: { model: start, kept },
+    }),
+  )
+}
+
+function channelsOf(layers: readonly CompressibleLayer[], kept: ReadonlyMap<string, readonly number[]>, name: string) {
+  const left = kept.get(name)
+  const layer = layers.find((known) => known.name === name)
+  return left && layer
+    ? { channels: { before: layer.geometry.groups * layer.geometry.outputsPerGroup, after: left.length } }
+    : {}
 }
 
 async function plainly({ products, model, layers }: PointContext, plan: ReadonlyMap<string, LayerChoice>) {

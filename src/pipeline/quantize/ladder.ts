@@ -144,11 +144,19 @@ class Ladder {
       }
     }
     if (tries('optimize-rounding')) {
-      const plain = await this.#build(standing.float, standing.seen)
-      const rounded = await this.#correct(plain, true)
-      const kept = this.#keeps(rounded.standing, standing)
-      this.#rung('rounded', kept, rounded.standing.score, gain(rounded.standing, standing))
-      if (kept) [standing, corrections] = [rounded.standing, rounded.corrections]
+      const rounded = await this.#round(standing)
+      // With few bits the codes decide, and what equalisation is worth shows only once they are chosen well.
+      const other = pending && !this.#isKept('equalised') ? await this.#round(pending) : undefined
+      const wins = other !== undefined && isBetter(other.standing.score, rounded.standing.score)
+      const best = wins ? other : rounded
+      const kept = this.#keeps(best.standing, standing)
+      this.#rung('rounded', kept, best.standing.score, gain(best.standing, standing))
+      if (kept && wins)
+        this.#revise(
+          'equalised',
+          `kept for what it gives with rounded weights (${gain(other.standing, rounded.standing)})`,
+        )
+      if (kept) [standing, corrections] = [best.standing, best.corrections]
     }
     if (tries('tune-bias')) {
       const tuned = await this.#tune(standing)
@@ -158,7 +166,7 @@ class Ladder {
         if (kept) standing = tuned
       }
     }
-    const equalised = this.#rungs.some(({ name, kept }) => name === 'equalised' && kept)
+    const equalised = this.#isKept('equalised')
     return {
       float: standing.float,
       shapes: standing.seen.shapes,
@@ -260,6 +268,15 @@ class Ladder {
     if (!model) return undefined
     const built = { ...standing.built, model }
     return { ...standing, built, score: await this.#score(built) }
+  }
+
+  /** Rounds and corrects from plain codes: a corrected bias would be corrected twice. */
+  async #round(standing: Standing): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
+    return this.#correct(await this.#build(standing.float, standing.seen), true)
+  }
+
+  #isKept(name: string): boolean {
+    return this.#rungs.some((rung) => rung.name === name && rung.kept)
   }
 
   async #build(float: Model, seen: Observed): Promise<Standing> {

@@ -1,0 +1,88 @@
+// Walking along the curve: the smallest model within a drop of the metric, and the mildest one when a result was refused.
+import { InputError, RefusedError, report } from '../../base/index.ts'
+import type { CompressRecipe } from '../recipe.ts'
+import { type Choices, type Plan, planOrNothing } from './plan.ts'
+import {
+  type Compressed,
+  compressBy,
+  measurePoint,
+  type PointContext,
+  type PointMeasures,
+  tooFar,
+} from './point.node.ts'
+
+/** A plan with what came of it. */
+interface Found {
+  /** Models that were scored on the way. */
+  readonly evaluations: number
+  readonly plan: Plan
+  readonly compressed: Compressed
+  readonly measures: PointMeasures
+}
+
+/** Ratios from mild to strong among which --max-drop looks. */
+const STEPS = Array.from({ length: 18 }, (_, i) => (19 - i) / 20)
+
+/** The smallest model whose paired drop of the metric stays below the limit, by bisection over the curve. */
+export async function smallestWithin(context: PointContext, recipe: CompressRecipe, choices: Choices): Promise<Found> {
+  const most = recipe.maxDrop ?? 0
+  if (!context.scoring.dataset.hasLabels)
+    throw new InputError('--max-drop needs labels: give --labels FILE, or --val with labelled samples')
+  let best: Found | undefined
+  let mildest = ''
+  let low = 0
+  let evaluations = 0
+  let high = STEPS.length - 1
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2)
+    report(context, 'max-drop', low, STEPS.length, `${STEPS[middle]}`)
+    const plan = planOrNothing(choices, STEPS[middle] ?? 1, recipe.select)
+    if (!plan) {
+      high = middle - 1
+      continue
+    }
+    const compressed = await compressBy(context, plan)
+    const measures = await measurePoint(context, compressed)
+    evaluations++
+    const drop = -(measures.comparison.metric?.difference ?? -1)
+    if (drop <= most) {
+      best = { evaluations, plan, compressed, measures }
+      low = middle + 1
+    } else {
+      mildest = `${STEPS[middle]} of the MACs already loses ${(100 * drop).toFixed(2)} points`
+      high = middle - 1
+    }
+  }
+  if (!best) throw new RefusedError(`no compressed model stays within a drop of ${100 * most} points: ${mildest}`)
+  return { ...best, evaluations }
+}
+
+/** Shares of the way back to the original at which a milder model is tried. */
+const MILDER = [0.5, 0.8]
+
+/** The sentence of a refusal: what is wrong, and the mildest model of the curve that would do. */
+export async function explainRefusal(
+  context: PointContext,
+  choices: Choices,
+  recipe: CompressRecipe,
+  target: number | undefined,
+  far: string,
+): Promise<string> {
+  const what =
+    target === undefined
+      ? 'the result'
+      : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
+  const start = `${what} is refused: ${far}`
+  if (target === undefined || recipe.latency || recipe.method === 'prune')
+    return `${start}; --force writes it all the same`
+  for (const step of MILDER) {
+    const ratio = Math.round(100 * (target + step * (1 - target))) / 100
+    const plan = planOrNothing(choices, ratio, recipe.select)
+    if (!plan) continue
+    const measures = await measurePoint(context, await compressBy(context, plan))
+    const { agreement } = measures.comparison
+    if (!tooFar(measures.comparison))
+      return `${start}; the nearest that was found to do is ${ratio}${agreement === undefined ? '' : ` (agreement ${(100 * agreement).toFixed(0)} %)`}; --force writes it all the same`
+  }
+  return `${start}; milder ones down to ${Math.round(100 * (target + (MILDER.at(-1) ?? 1) * (1 - target))) / 100} fail as well: its layers have no slack, keep the original or fine-tune; --force writes it all the same`
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { calibrate } from '../../calibrate/index.ts'
+import { plainProducts, sqnrDb } from '../../math/index.ts'
+import { type Model, nodeName, type Shapes, Tensor } from '../../onnx/index.ts'
+import { randomFeeds } from '../../rewrite/battery.node.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
+import { insertQdq } from '../insert.ts'
+import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
+import { place } from '../placement.ts'
+import { makePlan } from '../plan.ts'
+import { ortCpu } from '../targets/ort-cpu.ts'
+import { weightBitsOf } from '../weight-bits.ts'
+import { correctLayers } from './correct.ts'
+import { meanShift, shifted, shiftRatio } from './mean-shift.ts'
+
+describe('mean shifts', () => {
+  interface Array4 {
+    readonly dims: number[]
+    readonly data: number[]
+  }
+  const { cases } = JSON.parse(readFileSync(join(import.meta.dirname, '../fixtures/bias-correction.json'), 'utf8')) as {
+    cases: {
+      input: { x: Array4; w: Array4; wq: Array4 }
+      options: { groups: number; pad: number }
+      expected: { empiricalShift: number[] }
+    }[]
+  }
+
+  /** A plain convolution of stride 1. */
+  function conv(x: Array4, w: Array4, groups: number, pad: number) {
+    const [n = 1, c = 1, h = 1, width = 1] = x.dims
+    const [m = 1, , kh = 1, kw = 1] = w.dims
+    const [oh, ow] = [h + 2 * pad - kh + 1, width + 2 * pad - kw + 1]
+    const per = c / groups
+    const data = new Float32Array(n * m * oh * ow)
+    let at = 0
+    for (let b = 0; b < n; b++)
+      for (let o = 0; o < m; o++)
+        for (let y = 0; y < oh; y++)
+          for (let z = 0; z < ow; z++, at++) {
+            let sum = 0
+            for (let i = 0; i < per; i++)
+              for (let p = 0; p < kh; p++)
+                for (let q = 0; q < kw; q++) {
+                  const [row, column] = [y + p - pad, z + q - pad]
+                  if (row < 0 || row >= h || column < 0 || column >= width) continue
+                  const channel = Math.floor(o / (m / groups)) * per + i
+                  sum +=
+                    (x.data[((b * c + channel) * h + row) * width + column] ?? 0) *
+                    (w.data[((o * per + i) * kh + p) * kw + q] ?? 0)
+                }
+            data[at] = sum
+          }
+    return { dtype: 'float32' as const, dims: [n, m, oh, ow], data }
+  }
+
+  it('are those of an independent implementation, with borders and groups', () => {
+    for (const { input, options, expected } of cases) {
+      const [float, changed] = [input.w, input.wq].map((w) => conv(input.x, w, options.groups, options.pad))
+      assert.ok(float && changed)
+      const seen = meanShift([float], [changed], 'second')
+      for (const [c, shift] of expected.empiricalShift.entries())
+        assert.ok(Math.abs((seen?.error[c] ?? 0) - shift) < 2e-5, `channel ${c}: ${seen?.error[c]}, expected ${shift}`)
+      const back = shifted(changed, seen?.error.map((x) => -x) ?? new Float64Array(0), 'second')
+      const left = meanShift([float], [back], 'second')
+      assert.ok(left && shiftRatio(left) < 1e-5)
+    }
+  })
+})
+
+describe('correcting layers', async () => {
+  const runtime = await openRuntime({ threads: 1 })
+  after(() => runtime.close())
+
+  /** A model, its quantisation on a few inputs, and those inputs. */
+  async function quantized(model: Model, more: Partial<QuantizeOptions> = {}) {
+    const batches = Array.from({ length: 24 }, (_, seed) => randomFeeds(model, seed))
+    const shapes = await observeShapes(runtime, model, batches[0] ?? {})
+    const options = { ...quantizeDefaults, ...more }
+    const placement = place(model, ortCpu, options, typesOf(model))
+    const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
+    async function* stream() {
+      for (const inputs of batches) yield { ids: ['a', 'b'], size: 2, inputs }
+    }
+    const statistics = await calibrate(runtime, model, stream(), requests, { shapes, total: 48 })
+    const plan = makePlan(placement, statistics, options, weightBitsOf(placement, model.graph.nodes, options))
+    return { model, plan, quantized: insertQdq(model, plan), shapes, batches }
+  }
+
+  async function outputsOf(model: Model, batches: readonly Values[]): Promise<number[]> {
+    return withSession(runtime, model, { simulate: true }, async (session) => {
+      const all: number[] = []
+      for (const feeds of batches)
+        for (const { data } of Object.values(await session.run(feeds))) all.push(...Array.from(data, Number))
+      return all
+    })
+  }
+
+  const options = (shapes: Shapes) => ({ shapes, bias: true, seed: 0, held: (batch: number) => batch >= 18 })
+  const drawing =
+    'x[N,3,8,8] -> Conv 3x3 3->8 -> Relu -> Conv 3x3 8->8 group=8 -> Relu -> Conv 1x1 8->6 -> Relu -> Flatten -> Gemm 96->4 -> y'
+
+  /** One channel of the first weight a hundred times the others: what a single scale destroys. */
+  function uneven(): Model {
+    const model = tinyModel(drawing)
+    const node = model.graph.nodes.find(({ opType }) => opType === 'Conv')
+    const weight = model.graph.initializers.get(node?.inputs[1] ?? '')
+    assert.ok(node && weight)
+    const values = weight.floats().slice()
+    for (let i = 0; i < 27; i++) values[i] = (values[i] ?? 0) * 100
+    model.graph.initializers.set(node.inputs[1] ?? '', Tensor.from('float32', weight.shape, values))
+    return model
+  }
+
+  it('gives every layer the float mean, and the network a better output', async () => {
+    const made = await quantized(uneven(), { weights: 'per-tensor' })
+    const corrected = await correctLayers(
+      runtime,
+      made.model,
+      made.quantized,
+      made.plan,
+      made.batches,
+      options(made.shapes),
+    )
+    assert.deepEqual(
+      corrected.layers.map(({ name }) => name),
+      [...made.plan.placement.layers.keys()].map(nodeName),
+    )
+    const sum = (side: 'before' | 'after') =>
+      corrected.layers.reduce((total, { bias }) => total + (bias?.[side] ?? Number.NaN), 0)
+    assert.ok(sum('after') < 0.5 * sum('before'), `${sum('before')} → ${sum('after')}`)
+    const held = made.batches.slice(18)
+    const float = await outputsOf(made.model, held)
+    const before = sqnrDb(float, await outputsOf(made.quantized, held)) ?? 0
+    const after = sqnrDb(float, await outputsOf(corrected.model, held)) ?? 0
+    assert.ok(after > before, `${before} → ${after} dB`)
+  })
+
+  it('rounds weights so that the output error falls, on the grid that the plan then says', async () => {
+    const made = await quantized(tinyModel(drawing), { weightBits: 4, keep8bit: ['none'] })
+    const run = (rounding: boolean) =>
+      correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
+        ...options(made.shapes),
+        ...(rounding ? { rounding: { products: plainProducts, refit: () => false } } : {}),
+      })
+    const [plain, rounded] = [await run(false), await run(true)]
+    const held = made.batches.slice(18)
+    const float = await outputsOf(made.model, held)
+    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
+    assert.ok((await db(rounded.model)) > (await db(plain.model)) + 1)
+    for (const [node, { scale }] of rounded.plan.weights) {
+      const written = rounded.model.graph.initializers.get(`${nodeName(node)}/weight/scale`)
+      assert.deepEqual([...(written?.floats() ?? [])], [...scale])
+    }
+  })
+
+  it('leaves the models that it was given untouched', async () => {
+    const made = await quantized(tinyModel(drawing))
+    const before = new Map(made.quantized.graph.initializers)
+    await correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, options(made.shapes))
+    assert.deepEqual(made.quantized.graph.initializers, before)
+  })
+
+  it('corrects the constant that a MatMul adds', async () => {
+    const made = await quantized(
+      tinyModel('x[N,5,12] -> MatMul 12->8 -> Add floats[8] -> Relu -> MatMul 8->4 -> Add floats[4] -> y'),
+    )
+    const corrected = await correctLayers(
+      runtime,
+      made.model,
+      made.quantized,
+      made.plan,
+      made.batches,
+      options(made.shapes),
+    )
+    assert.ok(corrected.layers.every(({ bias }) => bias?.left !== 'it has no bias'))
+  })
+
+  it('puts a cap for each channel between Q and DQ, where the convolution still fuses', async () => {
+    const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> Min floats[1,4,1,1] -> Conv 1x1 4->5 -> y')
+    for (const [name, { shape, dtype }] of model.graph.initializers)
+      if (shape.join() === '1,4,1,1') model.graph.initializers.set(name, Tensor.from('float32', shape, [9, 0.5, 1, 2]))
+      else assert.equal(dtype, 'float32')
+    const made = await quantized(model)
+    assert.equal(made.plan.placement.caps.size, 1)
+    const min = made.quantized.graph.nodes.find(({ opType }) => opType === 'Min')
+    const producer = made.quantized.graph.nodes.find(({ outputs }) => outputs[0] === min?.inputs[0])
+    assert.equal(producer?.opType, 'QuantizeLinear')
+    const [float, integer] = [await outputsOf(made.model, made.batches), await outputsOf(made.quantized, made.batches)]
+    assert.ok((sqnrDb(float, integer) ?? 0) > 25)
+  })
+})
