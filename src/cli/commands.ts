@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
+import { addFinetune } from './finetune-command.ts'
 import type { InspectFlags } from './inspect.ts'
 import {
   addOutputOptions,
@@ -24,6 +25,7 @@ type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly prin
 export function addCommands(program: Command): void {
   addInspect(program)
   addQuantize(program)
+  addFinetune(program, start)
   addCompress(program)
   addRewrite(program)
   addEvaluate(program)
@@ -92,6 +94,7 @@ function addQuantize(program: Command): void {
       ]),
     )
     .option('--keep-8bit <pattern>', 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns', list)
+    .addOption(new Option('--tune <what>', 'a last rung: train the biases, without labels').choices(['bias']))
     .option('--techniques <names>', 'what to try: fold-dead-channels, equalize, correct-bias, …, or none', list)
     .addOption(new Option('--keep <rule>', 'keep a technique if-better, or always').choices(['if-better', 'always']))
     .addOption(
@@ -145,6 +148,7 @@ function addCompress(program: Command): void {
     .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
     .option('--plain', 'split by the weights alone, without data')
     .option('--force', 'write the model even when it no longer does its job')
+    .option('--finetune <epochs>', 'train the result, with the original as teacher', positive)
     .addOption(new Option('--then <command>', 'what to do with the result').choices(['quantize']))
     .option('-o, --output <file>', 'the written model (default: <model>.macs50.onnx)')
     .option('--run <dir>', 'run folder for recipe, events, report, model and cache; a killed run goes on there')

@@ -14,6 +14,8 @@ async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
   switch (recipe.command) {
     case 'quantize':
       return (await import('./run-quantize.ts')).runQuantize(recipe, flags)
+    case 'finetune':
+      return (await import('./run-finetune.ts')).runFinetune(recipe, flags)
     case 'evaluate': {
       const { evaluateFile } = await import('../pipeline/index.node.ts')
       const { metric, notes } = await withRuntime(flags, (runtime, watch) => evaluateFile(runtime, recipe, watch))

@@ -8,6 +8,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { CompressPoint, CompressRun } from './compress.node.ts'
+import { finetuneJson } from './finetune-report.node.ts'
 import { quantizeJson } from './quantize-report.node.ts'
 import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
 
@@ -58,6 +59,7 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     })),
     left: run.survey.left,
     ...(point.forced ? { forced: point.forced } : {}),
+    ...(point.tuned ? { tuned: finetuneJson(point.tuned) } : {}),
     ...(point.quantized ? { quantized: quantizeJson(point.quantized) } : {}),
   }
 }

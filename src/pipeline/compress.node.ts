@@ -28,6 +28,8 @@ import {
   tooFar,
 } from './compress/point.node.ts'
 import { prunePlans } from './compress/prune.node.ts'
+import { tuneCompressed } from './compress/tune.node.ts'
+import type { FinetuneRun } from './finetune.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from './recipe.ts'
@@ -43,6 +45,8 @@ export interface CompressPoint {
   readonly losses: ReadonlyMap<string, number>
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly quantized?: QuantizeRun
+  /** The compressed model after fine-tuning with the original as teacher. */
+  readonly tuned?: FinetuneRun
   /** Why it was written only because of --force. */
   readonly forced?: string
 }
@@ -215,7 +219,14 @@ async function run(
     )
   }
   if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
-  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, points, watch) : points
+  const tuned: CompressPoint[] = []
+  for (const point of points)
+    tuned.push(
+      recipe.finetune === undefined
+        ? point
+        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, watch) },
+    )
+  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
   notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,
@@ -318,7 +329,17 @@ async function quantizeAll(
   const { data, labels, val, preprocess, exif, seed, shape } = recipe
   const results: CompressPoint[] = []
   for (const point of points) {
-    const given = { data, labels, val, preprocess, exif, seed, shape, command: 'quantize', model: point.output }
+    const given = {
+      data,
+      labels,
+      val,
+      preprocess,
+      exif,
+      seed,
+      shape,
+      command: 'quantize',
+      model: point.tuned?.output ?? point.output,
+    }
     const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
     if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
     results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })

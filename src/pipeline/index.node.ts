@@ -1,7 +1,10 @@
 // pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
 // Imports every lower room; never cli, server or jobs.
+
 export * from './compress.node.ts'
 export * from './compress-report.node.ts'
+export * from './finetune.node.ts'
+export { finetuneJson, finetuneReport } from './finetune-report.node.ts'
 export * from './output.node.ts'
 export * from './quantize.node.ts'
 export * from './quantize-report.node.ts'

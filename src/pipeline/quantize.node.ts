@@ -81,7 +81,9 @@ const WALKED = 8
 export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, watch: Watch = {}): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
-  const techniques = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
+  const named = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
+  const techniques: readonly Technique[] =
+    recipe.tune === 'bias' ? [...new Set([...named, 'tune-bias' as const])] : named
   report(watch, 'read', 0, 1, recipe.model)
   const original = await readModelFile(recipe.model)
   const samples = await openCalibration(recipe, original, watch)

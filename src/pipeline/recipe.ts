@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { InputError } from '../base/index.ts'
 import { nearestWord } from '../data/index.ts'
+import type { FinetuneKeys } from './finetune-recipe.ts'
 
 const data = {
   model: z.string(),
@@ -29,6 +30,7 @@ const quantize = z.strictObject({
   mode: z.enum(['static', 'weights']).default('static'),
   effort: z.enum(['fast', 'default', 'high']).default('default'),
   techniques: z.array(z.string()).exactOptional(),
+  tune: z.literal('bias').exactOptional(),
   keep: z.enum(['if-better', 'always']).default('if-better'),
   clip: z.enum(['hold', 'exact', 'auto']).default('hold'),
   target: z.literal('ort-cpu').default('ort-cpu'),
@@ -64,6 +66,47 @@ const compare = z.strictObject({
   other: z.string(),
 })
 
+const finetune = z.strictObject({
+  version: z.literal(1).default(1),
+  command: z.literal('finetune'),
+  ...data,
+  samples: z.int().positive().exactOptional(),
+  epochs: z.int().positive().exactOptional(),
+  lr: z.number().positive().exactOptional(),
+  batch: z.int().positive().default(32),
+  loss: z.enum(['cross-entropy', 'distill', 'mse']).exactOptional(),
+  lossGraph: z.string().exactOptional(),
+  match: z.array(z.string()).default([]),
+  teacher: z.string().exactOptional(),
+  alpha: z.number().min(0).max(1).exactOptional(),
+  temperature: z.number().positive().default(1),
+  smoothing: z.number().min(0).max(1).default(0),
+  train: z.enum(['biases', 'weights', 'all', 'last']).default('all'),
+  only: z.array(z.string()).default([]),
+  batchNorm: z.enum(['frozen', 'training']).exactOptional(),
+  fromScratch: z.boolean().default(false),
+  optimizer: z.enum(['adam', 'adamw', 'sgd', 'momentum', 'nesterov']).default('adam'),
+  schedule: z.enum(['constant', 'cosine', 'step']).default('cosine'),
+  warmUp: z.int().min(0).exactOptional(),
+  decay: z.number().min(0).default(0),
+  clipNorm: z.number().positive().exactOptional(),
+  flip: z.boolean().default(false),
+  shift: z.int().min(0).default(0),
+  holdBack: z.int().min(0).exactOptional(),
+  patience: z.int().positive().exactOptional(),
+  memory: z.number().positive().exactOptional(),
+  qat: z.boolean().default(false),
+  weights: z.enum(['per-channel', 'per-tensor']).default('per-channel'),
+  weightBits: z.int().min(2).max(8).default(8),
+  activationBits: z.union([z.literal(4), z.literal(8), z.literal(16)]).default(8),
+  weightStorage: z.enum(['int8', 'int4']).default('int8'),
+  keep8bit: z.array(z.string()).default([]),
+  exclude: z.array(z.string()).default([]),
+  calibrationSamples: z.int().positive().default(64),
+  resume: z.boolean().default(false),
+  output: z.string().exactOptional(),
+})
+
 const targets = z.array(z.number().positive()).exactOptional()
 
 const compress = z.strictObject({
@@ -83,12 +126,13 @@ const compress = z.strictObject({
   keepLayer: z.array(z.string()).default([]),
   plain: z.boolean().default(false),
   force: z.boolean().default(false),
+  finetune: z.int().positive().exactOptional(),
   // biome-ignore lint/suspicious/noThenProperty: the word of the command line; a recipe is never awaited
   then: z.literal('quantize').exactOptional(),
   output: z.string().exactOptional(),
 })
 
-const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, compress])
+const recipe = z.discriminatedUnion('command', [quantize, rewrite, evaluate, compare, compress, finetune])
 
 /** What every recipe says about its samples. */
 export interface SampleRecipe {
@@ -129,6 +173,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly effort: 'fast' | 'default' | 'high'
   /** Techniques to try; absent: those of the effort. */
   readonly techniques?: readonly string[]
+  /** A last rung that trains the biases, without labels. */
+  readonly tune?: 'bias'
   /** always: the techniques are applied without asking whether they help. */
   readonly keep: 'if-better' | 'always'
   /** Caps of ReLU6 under equalisation: held as they are, or one for each channel (exact, an integer Min more). */
@@ -163,6 +209,8 @@ export interface CompareRecipe extends RunRecipe {
   readonly other: string
 }
 
+export interface FinetuneRecipe extends RunRecipe, FinetuneKeys {}
+
 export interface CompressRecipe extends RunRecipe {
   readonly command: 'compress'
   /** Samples that the fits see, evenly spaced over the sorted list. */
@@ -187,11 +235,13 @@ export interface CompressRecipe extends RunRecipe {
   readonly plain: boolean
   /** Write the model even when it no longer does its job. */
   readonly force: boolean
+  /** Epochs of training afterwards, with the original as teacher: `<output>.tuned.onnx`. */
+  readonly finetune?: number
   readonly then?: 'quantize'
   readonly output?: string
 }
 
-export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | CompressRecipe
+export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRecipe | CompressRecipe | FinetuneRecipe
 
 /**
  * Checks a recipe and fills in the defaults.

@@ -12,6 +12,7 @@ import { pageScript } from './html/script.ts'
 import { shiftFigure } from './html/shift.ts'
 import { stepSection } from './html/steps.ts'
 import { pageStyle } from './html/style.ts'
+import { trainingSection } from './html/training.ts'
 import { variantSection } from './html/variants.ts'
 import { verdictSection } from './html/verdict.ts'
 import { weightSection } from './html/weights.ts'
@@ -30,6 +31,7 @@ export function renderHtml(given: Report): string {
   const report = measuredOnly(given)
   const sections: readonly Section[] = [
     { id: 'measured', title: 'What was measured', content: variantSection(report) },
+    { id: 'training', title: 'Training', content: trainingSection(report) },
     { id: 'ladder', title: 'The ladder: what was tried', content: ladderSection(report) },
     {
       id: 'depth',

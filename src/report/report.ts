@@ -154,6 +154,26 @@ export interface StepRow {
   readonly seconds?: number
 }
 
+/** How a training went. */
+export interface TrainingRows {
+  readonly epochs: readonly {
+    readonly epoch: number
+    /** Mean over the steps of the epoch. */
+    readonly loss: number
+    readonly score?: number
+    readonly rate: number
+    readonly seconds: number
+  }[]
+  /** Loss of single steps. */
+  readonly losses: readonly { readonly step: number; readonly loss: number }[]
+  /** What `score` is: "top1" (a share), or "SQNR" in dB. */
+  readonly scoreName?: string
+  /** Score before training. */
+  readonly before?: number
+  /** The epoch whose model was written. */
+  readonly best?: number
+}
+
 /** What a compression looked at and chose. */
 export interface CompressionReport {
   /** What the budget counts: "MACs", "parameter bytes". */
@@ -207,6 +227,8 @@ export interface Report {
   readonly steps: readonly StepRow[]
   readonly layers: readonly LayerRow[]
   readonly activations: readonly ActivationRow[]
+  /** Curves, when the model was trained. */
+  readonly training?: TrainingRows
   readonly compression?: CompressionReport
   /** Assumptions and warnings, a sentence each. */
   readonly notes: readonly string[]

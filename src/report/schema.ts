@@ -120,6 +120,16 @@ const step = z.object({
   seconds: number,
 })
 
+const training = z.object({
+  epochs: z.array(
+    z.object({ epoch: z.number(), loss: z.number(), score: number, rate: z.number(), seconds: z.number() }),
+  ),
+  losses: z.array(z.object({ step: z.number(), loss: z.number() })),
+  scoreName: text,
+  before: number,
+  best: number,
+})
+
 const compression = z.object({
   cost: z.string(),
   ratios: numbers,
@@ -161,6 +171,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   steps: z.array(step),
   layers: z.array(layer),
   activations: z.array(activation),
+  training: training.exactOptional(),
   compression: compression.exactOptional(),
   notes: z.array(z.string()),
   environment: z.record(z.string(), z.string()),

@@ -1,5 +1,5 @@
 // The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
-import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { report, type TensorValue, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
 import type { Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
@@ -18,6 +18,7 @@ import {
   randomLike,
 } from '../../rewrite/index.ts'
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
+import { trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
@@ -99,7 +100,7 @@ class Ladder {
     this.#judge = judge
     let seen = await observeModel(this.#runtime, given, feeds, randomLike(feeds), this.#options.label)
     let float = given
-    if (tries('correct-bias') || tries('optimize-rounding')) {
+    if (tries('correct-bias') || tries('optimize-rounding') || tries('tune-bias')) {
       const biases = await this.#check(
         explicitBiases,
         explicitBiases.apply(float, { shapes: seen.shapes, statistics }),
@@ -156,6 +157,14 @@ class Ladder {
           `kept for what it gives with rounded weights (${gain(other.standing, rounded.standing)})`,
         )
       if (kept) [standing, corrections] = [best.standing, best.corrections]
+    }
+    if (tries('tune-bias')) {
+      const tuned = await this.#tune(standing)
+      if (tuned) {
+        const kept = this.#keeps(tuned, standing)
+        this.#rung('tuned', kept, tuned.score, gain(tuned, standing))
+        if (kept) standing = tuned
+      }
     }
     const equalised = this.#isKept('equalised')
     return {
@@ -246,6 +255,19 @@ class Ladder {
     )
     const next = { model: corrected.model, plan: corrected.plan }
     return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: corrected.layers }
+  }
+
+  /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */
+  async #tune(standing: Standing): Promise<Standing | undefined> {
+    this.#step('tuned')
+    const { seed, signal, progress } = this.#options
+    const fit = (await this.#samples.split()).filter(({ held }) => !held).map(({ batch }) => batch)
+    const samples = fit.flatMap(({ inputs, size }) => singles(inputs, size))
+    const options = { seed, signal, progress }
+    const model = await trainBiases(this.#runtime, standing.float, standing.built.model, samples, options)
+    if (!model) return undefined
+    const built = { ...standing.built, model }
+    return { ...standing, built, score: await this.#score(built) }
   }
 
   /** Rounds and corrects from plain codes: a corrected bias would be corrected twice. */
@@ -341,6 +363,20 @@ class Ladder {
     const rung = this.#rungs[index]
     if (rung) this.#rungs[index] = { ...rung, kept: true, reason }
   }
+}
+
+/** The samples of a batch, one by one. */
+function singles(inputs: Values, size: number): Values[] {
+  return Array.from({ length: size }, (_, index) =>
+    Object.fromEntries(
+      Object.entries(inputs).map(([name, value]) => {
+        if (value.dims.length === 0 || size === 1) return [name, value]
+        const each = value.data.length / size
+        const data = value.data.slice(index * each, (index + 1) * each)
+        return [name, { ...value, dims: [1, ...value.dims.slice(1)], data } as TensorValue]
+      }),
+    ),
+  )
 }
 
 function gain(now: Standing, before: Standing): string {

@@ -8,6 +8,7 @@ export const techniqueNames = [
   'absorb-bias',
   'correct-bias',
   'optimize-rounding',
+  'tune-bias',
 ] as const
 export type Technique = (typeof techniqueNames)[number]
 

@@ -5,6 +5,7 @@ import { type Products, randomStream } from '../../math/index.ts'
 import { isOp, type Layer, type Model, type Node, nodeName, type Shapes } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { Plan } from '../plan.ts'
+import type { RoundingProblem } from '../rounding/optimize.ts'
 import { roundLayerAt } from '../rounding/round-layer.ts'
 import { type BiasCorrection, correctBiasAt } from './correct-bias.ts'
 import { slotsOf } from './slots.ts'
@@ -13,7 +14,11 @@ export interface CorrectOptions extends Watch {
   readonly shapes: Shapes
   readonly bias: boolean
   /** Second-order rounding of layers; `refit` changes their weights first (for few bits). */
-  readonly rounding?: { readonly products: Products; readonly refit: (layer: Layer) => boolean }
+  readonly rounding?: {
+    readonly products: Products
+    readonly refit: (layer: Layer) => boolean
+    readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
+  }
   readonly seed: number
   /** Does a batch only judge, and take no part in what is fitted? */
   readonly held?: (batch: number) => boolean
@@ -79,6 +84,7 @@ export async function correctLayers(
               random: randomStream(options.seed, `rounding ${view.name}`),
               bits: plan.weightBits.get(layer.node) ?? 8,
               refit: rounding.refit(layer),
+              ...(rounding.optimize ? { optimize: rounding.optimize } : {}),
               ...(input === undefined ? {} : { inputScale: input }),
               used: (batch) => !held(batch),
             })

@@ -15,7 +15,7 @@ import { type Products, type QuantParams, type Random, roundToEven } from '../..
 import { type Layer, Tensor } from '../../onnx/index.ts'
 import { type LayerSlots, withTensors } from '../correct/slots.ts'
 import { LARGEST_BIAS_CODE } from '../plan.ts'
-import { optimizeRounding } from './optimize.ts'
+import { optimizeRounding, type RoundingProblem } from './optimize.ts'
 import { refitWeights } from './refit.ts'
 import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
 
@@ -28,6 +28,8 @@ export interface RoundOptions {
   readonly refit: boolean
   /** Scale of the layer's input grid; absent when the bias is float. */
   readonly inputScale?: number
+  /** How codes are found for scales that are fixed; default: GPTQ and coordinate descent. */
+  readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
   /** Batches that take part. */
   readonly used: (batch: number) => boolean
 }
@@ -61,13 +63,14 @@ export async function roundLayerAt(
   const rows = geometry.groups * geometry.outputsPerGroup
   const shared = params.scale.length === 1
   const minmax = minmaxScales(groups, params, rows, high)
-  const found = await searchScales(options.products, groups, minmax, codes, scaleGridFor(options.bits), shared)
-  const scales = withRoomForBias(found, layer, options.inputScale, shared)
+  const best = await searchScales(options.products, groups, minmax, codes, scaleGridFor(options.bits), shared)
+  const scales = withRoomForBias(best, layer, options.inputScale, shared)
   const tensor = new Int8Array(layer.weight.size)
   let first = 0
   for (const { weights, hessian } of groups) {
     const own = scales.subarray(first, first + weights.rows)
-    write(tensor, layer, first, optimizeRounding({ weights, hessian, scales: own, ...codes }), weights.columns)
+    const found = await (options.optimize ?? optimizeRounding)({ weights, hessian, scales: own, ...codes })
+    write(tensor, layer, first, found, weights.columns)
     first += weights.rows
     // Long sums run on this thread: let it see to other things between groups.
     if (groups.length === 1 || first % 64 === 0) await new Promise((resolve) => setTimeout(resolve))

@@ -1,0 +1,116 @@
+// From the words of a recipe to the terms of a loss, and to optimiser and schedule.
+import { InputError, UsageError } from '../base/index.ts'
+import { readModelFile } from '../onnx/index.node.ts'
+import { isOp, type Model } from '../onnx/index.ts'
+import type { Runtime } from '../runtime/index.ts'
+import {
+  adam,
+  constant,
+  cosine,
+  crossEntropy,
+  distillation,
+  type LossTerm,
+  meanSquare,
+  type Optimizer,
+  type Schedule,
+  sgd,
+  stepwise,
+  userLoss,
+  warmUp,
+} from '../train/index.ts'
+import type { FinetuneRecipe } from './recipe.ts'
+
+export interface ChosenLoss {
+  readonly terms: readonly LossTerm[]
+  readonly needsTeacher: boolean
+}
+
+/**
+ * The loss that a recipe asks for.
+ * @throws InputError when it needs labels that are not there; UsageError when the model would be its own teacher
+ */
+export async function lossOf(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  model: Model,
+  hasLabels: boolean,
+): Promise<ChosenLoss> {
+  const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
+  const matches = recipe.match.map((value) => meanSquare({ value }))
+  const { temperature, smoothing } = recipe
+  if (recipe.lossGraph !== undefined) {
+    const graph = await readModelFile(recipe.lossGraph)
+    const teaches = graph.graph.inputs.some(({ name }) => name.startsWith('teacher:')) || matches.length > 0
+    return { terms: [userLoss(runtime, graph), ...matches], needsTeacher: teaches }
+  }
+  if (word === 'cross-entropy') {
+    if (!hasLabels)
+      throw new InputError(
+        `${recipe.data} has no labels, and the cross entropy needs them; give --labels FILE, or --loss distill`,
+      )
+    const alpha = recipe.alpha ?? (recipe.qat || recipe.teacher !== undefined ? 0.5 : 1)
+    const task = alpha > 0 ? [crossEntropy({ weight: alpha, smoothing })] : []
+    const taught = alpha < 1 ? [distillation({ weight: 1 - alpha, temperature })] : []
+    return { terms: [...task, ...taught, ...matches], needsTeacher: taught.length + matches.length > 0 }
+  }
+  if (recipe.teacher === undefined && !recipe.qat)
+    throw new UsageError(
+      'a float model cannot learn from itself: give --teacher FLOAT.onnx, or labels with --labels, or --qat',
+    )
+  const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
+  return { terms: [term, ...matches], needsTeacher: true }
+}
+
+/** Labels, or a Softmax at the end; of other models the outputs themselves are compared. */
+function isClassifier(model: Model, hasLabels: boolean): boolean {
+  const output = model.graph.outputs[0]?.name
+  return hasLabels || model.graph.nodes.some((node) => isOp(node, 'Softmax') && node.outputs[0] === output)
+}
+
+export function optimizerOf({ optimizer }: FinetuneRecipe): Optimizer {
+  switch (optimizer) {
+    case 'adam':
+      return adam()
+    case 'adamw':
+      return adam({ decoupled: true })
+    case 'sgd':
+      return sgd()
+    case 'momentum':
+      return sgd({ momentum: 0.9 })
+    case 'nesterov':
+      return sgd({ momentum: 0.9, nesterov: true })
+  }
+}
+
+/** Share of the steps over which the rate rises: Adam's first steps have full size in every weight, whatever its gradient. */
+const WARM_UP = 0.05
+
+/** The schedule of a training of so many steps in all. */
+export function scheduleOf(recipe: FinetuneRecipe, epochs: number, steps: number): Schedule {
+  const { schedule, fromScratch, warmUp: given = fromScratch ? 0 : Math.ceil(WARM_UP * steps) } = recipe
+  const third = Math.max(1, Math.ceil(epochs / 3))
+  const chosen = schedule === 'cosine' ? cosine() : schedule === 'step' ? stepwise(0.1, third) : constant
+  return given > 0 ? warmUp(given, chosen) : chosen
+}
+
+/** Steps that a training takes at least, by default. */
+const LEAST_STEPS = 600
+const FEW_EPOCHS = 3
+const MANY_EPOCHS = 30
+
+/** Epochs over a number of samples: a small set is gone through more often. */
+export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): number {
+  if (epochs !== undefined) return epochs
+  return Math.min(MANY_EPOCHS, Math.max(FEW_EPOCHS, Math.ceil(LEAST_STEPS / Math.ceil(samples / batch))))
+}
+
+/**
+ * The learning rate, and what it means. One that was given is that of every weight. Without one Adam, whose steps have the
+ * size of the rate, takes a share of the size of each tensor; from scratch all have one size.
+ */
+export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readonly relative: boolean } {
+  const adaptive = recipe.optimizer.startsWith('adam')
+  if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
+  if (!adaptive) return { rate: 0.01, relative: false }
+  return recipe.fromScratch ? { rate: 0.001, relative: false } : { rate: 0.003, relative: true }
+}

@@ -1,0 +1,166 @@
+// From a finished fine-tuning to the report's rows and to the JSON of the command line.
+import { basename } from 'node:path'
+import { wilsonInterval } from '../math/index.ts'
+import type { Report, TrainingRows, VariantRow, Verdict } from '../report/index.ts'
+import { describeEnvironment } from '../runtime/index.node.ts'
+import type { Runtime } from '../runtime/index.ts'
+import { commandLineOf } from './command-line.ts'
+import type { FinetuneRun } from './finetune.node.ts'
+import { jsonDb, mainSqnr } from './verdict.ts'
+
+/** Score before and after: on --val where it was given, else on the held-back samples. */
+function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
+  if (comparison?.metric) return comparison.metric
+  const { scoreName, before, result } = tuned
+  if (!scoreName || before === undefined || !result.best) return undefined
+  return { name: scoreName, before, after: Math.max(before, result.best.score) }
+}
+
+/** What `finetune --json` prints. */
+export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
+  const { tuned, comparison, deployed } = run
+  const metric = metricOf(run)
+  const sqnr = comparison?.sqnrDb ?? {}
+  return {
+    output: run.output,
+    ...(metric ? { metric } : {}),
+    epochs: tuned.result.history.length,
+    steps: tuned.result.steps,
+    stepMs: tuned.result.stepMs,
+    lossCurve: tuned.result.losses,
+    epochCurve: tuned.result.history,
+    ...(tuned.result.best ? { bestEpoch: tuned.result.best.epoch } : {}),
+    trainedNumbers: run.trainedNumbers,
+    sizeBytes: run.sizeBytes,
+    ...(comparison
+      ? {
+          sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
+          ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
+        }
+      : {}),
+    ...(run.recipe.qat
+      ? {
+          layerCounts: { total: run.kernels.length, integer: run.kernels.filter(({ integer }) => integer).length },
+          ...(deployed
+            ? {
+                deployed: {
+                  ...(deployed.agreement === undefined ? {} : { agreement: deployed.agreement }),
+                  ...(deployed.metric ? { simulated: deployed.metric.before, deployed: deployed.metric.after } : {}),
+                },
+              }
+            : {}),
+        }
+      : {}),
+    notes: run.notes,
+  }
+}
+
+/** The whole report of a fine-tuning. */
+export function finetuneReport(run: FinetuneRun, runtime: Runtime): Report {
+  const { recipe, tuned, comparison } = run
+  const { result, scoreName, before } = tuned
+  const training: TrainingRows = {
+    epochs: result.history,
+    losses: result.losses,
+    ...(scoreName ? { scoreName } : {}),
+    ...(before !== undefined && Number.isFinite(before) ? { before } : {}),
+    ...(result.best ? { best: result.best.epoch } : {}),
+  }
+  return {
+    version: 1,
+    command: 'finetune',
+    title: `${basename(recipe.model)} → ${basename(run.output)}`,
+    createdAt: new Date().toISOString(),
+    verdict: verdictOf(run),
+    facts: [
+      { label: 'model', value: basename(recipe.model) },
+      {
+        label: 'trained',
+        value: `${run.trainedNumbers} numbers (${recipe.train}), ${result.steps} steps of ${recipe.batch} samples`,
+      },
+      { label: 'step', value: `${result.stepMs.toFixed(1)} ms` },
+      ...deployedFacts(run),
+      { label: 'result', value: run.output },
+    ],
+    variants: variantsOf(run),
+    outputs: comparison?.sqnrDb ?? {},
+    steps: [],
+    layers: [],
+    activations: [],
+    training,
+    notes: run.notes,
+    environment: describeEnvironment(runtime),
+    recipe,
+    commandLine: commandLineOf(recipe),
+  }
+}
+
+/** What ONNX Runtime does with a quantised result. */
+function deployedFacts({ kernels, deployed, recipe }: FinetuneRun): { label: string; value: string }[] {
+  if (!recipe.qat) return []
+  const integer = kernels.filter((kernel) => kernel.integer).length
+  const agreement = deployed?.agreement
+  return [
+    { label: 'integer layers', value: `${integer} of ${kernels.length}` },
+    ...(agreement === undefined
+      ? []
+      : [{ label: 'deployed and simulated agree', value: `on ${percent(agreement)} of the samples` }]),
+  ]
+}
+
+function verdictOf(run: FinetuneRun): Verdict {
+  const { comparison, sizeBytes, recipe } = run
+  const metric = metricOf(run)
+  const figure = (value: number) => (metric?.name === 'SQNR' ? `${value.toFixed(1)} dB` : percent(value))
+  const change = metric ? `${metric.name} ${figure(metric.before)} → ${figure(metric.after)}` : 'trained'
+  const paired = comparison?.metric
+  const worse = paired ? paired.interval.high < 0 : false
+  const answer = !metric ? 'not measured' : worse ? 'no' : paired && paired.interval.low < -0.02 ? 'unclear' : 'yes'
+  return {
+    headline: `${recipe.qat ? `trained with ${recipe.weightBits}-bit weights and ${recipe.activationBits}-bit activations` : 'fine-tuned'}: ${change}`,
+    tone: worse ? 'bad' : answer === 'yes' ? 'good' : 'mixed',
+    points: [
+      {
+        question: 'smaller',
+        answer: sizeBytes.after < sizeBytes.before ? 'yes' : 'no',
+        text: `${kilobytes(sizeBytes.before)} → ${kilobytes(sizeBytes.after)}`,
+      },
+      { question: 'as accurate', answer, text: change },
+    ],
+    advice: worse ? ['give a smaller --lr, or more samples'] : [],
+  }
+}
+
+function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {
+  const metric = comparison?.metric
+  const scored = (value: number, difference = {}) =>
+    metric
+      ? {
+          metric: {
+            name: metric.name,
+            value,
+            samples: metric.samples,
+            interval: wilsonInterval(Math.round(value * metric.samples), metric.samples),
+            ...difference,
+          },
+        }
+      : {}
+  const sqnr = mainSqnr(comparison)
+  return [
+    { name: 'before', sizeBytes: sizeBytes.before, ...scored(metric?.before ?? 0) },
+    {
+      name: 'trained',
+      kept: true,
+      sizeBytes: sizeBytes.after,
+      ...scored(
+        metric?.after ?? 0,
+        metric ? { difference: { value: metric.difference, interval: metric.interval } } : {},
+      ),
+      ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
+      ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
+    },
+  ]
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+const kilobytes = (bytes: number) => `${(bytes / 1e3).toFixed(1)} kB`

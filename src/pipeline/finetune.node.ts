@@ -1,0 +1,266 @@
+// finetune: prepare → estimate memory → train with checkpoints → export → measure → write. One call is one run.
+import { existsSync } from 'node:fs'
+import { readFile, rm, stat } from 'node:fs/promises'
+import { CancelledError, report, type Watch } from '../base/index.ts'
+import { batches, chooseSamples, type Dataset, readSamples } from '../data/index.ts'
+import { type Comparison, compareSessions } from '../metrics/index.ts'
+import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
+import type { Model } from '../onnx/index.ts'
+import { type LayerKernel, lintFusion, ortCpu, selector } from '../quantize/index.ts'
+import { optimizedGraph } from '../runtime/index.node.ts'
+import { fixedBatch, type Runtime, type Values, withSession } from '../runtime/index.ts'
+import {
+  type Arrays,
+  cloneArrays,
+  decodeState,
+  encodeState,
+  finetune,
+  floatTrainee,
+  quantTrainee,
+  relativeRates,
+  type Trainee,
+  type TrainState,
+  type Tuned,
+} from '../train/index.ts'
+import { epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
+import { refuseTooLarge } from './finetune-memory.node.ts'
+import { checkOutput, defaultOutput } from './output.node.ts'
+import type { FinetuneRecipe } from './recipe.ts'
+import { openSamples, PREPROCESS_KEY } from './samples.node.ts'
+
+/** Everything a fine-tuning knows at its end. */
+export interface FinetuneRun {
+  readonly recipe: FinetuneRecipe
+  readonly output: string
+  readonly tuned: Tuned
+  /** The model given against the tuned one, on the samples of --val. */
+  readonly comparison?: Comparison
+  /** Of a quantised result: the simulation against the file as ONNX Runtime runs it. */
+  readonly deployed?: Comparison
+  readonly kernels: readonly LayerKernel[]
+  readonly sizeBytes: { readonly before: number; readonly after: number }
+  readonly trainedNumbers: number
+  readonly notes: readonly string[]
+}
+
+/** Held back by default: a tenth, at most this many, and none where a tenth would be too few to tell epochs apart. */
+const MOST_HELD = 1000
+const LEAST_HELD = 200
+
+/**
+ * Trains a model file by a recipe and writes the result. A checkpoint lies beside the output until it is written; after an
+ * interruption also the best model so far, as `<output>.best.onnx`.
+ * @throws InputError, UnsupportedError, UsageError, RefusedError (memory), CancelledError
+ */
+export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, watch: Watch = {}): Promise<FinetuneRun> {
+  const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
+  checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
+  report(watch, 'read', 0, 1, recipe.model)
+  const model = await readModelFile(recipe.model)
+  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
+  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels)
+  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
+  const split = splitOf(dataset, recipe)
+  const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
+  const notes = [...model.notes]
+  const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
+    loss: loss.terms,
+    dataset,
+    calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
+      (i) => split.train[i] ?? 0,
+    ),
+    watch,
+  })
+  if (trainee.prepared.batch !== recipe.batch && fixedBatch(model) !== undefined)
+    notes.push(`the model takes ${trainee.prepared.batch} samples at a time; gradients of several runs make one step`)
+  const epochs = epochsOf(recipe, split.train.length)
+  const checkpoint = `${output}.checkpoint`
+  const fingerprint = await fingerprintOf(recipe)
+  const resume = recipe.resume ? await readCheckpoint(checkpoint, fingerprint, notes) : undefined
+  const tuned = await withBestKept(trainee, output, checkpoint, fingerprint, (save) =>
+    finetune(
+      runtime,
+      trainee,
+      {
+        dataset,
+        indices: split.train,
+        ...(split.held.length > 0 ? { held: { dataset, indices: split.held } } : {}),
+      },
+      {
+        epochs,
+        batch: recipe.batch,
+        rate: ratesOf(recipe).rate,
+        optimizer: optimizerOf(recipe),
+        schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(split.train.length / recipe.batch)),
+        decay: recipe.decay,
+        clipNorm: recipe.clipNorm,
+        seed: recipe.seed,
+        augmentation: recipe.flip || recipe.shift > 0 ? { flip: recipe.flip, shift: recipe.shift } : undefined,
+        patience: recipe.patience,
+        teacher,
+        checkpoint: save,
+        resume,
+        ...watch,
+      },
+    ),
+  )
+  if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
+  const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
+  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  report(watch, 'write', 0, 1, output)
+  const after = await writeModelFile(tuned.model, output)
+  await rm(checkpoint, { force: true })
+  await rm(bestFile(output), { force: true })
+  return {
+    recipe,
+    output,
+    tuned,
+    ...measures,
+    sizeBytes: { before: (await stat(recipe.model)).size, after },
+    trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),
+    notes: [...new Set(notes)],
+  }
+}
+
+function suffixOf({ qat, weightBits }: FinetuneRecipe): string {
+  return qat ? `int${weightBits}` : 'tuned'
+}
+
+interface TraineeParts {
+  readonly loss: Parameters<typeof floatTrainee>[3]['loss']
+  readonly dataset: Dataset
+  readonly calibration: readonly number[]
+  readonly watch: Watch
+}
+
+async function traineeOf(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  model: Model,
+  teacher: Model | undefined,
+  sample: Values,
+  { loss, dataset, calibration, watch }: TraineeParts,
+): Promise<Trainee> {
+  const make = async (batch: number): Promise<Trainee> => {
+    const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
+    const common = { train: recipe.train, selected, batch, loss, teacher, label: recipe.model, ...watch }
+    if (recipe.qat)
+      return quantTrainee(runtime, model, sample, {
+        ...common,
+        relativeRates: ratesOf(recipe).relative,
+        weightBits: recipe.weightBits,
+        activationBits: recipe.activationBits,
+        storage: recipe.weightStorage,
+        quantize: {
+          weights: recipe.weights,
+          exclude: recipe.exclude,
+          ...(recipe.keep8bit.length > 0 ? { keep8bit: recipe.keep8bit } : {}),
+        },
+        calibration: (prepared) => {
+          const size = fixedBatch(prepared.model) ?? 8
+          const read = readSamples(dataset, calibration, { signal: watch.signal })
+          return { batches: batches(read, size), total: calibration.length }
+        },
+      })
+    const trainee = await floatTrainee(runtime, model, sample, {
+      ...common,
+      batchNorm: recipe.batchNorm ?? (recipe.fromScratch ? 'training' : 'frozen'),
+      fromScratch: recipe.fromScratch ? recipe.seed : undefined,
+    })
+    if (!ratesOf(recipe).relative) return trainee
+    return { ...trainee, rateOf: relativeRates(trainee.prepared.model, trainee.graph.parameters, trainee.initial) }
+  }
+  // A graph for one sample tells what a batch will take, before anything of that size is run.
+  const single = await make(1)
+  refuseTooLarge(single.graph, recipe, single.initial)
+  return fixedBatch(model) === undefined && recipe.batch > 1 ? make(recipe.batch) : single
+}
+
+/** Which samples are trained on, and which are held back to choose the best epoch. */
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe): { train: number[]; held: number[] } {
+  const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
+  const all = chooseSamples(dataset.size, total)
+  const tenth = Math.floor(total / 10)
+  const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
+  const held = new Set(chooseSamples(all.length, Math.min(count, total - 1)))
+  return { train: all.filter((_, i) => !held.has(i)), held: all.filter((_, i) => held.has(i)) }
+}
+
+/** What must be the same for a training to be resumed. */
+async function fingerprintOf(recipe: FinetuneRecipe): Promise<string> {
+  const { resume: _resume, output: _output, memory: _memory, threads: _threads, ...rest } = recipe
+  const { size } = await stat(recipe.model)
+  return JSON.stringify({ ...rest, size })
+}
+
+async function readCheckpoint(file: string, fingerprint: string, notes: string[]): Promise<TrainState | undefined> {
+  if (!existsSync(file)) {
+    notes.push(`there was no checkpoint ${file}; the training began from the start`)
+    return undefined
+  }
+  const state = decodeState(new Uint8Array(await readFile(file)), fingerprint, file)
+  notes.push(`resumed after ${state.epoch} epochs and ${state.step} steps`)
+  return state
+}
+
+/** Where the best model so far goes when a training is interrupted. */
+function bestFile(output: string): string {
+  return `${output.replace(/\.onnx$/, '')}.best.onnx`
+}
+
+/** Runs a training whose states are saved; an interruption also leaves the best model so far. */
+async function withBestKept(
+  trainee: Trainee,
+  output: string,
+  checkpoint: string,
+  fingerprint: string,
+  work: (save: (state: TrainState) => Promise<void>) => Promise<Tuned>,
+): Promise<Tuned> {
+  let best: Arrays | undefined
+  const save = async (state: TrainState): Promise<void> => {
+    best = cloneArrays(state.best?.values ?? state.values)
+    await writeFileAtomic(checkpoint, encodeState(state, fingerprint))
+  }
+  try {
+    return await work(save)
+  } catch (error) {
+    if (error instanceof CancelledError && best) {
+      const file = bestFile(output)
+      await writeModelFile(trainee.exported(best), file)
+      throw new CancelledError(`interrupted; the best model so far is ${file}, --resume goes on from ${checkpoint}`)
+    }
+    throw error
+  }
+}
+
+/** Both models on --val, and a quantised one against its simulation. */
+async function measure(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  before: Model,
+  after: Model,
+  notes: string[],
+  watch: Watch,
+): Promise<Pick<FinetuneRun, 'comparison' | 'deployed' | 'kernels'>> {
+  const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
+  if (recipe.val === undefined) {
+    notes.push('no separate samples were given with --val: the score is that of the held-back ones')
+    return { kernels }
+  }
+  const dataset = await openSamples(recipe, before, recipe.val)
+  const indices = chooseSamples(dataset.size, dataset.size)
+  const size = fixedBatch(before) ?? 32
+  const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)
+  const comparison = await withSession(runtime, before, { label: recipe.model }, (a) =>
+    withSession(runtime, after, { label: 'the trained model' }, (b) =>
+      compareSessions(a, b, read(), indices.length, watch),
+    ),
+  )
+  if (!recipe.qat) return { comparison, kernels }
+  const deployed = await withSession(runtime, after, { label: 'the simulation', simulate: true }, (a) =>
+    withSession(runtime, after, { label: 'the trained model' }, (b) =>
+      compareSessions(a, b, read(), indices.length, watch, 'deployed'),
+    ),
+  )
+  return { comparison, deployed, kernels }
+}

@@ -1,0 +1,362 @@
+// The training loop: batches in a seeded order, one run of the graph a step, the optimiser in place.
+import { CancelledError, InputError, RuntimeFailure, report, type TensorValue, type Watch } from '../../base/index.ts'
+import { randomStream } from '../../math/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
+import { globalNorm, type Optimizer } from '../optimizers/optimizer.ts'
+import type { Schedule } from '../optimizers/schedule.ts'
+import { FEEDS, type TrainingGraph } from '../training-graph.ts'
+import type { Augmentation } from './augment.ts'
+import { firstNonFinite } from './non-finite.ts'
+import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
+import { type Arrays, cloneArrays, cloneState, type EpochRow, newState, type TrainState } from './state.ts'
+import { type Teacher, withTeacher } from './teacher.ts'
+
+export interface TrainOptions extends Watch {
+  readonly epochs: number
+  /** Samples a step; a graph of a smaller batch runs several times and its gradients are averaged. */
+  readonly batch: number
+  readonly rate: number
+  readonly optimizer: Optimizer
+  readonly schedule: Schedule
+  /** Weight decay of weights; biases, normalisations and scales have none. */
+  readonly decay?: number
+  /** Learning rate of an array, as a factor. */
+  readonly rateOf?: (name: string) => number
+  /** Longest length of all gradients together; longer ones are scaled down. */
+  readonly clipNorm?: number | undefined
+  readonly seed: number
+  readonly augmentation?: Augmentation | undefined
+  /** Epochs without a better score after which it stops. */
+  readonly patience?: number | undefined
+  readonly teacher?: Model | undefined
+  /** Classes of the model, to check labels. */
+  readonly classes: number
+  /** Scores the current values on held-back samples; higher is better, NaN never wins. */
+  readonly score?: ((values: Arrays) => Promise<number>) | undefined
+  /** Called with the state after each epoch, and when the training is interrupted. */
+  readonly checkpoint?: ((state: TrainState) => Promise<void>) | undefined
+  readonly resume?: TrainState | undefined
+  /** Changes the values after a step: keeps scales inside their bounds. */
+  readonly afterStep?: ((values: Map<string, Float32Array>) => void) | undefined
+}
+
+export interface TrainResult {
+  /** The best values by score, else the last ones. */
+  readonly values: Arrays
+  readonly history: readonly EpochRow[]
+  readonly losses: readonly { readonly step: number; readonly loss: number }[]
+  readonly best?: { readonly epoch: number; readonly score: number }
+  readonly steps: number
+  /** Median milliseconds of a step. */
+  readonly stepMs: number
+  readonly notes: readonly string[]
+}
+
+/** Steps whose losses are kept for the curve. */
+const CURVE_POINTS = 400
+/** How often the learning rate is halved and the last epoch begun again before giving up. */
+const MOST_HALVINGS = 3
+
+/**
+ * Trains. With the same seed, samples and number of threads the result has the same bits, resumed or not.
+ * @throws CancelledError after the step in flight, when the checkpoint has been written; RuntimeFailure naming the first
+ * tensor that is not finite, when halving the learning rate three times did not help
+ */
+export async function train(
+  runtime: Runtime,
+  graph: TrainingGraph,
+  initial: Arrays,
+  store: SampleStore,
+  options: TrainOptions,
+): Promise<TrainResult> {
+  if (store.size === 0) throw new InputError('there are no samples to train on')
+  return withSession(runtime, graph.model, { optimization: 'extended', label: 'the training graph' }, (session) =>
+    withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
+      new Trainer(runtime, session, teacher, graph, store, options, initial).run(),
+    ),
+  )
+}
+
+class Trainer {
+  readonly #runtime: Runtime
+  readonly #session: Session
+  readonly #teacher: Teacher
+  readonly #graph: TrainingGraph
+  readonly #store: SampleStore
+  readonly #options: TrainOptions
+  readonly #stepsPerEpoch: number
+  readonly #times: number[] = []
+  readonly #notes: string[] = []
+  #state: TrainState
+  /** The state at the start of this epoch, to go back to. */
+  #anchor: TrainState
+  #ahead: { readonly key: string; readonly batch: Promise<TrainingBatch> } | undefined
+  #samplesDone = 0
+  #started = performance.now()
+
+  constructor(
+    runtime: Runtime,
+    session: Session,
+    teacher: Teacher,
+    graph: TrainingGraph,
+    store: SampleStore,
+    options: TrainOptions,
+    initial: Arrays,
+  ) {
+    this.#runtime = runtime
+    this.#session = session
+    this.#teacher = teacher
+    this.#graph = graph
+    this.#store = store
+    this.#options = options
+    this.#stepsPerEpoch = Math.ceil(store.size / options.batch)
+    this.#state = options.resume ?? newState(initial)
+    this.#anchor = cloneState(this.#state)
+  }
+
+  async run(): Promise<TrainResult> {
+    const { epochs, patience, signal } = this.#options
+    while (this.#state.epoch < epochs) {
+      const finished = await this.#epoch()
+      if (!finished) continue
+      await this.#options.checkpoint?.(this.#state)
+      this.#anchor = cloneState(this.#state)
+      const { best, epoch } = this.#state
+      if (patience !== undefined && best && epoch - best.epoch >= patience) {
+        this.#notes.push(`stopped after ${epoch} of ${epochs} epochs: no better score for ${patience}`)
+        break
+      }
+      if (signal?.aborted) throw new CancelledError()
+    }
+    const { best, values, history, losses, step } = this.#state
+    const sorted = this.#times.toSorted((a, b) => a - b)
+    return {
+      values: best?.values ?? values,
+      history,
+      losses,
+      ...(best ? { best: { epoch: best.epoch, score: best.score } } : {}),
+      steps: step,
+      stepMs: sorted[sorted.length >> 1] ?? 0,
+      notes: this.#notes,
+    }
+  }
+
+  /** One epoch, or the rest of one; false when it has to begin again with a smaller learning rate. */
+  async #epoch(): Promise<boolean> {
+    const state = this.#state
+    const { batch, seed, signal } = this.#options
+    const started = performance.now()
+    const all = Array.from({ length: this.#store.size }, (_, i) => i)
+    const order = randomStream(seed, `order of epoch ${state.epoch}`).shuffle(all)
+    while (state.stepInEpoch < this.#stepsPerEpoch) {
+      if (signal?.aborted) {
+        await this.#options.checkpoint?.(state)
+        throw new CancelledError()
+      }
+      const from = state.stepInEpoch * batch
+      const loss = await this.#step(order.slice(from, from + batch), order.slice(from + batch, from + 2 * batch))
+      if (loss === undefined) return false
+      state.lossSum += loss
+      this.#record(loss)
+      state.step++
+      state.stepInEpoch++
+      this.#samplesDone += Math.min(batch, this.#store.size - from)
+      this.#tell(loss)
+    }
+    await this.#finishEpoch((performance.now() - started) / 1000)
+    return true
+  }
+
+  async #finishEpoch(seconds: number): Promise<void> {
+    const state = this.#state
+    const score = await this.#options.score?.(state.values)
+    state.epoch++
+    // Of equal scores the later epoch wins: it has seen more.
+    if (score !== undefined && score >= (state.best?.score ?? Number.NEGATIVE_INFINITY))
+      state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
+    state.history.push({
+      epoch: state.epoch,
+      loss: state.lossSum / this.#stepsPerEpoch,
+      ...(score === undefined ? {} : { score }),
+      rate: this.#rate(),
+      seconds,
+    })
+    state.stepInEpoch = 0
+    state.lossSum = 0
+  }
+
+  #rate(): number {
+    const { schedule, rate, epochs } = this.#options
+    const { step, epoch, rateFactor } = this.#state
+    return rate * rateFactor * schedule(step, epochs * this.#stepsPerEpoch, epoch)
+  }
+
+  /** One optimiser step; undefined when something was not finite and the epoch begins again. */
+  async #step(places: readonly number[], next: readonly number[]): Promise<number | undefined> {
+    const started = performance.now()
+    const { loss, gradients, statistics, feeds } = await this.#gradients(places, next)
+    const norm = globalNorm(gradients.values())
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      await this.#goBack(feeds)
+      return undefined
+    }
+    const { clipNorm, optimizer, decay = 0, rateOf, afterStep } = this.#options
+    if (clipNorm !== undefined && norm > clipNorm)
+      for (const gradient of gradients.values())
+        for (let i = 0; i < gradient.length; i++) gradient[i]! *= clipNorm / norm
+    const { values, moments, step } = this.#state
+    const rate = this.#rate()
+    for (const { name, kind } of this.#graph.parameters) {
+      const array = values.get(name)
+      const gradient = gradients.get(name)
+      if (!array || !gradient) continue
+      let kept = moments.get(name)
+      if (!kept) {
+        kept = Array.from({ length: optimizer.moments }, () => new Float32Array(array.length))
+        moments.set(name, kept)
+      }
+      const own = { rate: rate * (rateOf?.(name) ?? 1), decay: kind === 'weight' ? decay : 0, step: step + 1 }
+      optimizer.update(array, gradient, kept, own)
+    }
+    for (const { mean, variance, momentum } of this.#graph.batchNorms) {
+      follow(values.get(mean), statistics.get(mean), momentum)
+      follow(values.get(variance), statistics.get(variance), momentum)
+    }
+    afterStep?.(values)
+    this.#times.push(performance.now() - started)
+    return loss
+  }
+
+  /** Mean loss and gradients over the places; several runs when the graph's batch is smaller. `next` are read meanwhile. */
+  async #gradients(
+    places: readonly number[],
+    next: readonly number[],
+  ): Promise<{
+    loss: number
+    gradients: Map<string, Float32Array>
+    statistics: Map<string, Float32Array>
+    feeds: Values
+  }> {
+    const { batch } = this.#graph
+    const sums = new Map<string, Float32Array>()
+    const statistics = new Map<string, Float32Array>()
+    let loss = 0
+    let weight = 0
+    let feeds: Values = {}
+    const runs = Math.ceil(places.length / batch)
+    for (let run = 0; run < runs; run++) {
+      const part = places.slice(run * batch, (run + 1) * batch)
+      const made = await this.#batch(part)
+      this.#readAhead(run + 1 < runs ? places.slice((run + 1) * batch, (run + 2) * batch) : next.slice(0, batch))
+      if (made.rows === 0) continue
+      feeds = await this.#feedsOf(part, made)
+      const results = await this.#session.run(feeds)
+      const share = made.rows
+      weight += share
+      loss += share * Number(results[this.#graph.loss]?.data[0])
+      for (const { name, gradient } of this.#graph.parameters)
+        addTo(sums, name, results[gradient]?.data, runs === 1 ? 1 : share)
+      for (const norm of this.#graph.batchNorms) {
+        addTo(statistics, norm.mean, results[norm.batchMean]?.data, runs === 1 ? 1 : 1 / runs)
+        addTo(statistics, norm.variance, results[norm.batchVariance]?.data, runs === 1 ? 1 : 1 / runs)
+      }
+    }
+    if (weight === 0) return { loss: 0, gradients: sums, statistics, feeds }
+    if (runs > 1) for (const sum of sums.values()) for (let i = 0; i < sum.length; i++) sum[i]! /= weight
+    return { loss: loss / weight, gradients: sums, statistics, feeds }
+  }
+
+  /** The batch of these places: the one that was read ahead, when it is that one. */
+  #batch(places: readonly number[]): Promise<TrainingBatch> {
+    const { seed, augmentation, classes } = this.#options
+    const key = `${this.#state.epoch}: ${places}`
+    if (this.#ahead?.key === key) return this.#ahead.batch
+    const plan = { places, seed, epoch: this.#state.epoch, augmentation }
+    return makeBatch(this.#store, this.#graph, plan, classes)
+  }
+
+  /** Reads and joins the next batch while ONNX Runtime computes in its own thread. */
+  #readAhead(places: readonly number[]): void {
+    this.#ahead = undefined
+    if (places.length === 0) return
+    const batch = this.#batch(places)
+    // A failure is thrown when its turn comes; until then nobody listens to it.
+    batch.catch(() => {})
+    this.#ahead = { key: `${this.#state.epoch}: ${places}`, batch }
+  }
+
+  async #feedsOf(places: readonly number[], batch: TrainingBatch): Promise<Values> {
+    const { needs, parameters } = this.#graph
+    const feeds: Record<string, TensorValue> = { ...batch.inputs }
+    if (needs.labels) feeds[FEEDS.labels] = { dtype: 'int64', dims: [batch.labels.length], data: batch.labels }
+    if (needs.rowWeight) feeds[FEEDS.rowWeight] = vector(batch.rowWeight)
+    if (needs.sampleWeight) feeds[FEEDS.sampleWeight] = vector(batch.sampleWeight)
+    const keep = this.#options.augmentation === undefined
+    const taught = await this.#teacher.run(places, batch.inputs, keep)
+    for (const name of needs.teacher) {
+      const value = taught[name]
+      if (value) feeds[FEEDS.teacher(name)] = value
+    }
+    for (const { name, dims } of parameters) {
+      const data = this.#state.values.get(name)
+      if (data) feeds[name] = { dtype: 'float32', dims, data }
+    }
+    return feeds
+  }
+
+  async #goBack(feeds: Values): Promise<void> {
+    const halvings = this.#state.halvings + 1
+    if (halvings > MOST_HALVINGS) {
+      const first = await firstNonFinite(this.#runtime, this.#graph.model, feeds)
+      throw new RuntimeFailure(
+        `the training does not stay finite: in step ${this.#state.step + 1} "${first ?? this.#graph.loss}" is NaN or infinite, also after the learning rate was halved ${MOST_HALVINGS} times; give a smaller --lr, or check the samples`,
+        { tensor: first ?? this.#graph.loss },
+      )
+    }
+    this.#notes.push(`step ${this.#state.step + 1} was not finite: the learning rate was halved, the epoch begun again`)
+    const back = cloneState(this.#anchor)
+    Object.assign(this.#state, back, { halvings, rateFactor: back.rateFactor / 2 })
+    this.#anchor = { ...this.#anchor, halvings, rateFactor: this.#state.rateFactor }
+  }
+
+  #record(loss: number): void {
+    const { losses, step } = this.#state
+    const every = Math.max(1, Math.ceil((this.#options.epochs * this.#stepsPerEpoch) / CURVE_POINTS))
+    if (step % every === 0) losses.push({ step, loss })
+  }
+
+  #tell(loss: number): void {
+    const { step, epoch, history } = this.#state
+    const perSecond = (1000 * this.#samplesDone) / (performance.now() - this.#started)
+    const score = history.at(-1)?.score
+    const scored = score === undefined ? '' : `, score ${score.toPrecision(4)}`
+    report(
+      this.#options,
+      'train',
+      step,
+      this.#options.epochs * this.#stepsPerEpoch,
+      `epoch ${epoch + 1}, loss ${loss.toPrecision(4)}${scored}, ${perSecond.toPrecision(3)} samples/s`,
+    )
+  }
+}
+
+const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })
+
+function addTo(sums: Map<string, Float32Array>, name: string, part: unknown, factor: number): void {
+  if (!(part instanceof Float32Array)) return
+  const sum = sums.get(name)
+  if (!sum && factor === 1) sums.set(name, part)
+  else if (!sum)
+    sums.set(
+      name,
+      part.map((value) => value * factor),
+    )
+  else for (let i = 0; i < sum.length; i++) sum[i]! += (part[i] ?? 0) * factor
+}
+
+/** running ← momentum · running + (1 − momentum) · batch. */
+function follow(running: Float32Array | undefined, batch: Float32Array | undefined, momentum: number): void {
+  if (!running || !batch) return
+  for (let i = 0; i < running.length; i++) running[i] = momentum * (running[i] ?? 0) + (1 - momentum) * (batch[i] ?? 0)
+}

@@ -1,0 +1,69 @@
+// The plan as fake quantisation in a training graph: a pair of the written file is one node here, in the same place.
+import { type Node, nodeName } from '../../onnx/index.ts'
+import type { Plan } from '../../quantize/index.ts'
+import type { Emitter } from '../graph/emitter.ts'
+import type { Parameter } from '../parameters.ts'
+import { addFakeQuant } from '../rules/fake-quant.ts'
+import type { Transformed } from '../training-graph.ts'
+import { type ActivationBits, scaleDims, scaleNames, spanOf, topCode } from './grids.ts'
+
+export interface FakePlanOptions {
+  readonly plan: Plan
+  readonly activationBits: ActivationBits
+  /** Samples in a batch: a scale's gradient is scaled by the elements of one sample. */
+  readonly batch: number
+}
+
+/** Puts fake quantisation where insertQdq puts Q/DQ; all scales become inputs that are trained. */
+export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOptions): Transformed {
+  const parameters: Parameter[] = []
+  const renamed = new Map<string, string>()
+  const scaleInput = (name: string, dims: readonly number[], node: string): string => {
+    parameters.push({ name, kind: 'scale', dims, node })
+    return g.input(name, dims)
+  }
+  const copies = new Map<string, Node>()
+  for (const node of g.editor.nodes()) for (const output of node.outputs) copies.set(output, node)
+  const integer = new Set([...plan.placement.integer].map((node) => copies.get(node.outputs[0] ?? '')))
+  // What comes out of a cap on codes has no pair of its own.
+  const capped = new Set([...plan.placement.caps.values()].map((node) => node.outputs[0] ?? ''))
+  for (const [value, grid] of plan.activations) {
+    if (capped.has(value)) continue
+    const placed = plan.placement.tensors.get(value)
+    // Codes that are only moved stay on their grid: the pair behind them changes nothing.
+    if (!placed || placed.gridOf !== value) continue
+    const span = spanOf(grid, activationBits)
+    const readers = g.editor.consumers(value)
+    const scale = scaleInput(scaleNames.activation(value), [], value)
+    const elements = g.size(value) / batch
+    const gradientScale = 1 / Math.sqrt(elements * Math.max(1, span.high))
+    const fake = addFakeQuant(g, value, scale, { ...span, gradientScale })
+    for (const reader of readers) {
+      if (!placed.integerProducer && !integer.has(reader)) continue
+      for (let i = 0; i < reader.inputs.length; i++) if (reader.inputs[i] === value) g.editor.setInput(reader, i, fake)
+    }
+    if (placed.integerProducer) renamed.set(value, fake)
+  }
+  for (const [node, params] of plan.weights) {
+    const layer = plan.placement.layers.get(node)
+    const copy = copies.get(node.outputs[0] ?? '')
+    if (!layer || !copy) continue
+    const high = topCode(plan, node)
+    const weight = copy.inputs[layer.weightIndex] ?? ''
+    const scale = scaleInput(scaleNames.weight(node), scaleDims(layer, params), nodeName(node))
+    const elements = layer.weight.size / params.scale.length
+    const options = { low: -high, high, gradientScale: 1 / Math.sqrt(elements * high) }
+    g.editor.setInput(copy, layer.weightIndex, addFakeQuant(g, weight, scale, options))
+    const input = plan.placement.tensors.get(node.inputs[0] ?? '')?.gridOf
+    if (layer.bias && copy.inputs[2] && input !== undefined)
+      g.editor.setInput(copy, 2, roundedBias(g, copy.inputs[2], scaleNames.activation(input), scale))
+  }
+  return { parameters, renamed }
+}
+
+/** An int32 bias has steps of input scale × weight scale: with few bits they are too coarse to be passed over. */
+function roundedBias(g: Emitter, bias: string, inputScale: string, weightScale: string): string {
+  const flat = g.reshape(weightScale, g.dims(weightScale).length === 0 ? [] : [g.size(weightScale)])
+  const top = 2 ** 31 - 1
+  return addFakeQuant(g, bias, g.times(flat, inputScale), { low: -top, high: top, fixed: true })
+}

@@ -1,0 +1,149 @@
+// Quantisation-aware training: the float model under the plan of `quantize`, weights, biases and scales trained together.
+import type { Watch } from '../../base/index.ts'
+import { calibrate } from '../../calibrate/index.ts'
+import type { Batch } from '../../data/index.ts'
+import type { Model, Node } from '../../onnx/index.ts'
+import {
+  insertQdq,
+  makePlan,
+  ortCpu,
+  type Plan,
+  place,
+  type QuantizeOptions,
+  quantizeDefaults,
+  tensorsToObserve,
+  weightBitsOf,
+} from '../../quantize/index.ts'
+import { type Runtime, typesOf, type Values } from '../../runtime/index.ts'
+import { logitsOf } from '../loss/logits.ts'
+import type { LossTerm } from '../loss/terms.ts'
+import { findParameters, type TrainWhat } from '../parameters.ts'
+import { type Prepared, prepareModel } from '../prepare.ts'
+import type { Trainee } from '../trainee.ts'
+import { buildTrainingGraph } from '../training-graph.ts'
+import { valuesOf } from '../values.ts'
+import { capCodes } from './cap-codes.ts'
+import { fakePlan } from './fake-plan.ts'
+import { type ActivationBits, largestScale, scaleNames, spanOf, trainedPlan, withFourBits } from './grids.ts'
+import { packInt4 } from './pack-int4.ts'
+import { relativeRates, scaleRates } from './rates.ts'
+import { withNarrowScales } from './weight-scales.ts'
+
+export interface QuantTraineeOptions extends Watch {
+  readonly train: TrainWhat
+  readonly selected?: (node: Node) => boolean
+  readonly batch: number
+  readonly loss: readonly LossTerm[]
+  readonly teacher?: Model | undefined
+  /** 2 to 8; fewer than 8 are codes of int8 that use a part of its range. */
+  readonly weightBits: number
+  readonly activationBits: ActivationBits
+  /** Where weights of at most 4 bits are stored; int4 halves the file, and its layers run in float. */
+  readonly storage?: 'int8' | 'int4'
+  /** As in `quantize`: grid of the weights, layers that keep 8 bits, nodes that stay float. */
+  readonly quantize?: Partial<Pick<QuantizeOptions, 'weights' | 'keep8bit' | 'exclude' | 'only'>>
+  /** Are learning rates shares of the size of each tensor (the default), or those of the weights as they are? */
+  readonly relativeRates?: boolean
+  /** Samples to set the first ranges with. */
+  readonly calibration: (prepared: Prepared) => { readonly batches: AsyncIterable<Batch>; readonly total: number }
+  readonly label?: string
+}
+
+/** A trainee whose export is the Q/DQ file with the trained grids. */
+export async function quantTrainee(
+  runtime: Runtime,
+  model: Model,
+  sample: Values,
+  options: QuantTraineeOptions,
+): Promise<Trainee> {
+  const { activationBits } = options
+  const prepared = await prepareModel(runtime, model, sample, {
+    ...options,
+    batchNorm: 'frozen',
+    forQuantization: activationBits === 16 || options.storage === 'int4' ? 21 : 18,
+  })
+  const plan = await planFor(runtime, prepared, options)
+  const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
+  const graph = await buildTrainingGraph(prepared, {
+    parameters,
+    loss: options.loss,
+    transform: (g) => fakePlan(g, { plan, activationBits, batch: prepared.batch }),
+    ...(options.teacher ? { teacherLogits: logitsOf(options.teacher) } : {}),
+  })
+  const initial = new Map([...valuesOf(prepared.model, graph.parameters), ...scalesOf(plan)])
+  const limits = new Map(
+    [...plan.activations].map(([value, grid]) => [
+      scaleNames.activation(value),
+      largestScale(plan, value, spanOf(grid, activationBits)),
+    ]),
+  )
+  return {
+    prepared,
+    graph,
+    initial,
+    exported: (values) => {
+      const trained = trainedPlan(prepared.model, plan, values)
+      const written = insertQdq(trained.model, trained.plan)
+      const capped = activationBits === 4 ? capCodes(written, trained.plan) : written
+      return options.storage === 'int4' ? packInt4(capped) : capped
+    },
+    rateOf: ((options.relativeRates ?? true) ? relativeRates : scaleRates)(prepared.model, graph.parameters, initial),
+    afterStep: (values) => keepScales(values, initial, limits),
+    plan,
+    notes: [],
+  }
+}
+
+async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTraineeOptions): Promise<Plan> {
+  const { model, sampleShapes } = prepared
+  const { activationBits, weightBits } = options
+  const settings: QuantizeOptions = {
+    ...quantizeDefaults,
+    keep8bit: ['none'],
+    ...options.quantize,
+    weightBits: weightBits === 8 ? 8 : 4,
+    activationType: activationBits === 16 ? 'uint16' : 'uint8',
+  }
+  const placement = place(model, ortCpu, settings, typesOf(model))
+  const requests = tensorsToObserve(placement).map(({ value, bounds }) => ({
+    value,
+    histogram: activationBits === 4,
+    nonNegative: bounds.low >= 0 && activationBits !== 4,
+  }))
+  const { batches, total } = options.calibration(prepared)
+  const statistics =
+    requests.length === 0
+      ? new Map()
+      : await calibrate(runtime, model, batches, requests, { ...options, shapes: sampleShapes, total })
+  const bits = new Map(
+    [...weightBitsOf(placement, model.graph.nodes, settings)].map(([node, given]) => [
+      node,
+      given === 8 ? 8 : weightBits,
+    ]),
+  )
+  const plan = withNarrowScales(makePlan(placement, statistics, settings, bits))
+  return activationBits === 4 ? withFourBits(plan, statistics) : plan
+}
+
+function scalesOf(plan: Plan): Map<string, Float32Array> {
+  const scales = new Map<string, Float32Array>()
+  for (const [value, { params }] of plan.activations)
+    if (plan.placement.tensors.get(value)?.gridOf === value)
+      scales.set(scaleNames.activation(value), params.scale.slice())
+  for (const [node, params] of plan.weights) scales.set(scaleNames.weight(node), params.scale.slice())
+  return scales
+}
+
+/** Scales stay above a hundredth of where they began, and activations inside what produces them. */
+function keepScales(
+  values: Map<string, Float32Array>,
+  initial: ReadonlyMap<string, Float32Array>,
+  limits: ReadonlyMap<string, number>,
+): void {
+  for (const [name, array] of values) {
+    if (!name.startsWith('train/')) continue
+    const first = initial.get(name)
+    const limit = limits.get(name) ?? Number.POSITIVE_INFINITY
+    for (let i = 0; i < array.length; i++) array[i] = Math.min(Math.max(array[i] ?? 0, (first?.[i] ?? 0) / 100), limit)
+  }
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { batches, type Dataset, readSamples } from '../../data/index.ts'
+import { randomStream } from '../../math/index.ts'
+import { isOp, type Model, writeModel } from '../../onnx/index.ts'
+import { lintFusion, ortCpu } from '../../quantize/index.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
+import { type Runtime, withSession } from '../../runtime/index.ts'
+import { finetune } from '../finetune.ts'
+import { makeBatch, SampleStore } from '../loop/sample-store.ts'
+import { crossEntropy } from '../loss/terms.ts'
+import { FEEDS } from '../training-graph.ts'
+import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
+import { tuneBias } from './tune-bias.ts'
+
+let runtime: Promise<Runtime> | undefined
+after(async () => (await runtime)?.close())
+const open = () => {
+  runtime ??= openRuntime({ threads: 1 })
+  return runtime
+}
+
+const size = 32
+const dataset: Dataset = {
+  name: 'noise',
+  size,
+  hasLabels: true,
+  notes: [],
+  id: String,
+  sample: async (index) => {
+    const data = Float32Array.from({ length: 3 * 64 }, randomStream(index, 'noise').normal)
+    return { id: String(index), inputs: { x: { dtype: 'float32', dims: [1, 3, 8, 8], data } }, label: index % 3 }
+  },
+}
+const indices = Array.from({ length: size }, (_, i) => i)
+
+/** Depthwise and plain convolutions, a capped activation, a residual Add, a pool, a Gemm. */
+const net = (): Model =>
+  tinyModel(
+    'x[N,3,8,8] -> Conv 3x3 3->8 pads=1,1,1,1 -> Clip number(0) number(6) -> a -> Conv 3x3 8->8 group=8 pads=1,1,1,1 -> Relu -> Conv 1x1 8->8 -> b; a -> Add =b -> Relu -> MaxPool 2x2 strides=2,2 -> GlobalAveragePool -> Flatten -> Gemm 8->3 -> y',
+  )
+
+async function traineeOf(weightBits: number, activationBits: 4 | 8 | 16, more: Partial<QuantTraineeOptions> = {}) {
+  return quantTrainee(await open(), net(), (await dataset.sample(0)).inputs, {
+    train: 'all',
+    batch: 8,
+    loss: [crossEntropy()],
+    weightBits,
+    activationBits,
+    calibration: () => ({ batches: batches(readSamples(dataset, indices), 8), total: size }),
+    ...more,
+  })
+}
+
+/** Cross entropy of rows of scores. */
+function lossOf(scores: Float32Array, labels: readonly number[]): number {
+  const classes = scores.length / labels.length
+  let sum = 0
+  for (const [row, label] of labels.entries()) {
+    const own = scores.subarray(row * classes, (row + 1) * classes)
+    const top = Math.max(...own)
+    sum -= own[label]! - top - Math.log(own.reduce((total, z) => total + Math.exp(z - top), 0))
+  }
+  return sum / labels.length
+}
+
+describe('quantisation-aware training', () => {
+  for (const [weightBits, activationBits, weights] of [
+    [8, 8, 'per-channel'],
+    [4, 8, 'per-channel'],
+    [3, 4, 'per-tensor'],
+    [2, 4, 'per-channel'],
+    [8, 16, 'per-tensor'],
+  ] as const)
+    it(`writes a file that computes what was trained: W${weightBits}A${activationBits} ${weights}`, async () => {
+      const trainee = await traineeOf(weightBits, activationBits, { quantize: { weights } })
+      const { graph } = trainee
+      const tuned = await finetune(
+        await open(),
+        trainee,
+        { dataset, indices },
+        { epochs: 1, batch: 8, rate: 0.01, seed: 0 },
+      )
+      const values = tuned.result.values
+      // A scale that fills the range of a Clip cannot grow.
+      for (const [name, array] of values)
+        if (name !== 'train/scale/a')
+          assert.notDeepEqual([...array], [...trainee.initial.get(name)!], `${name} was not trained`)
+      const places = [0, 1, 2, 3, 4, 5, 6, 7]
+      const batch = await makeBatch(new SampleStore(dataset, indices), graph, { places, seed: 0, epoch: 0 }, 3)
+      const feeds = {
+        ...batch.inputs,
+        [FEEDS.labels]: { dtype: 'int64' as const, dims: [8], data: batch.labels },
+        [FEEDS.rowWeight]: { dtype: 'float32' as const, dims: [8], data: batch.rowWeight },
+        ...Object.fromEntries(
+          graph.parameters.map(({ name, dims }) => [
+            name,
+            { dtype: 'float32' as const, dims, data: values.get(name)! },
+          ]),
+        ),
+      }
+      const trained = await withSession(await open(), graph.model, { optimization: 'disabled' }, (s) => s.run(feeds))
+      const written = await withSession(await open(), tuned.model, { optimization: 'disabled', simulate: true }, (s) =>
+        s.run(batch.inputs),
+      )
+      const scores = Object.values(written)[0]!.data as Float32Array
+      const expected = Number(trained[graph.loss]!.data[0])
+      const got = lossOf(
+        scores,
+        places.map((place) => place % 3),
+      )
+      assert.ok(Math.abs(got - expected) < 2e-3 * Math.max(1, expected), `trained ${expected}, written ${got}`)
+      const top = 2 ** (weightBits - 1) - 1
+      for (const [name, tensor] of tuned.model.graph.initializers)
+        if (name.endsWith('/weight/q'))
+          assert.ok(
+            tensor.numbers().every((code) => Math.abs(code) <= top),
+            name,
+          )
+    })
+
+  it('keeps the integer kernels, also with 4-bit codes in bytes', async () => {
+    for (const bits of [4, 8] as const) {
+      const trainee = await traineeOf(4, bits)
+      const tuned = await finetune(
+        await open(),
+        trainee,
+        { dataset, indices },
+        { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
+      )
+      const kernels = lintFusion(tuned.model, await optimizedGraph(await open(), tuned.model), ortCpu)
+      assert.deepEqual(
+        kernels.map(({ kernel, integer }) => `${kernel} ${integer}`),
+        ['QLinearConv true', 'QLinearConv true', 'QLinearConv true', 'QGemm true'],
+      )
+      const caps = tuned.model.graph.nodes.filter((node) => isOp(node, 'Min')).length
+      assert.equal(caps > 0, bits === 4)
+    }
+  })
+
+  it('stores weights of 4 bits as int4 when asked: the same function, a smaller file, float kernels', async () => {
+    const [bytes, nibbles] = [await traineeOf(4, 8), await traineeOf(4, 8, { storage: 'int4' })]
+    const [a, b] = [bytes.exported(bytes.initial), nibbles.exported(nibbles.initial)]
+    const { inputs } = await dataset.sample(0)
+    const outputs = await Promise.all(
+      [a, b].map(async (model) =>
+        withSession(await open(), model, { optimization: 'disabled' }, (session) => session.run(inputs)),
+      ),
+    )
+    assert.deepEqual(outputs[0], outputs[1])
+    assert.ok(writeModel(b).byteLength < writeModel(a).byteLength)
+    const kernels = lintFusion(b, await optimizedGraph(await open(), b), ortCpu)
+    assert.ok(kernels.some(({ integer }) => !integer))
+  })
+
+  it('trains integer layers that --exclude left as float ones', async () => {
+    const trainee = await traineeOf(8, 8, { quantize: { exclude: ['Gemm'] } })
+    assert.ok(trainee.graph.parameters.some(({ name }) => name.includes('weight') && !name.startsWith('train/')))
+    assert.equal(
+      trainee.graph.parameters.some(({ name }) => name.startsWith('train/weight_scale/Gemm')),
+      false,
+    )
+  })
+})
+
+describe('tuneBias', () => {
+  it('repairs biases that were moved, and leaves scales, weights and the model given as they are', async () => {
+    const trainee = await traineeOf(8, 8)
+    const quantized = trainee.exported(trainee.initial)
+    const moved: Model = {
+      ...quantized,
+      graph: {
+        ...quantized.graph,
+        initializers: new Map(
+          [...quantized.graph.initializers].map(([name, tensor]) => {
+            if (!name.endsWith('/bias/q')) return [name, tensor]
+            const codes = tensor.numbers().map((code, i) => code + (i % 2 === 0 ? 3000 : -2000))
+            return [
+              name,
+              new (tensor.constructor as typeof import('../../onnx/index.ts').Tensor)(
+                'int32',
+                tensor.shape,
+                new Uint8Array(Int32Array.from(codes).buffer),
+              ),
+            ]
+          }),
+        ),
+      },
+    }
+    const tuned = await tuneBias(await open(), trainee.prepared.model, moved, dataset, indices, {
+      seed: 0,
+      epochs: 20,
+      rate: 0.02,
+    })
+    assert.ok(tuned.kept && tuned.after > tuned.before + 3, `${tuned.before} → ${tuned.after} dB`)
+    for (const [name, tensor] of tuned.model.graph.initializers)
+      if (!/bias/.test(name)) assert.equal(tensor, moved.graph.initializers.get(name), name)
+  })
+
+  it('is dropped where it gains nothing', async () => {
+    const trainee = await traineeOf(8, 8)
+    const quantized = trainee.exported(trainee.initial)
+    const tuned = await tuneBias(await open(), trainee.prepared.model, quantized, dataset, indices, {
+      seed: 0,
+      epochs: 1,
+      rate: 1e-9,
+    })
+    assert.equal(tuned.kept, false)
+    assert.equal(tuned.model, quantized)
+  })
+})

@@ -1,0 +1,217 @@
+// The training graph: forward pass, loss and backward pass in one ordinary ONNX model, weights as inputs.
+import { sizeOf, UnsupportedError } from '../base/index.ts'
+import { type DType, GraphEditor, type Model } from '../onnx/index.ts'
+import { addGradients } from './graph/backward.ts'
+import { Emitter } from './graph/emitter.ts'
+import { logitsOf } from './loss/logits.ts'
+import type { LossSite, LossTerm } from './loss/terms.ts'
+import type { Parameter } from './parameters.ts'
+import { type Prepared, type TrainedBatchNorm, trainedBatchNorms } from './prepare.ts'
+import { lowerFakeQuant } from './rules/fake-quant.ts'
+import { gradientRuleOf } from './rules/index.ts'
+
+/** Names of the inputs that a batch is fed under, besides the model's own. */
+export const FEEDS = {
+  labels: 'train/labels',
+  rowWeight: 'train/row_weight',
+  sampleWeight: 'train/sample_weight',
+  teacher: (value: string): string => `train/teacher/${value}`,
+} as const
+
+/** A trained array of the graph: fed under `name`, its gradient is the output `gradient`. */
+export interface TrainedArray extends Parameter {
+  readonly gradient: string
+}
+
+export interface TrainingGraph {
+  readonly model: Model
+  readonly batch: number
+  /** Samples are fed under these names, with these sizes for a batch. */
+  readonly inputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype: DType }[]
+  readonly parameters: readonly TrainedArray[]
+  /** Outputs with the loss and each of its terms. */
+  readonly loss: string
+  readonly terms: readonly { readonly name: string; readonly output: string }[]
+  readonly batchNorms: readonly TrainedBatchNorm[]
+  /** Which of the batch's own inputs the graph asks for. */
+  readonly needs: {
+    readonly labels: boolean
+    readonly rows: number
+    readonly teacher: readonly string[]
+    readonly rowWeight: boolean
+    readonly sampleWeight: boolean
+  }
+  /** Value with the scores. */
+  readonly logits: string
+  /** Estimated bytes of all values that live at the same time, at most. */
+  readonly bytes: number
+}
+
+export interface TrainingGraphOptions {
+  readonly parameters: readonly Parameter[]
+  readonly loss: readonly LossTerm[]
+  /** Changes the forward graph before the loss is added: fake quantisation. */
+  readonly transform?: (g: Emitter) => Transformed
+  /** Shapes of teacher values that this model does not have itself are taken from here. */
+  readonly teacherLogits?: string
+}
+
+export interface Transformed {
+  /** Further arrays to train. */
+  readonly parameters: readonly Parameter[]
+  /** Values that readers, the loss among them, find under another name now. */
+  readonly renamed: ReadonlyMap<string, string>
+}
+
+/**
+ * Builds the training graph of a prepared model.
+ * @throws UnsupportedError when an operator on the way has no gradient rule, or nothing trained reaches the loss
+ */
+export async function buildTrainingGraph(prepared: Prepared, options: TrainingGraphOptions): Promise<TrainingGraph> {
+  const { model, shapes, batch, inputDims } = prepared
+  const editor = new GraphEditor(model)
+  const g = new Emitter(editor, shapes)
+  const inputs = editor.graph.inputs.map(({ name, dtype = 'float32' }) => {
+    const dims = inputDims.get(name) ?? []
+    g.declare(name, dims, dtype)
+    return { name, dims, dtype }
+  })
+  editor.graph.inputs.splice(0, inputs.length, ...inputs.map(({ name, dims, dtype }) => ({ name, dtype, shape: dims })))
+  editor.graph.valueInfo.clear()
+  const logits = logitsOf(model)
+  const output = model.graph.outputs[0]?.name ?? ''
+  editor.graph.outputs.splice(0)
+  const parameters = [...options.parameters]
+  for (const { name, dims } of parameters) asInput(g, name, dims)
+  const transformed = options.transform?.(g)
+  parameters.push(...(transformed?.parameters ?? []))
+  const renamed = (value: string) => transformed?.renamed.get(value) ?? value
+
+  const asked = { labels: false, rowWeight: false, sampleWeight: false, teacher: [] as string[] }
+  const site = lossSite(g, { batch, logits, output, renamed, asked, teacherLogits: options.teacherLogits ?? logits })
+  const terms: { name: string; output: string }[] = []
+  let loss: string | undefined
+  for (const term of options.loss) {
+    const value = g.reshape(await term.build(site), [])
+    terms.push({ name: term.name, output: value })
+    const scaled = g.scaled(value, term.weight)
+    loss = loss === undefined ? scaled : g.plus(loss, scaled)
+  }
+  if (loss === undefined) throw new UnsupportedError('a loss needs at least one term')
+  const found = addGradients(g, {
+    seeds: new Map([[loss, g.scalar(1)]]),
+    wanted: parameters.map(({ name }) => name),
+    rules: gradientRuleOf,
+  })
+  lowerFakeQuant(g)
+  // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is.
+  const trained = parameters.flatMap((parameter): TrainedArray[] => {
+    const gradient = found.get(parameter.name)
+    return gradient === undefined ? [] : [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
+  })
+  if (trained.length === 0) throw new UnsupportedError('the loss does not depend on anything that is trained')
+  const batchNorms = trainedBatchNorms(model)
+  const outputs = new Set([loss, ...terms.map((term) => term.output), ...trained.map(({ gradient }) => gradient)])
+  for (const { batchMean, batchVariance } of batchNorms) outputs.add(batchMean).add(batchVariance)
+  for (const name of outputs) editor.graph.outputs.push({ name, dtype: 'float32' })
+  const finished = editor.finish()
+  return {
+    model: finished,
+    batch,
+    inputs,
+    parameters: trained,
+    loss,
+    terms,
+    batchNorms,
+    needs: { ...asked, rows: rowsOf(g, logits) },
+    logits,
+    bytes: peakBytes(finished, (value) => g.known(value)),
+  }
+}
+
+/** Turns an initialiser into a graph input. */
+export function asInput(g: Emitter, name: string, dims: readonly number[]): void {
+  g.editor.graph.initializers.delete(name)
+  g.editor.graph.inputs.push({ name, dtype: 'float32', shape: dims })
+  g.declare(name, dims)
+}
+
+function rowsOf(g: Emitter, logits: string): number {
+  return g.size(logits) / classesOf(g.dims(logits))
+}
+
+/** The class axis is the last one; [N, C, 1, 1] counts as [N, C]. */
+function classesOf(dims: readonly number[]): number {
+  return dims.length > 2 && sizeOf(dims.slice(2)) === 1 ? (dims[1] ?? 1) : (dims.at(-1) ?? 1)
+}
+
+interface SiteOptions {
+  readonly batch: number
+  readonly logits: string
+  readonly teacherLogits: string
+  readonly output: string
+  readonly renamed: (value: string) => string
+  readonly asked: { labels: boolean; rowWeight: boolean; sampleWeight: boolean; teacher: string[] }
+}
+
+function lossSite(g: Emitter, { batch, logits, output, renamed, asked, teacherLogits }: SiteOptions): LossSite {
+  const rows = rowsOf(g, logits)
+  const inputs = new Map<string, string>()
+  const input = (name: string, dims: readonly number[], dtype: DType = 'float32') => {
+    const present = inputs.get(name) ?? g.input(name, dims, dtype)
+    inputs.set(name, present)
+    return present
+  }
+  const asRows = (value: string) => g.reshape(value, [rows, g.size(value) / rows])
+  const teacher = (name: string, like = name) => {
+    if (!asked.teacher.includes(name)) asked.teacher.push(name)
+    return input(FEEDS.teacher(name), g.dims(like))
+  }
+  return {
+    g,
+    output,
+    logits: () => asRows(renamed(logits)),
+    labels: () => {
+      asked.labels = true
+      return input(FEEDS.labels, [rows], 'int64')
+    },
+    rowWeight: () => {
+      asked.rowWeight = true
+      return input(FEEDS.rowWeight, [rows])
+    },
+    sampleWeight: () => {
+      asked.sampleWeight = true
+      return input(FEEDS.sampleWeight, [batch])
+    },
+    value: (name) => {
+      g.known(name)
+      return renamed(name)
+    },
+    teacher,
+    teacherLogits: () => asRows(teacher(teacherLogits, logits)),
+  }
+}
+
+/** Bytes of the values alive at the worst moment: each from where it is made to where it is last read. */
+function peakBytes(model: Model, known: (value: string) => { dims: readonly number[] }): number {
+  const last = new Map<string, number>()
+  const { nodes, outputs, inputs } = model.graph
+  for (const [index, node] of nodes.entries()) for (const input of node.inputs) last.set(input, index)
+  for (const { name } of outputs) last.set(name, nodes.length)
+  const bytesOf = (value: string) => 4 * sizeOf(known(value).dims)
+  let live = inputs.reduce((sum, { name }) => sum + bytesOf(name), 0)
+  let peak = live
+  const ending = new Map<number, string[]>()
+  for (const [value, index] of last) ending.set(index, [...(ending.get(index) ?? []), value])
+  const made = new Set<string>()
+  for (const [index, node] of nodes.entries()) {
+    for (const output of node.outputs) {
+      if (output === '') continue
+      live += bytesOf(output)
+      made.add(output)
+    }
+    peak = Math.max(peak, live)
+    for (const value of ending.get(index) ?? []) if (made.has(value)) live -= bytesOf(value)
+  }
+  return peak
+}
