@@ -362,6 +362,7 @@ describe('what a stranger meets when something is wrong', () => {
       'recipe.json',
       'report.html',
       'report.json',
+      'status.json',
     ])
     const again = run('run', 'first/recipe.json', '--run', 'again', '--quiet')
     assert.equal(again.status, 0, again.stderr)
