@@ -44,6 +44,9 @@ export function renderSummary(given: Report, options: SummaryOptions = {}): stri
   return lines.map((line) => line.trimEnd()).join('\n')
 }
 
+/** Notes of a summary; more are rare. */
+const mostNotes = 8
+
 type Row = readonly [label: string, text: string, answer?: VerdictPoint['answer']]
 
 function rows(report: Report, width: number): Row[] {
@@ -58,9 +61,12 @@ function rows(report: Report, width: number): Row[] {
   const float = floatRow(report)
   if (float !== undefined) list.push(['in float', float])
   for (const [index, advice] of verdict.advice.slice(0, 2).entries()) list.push([index === 0 ? 'advice' : '', advice])
-  const note = notes[0]
-  if (note !== undefined) {
-    list.push(['note', notes.length > 1 ? `${note} (${notes.length - 1} more in the report)` : note])
+  // What was assumed has to be seen; with many notes the report has the rest.
+  const shown = notes.slice(0, mostNotes)
+  for (const [index, note] of shown.entries()) {
+    const more =
+      index === shown.length - 1 && notes.length > mostNotes ? ` (${notes.length - mostNotes} more in the report)` : ''
+    list.push([index === 0 ? 'note' : '', note + more])
   }
   for (const [index, file] of (report.files ?? []).entries()) {
     list.push([index === 0 ? 'files' : '', `${file.path} (${file.label})`])
