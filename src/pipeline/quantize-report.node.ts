@@ -194,7 +194,7 @@ function layerRows(run: QuantizeRun): LayerRow[] {
       ? 'ONNX Runtime quantises it itself, with one scale for all channels'
       : kernel?.integer
         ? undefined
-        : (reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
+        : (kernel?.trap ?? reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
     return {
       name: layer.name,
       op: layer.node.opType,

@@ -10,6 +10,8 @@ export interface LayerKernel {
   readonly integer: boolean
   /** ONNX Runtime quantised its float weight itself, with one scale for all channels: not what the file says. */
   readonly requantized?: boolean
+  /** What in the written file keeps a layer from its integer kernel. */
+  readonly trap?: string
 }
 
 /** Contributed operators that hold a layer's weight, and the inputs where it may be. */
@@ -45,8 +47,35 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
     if (kernel) claimed.add(kernel)
     const opType = kernel?.opType ?? node.opType
     const integer = target.integerKernels.includes(opType)
-    return { name, op: node.opType, kernel: opType, integer, ...(own && !fused ? { requantized: true } : {}) }
+    const trap = integer ? undefined : trapOf(written.graph, node)
+    return {
+      name,
+      op: node.opType,
+      kernel: opType,
+      integer,
+      ...(own && !fused ? { requantized: true } : {}),
+      ...(trap === undefined ? {} : { trap }),
+    }
   })
+}
+
+/** Known reasons why a layer between DQ and Q does not fuse: a scalar with a rank, and a result that goes two ways before Q. */
+function trapOf({ nodes, initializers }: Graph, layer: Node): string | undefined {
+  const readersOf = (value: string) => nodes.filter((node) => node.inputs.includes(value))
+  const ranked = (node: Node, from: number) =>
+    node.inputs.slice(from).find((name) => {
+      const tensor = initializers.get(name)
+      return tensor?.size === 1 && tensor.shape.length > 0
+    })
+  const [next, ...others] = readersOf(layer.outputs[0] ?? '')
+  if (!next) return undefined
+  if (others.length > 0) return 'its output is read twice before it is quantised'
+  const chain = next.opType === 'Clip' || next.opType === 'Relu' ? [next, ...readersOf(next.outputs[0] ?? '')] : [next]
+  for (const node of chain) {
+    const name = ['Clip', 'QuantizeLinear', 'DequantizeLinear'].includes(node.opType) ? ranked(node, 1) : undefined
+    if (name !== undefined) return `"${name}" of ${node.opType} ${nodeName(node)} has a shape of [1] instead of []`
+  }
+  return undefined
 }
 
 /** The layers of a written model: those whose weight is float, and those whose weight is codes behind DQ. */

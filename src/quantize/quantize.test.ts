@@ -216,4 +216,15 @@ describe('facts of ONNX Runtime that the placement relies on', () => {
       false,
     )
   })
+
+  it('names the bound with a rank that keeps a convolution from its integer kernel', async () => {
+    const { written } = await quantized(
+      tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0) number(2) -> Conv 1x1 8->4 -> y'),
+    )
+    const clip = written.graph.nodes.find(({ opType }) => opType === 'Clip')
+    const bound = clip?.inputs[2] ?? ''
+    written.graph.initializers.set(bound, Tensor.from('float32', [1], [2]))
+    const [first] = lintFusion(written, await optimizedGraph(runtime, written), ortCpu)
+    assert.deepEqual([first?.integer, first?.trap?.includes(`"${bound}" of Clip`)], [false, true])
+  })
 })

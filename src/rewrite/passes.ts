@@ -15,6 +15,7 @@ import { pointwiseToGemm } from './pointwise-to-gemm.ts'
 import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
 import { removeIdentity } from './remove-identity.ts'
 import type { Rewrite } from './rewrite.ts'
+import { scalarBounds } from './scalar-bounds.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
@@ -23,6 +24,7 @@ export const passes: readonly Rewrite[] = listed([
   foldConstants,
   removeIdentity,
   explicitPads,
+  scalarBounds,
   foldBatchNorm,
   normalizeGemm,
   pointwiseToGemm,
