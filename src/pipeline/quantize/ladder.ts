@@ -20,7 +20,7 @@ import {
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
 import { trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized } from './build.ts'
-import type { CalibrationSamples } from './calibration-samples.ts'
+import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import type { Technique } from './techniques.ts'
 
@@ -62,6 +62,9 @@ interface Standing {
 
 /** Lowest SQNR that equalisation with held caps may leave: the caps are held by what was seen of the samples. */
 const HOLD_BOUND_DB = 38
+
+/** Samples that bias correction walks with, held-back ones included. */
+const ENOUGH_FOR_MEANS = 32
 
 /** Climbs from a rewritten float model. */
 export async function climb(
@@ -226,7 +229,9 @@ class Ladder {
   ): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
     this.#step(rounding ? 'rounded' : 'corrected')
     const { products, seed, spill, signal, progress, quantize } = this.#options
-    const split = await this.#samples.split()
+    const all = await this.#samples.split()
+    // Means settle with few samples; codes and refitted weights take all there are.
+    const split = rounding ? all : someOf(all, ENOUGH_FOR_MEANS)
     const { built } = standing
     const corrected = await correctLayers(
       this.#runtime,
@@ -377,6 +382,25 @@ function singles(inputs: Values, size: number): Values[] {
       }),
     ),
   )
+}
+
+/** About `count` samples, of those that fit and those that judge in the same proportion. */
+function someOf(split: readonly SplitBatch[], count: number): SplitBatch[] {
+  const total = split.reduce((sum, { batch }) => sum + batch.size, 0)
+  if (total <= count) return [...split]
+  const part = (held: boolean) => {
+    const own = split.filter((each) => each.held === held)
+    const size = own.reduce((sum, { batch }) => sum + batch.size, 0)
+    const chosen: SplitBatch[] = []
+    let taken = 0
+    for (const each of own) {
+      if (taken >= (count * size) / total) break
+      chosen.push(each)
+      taken += each.batch.size
+    }
+    return chosen
+  }
+  return [...part(false), ...part(true)]
 }
 
 function gain(now: Standing, before: Standing): string {

@@ -3,7 +3,7 @@
 import type { StopView } from '../../calibrate/index.ts'
 import { roundToEven } from '../../math/index.ts'
 import { type Model, Tensor } from '../../onnx/index.ts'
-import { type ChannelPlace, meanShift, shifted, shiftRatio, squaredError } from './mean-shift.ts'
+import { type ChannelPlace, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
 import { type LayerSlots, withTensors } from './slots.ts'
 
 /** What became of one layer's bias. */
@@ -47,10 +47,9 @@ export async function correctBiasAt(
   if (a.length > 0 && !(squaredError(a, b, applied, place) < squaredError(a, b, none, place)))
     return left('it gains nothing on other samples')
   view.change(withTensors(view.model, new Map([[bias.name, tensor]])))
-  view.replace(
-    slots.output,
-    changed.map((value) => shifted(value, applied, place)),
-  )
+  // The values are this walk's own, and nobody else has seen them yet.
+  for (const value of changed) shiftInPlace(value, applied, place)
+  view.replace(slots.output, changed)
   return { before, after: shiftRatio({ ...seen, error: seen.error.map((e, c) => e + applied[c]!) }) }
 }
 

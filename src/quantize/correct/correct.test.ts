@@ -16,7 +16,7 @@ import { makePlan } from '../plan.ts'
 import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctLayers } from './correct.ts'
-import { meanShift, shifted, shiftRatio } from './mean-shift.ts'
+import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
 
 describe('mean shifts', () => {
   interface Array4 {
@@ -66,8 +66,8 @@ describe('mean shifts', () => {
       const seen = meanShift([float], [changed], 'second')
       for (const [c, shift] of expected.empiricalShift.entries())
         assert.ok(Math.abs((seen?.error[c] ?? 0) - shift) < 2e-5, `channel ${c}: ${seen?.error[c]}, expected ${shift}`)
-      const back = shifted(changed, seen?.error.map((x) => -x) ?? new Float64Array(0), 'second')
-      const left = meanShift([float], [back], 'second')
+      shiftInPlace(changed, seen?.error.map((x) => -x) ?? new Float64Array(0), 'second')
+      const left = meanShift([float], [changed], 'second')
       assert.ok(left && shiftRatio(left) < 1e-5)
     }
   })

@@ -85,18 +85,17 @@ export function shiftRatio({ error, square }: Pick<MeanShift, 'error' | 'square'
   return energy > 0 ? Math.sqrt(error.reduce((a, b) => a + b * b, 0) / energy) : 0
 }
 
-/** Adds a number to each channel; a fresh value. */
-export function shifted(value: TensorValue, shift: Float64Array, place: ChannelPlace): TensorValue {
-  if (!(value.data instanceof Float32Array)) return value
+/** Adds a number to each channel, in place: a value of a walk is as large as a layer's output on many samples. */
+export function shiftInPlace(value: TensorValue, shift: Float64Array, place: ChannelPlace): void {
+  const { data } = value
+  if (!(data instanceof Float32Array)) return
   const { samples, channels, inner, outer } = layoutOf(value, place)
-  const data = value.data.slice()
   let at = 0
   for (let row = 0; row < samples * outer; row++)
     for (let c = 0; c < channels; c++) {
       const by = shift[c]!
-      for (let i = 0; i < inner; i++, at++) data[at]! += by
+      for (const end = at + inner; at < end; at++) data[at]! += by
     }
-  return { dtype: 'float32', dims: value.dims, data }
 }
 
 /** Σ (b + shift − a)² over all batches. */
