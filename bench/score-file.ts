@@ -1,0 +1,47 @@
+// A written file, whoever made it, against the float model: the same samples, the same runtime, its default options.
+import { readFileSync } from 'node:fs'
+import type { Dataset } from '../src/data/index.ts'
+import { type Comparison, compareSessions } from '../src/metrics/index.ts'
+import { readModelFile } from '../src/onnx/index.node.ts'
+import { readModel } from '../src/onnx/index.ts'
+import { readBatches, scoringSamples } from '../src/pipeline/index.node.ts'
+import type { QuantizeRecipe } from '../src/pipeline/index.ts'
+import { lintFusion, ortCpu } from '../src/quantize/index.ts'
+import { optimizedGraph } from '../src/runtime/index.node.ts'
+import { measureLatency, observeShapes, type Runtime, withSession } from '../src/runtime/index.ts'
+
+export interface Score {
+  readonly comparison: Comparison
+  /** Layers of the file, and those of them that ONNX Runtime computes in integers. */
+  readonly layers: { readonly total: number; readonly integer: number }
+  /** Median time of the float model ÷ that of the file, batch 1, in turn. */
+  readonly speed: number
+}
+
+/** Scores a file on samples that the calibration, `chosen` of `dataset`, did not see. */
+export async function scoreFile(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  dataset: Dataset,
+  chosen: readonly number[],
+  file: string,
+): Promise<Score> {
+  const model = await readModelFile(recipe.model)
+  const written = readFileSync(file)
+  const scoring = await scoringSamples(recipe, model, dataset, chosen, 5000)
+  const first = (await dataset.sample(0)).inputs
+  const shapes = await observeShapes(runtime, model, first)
+  const kernels = lintFusion(readModel(written, { file }), await optimizedGraph(runtime, written), ortCpu)
+  return withSession(runtime, model, {}, (before) =>
+    withSession(runtime, written, {}, async (after) => {
+      const batches = readBatches(scoring.dataset, scoring.indices, model, shapes)
+      const comparison = await compareSessions(before, after, batches, scoring.indices.length)
+      const [float, int8] = await measureLatency(runtime, [before, after], first)
+      return {
+        comparison,
+        layers: { total: kernels.length, integer: kernels.filter((kernel) => kernel.integer).length },
+        speed: (float?.medianMs ?? Number.NaN) / (int8?.medianMs ?? Number.NaN),
+      }
+    }),
+  )
+}
