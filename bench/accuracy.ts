@@ -9,7 +9,7 @@ import { layerCounts, openSamples, quantizeFile } from '../src/pipeline/index.no
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { manifestEntries, recipeFor } from '../test/manifest.ts'
 import { runPeer, writeSamples } from './peers/run-peer.ts'
-import { type Score, scoreFile } from './score-file.ts'
+import { openScoring, type Score } from './score-file.ts'
 
 const words = process.argv.slice(2)
 
@@ -35,12 +35,9 @@ try {
     const samples = await writeSamples(dataset, chosen, folder)
     const { made, note } = runPeer('onnxruntime_static.py', 'per-channel', recipe.model, theirs, samples, folder)
     const counts = layerCounts(run)
-    const mine = show(await scoreFile(runtime, recipe, dataset, chosen, ours))
-    const peer = made
-      ? await scoreFile(runtime, recipe, dataset, chosen, theirs).then(show, (error: Error) =>
-          error.message.slice(0, 120),
-        )
-      : note
+    const score = await openScoring(runtime, recipe, dataset, chosen)
+    const mine = show(await score(ours))
+    const peer = made ? await score(theirs).then(show, (error: Error) => error.message.slice(0, 120)) : note
     console.log(`| ${entry.file} | ${mine} | ${counts.integer} of ${counts.total} | ${peer} |`)
   }
 } finally {

@@ -13,7 +13,7 @@ import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
 import { type ManifestEntry, manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
 import { type PeerResult, peerVersions, runPeer, writeSamples } from './peers/run-peer.ts'
-import { type Score, scoreFile } from './score-file.ts'
+import { openScoring, type Score } from './score-file.ts'
 
 /** One row of a model's table. */
 type Way = { readonly name: string; readonly weights: QuantizeRecipe['weights'] } & (
@@ -75,6 +75,7 @@ async function compareModel(runtime: Runtime, entry: ManifestEntry, folder: stri
     await quantizeFile(runtime, { ...recipe, ...way.recipe, weights: way.weights })
     return { made: true }
   }
+  const score = await openScoring(runtime, recipe, dataset, chosen)
   const notes: string[] = []
   let head = true
   for (const way of ways) {
@@ -84,14 +85,14 @@ async function compareModel(runtime: Runtime, entry: ManifestEntry, folder: stri
     if (note) notes.push(`${way.name}, ${way.weights.replace('-', ' ')}: ${note}.`)
     if (!made) continue
     try {
-      const score = await scoreFile(runtime, recipe, dataset, chosen, output)
-      const { metric } = score.comparison
+      const scored = await score(output)
+      const { metric } = scored.comparison
       if (head && metric)
         console.log(
           `\n### ${entry.file.replace('.onnx', '')}\n\nFloat: ${percent(metric.before)} % of ${metric.samples} samples.\n\n| tool | weights | top-1, % | change, points (95 %) | agreement, % | SQNR, dB | integer layers | float ÷ int8 time |\n|---|---|---|---|---|---|---|---|`,
         )
       head = false
-      console.log(`| ${label} | ${cells(score)} |`)
+      console.log(`| ${label} | ${cells(scored)} |`)
     } catch (error) {
       notes.push(`${label.replace(' | ', ', ')}: its file does not run (${messageOf(error).slice(0, 160)}).`)
     }
