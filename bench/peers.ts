@@ -34,6 +34,7 @@ const peers = (weights: Way['weights']): Way[] => [
   peer('NNCF', weights, 'nncf', 'nncf_static.py'),
   peer('NNCF, BatchNorm folded before', weights, 'nncf', 'nncf_static.py', 'folded'),
   peer('aimet-onnx', weights, 'aimet-onnx', 'aimet_static.py'),
+  peer('aimet-onnx, tf-enhanced ranges', weights, 'aimet-onnx', 'aimet_static.py', 'tf-enhanced'),
   peer('aimet-onnx, equalised', weights, 'aimet-onnx', 'aimet_static.py', 'equalized'),
 ]
 
@@ -57,7 +58,7 @@ function cells({ comparison, layers, speed }: Score): string {
     metric ? percent(metric.after) : '',
     metric ? `${points(metric.difference)} (${points(metric.interval.low)} to ${points(metric.interval.high)})` : '',
     agreement === undefined ? '' : percent(agreement),
-    db === null || db === undefined ? 'exact' : db.toFixed(1),
+    db === null || db === undefined ? 'exact' : db.toFixed(1).replace('-', '−'),
     `${layers.integer} of ${layers.total}`,
     speed.toFixed(2),
   ].join(' | ')
