@@ -98,7 +98,7 @@ async function compareModel(runtime: Runtime, entry: ManifestEntry, folder: stri
       notes.push(`${label.replace(' | ', ', ')}: its file does not run (${messageOf(error).slice(0, 160)}).`)
     }
   }
-  if (notes.length > 0) console.log(`\n${notes.join('\n')}`)
+  if (notes.length > 0) console.log(`\n${notes.join('\n\n')}`)
 }
 
 if (noModels) console.log(noModels)
