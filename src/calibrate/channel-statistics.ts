@@ -18,6 +18,8 @@ import { type Runtime, withSession } from '../runtime/index.ts'
 export interface ChannelRequest {
   readonly value: string
   readonly axis: number
+  /** What makes it gives nothing below 0: the minimum needs no looking. */
+  readonly nonNegative?: boolean
 }
 
 const kinds = ['Max', 'Min', 'Mean', 'Square'] as const
@@ -74,23 +76,50 @@ function addReductions(model: Model, watchers: readonly Watcher[]): Model {
     }
     const outputs: Record<string, string> = {}
     for (const kind of kinds) {
-      const asInput = opset >= 18
-      const output = editor.freshName(`${value}/channels/${kind}`)
-      const from = kind === 'Square' ? square(editor, value) : value
-      const inputs = asInput ? [from, editor.addTensor('axes', Tensor.from('int64', [axes.length], axes))] : [from]
-      const attributes = { keepdims: intAttr(0), ...(asInput ? {} : { axes: intsAttr(axes) }) }
-      editor.addNode({
-        opType: kind === 'Square' ? 'ReduceMean' : `Reduce${kind}`,
-        inputs,
-        outputs: [output],
-        attributes,
-      })
+      if (kind === 'Min' && watcher.request.nonNegative) continue
+      const output =
+        axis === 1 && watcher.rank >= 4 ? pooled(editor, kind, value) : reduced(editor, kind, value, axes, opset)
       editor.graph.outputs.push({ name: output, dtype: 'float32' })
       outputs[kind] = output
     }
     watcher.outputs = outputs
   }
   return editor.finish()
+}
+
+/** Global pools work on the blocked layout of the convolutions, where a reduction would reorder the map first. */
+function pooled(editor: GraphEditor, kind: (typeof kinds)[number], value: string): string {
+  const add = (opType: string, input: string) => {
+    const output = editor.freshName(`${value}/channels/${opType}`)
+    editor.addNode({ opType, inputs: [input], outputs: [output] })
+    return output
+  }
+  switch (kind) {
+    case 'Max':
+      return add('GlobalMaxPool', value)
+    case 'Min':
+      return add('Neg', add('GlobalMaxPool', add('Neg', value)))
+    case 'Mean':
+      return add('GlobalAveragePool', value)
+    default:
+      return add('GlobalAveragePool', square(editor, value))
+  }
+}
+
+function reduced(
+  editor: GraphEditor,
+  kind: (typeof kinds)[number],
+  value: string,
+  axes: readonly number[],
+  opset: number,
+): string {
+  const asInput = opset >= 18
+  const output = editor.freshName(`${value}/channels/${kind}`)
+  const from = kind === 'Square' ? square(editor, value) : value
+  const inputs = asInput ? [from, editor.addTensor('axes', Tensor.from('int64', [axes.length], axes))] : [from]
+  const attributes = { keepdims: intAttr(0), ...(asInput ? {} : { axes: intsAttr(axes) }) }
+  editor.addNode({ opType: kind === 'Square' ? 'ReduceMean' : `Reduce${kind}`, inputs, outputs: [output], attributes })
+  return output
 }
 
 function square(editor: GraphEditor, value: string): string {
@@ -123,7 +152,8 @@ class Watcher {
 
   add(results: Readonly<Record<string, TensorValue>>): void {
     const of = (kind: string) => results[this.outputs['plain'] ?? this.outputs[kind] ?? '']?.data as Float32Array
-    const [low, high, mean, squares] = [of('Min'), of('Max'), of('Mean'), of('Square')]
+    const [high, mean, squares] = [of('Max'), of('Mean'), of('Square')]
+    const low = this.request.nonNegative ? undefined : of('Min')
     const plain = this.outputs['plain'] !== undefined
     const rows = mean.length / this.#channels
     for (let row = 0; row < rows; row++) {
@@ -132,7 +162,7 @@ class Watcher {
         const value = mean[i] ?? 0
         this.#sum[c] = (this.#sum[c] ?? 0) + value
         this.#squares[c] = (this.#squares[c] ?? 0) + (plain ? value * value : (squares[i] ?? 0))
-        if ((low[i] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = low[i] ?? 0
+        if (low && (low[i] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = low[i] ?? 0
         if ((high[i] ?? 0) > (this.#max[c] ?? 0)) this.#max[c] = high[i] ?? 0
       }
     }
@@ -146,7 +176,7 @@ class Watcher {
       deviation: this.#squares.map((sum, c) =>
         Math.sqrt(Math.max(0, sum / Math.max(1, this.#count) - (mean[c] ?? 0) ** 2)),
       ),
-      min: this.#min,
+      min: this.request.nonNegative ? new Float64Array(this.#channels) : this.#min,
       max: this.#max,
       source: 'calibrated',
     }

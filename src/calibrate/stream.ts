@@ -1,6 +1,6 @@
 // One model on its way through the samples: advanced stage by stage, only values that are still needed are kept.
 import type { TensorValue } from '../base/index.ts'
-import { extractModel, type Model, readsOf, type Shapes, type ValueInfo } from '../onnx/index.ts'
+import { extractModel, type Model, type Node, readsOf, type Shapes, type ValueInfo } from '../onnx/index.ts'
 import { type Runtime, type SessionOptions, type Values, withSession } from '../runtime/index.ts'
 import { LiveValues, type Spill } from './live-values.ts'
 
@@ -21,7 +21,7 @@ export class Stream {
   readonly #batches: number
   readonly #inputs: readonly Values[]
   #model: Model
-  #order: ReadonlyMap<string, number>
+  #index: GraphIndex
   #targets: readonly string[] = []
   #started = false
 
@@ -38,7 +38,7 @@ export class Stream {
     this.#batches = batches.length
     this.#inputs = batches
     this.#model = model
-    this.#order = orderOf(model)
+    this.#index = indexOf(model)
   }
 
   get model(): Model {
@@ -47,7 +47,7 @@ export class Stream {
 
   goOnWith(model: Model): void {
     this.#model = model
-    this.#order = orderOf(model)
+    this.#index = indexOf(model)
   }
 
   /** From now on only what these values take is kept. */
@@ -114,10 +114,7 @@ export class Stream {
 
   #isReadLater(output: string, after: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
     if (this.#targets.includes(output)) return true
-    return this.#model.graph.nodes.some((node) => {
-      const makes = node.outputs.some((name) => after.has(name) && !needed.has(name))
-      return makes && readsOf(node).has(output)
-    })
+    return this.#index.readers(output).some((node) => node.outputs.some((name) => after.has(name) && !needed.has(name)))
   }
 
   /** All values that computing `targets` takes, down to live ones. */
@@ -129,8 +126,7 @@ export class Stream {
       if (name === undefined || needed.has(name)) continue
       needed.add(name)
       if (this.#isLive(name)) continue
-      const node = this.#model.graph.nodes[this.#order.get(name) ?? -1]
-      if (node) open.push(...readsOf(node))
+      open.push(...this.#index.reads(name))
     }
     return needed
   }
@@ -141,6 +137,35 @@ export class Stream {
   }
 }
 
-function orderOf(model: Model): ReadonlyMap<string, number> {
-  return new Map(model.graph.nodes.flatMap((node, index) => node.outputs.map((output) => [output, index] as const)))
+/** Who makes and reads each value. */
+interface GraphIndex {
+  readonly readers: (value: string) => readonly Node[]
+  /** What the maker of a value reads. */
+  readonly reads: (value: string) => ReadonlySet<string>
+}
+
+/** By list of nodes: a walk that rewrites constants layer by layer keeps the list. */
+const indices = new WeakMap<readonly Node[], GraphIndex>()
+const nothing: ReadonlySet<string> = new Set()
+
+function indexOf({ graph: { nodes } }: Model): GraphIndex {
+  const known = indices.get(nodes)
+  if (known) return known
+  const reads = new Map<string, ReadonlySet<string>>()
+  const readers = new Map<string, Node[]>()
+  for (const node of nodes) {
+    const own = readsOf(node)
+    for (const output of node.outputs) reads.set(output, own)
+    for (const value of own) {
+      const list = readers.get(value)
+      if (list) list.push(node)
+      else readers.set(value, [node])
+    }
+  }
+  const index = {
+    readers: (value: string) => readers.get(value) ?? [],
+    reads: (value: string) => reads.get(value) ?? nothing,
+  }
+  indices.set(nodes, index)
+  return index
 }

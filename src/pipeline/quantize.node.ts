@@ -310,8 +310,8 @@ async function measure(
   const measures = await measureQuantized(runtime, recipe, original, made.quantized, made.shapes, scoring, notes, watch)
   const walked =
     recipe.data === 'none'
-      ? await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), watch)
-      : await fewSamples(samples.dataset, used.slice(0, WALKED), watch)
+      ? await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)
+      : await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
   const { naive } = made
   return {

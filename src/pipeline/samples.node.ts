@@ -71,7 +71,7 @@ export function readBatches(
 }
 
 /** Elements of all values of a batch together, at most; a value lives shortly, so this is far above the peak. */
-const BATCH_ELEMENTS = 4e6
+const BATCH_ELEMENTS = 16e6
 
 /** How many samples run together. */
 export function batchSizeFor(model: Model, shapes: Shapes): number {

@@ -111,7 +111,14 @@ async function commonLayers(
   watch: Watch,
 ): Promise<readonly LayerSqnr[]> {
   if (layersOf(first).length === 0) return []
-  return sqnrOfLayers(runtime, first, second, shapes, await fewSamples(dataset, indices.slice(0, WALKED), watch), watch)
+  return sqnrOfLayers(
+    runtime,
+    first,
+    second,
+    shapes,
+    await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch),
+    watch,
+  )
 }
 
 function checkSameInterface(first: Model, second: Model, recipe: CompareRecipe): void {

@@ -1,6 +1,6 @@
 // Which values' channels a rewrite wants to know of: what layers read and make, and what goes through caps and Adds.
 import type { ChannelRequest } from '../calibrate/index.ts'
-import { channelGraph, isOp, type Model, type Shapes } from '../onnx/index.ts'
+import { channelGraph, constantsOf, factsOf, isOp, type Model, type Shapes } from '../onnx/index.ts'
 import { dataInput } from './equalize/problem.ts'
 
 /** Requests for `channelStatistics`: every value whose channels equalisation, absorption or dead-channel folding looks at. */
@@ -21,5 +21,11 @@ export function channelRequests(model: Model, shapes: Shapes): ChannelRequest[] 
   for (const node of model.graph.nodes)
     if (isOp(node, 'Add', 'Sub', 'Sum', 'Relu', 'Clip', 'LeakyRelu', 'PRelu'))
       for (const value of [node.inputs[0], ...node.outputs]) if (value && graph.of(value)) want(value, 1)
-  return [...axes].map(([value, axis]) => ({ value, axis }))
+  const constants = constantsOf(model.graph)
+  const producers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  return [...axes].map(([value, axis]) => {
+    const producer = producers.get(value)
+    const bounds = producer && factsOf(producer).bounds?.(producer, constants)
+    return { value, axis, nonNegative: bounds !== undefined && bounds.low >= 0 }
+  })
 }

@@ -64,7 +64,7 @@ interface Standing {
 const HOLD_BOUND_DB = 38
 
 /** Samples that bias correction walks with, held-back ones included. */
-const ENOUGH_FOR_MEANS = 32
+const ENOUGH_FOR_MEANS = 24
 
 /** Climbs from a rewritten float model. */
 export async function climb(

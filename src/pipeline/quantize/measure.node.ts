@@ -61,9 +61,15 @@ export async function sqnrOfLayers(
   return visitor.results
 }
 
-/** Reads a few samples of a data set. */
-export async function fewSamples(dataset: Dataset, indices: readonly number[], watch: Watch): Promise<Values[]> {
+/** Reads a few samples of a data set, joined where their shapes allow and the model takes batches. */
+export async function fewSamples(
+  dataset: Dataset,
+  indices: readonly number[],
+  model: Model,
+  shapes: Shapes,
+  watch: Watch,
+): Promise<Values[]> {
   const samples: Values[] = []
-  for (const index of indices) samples.push((await dataset.sample(index, watch.signal)).inputs)
+  for await (const batch of readBatches(dataset, indices, model, shapes, watch)) samples.push(batch.inputs)
   return samples
 }
