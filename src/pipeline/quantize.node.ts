@@ -199,7 +199,7 @@ async function quantizeModel(
     return { quantized, plan, floatModel: built.float, shapes: built.shapes, float, rewrites: built.rewrites }
   }
   if (recipe.effort === 'fast' || placement.layers.size === 0) {
-    const built = await buildQuantized(runtime, model, shapes, samples, options, watch)
+    const built = await buildQuantized(runtime, model, shapes, { samples, withHeld: true }, options, watch)
     return { quantized: built.model, plan: built.plan, floatModel: model, shapes, float, rewrites: [] }
   }
   const products = runtimeProducts(runtime)

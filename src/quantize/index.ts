@@ -2,6 +2,7 @@
 // Imports base, math, onnx, runtime and calibrate; never pipeline or cli.
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
+export { onRanges } from './correct/on-ranges.ts'
 export { type LayerSlots, slotsOf, withTensors } from './correct/slots.ts'
 export * from './correct-bias-analytic.ts'
 export { channelMoments, type Moments } from './expectation/moments.ts'

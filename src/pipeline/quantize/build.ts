@@ -21,7 +21,9 @@ export interface Built {
 }
 
 /** Where ranges come from: samples, or statistics that are known already. */
-export type RangeSource = CalibrationSamples | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
+export type RangeSource =
+  | { readonly samples: CalibrationSamples; readonly withHeld: boolean }
+  | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
 
 /** Quantises a float model as it is. */
 export async function buildQuantized(
@@ -32,6 +34,19 @@ export async function buildQuantized(
   options: QuantizeOptions,
   watch: Watch = {},
 ): Promise<Built> {
+  const plan = await planFor(runtime, model, shapes, source, options, watch)
+  return { model: insertQdq(model, plan), plan }
+}
+
+/** Placement and grids of a float model. */
+export async function planFor(
+  runtime: Runtime,
+  model: Model,
+  shapes: Shapes,
+  source: RangeSource,
+  options: QuantizeOptions,
+  watch: Watch = {},
+): Promise<Plan> {
   const placement = place(model, ortCpu, options, typesOf(model))
   const weightBits = weightBitsOf(placement, model.graph.nodes, options)
   const histogram = rangeSettingOf(options.range).needsHistogram
@@ -46,11 +61,10 @@ export async function buildQuantized(
       ? new Map<string, TensorStatistics>()
       : typeof source === 'function'
         ? source(requests.map(({ value }) => value))
-        : await calibrate(runtime, model, source.all(), requests, {
+        : await calibrate(runtime, model, source.samples.all(source.withHeld), requests, {
             ...watch,
             shapes,
-            total: source.indices.length,
+            total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
           })
-  const plan = makePlan(placement, statistics, options, weightBits)
-  return { model: insertQdq(model, plan), plan }
+  return makePlan(placement, statistics, options, weightBits)
 }

@@ -49,10 +49,16 @@ export class CalibrationSamples {
     return this.indices.map((index) => this.dataset.id(index))
   }
 
-  /** All samples, in batches; those of the split come from memory. */
-  async *all(): AsyncGenerator<Batch, void, void> {
+  /** Samples that are not held back. */
+  get fitting(): number {
+    const held = (this.#split ?? []).filter((each) => each.held)
+    return this.indices.length - held.reduce((sum, { batch }) => sum + batch.size, 0)
+  }
+
+  /** All samples, or those that are not held back, in batches; those of the split come from memory. */
+  async *all(withHeld = true): AsyncGenerator<Batch, void, void> {
     const kept = this.#split
-    if (kept) for (const { batch } of kept) yield batch
+    if (kept) for (const { batch, held } of kept) if (withHeld || !held) yield batch
     const rest = kept ? this.indices.filter((_, i) => !this.#inSplit.has(i)) : this.indices
     if (rest.length > 0) yield* this.#read(rest)
   }

@@ -2,7 +2,13 @@
 import { report, type TensorValue, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
 import type { Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
-import { correctLayers, type LayerCorrection, type QuantizeOptions, weightBitsOf } from '../../quantize/index.ts'
+import {
+  correctLayers,
+  type LayerCorrection,
+  onRanges,
+  type QuantizeOptions,
+  weightBitsOf,
+} from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
 import {
   type AppliedRewrite,
@@ -19,7 +25,7 @@ import {
 } from '../../rewrite/index.ts'
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
 import { trainBiases } from '../../train/index.ts'
-import { type Built, buildQuantized } from './build.ts'
+import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
 import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import type { Technique } from './techniques.ts'
@@ -170,6 +176,7 @@ class Ladder {
       }
     }
     const equalised = this.#isKept('equalised')
+    standing = { ...standing, built: await this.#onAllSamples(standing) }
     return {
       float: standing.float,
       shapes: standing.seen.shapes,
@@ -286,8 +293,22 @@ class Ladder {
 
   async #build(float: Model, seen: Observed): Promise<Standing> {
     const { quantize, signal, progress } = this.#options
-    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#samples, quantize, { signal, progress })
+    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
     return { float, seen, built, score: await this.#score(built) }
+  }
+
+  /** Ranges that the judge's samples took no part in: what it has not seen may be clipped, and it must notice. */
+  get #fitting(): RangeSource {
+    return { samples: this.#samples, withHeld: false }
+  }
+
+  /** Once everything is decided, the held-back samples widen the ranges too. */
+  async #onAllSamples({ float, seen, built }: Standing): Promise<Built> {
+    const { quantize, signal, progress } = this.#options
+    if (this.#samples.fitting === this.#samples.indices.length) return built
+    const source = { samples: this.#samples, withHeld: true }
+    const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, { signal, progress })
+    return onRanges(float, built.model, built.plan, ranges)
   }
 
   async #score({ model }: Built): Promise<Score> {
@@ -297,9 +318,9 @@ class Ladder {
 
   async #channelStatistics({ float, seen }: Standing): Promise<Statistics> {
     const { signal, progress } = this.#options
-    return channelStatistics(this.#runtime, float, this.#samples.all(), channelRequests(float, seen.shapes), {
+    return channelStatistics(this.#runtime, float, this.#samples.all(false), channelRequests(float, seen.shapes), {
       shapes: seen.shapes,
-      total: this.#samples.indices.length,
+      total: this.#samples.fitting,
       signal,
       progress,
     })
