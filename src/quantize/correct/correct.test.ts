@@ -12,11 +12,12 @@ import { observeShapes, typesOf, type Values, withSession } from '../../runtime/
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
 import { place } from '../placement.ts'
-import { makePlan } from '../plan.ts'
+import { makePlan, type Plan } from '../plan.ts'
 import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctLayers } from './correct.ts'
 import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
+import { onRanges } from './on-ranges.ts'
 
 describe('mean shifts', () => {
   interface Array4 {
@@ -205,5 +206,43 @@ describe('correcting layers', async () => {
     assert.equal(producer?.opType, 'QuantizeLinear')
     const [float, integer] = [await outputsOf(made.model, made.batches), await outputsOf(made.quantized, made.batches)]
     assert.ok((sqnrDb(float, integer) ?? 0) > 25)
+  })
+
+  it('keeps codes and biases when the ranges of activations change', async () => {
+    const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
+    const rounded = await correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
+      ...options(made.shapes),
+      rounding: { products: plainProducts, refit: () => false },
+    })
+    const wider: Plan = {
+      ...made.plan,
+      activations: new Map(
+        [...made.plan.activations].map(([value, grid]) => [
+          value,
+          { ...grid, params: { ...grid.params, scale: grid.params.scale.map((s) => s * 1.25) } },
+        ]),
+      ),
+    }
+    const moved = onRanges(made.model, rounded.model, rounded.plan, wider)
+    for (const [name, tensor] of rounded.model.graph.initializers)
+      if (name.endsWith('weight/q'))
+        assert.deepEqual(moved.model.graph.initializers.get(name)?.values(), tensor.values())
+    const bias = (model: Model, name: string) => {
+      const [codes, scale] = ['q', 'scale'].map((part) => model.graph.initializers.get(`${name}/bias/${part}`))
+      return codes?.numbers().map((code, c) => code * (scale?.floats()[scale.size === 1 ? 0 : c] ?? 0)) ?? []
+    }
+    for (const node of made.plan.weights.keys()) {
+      const [before, after] = [bias(rounded.model, nodeName(node)), bias(moved.model, nodeName(node))]
+      assert.ok(before.length > 0, nodeName(node))
+      // Half a step of the new grid, which is as coarse as the scales of input and weight make it.
+      const step = moved.model.graph.initializers.get(`${nodeName(node)}/bias/scale`)?.floats()[0] ?? 0
+      for (const [c, value] of before.entries())
+        assert.ok(Math.abs(value - (after[c] ?? 0)) <= 0.501 * step, `${value}, ${after[c]}, step ${step}`)
+    }
+    const held = made.batches.slice(18)
+    const float = await outputsOf(made.model, held)
+    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
+    const [now, then] = [await db(moved.model), await db(rounded.model)]
+    assert.ok(now > then - 2, `${then} → ${now} dB`)
   })
 })
