@@ -60,6 +60,9 @@ export class Judge {
   }
 }
 
+/** From this many samples on a worse KL counts as it is; of fewer, one or two decide it, and only a collapse counts. */
+const ENOUGH_FOR_KL = 64
+
 /**
  * Is a model better than another on the held-back samples? SQNR up by a tenth of a dB and KL not worse, or so much SQNR that
  * the KL of a few samples is noise. NaN never wins.
@@ -67,6 +70,8 @@ export class Judge {
 export function isBetter(candidate: Score, than: Score): boolean {
   const gain = candidate.db - than.db
   if (!(gain >= LEAST_GAIN_DB)) return false
-  const [now, before] = [candidate.comparison.kl, than.comparison.kl]
-  return gain >= 1 || now === undefined || before === undefined || now <= before * 1.02 + 1e-6
+  const { kl: now, samples } = candidate.comparison
+  const before = than.comparison.kl
+  const worse = samples >= ENOUGH_FOR_KL ? 1.02 : 2
+  return gain >= 1 || now === undefined || before === undefined || now <= before * worse + 1e-6
 }
