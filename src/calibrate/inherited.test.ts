@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
+import { GraphEditor, type Model, makeModel, Tensor } from '../onnx/index.ts'
 import { firstToFail } from './inherited.ts'
 
 function chain(ops: readonly string[], weight = 1): Model {
   const shape = ['N', 2]
-  const editor = new GraphEditor({
-    irVersion: 8,
-    opsets: new Map([['', 13]]),
-    producer: 'test',
-    metadata: new Map(),
-    notes: [],
-    graph: {
+  const editor = new GraphEditor(
+    makeModel({
       name: 'g',
-      nodes: [],
-      initializers: new Map(),
       inputs: [{ name: 'v0', dtype: 'float32', shape }],
       outputs: [{ name: `v${ops.length}`, dtype: 'float32', shape }],
-      valueInfo: new Map(),
-    },
-  })
+    }),
+  )
   const constant = editor.addTensor('w', Tensor.from('float32', [2, 2], [weight, weight, weight, weight]))
   for (const [i, opType] of ops.entries()) {
     const inputs = opType === 'MatMul' || opType === 'Add' ? [`v${i}`, constant] : [`v${i}`]

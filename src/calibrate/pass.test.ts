@@ -1,35 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import type { Batch } from '../data/index.ts'
-import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { calibrate } from './pass.ts'
-
-/** x[N,2,H,W] -> Mul by `factor` m -> Sqrt s -> Mul m2 -> Relu y. */
-function model(factor: number, shape: (number | string)[] = ['N', 2, 3, 3]): Model {
-  const editor = new GraphEditor({
-    irVersion: 8,
-    opsets: new Map([['', 13]]),
-    producer: 'test',
-    metadata: new Map(),
-    notes: [],
-    graph: {
-      name: 'g',
-      nodes: [],
-      initializers: new Map(),
-      inputs: [{ name: 'x', dtype: 'float32', shape }],
-      outputs: [{ name: 'y', dtype: 'float32', shape }],
-      valueInfo: new Map(),
-    },
-  })
-  const constant = editor.addTensor('factor', Tensor.scalar(factor))
-  editor.addNode({ opType: 'Mul', inputs: ['x', constant], outputs: ['m'] })
-  editor.addNode({ opType: 'Sqrt', inputs: ['m'], outputs: ['s'] })
-  editor.addNode({ opType: 'Mul', inputs: ['s', 'x'], outputs: ['m2'] })
-  editor.addNode({ opType: 'Relu', inputs: ['m2'], outputs: ['y'] })
-  return editor.finish()
-}
+import { rootModel } from './test-models.ts'
 
 const batch = (ids: readonly string[], value: (index: number) => number): Batch => ({
   ids,
@@ -50,7 +25,7 @@ async function* stream(...list: Batch[]): AsyncGenerator<Batch> {
 describe('the calibration pass', async () => {
   const runtime = await openRuntime({ threads: 1 })
   after(() => runtime.close())
-  const float = model(2)
+  const float = rootModel(2)
   const shapes = await observeShapes(runtime, float, batch(['a'], () => 1).inputs)
   const options = { shapes, total: 2 }
   const requests = [
@@ -94,7 +69,7 @@ describe('the calibration pass', async () => {
   })
 
   it('draws the histogram of a large map from a lattice of its positions, all channels, never too few', async () => {
-    const large = model(2, [1, 3, 40, 56])
+    const large = rootModel(2, [1, 3, 40, 56])
     const sample = (id: string): Batch => ({
       ids: [id],
       size: 1,

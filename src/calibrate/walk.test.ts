@@ -1,38 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import type { TensorValue } from '../base/index.ts'
-import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
 import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { layerSqnrVisitor } from './layer-sqnr.ts'
 import { LiveValues } from './live-values.ts'
+import { rootModel } from './test-models.ts'
 import { walk } from './walk.ts'
-
-/** x[N,2,3,3] -> Mul by `factor` m -> Sqrt s -> Mul with x m2 -> Relu y. */
-function model(factor: number): Model {
-  const shape = ['N', 2, 3, 3]
-  const editor = new GraphEditor({
-    irVersion: 8,
-    opsets: new Map([['', 13]]),
-    producer: 'test',
-    metadata: new Map(),
-    notes: [],
-    graph: {
-      name: 'g',
-      nodes: [],
-      initializers: new Map(),
-      inputs: [{ name: 'x', dtype: 'float32', shape }],
-      outputs: [{ name: 'y', dtype: 'float32', shape }],
-      valueInfo: new Map(),
-    },
-  })
-  const constant = editor.addTensor('factor', Tensor.scalar(factor))
-  editor.addNode({ opType: 'Mul', inputs: ['x', constant], outputs: ['m'] })
-  editor.addNode({ opType: 'Sqrt', inputs: ['m'], outputs: ['s'] })
-  editor.addNode({ opType: 'Mul', inputs: ['s', 'x'], outputs: ['m2'] })
-  editor.addNode({ opType: 'Relu', inputs: ['m2'], outputs: ['y'] })
-  return editor.finish()
-}
 
 const sample = (from: number) => ({
   x: { dtype: 'float32' as const, dims: [1, 2, 3, 3], data: Float32Array.from({ length: 18 }, (_, i) => i + from) },
@@ -41,7 +15,7 @@ const sample = (from: number) => ({
 describe('the two-stream walk', async () => {
   const runtime = await openRuntime({ threads: 1 })
   after(() => runtime.close())
-  const float = model(2)
+  const float = rootModel(2)
   const samples = [sample(1), sample(2)]
   const shapes = await observeShapes(runtime, float, sample(1))
   const stops = ['m', 's', 'm2'].map((value) => ({ name: value, value }))
@@ -50,7 +24,7 @@ describe('the two-stream walk', async () => {
 
   it('shows both streams at each stop', async () => {
     const visitor = layerSqnrVisitor()
-    await walk(runtime, float, model(2.2), stops, samples, visitor, { shapes })
+    await walk(runtime, float, rootModel(2.2), stops, samples, visitor, { shapes })
     assert.deepEqual(
       visitor.results.map(({ name }) => name),
       ['m', 's', 'm2'],
@@ -65,7 +39,7 @@ describe('the two-stream walk', async () => {
       seen.push(differs(a, b))
       if (index === 0) view.replace(value, a)
     }
-    await walk(runtime, float, model(2.2), stops, samples, { visit }, { shapes })
+    await walk(runtime, float, rootModel(2.2), stops, samples, { visit }, { shapes })
     assert.deepEqual(seen, [true, false, false], 'repaired at the first stop, equal from then on')
   })
 
@@ -74,7 +48,7 @@ describe('the two-stream walk', async () => {
     const result = await walk(
       runtime,
       float,
-      model(2.2),
+      rootModel(2.2),
       stops,
       samples,
       {

@@ -9,7 +9,7 @@ import {
   type Products,
   type Transposed,
 } from '../math/index.ts'
-import { type DType, intAttr, type Model, makeNode, type Node } from '../onnx/index.ts'
+import { type DType, intAttr, type Model, makeModel, makeNode, type Node } from '../onnx/index.ts'
 import type { Runtime, Session } from './session.ts'
 
 /** Products over sessions that stay open until `close`. */
@@ -91,19 +91,10 @@ function productModel(types: readonly Wide[], transposed: Transposed): Model {
   const attributes = { transA: intAttr(transposed.a ? 1 : 0), transB: intAttr(transposed.b ? 1 : 0) }
   nodes.push(makeNode({ opType: 'Gemm', inputs: [names[0]!, names.at(-1)!], outputs: ['y'], attributes }))
   const declare = (name: string, dtype: DType) => ({ name, dtype, shape: [`${name}0`, `${name}1`] })
-  return {
-    irVersion: 8,
-    opsets: new Map([['', 13]]),
-    producer: 'onnxpress',
-    metadata: new Map(),
-    notes: [],
-    graph: {
-      name: 'product',
-      nodes,
-      initializers: new Map(),
-      inputs: types.map((dtype, index) => declare(index === 0 ? 'a' : 'b', dtype)),
-      outputs: [declare('y', 'float64')],
-      valueInfo: new Map(),
-    },
-  }
+  return makeModel({
+    name: 'product',
+    nodes,
+    inputs: types.map((dtype, index) => declare(index === 0 ? 'a' : 'b', dtype)),
+    outputs: [declare('y', 'float64')],
+  })
 }

@@ -62,6 +62,8 @@ export interface Climbed {
 interface Standing {
   readonly float: Model
   readonly seen: Observed
+  /** As calibrated, before any correction: where rounding starts. */
+  readonly plain: Built
   readonly built: Built
   readonly score: Score
 }
@@ -284,7 +286,7 @@ class Ladder {
 
   /** Rounds and corrects from plain codes: a corrected bias would be corrected twice. */
   async #round(standing: Standing): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
-    return this.#correct(await this.#build(standing.float, standing.seen), true)
+    return this.#correct({ ...standing, built: standing.plain }, true)
   }
 
   #isKept(name: string): boolean {
@@ -294,7 +296,7 @@ class Ladder {
   async #build(float: Model, seen: Observed): Promise<Standing> {
     const { quantize, signal, progress } = this.#options
     const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
-    return { float, seen, built, score: await this.#score(built) }
+    return { float, seen, plain: built, built, score: await this.#score(built) }
   }
 
   /** Ranges that the judge's samples took no part in: what it has not seen may be clipped, and it must notice. */
