@@ -22,7 +22,7 @@ const configurations: Readonly<Record<string, Partial<QuantizeRecipe>>> = {
 const chosen = (process.argv[2] ?? 'default').split(',')
 const words = process.argv.slice(3)
 const labelled = manifestEntries().filter((entry) => entry.metric && entry.loads && entry.data)
-const models = labelled.filter((entry) => words.length === 0 || words.some((word) => entry.file.includes(word)))
+const models = labelled.filter((entry) => words.length === 0 || words.some((word) => entry.file.startsWith(word)))
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))
 const runtime = await openRuntime()
 const percent = (share: number | undefined) => (share === undefined ? '' : (100 * share).toFixed(1))

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Moments } from '../../calibrate/index.ts'
 import { gram, type Matrix, matrix, plainProducts, randomStream } from '../../math/index.ts'
 import { errorOf, optimizeRounding, plainCodes } from './optimize.ts'
-import { refitWeights } from './refit.ts'
+import { chooseRidge, refitWeights } from './refit.ts'
 import { scaleGridFor, searchScales } from './scale-search.ts'
+import { noiseOfCorrelations, shrinkToDiagonal } from './shrink.ts'
 
 const random = randomStream(3, 'rounding')
 const normal = (rows: number, columns: number) =>
@@ -88,8 +90,54 @@ describe('second-order rounding', () => {
     for (let o = 0; o < 4; o++)
       for (let i = 0; i < 12; i++)
         for (let k = 0; k < 12; k++) cross.data[o * 12 + i]! += truth.data[o * 12 + k]! * hessian.data[k * 12 + i]!
-    const fitted = await refitWeights(plainProducts, weights, hessian, cross)
+    const fitted = await refitWeights(plainProducts, weights, { covariance: hessian, crossCovariance: cross }, 0.01)
     const off = (a: Matrix) => a.data.reduce((sum, x, i) => sum + (x - truth.data[i]!) ** 2, 0)
     assert.ok(off(fitted) < 0.01 * off(weights))
+  })
+
+  it('refits only as far as other samples agree', async () => {
+    const truth = normal(2, 40)
+    // y = truth·x + noise: with many samples the noise averages out, with few it is all there is.
+    const seen = async (samples: number, noise: number) => {
+      const moments = new Moments(40, 2)
+      const x = normal(samples, 40)
+      const y = await plainProducts.multiply(x, truth, { b: true })
+      await moments.add(plainProducts, x, { ...y, data: y.data.map((value) => value + noise * random.normal()) })
+      return { covariance: moments.covariance, crossCovariance: moments.crossCovariance }
+    }
+    const far = { rows: 2, columns: 40, data: truth.data.map((w) => w + 0.5 * random.normal()) }
+    const plenty = { weights: far, fit: await seen(2000, 0.1), check: await seen(500, 0.1) }
+    assert.equal(await chooseRidge(plainProducts, [plenty]), 0.01)
+    const few = { weights: truth, fit: await seen(30, 20), check: await seen(10, 20) }
+    const chosen = (await chooseRidge(plainProducts, [few])) ?? Number.POSITIVE_INFINITY
+    assert.ok(chosen >= 1, `a ridge of ${chosen} fits noise`)
+  })
+})
+
+describe('correlations of few samples', () => {
+  const part = async (samples: number) => {
+    const moments = new Moments(20)
+    const x = normal(samples, 20)
+    for (let row = 0; row < samples; row++)
+      for (let c = 1; c < 20; c++) x.data[row * 20 + c]! += 0.9 * x.data[row * 20 + c - 1]!
+    await moments.add(plainProducts, x)
+    return moments
+  }
+  const noiseOf = async (samples: number) => {
+    const [first, second] = [await part(samples * 0.75), await part(samples * 0.25)]
+    const [a, b] = [first.covariance, second.covariance]
+    first.merge(second)
+    return noiseOfCorrelations(first.covariance, a, b, 0.25)
+  }
+
+  it('count less the fewer samples there are', async () => {
+    const [few, many] = [await noiseOf(16), await noiseOf(4000)]
+    assert.ok(few > 0.1, `16 samples: ${few}`)
+    assert.ok(many < 0.01, `4,000 samples: ${many}`)
+  })
+
+  it('shrink without the variances', () => {
+    const shrunk = shrinkToDiagonal(matrix(2, 2, Float64Array.of(4, 2, 2, 9)), 0.5)
+    assert.deepEqual([...shrunk.data], [4, 1, 1, 9])
   })
 })

@@ -1,43 +1,22 @@
 // Second-order rounding of one layer on its way through the walk: moments of what it reads, scales, codes.
-import type { TensorValue } from '../../base/index.ts'
-import {
-  choosePositions,
-  gatherOutputs,
-  gatherPatches,
-  geometryOf,
-  type LayerGeometry,
-  Moments,
-  patchSize,
-  positionsOf,
-  type StopView,
-} from '../../calibrate/index.ts'
-import { type Products, type QuantParams, type Random, roundToEven } from '../../math/index.ts'
+import { geometryOf, patchSize, type StopView } from '../../calibrate/index.ts'
+import { type QuantParams, roundToEven } from '../../math/index.ts'
 import { type Layer, Tensor } from '../../onnx/index.ts'
 import { type LayerSlots, withTensors } from '../correct/slots.ts'
 import { LARGEST_BIAS_CODE } from '../plan.ts'
+import { type GatherOptions, gatherGroups } from './gather.ts'
 import { optimizeRounding, type RoundingProblem } from './optimize.ts'
-import { refitWeights } from './refit.ts'
 import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
 
-export interface RoundOptions {
-  readonly products: Products
-  readonly random: Random
+export interface RoundOptions extends GatherOptions {
   /** Bits of the layer's codes. */
   readonly bits: number
-  /** Changes the weights before rounding, to make up for the noise in front of the layer. */
-  readonly refit: boolean
   /** Scale of the layer's input grid; absent when the bias is float. */
   readonly inputScale?: number
   /** How codes are found for scales that are fixed; default: GPTQ and coordinate descent. */
   readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
-  /** Batches that take part. */
-  readonly used: (batch: number) => boolean
 }
 
-/** Sampled positions of a layer, over all samples. */
-const POSITIONS = 16384
-/** A kernel of one channel has few unknowns. */
-const POSITIONS_DEPTHWISE = 4096
 /** Wider patches would take minutes: their layers keep plain rounding. */
 const WIDEST = 2304
 
@@ -83,60 +62,6 @@ export async function roundLayerAt(
   ])
   view.change(withTensors(view.model, changed))
   return { ...params, scale }
-}
-
-async function gatherGroups(
-  view: StopView,
-  layer: Layer,
-  slots: LayerSlots,
-  geometry: LayerGeometry,
-  options: RoundOptions,
-): Promise<RoundingGroup[]> {
-  const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
-  const inputs = used(await view.changed(slots.input))
-  const outputs = used(await view.float(view.value))
-  if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
-  const samples = outputs.reduce((sum, { dims }) => sum + (dims[0] ?? 1), 0)
-  const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
-  const positions = outputs.map(({ dims }) =>
-    choosePositions(dims[0] ?? 1, positionsOf(geometry, dims), perSample, options.random),
-  )
-  const groups: RoundingGroup[] = []
-  for (let group = 0; group < geometry.groups; group++) {
-    const moments = new Moments(patchSize(geometry), options.refit ? geometry.outputsPerGroup : 0)
-    for (const [batch, input] of inputs.entries()) {
-      const output = outputs[batch]!
-      const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
-      const y = options.refit ? gatherOutputs(geometry, output, positions[batch]!, group) : undefined
-      await moments.add(options.products, x, y)
-    }
-    const weights = weightRows(layer, geometry, group)
-    const hessian = moments.covariance
-    groups.push({
-      weights: options.refit
-        ? await refitWeights(options.products, weights, hessian, moments.crossCovariance)
-        : weights,
-      hessian,
-    })
-  }
-  return groups
-}
-
-const isFloat = (value: TensorValue) => value.data instanceof Float32Array
-
-/** Weights of a group, [outputs, inputs·positions]. */
-function weightRows(layer: Layer, { outputsPerGroup }: LayerGeometry, group: number): RoundingGroup['weights'] {
-  const { view } = layer
-  if (!view) throw new Error(`layer ${layer.name} has no weight view`)
-  const values = layer.weight.floats()
-  const columns = view.inputsPerGroup * view.positions
-  const data = new Float64Array(outputsPerGroup * columns)
-  let at = 0
-  for (let o = group * outputsPerGroup; o < (group + 1) * outputsPerGroup; o++)
-    for (let i = 0; i < view.inputsPerGroup; i++)
-      for (let u = 0; u < view.positions; u++, at++)
-        data[at] = values[view.offset(o) + i * view.inputStride + u * view.positionStride]!
-  return { rows: outputsPerGroup, columns, data }
 }
 
 function write(tensor: Int8Array, { view }: Layer, first: number, codes: Float64Array, columns: number): void {

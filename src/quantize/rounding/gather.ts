@@ -1,0 +1,121 @@
+// What a layer reads and should give, on its way through the walk: sampled moments in two parts, so that what is fitted to few
+// samples goes only as far as other samples agree.
+import type { TensorValue } from '../../base/index.ts'
+import {
+  choosePositions,
+  gatherOutputs,
+  gatherPatches,
+  type LayerGeometry,
+  Moments,
+  patchSize,
+  positionsOf,
+  type StopView,
+} from '../../calibrate/index.ts'
+import type { Products, Random } from '../../math/index.ts'
+import type { Layer } from '../../onnx/index.ts'
+import type { LayerSlots } from '../correct/slots.ts'
+import { CAREFUL, chooseRidge, type RefitMoments, refitWeights } from './refit.ts'
+import type { RoundingGroup } from './scale-search.ts'
+import { noiseOfCorrelations, shrinkToDiagonal } from './shrink.ts'
+
+export interface GatherOptions {
+  readonly products: Products
+  readonly random: Random
+  /** Changes the weights, to make up for the noise in front of the layer. */
+  readonly refit: boolean
+  /** Batches that take part. */
+  readonly used: (batch: number) => boolean
+}
+
+/** Sampled positions of a layer, over all samples. */
+const POSITIONS = 16384
+/** A kernel of one channel has few unknowns. */
+const POSITIONS_DEPTHWISE = 4096
+/** Every how many batches one checks what the others say, before they are put together. */
+const CHECKS = 4
+
+/** The groups of a layer: their weights, refitted where asked, and the covariance of what they read; none when it was not observed. */
+export async function gatherGroups(
+  view: StopView,
+  layer: Layer,
+  slots: LayerSlots,
+  geometry: LayerGeometry,
+  options: GatherOptions,
+): Promise<RoundingGroup[]> {
+  const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
+  const inputs = used(await view.changed(slots.input))
+  const outputs = used(await view.float(view.value))
+  if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
+  const samples = outputs.reduce((sum, { dims }) => sum + (dims[0] ?? 1), 0)
+  const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
+  const positions = outputs.map(({ dims }) =>
+    choosePositions(dims[0] ?? 1, positionsOf(geometry, dims), perSample, options.random),
+  )
+  const seen: SeenGroup[] = []
+  for (let group = 0; group < geometry.groups; group++) {
+    const [fit, check] = [false, true].map(() => newMoments(geometry, options.refit))
+    if (!fit || !check) continue
+    for (const [batch, input] of inputs.entries()) {
+      const output = outputs[batch]!
+      const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
+      const y = options.refit ? gatherOutputs(geometry, output, positions[batch]!, group) : undefined
+      await (batch % CHECKS === CHECKS - 1 ? check : fit).add(options.products, x, y)
+    }
+    seen.push({ weights: weightRows(layer, geometry, group), ...joined(fit, check) })
+  }
+  return options.refit ? refitted(options.products, seen) : seen
+}
+
+const newMoments = (geometry: LayerGeometry, refit: boolean) =>
+  new Moments(patchSize(geometry), refit ? geometry.outputsPerGroup : 0)
+
+/** A group with its moments, whole and in two parts; without the parts where too few batches were seen. */
+interface SeenGroup extends RoundingGroup {
+  readonly whole: RefitMoments
+  readonly parts?: { readonly fit: RefitMoments; readonly check: RefitMoments }
+}
+
+/** Puts two parts together; correlations count as far as the parts agree on them. */
+function joined(fit: Moments, check: Moments): Omit<SeenGroup, 'weights'> {
+  if (check.count === 0) {
+    const whole = momentsOf(fit)
+    return { hessian: whole.covariance, whole }
+  }
+  const share = check.count / (fit.count + check.count)
+  const parts = { fit: momentsOf(fit), check: momentsOf(check) }
+  fit.merge(check)
+  const whole = momentsOf(fit)
+  const noise = noiseOfCorrelations(whole.covariance, parts.fit.covariance, parts.check.covariance, share)
+  return { hessian: shrinkToDiagonal(whole.covariance, noise), whole, parts }
+}
+
+const momentsOf = ({ covariance, crossCovariance }: Moments): RefitMoments => ({ covariance, crossCovariance })
+
+async function refitted(products: Products, seen: readonly SeenGroup[]): Promise<RoundingGroup[]> {
+  const cases = seen.flatMap(({ weights, parts }) => (parts ? [{ weights, ...parts }] : []))
+  const ridge = cases.length > 0 ? await chooseRidge(products, cases) : CAREFUL
+  const groups: RoundingGroup[] = []
+  for (const { weights, hessian, whole } of seen)
+    groups.push({
+      weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge),
+      hessian,
+    })
+  return groups
+}
+
+const isFloat = (value: TensorValue) => value.data instanceof Float32Array
+
+/** Weights of a group, [outputs, inputs·positions]. */
+function weightRows(layer: Layer, { outputsPerGroup }: LayerGeometry, group: number): RoundingGroup['weights'] {
+  const { view } = layer
+  if (!view) throw new Error(`layer ${layer.name} has no weight view`)
+  const values = layer.weight.floats()
+  const columns = view.inputsPerGroup * view.positions
+  const data = new Float64Array(outputsPerGroup * columns)
+  let at = 0
+  for (let o = group * outputsPerGroup; o < (group + 1) * outputsPerGroup; o++)
+    for (let i = 0; i < view.inputsPerGroup; i++)
+      for (let u = 0; u < view.positions; u++, at++)
+        data[at] = values[view.offset(o) + i * view.inputStride + u * view.positionStride]!
+  return { rows: outputsPerGroup, columns, data }
+}
