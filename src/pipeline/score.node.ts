@@ -13,9 +13,9 @@ import {
   channelRequests,
   foldBatchNorm,
   optionalPasses,
+  type Pass,
   passes,
   passNamed,
-  type Rewrite,
 } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
@@ -147,7 +147,7 @@ export interface RewriteRun {
 export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, 'float')
   checkOutput(output, [recipe.model])
-  const list = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
+  const list: readonly Pass[] = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, first === -1 ? 1 : recipe.samples)
@@ -189,7 +189,7 @@ async function statisticsOf(
 }
 
 /** Passes that work on channels stop at a BatchNormalization. */
-function unfolded(model: Model, list: readonly Rewrite[]): string[] {
+function unfolded(model: Model, list: readonly Pass[]): string[] {
   const works = list.find((pass) => optionalPasses.includes(pass))
   if (!works || list.includes(foldBatchNorm) || !model.graph.nodes.some((node) => isOp(node, 'BatchNormalization')))
     return []

@@ -3,7 +3,7 @@ import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Model, Shapes, Statistics } from '../onnx/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
-import type { Rewrite, RewriteResult } from './rewrite.ts'
+import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 
 /** What became of one rewrite. */
 export interface AppliedRewrite {
@@ -38,7 +38,7 @@ export interface AppliedRewrites {
 export async function applyRewrites(
   runtime: Runtime,
   model: Model,
-  rewrites: readonly Rewrite[],
+  rewrites: readonly Pass[],
   feeds: Values,
   watch: Watch & { readonly label?: string; readonly statistics?: Statistics } = {},
 ): Promise<AppliedRewrites> {
@@ -49,7 +49,7 @@ export async function applyRewrites(
   for (const [index, rewrite] of rewrites.entries()) {
     throwIfCancelled(watch.signal)
     report(watch, 'rewrite', index, rewrites.length, rewrite.name)
-    const result = rewrite.apply(current, { shapes: seen.shapes, statistics })
+    const result = await rewrite.apply(current, { shapes: seen.shapes, statistics })
     const step = await checkRewrite(runtime, rewrite, result, seen, watch)
     applied.push(step.applied)
     if (!step.seen) continue

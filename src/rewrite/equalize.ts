@@ -8,7 +8,7 @@ import { chooseCaps } from './equalize/choose-caps.ts'
 import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
 import { noiseProblem } from './equalize/problem.ts'
 import { chooseVariables, isCapped } from './equalize/variables.ts'
-import type { RewriteResult } from './rewrite.ts'
+import type { RewriteResult, SlowRewrite } from './rewrite.ts'
 
 /** ln J that ten iterations must gain together: 0.004 dB. */
 const LEAST_GAIN = 1e-3
@@ -26,6 +26,9 @@ export interface EqualizeOptions extends Watch {
    */
   readonly clip?: 'hold' | 'exact' | ReadonlySet<string>
 }
+
+/** Lowest SQNR in dB that equalisation with held caps may leave: the caps are held by what was seen of the samples. */
+export const HOLD_BOUND_DB = 38
 
 /** What equalisation expects of its own result. */
 export interface Equalized extends RewriteResult {
@@ -122,4 +125,14 @@ function closedWhy(graph: ReturnType<typeof channelGraph>): string[] {
     if (why !== undefined) reasons.set(why, (reasons.get(why) ?? 0) + 1)
   }
   return [...reasons].map(([why, count]) => `${count} ${count === 1 ? 'layer' : 'layers'} not equalised: ${why}`)
+}
+
+/** Noise-model equalisation as a pass, for the grids that `quantize` uses by default: per-channel weights, 8 bits, held caps. */
+export const equalizePass: SlowRewrite = {
+  name: 'equalize',
+  kind: 'bounded',
+  summary: 'scales channels between layers so that the noise of quantisation hurts least',
+  boundDb: HOLD_BOUND_DB,
+  needs: 'statistics',
+  apply: (model, { shapes, statistics }) => equalize(model, shapes, statistics, { weights: 'per-channel' }),
 }

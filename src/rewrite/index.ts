@@ -4,7 +4,7 @@
 export * from './absorb-bias.ts'
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
-export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize } from './equalize.ts'
+export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, HOLD_BOUND_DB } from './equalize.ts'
 export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
 export * from './float-tensor.ts'

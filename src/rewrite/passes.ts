@@ -2,6 +2,7 @@
 import { UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
@@ -14,7 +15,7 @@ import { normalizeGemm } from './normalize-gemm.ts'
 import { pointwiseToGemm } from './pointwise-to-gemm.ts'
 import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
 import { removeIdentity } from './remove-identity.ts'
-import type { Rewrite } from './rewrite.ts'
+import type { Pass, Rewrite } from './rewrite.ts'
 import { scalarBounds } from './scalar-bounds.ts'
 
 /** The passes in default order. */
@@ -36,15 +37,16 @@ export const passes: readonly Rewrite[] = listed([
  * Passes that are applied when they are named: they need statistics, or keep the function only within a bound that one
  * sample cannot check.
  */
-export const optionalPasses: readonly Rewrite[] = listed([
+export const optionalPasses: readonly Pass[] = listed([
   foldDeadChannels,
   explicitBiases,
+  equalizePass,
   equalizeClassicPass,
   absorbBiasPass,
 ])
 
 /** Throws when two passes have the same name. */
-export function listed(list: readonly Rewrite[]): readonly Rewrite[] {
+export function listed<P extends Pass>(list: readonly P[]): readonly P[] {
   const names = new Set<string>()
   for (const { name } of list) {
     if (names.has(name)) throw new Error(`pass "${name}" is listed twice`)
@@ -57,7 +59,7 @@ export function listed(list: readonly Rewrite[]): readonly Rewrite[] {
  * The pass of a name, as in recipes and on the command line.
  * @throws UsageError for an unknown name, with the nearest known one
  */
-export function passNamed(name: string): Rewrite {
+export function passNamed(name: string): Pass {
   const all = [...passes, ...optionalPasses]
   const found = all.find((pass) => pass.name === name)
   if (found) return found

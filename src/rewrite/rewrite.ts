@@ -30,6 +30,14 @@ export interface Rewrite {
   readonly apply: (model: Model, context: RewriteContext) => RewriteResult
 }
 
+/** A rewrite that takes its time: a search that lets others have the thread. */
+export interface SlowRewrite extends Omit<Rewrite, 'apply'> {
+  readonly apply: (model: Model, context: RewriteContext) => Promise<RewriteResult>
+}
+
+/** What a list of passes holds. */
+export type Pass = Rewrite | SlowRewrite
+
 /** Makes an exact rewrite (bound 80 dB: float32 rounding through a deep network); the model given is never changed. */
 export function defineRewrite(rewrite: Omit<Rewrite, 'boundDb'> & { readonly boundDb?: number }): Rewrite {
   return { boundDb: 80, ...rewrite }

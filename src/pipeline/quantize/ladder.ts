@@ -18,6 +18,7 @@ import {
   equalize,
   explicitBiases,
   foldDeadChannels,
+  HOLD_BOUND_DB,
   type Observed,
   observeModel,
   type RewriteResult,
@@ -67,9 +68,6 @@ interface Standing {
   readonly built: Built
   readonly score: Score
 }
-
-/** Lowest SQNR that equalisation with held caps may leave: the caps are held by what was seen of the samples. */
-const HOLD_BOUND_DB = 38
 
 /** Samples that bias correction walks with, held-back ones included. */
 const ENOUGH_FOR_MEANS = 24
