@@ -235,7 +235,7 @@ class Ladder {
     rounding: boolean,
   ): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
     this.#step(rounding ? 'rounded' : 'corrected')
-    const { products, seed, spill, signal, progress, quantize } = this.#options
+    const { products, seed, spill, signal, progress } = this.#options
     const all = await this.#samples.split()
     // Means settle with few samples; codes and refitted weights take all there are.
     const split = rounding ? all : someOf(all, ENOUGH_FOR_MEANS)
@@ -251,15 +251,7 @@ class Ladder {
         bias: true,
         seed,
         held: (batch) => split[batch]?.held === true,
-        ...(rounding
-          ? {
-              rounding: {
-                products,
-                // At 8 bits a refit fits the samples rather than the noise.
-                refit: (layer) => quantize.weightBits < 8 && (built.plan.weightBits.get(layer.node) ?? 8) < 8,
-              },
-            }
-          : {}),
+        ...(rounding ? { rounding: { products } } : {}),
         ...(spill ? { spill } : {}),
         signal,
         progress,

@@ -158,7 +158,7 @@ describe('correcting layers', async () => {
     const run = (rounding: boolean) =>
       correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
         ...options(made.shapes),
-        ...(rounding ? { rounding: { products: plainProducts, refit: () => false } } : {}),
+        ...(rounding ? { rounding: { products: plainProducts } } : {}),
       })
     const [plain, rounded] = [await run(false), await run(true)]
     const held = made.batches.slice(18)
@@ -212,7 +212,7 @@ describe('correcting layers', async () => {
     const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
     const rounded = await correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
       ...options(made.shapes),
-      rounding: { products: plainProducts, refit: () => false },
+      rounding: { products: plainProducts },
     })
     const wider: Plan = {
       ...made.plan,

@@ -13,10 +13,9 @@ import { slotsOf } from './slots.ts'
 export interface CorrectOptions extends Watch {
   readonly shapes: Shapes
   readonly bias: boolean
-  /** Second-order rounding of layers; `refit` changes their weights first (for few bits). */
+  /** Second-order rounding of layers, after a refit of their weights to the quantised stream. */
   readonly rounding?: {
     readonly products: Products
-    readonly refit: (layer: Layer) => boolean
     readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
   }
   readonly seed: number
@@ -83,7 +82,6 @@ export async function correctLayers(
               products: rounding.products,
               random: randomStream(options.seed, `rounding ${view.name}`),
               bits: plan.weightBits.get(layer.node) ?? 8,
-              refit: rounding.refit(layer),
               ...(rounding.optimize ? { optimize: rounding.optimize } : {}),
               ...(input === undefined ? {} : { inputScale: input }),
               used: (batch) => !held(batch),

@@ -11,18 +11,15 @@ import {
   positionsOf,
   type StopView,
 } from '../../calibrate/index.ts'
-import type { Products, Random } from '../../math/index.ts'
+import type { Matrix, Products, Random } from '../../math/index.ts'
 import type { Layer } from '../../onnx/index.ts'
 import type { LayerSlots } from '../correct/slots.ts'
 import { CAREFUL, chooseRidge, type RefitMoments, refitWeights } from './refit.ts'
 import type { RoundingGroup } from './scale-search.ts'
-import { noiseOfCorrelations, shrinkToDiagonal } from './shrink.ts'
 
 export interface GatherOptions {
   readonly products: Products
   readonly random: Random
-  /** Changes the weights, to make up for the noise in front of the layer. */
-  readonly refit: boolean
   /** Batches that take part. */
   readonly used: (batch: number) => boolean
 }
@@ -53,41 +50,33 @@ export async function gatherGroups(
   )
   const seen: SeenGroup[] = []
   for (let group = 0; group < geometry.groups; group++) {
-    const [fit, check] = [false, true].map(() => newMoments(geometry, options.refit))
-    if (!fit || !check) continue
+    const [fit, check] = [momentsFor(geometry), momentsFor(geometry)]
     for (const [batch, input] of inputs.entries()) {
       const output = outputs[batch]!
       const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
-      const y = options.refit ? gatherOutputs(geometry, output, positions[batch]!, group) : undefined
+      const y = gatherOutputs(geometry, output, positions[batch]!, group)
       await (batch % CHECKS === CHECKS - 1 ? check : fit).add(options.products, x, y)
     }
     seen.push({ weights: weightRows(layer, geometry, group), ...joined(fit, check) })
   }
-  return options.refit ? refitted(options.products, seen) : seen
+  return refitted(options.products, seen)
 }
 
-const newMoments = (geometry: LayerGeometry, refit: boolean) =>
-  new Moments(patchSize(geometry), refit ? geometry.outputsPerGroup : 0)
-
 /** A group with its moments, whole and in two parts; without the parts where too few batches were seen. */
-interface SeenGroup extends RoundingGroup {
+interface SeenGroup {
+  readonly weights: Matrix
   readonly whole: RefitMoments
   readonly parts?: { readonly fit: RefitMoments; readonly check: RefitMoments }
 }
 
-/** Puts two parts together; correlations count as far as the parts agree on them. */
+/** Puts two parts together. */
 function joined(fit: Moments, check: Moments): Omit<SeenGroup, 'weights'> {
-  if (check.count === 0) {
-    const whole = momentsOf(fit)
-    return { hessian: whole.covariance, whole }
-  }
-  const share = check.count / (fit.count + check.count)
-  const parts = { fit: momentsOf(fit), check: momentsOf(check) }
+  const parts = check.count > 0 ? { fit: momentsOf(fit), check: momentsOf(check) } : undefined
   fit.merge(check)
-  const whole = momentsOf(fit)
-  const noise = noiseOfCorrelations(whole.covariance, parts.fit.covariance, parts.check.covariance, share)
-  return { hessian: shrinkToDiagonal(whole.covariance, noise), whole, parts }
+  return { whole: momentsOf(fit), ...(parts ? { parts } : {}) }
 }
+
+const momentsFor = (geometry: LayerGeometry) => new Moments(patchSize(geometry), geometry.outputsPerGroup)
 
 const momentsOf = ({ covariance, crossCovariance }: Moments): RefitMoments => ({ covariance, crossCovariance })
 
@@ -95,10 +84,10 @@ async function refitted(products: Products, seen: readonly SeenGroup[]): Promise
   const cases = seen.flatMap(({ weights, parts }) => (parts ? [{ weights, ...parts }] : []))
   const ridge = cases.length > 0 ? await chooseRidge(products, cases) : CAREFUL
   const groups: RoundingGroup[] = []
-  for (const { weights, hessian, whole } of seen)
+  for (const { weights, whole } of seen)
     groups.push({
       weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge),
-      hessian,
+      hessian: whole.covariance,
     })
   return groups
 }

@@ -5,7 +5,6 @@ import { gram, type Matrix, matrix, plainProducts, randomStream } from '../../ma
 import { errorOf, optimizeRounding, plainCodes } from './optimize.ts'
 import { chooseRidge, refitWeights } from './refit.ts'
 import { scaleGridFor, searchScales } from './scale-search.ts'
-import { noiseOfCorrelations, shrinkToDiagonal } from './shrink.ts'
 
 const random = randomStream(3, 'rounding')
 const normal = (rows: number, columns: number) =>
@@ -111,33 +110,5 @@ describe('second-order rounding', () => {
     const few = { weights: truth, fit: await seen(30, 20), check: await seen(10, 20) }
     const chosen = (await chooseRidge(plainProducts, [few])) ?? Number.POSITIVE_INFINITY
     assert.ok(chosen >= 1, `a ridge of ${chosen} fits noise`)
-  })
-})
-
-describe('correlations of few samples', () => {
-  const part = async (samples: number) => {
-    const moments = new Moments(20)
-    const x = normal(samples, 20)
-    for (let row = 0; row < samples; row++)
-      for (let c = 1; c < 20; c++) x.data[row * 20 + c]! += 0.9 * x.data[row * 20 + c - 1]!
-    await moments.add(plainProducts, x)
-    return moments
-  }
-  const noiseOf = async (samples: number) => {
-    const [first, second] = [await part(samples * 0.75), await part(samples * 0.25)]
-    const [a, b] = [first.covariance, second.covariance]
-    first.merge(second)
-    return noiseOfCorrelations(first.covariance, a, b, 0.25)
-  }
-
-  it('count less the fewer samples there are', async () => {
-    const [few, many] = [await noiseOf(16), await noiseOf(4000)]
-    assert.ok(few > 0.1, `16 samples: ${few}`)
-    assert.ok(many < 0.01, `4,000 samples: ${many}`)
-  })
-
-  it('shrink without the variances', () => {
-    const shrunk = shrinkToDiagonal(matrix(2, 2, Float64Array.of(4, 2, 2, 9)), 0.5)
-    assert.deepEqual([...shrunk.data], [4, 1, 1, 9])
   })
 })

@@ -1,4 +1,4 @@
-// Weights refitted before rounding: they make up for what the quantised stream lost before the layer. For few bits only.
+// Weights refitted before rounding: they make up for what the quantised stream lost before the layer, as far as samples tell.
 import { type Matrix, type Products, solveNormalEquations, transpose } from '../../math/index.ts'
 
 /** Centred moments of a layer's inputs x and its float pre-activations y. */

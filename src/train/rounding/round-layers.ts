@@ -1,7 +1,7 @@
 // AdaRound and sequential MSE over a whole model: visitors of the two-stream walk, layer by layer on unlabelled samples.
 import type { Watch } from '../../base/index.ts'
 import type { Products } from '../../math/index.ts'
-import type { Layer, Model, Shapes } from '../../onnx/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
 import { type Corrected, correctLayers, type Plan, plainCodes } from '../../quantize/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { type AdaRoundOptions, adaRound } from './adaround.ts'
@@ -13,15 +13,13 @@ export interface RoundLayersOptions extends Watch {
   /** adaround: roundings learned; mse: only scales by output error, codes to nearest. */
   readonly method: 'adaround' | 'mse'
   readonly adaround?: AdaRoundOptions
-  /** Layers whose weights are refitted first; default: none. */
-  readonly refit?: (layer: Layer) => boolean
   /** Batches that only judge. */
   readonly held?: (batch: number) => boolean
 }
 
 /**
  * Rounds the weights of a written Q/DQ model anew. At each layer its input comes from the model quantised and rounded so far;
- * scales are chosen by output error (sequential MSE), then codes; the bias takes up what is left of the mean.
+ * its weights are refitted to that, scales are chosen by output error (sequential MSE), then codes; the bias takes up what is left of the mean.
  */
 export function roundLayers(
   runtime: Runtime,
@@ -31,13 +29,12 @@ export function roundLayers(
   batches: readonly Values[],
   options: RoundLayersOptions,
 ): Promise<Corrected> {
-  const { products, method, refit = () => false, held, ...watch } = options
+  const { products, method, held, ...watch } = options
   return correctLayers(runtime, float, quantized, plan, batches, {
     ...watch,
     bias: true,
     rounding: {
       products,
-      refit,
       optimize:
         method === 'adaround'
           ? (problem) => adaRound(products, problem, options.adaround)
