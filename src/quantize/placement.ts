@@ -15,6 +15,7 @@ import {
   stringAttribute,
   type Tensor,
 } from '../onnx/index.ts'
+import { biasAddOf, type Consumers, consumersIn } from './bias-add.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -64,7 +65,7 @@ class Placer {
   readonly #target: Target
   readonly #ops: ReadonlyMap<string, TargetOp>
   readonly #producers = new Map<string, Node>()
-  readonly #consumers = new Map<string, Node[]>()
+  readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
   readonly #excluded: (node: Node) => string | undefined
   readonly #layers = new Map<Node, Layer>()
@@ -78,11 +79,8 @@ class Placer {
     this.#target = target
     this.#ops = new Map(target.ops.map((op) => [op.op, op]))
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
-    for (const node of this.#nodes) {
-      for (const output of node.outputs) this.#producers.set(output, node)
-      for (const input of new Set(node.inputs))
-        this.#consumers.set(input, [...(this.#consumers.get(input) ?? []), node])
-    }
+    for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
+    this.#consumers = consumersIn(this.#nodes)
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
     this.#excluded = (node) =>
@@ -203,16 +201,9 @@ class Placer {
 
   /** The constant Add behind a MatMul, which ONNX Runtime makes the bias of one integer kernel. */
   #biasOf(node: Node): Node | undefined {
-    if (!isOp(node, 'MatMul') || !this.#layers.has(node)) return undefined
-    const output = node.outputs[0] ?? ''
-    const [next, ...others] = this.#consumers.get(output) ?? []
-    if (!next || others.length > 0 || this.#outputs.has(output) || !isOp(next, 'Add')) return undefined
-    const constant = this.#constants(next.inputs[0] === output ? next.inputs[1] : next.inputs[0])
-    return constant &&
-      constant.shape.at(-1) === this.#layers.get(node)?.view?.outputs &&
-      constant.size === constant.shape.at(-1)
-      ? next
-      : undefined
+    if (!this.#layers.has(node) || this.#outputs.has(node.outputs[0] ?? '')) return undefined
+    const added = biasAddOf(node, this.#consumers, this.#constants)
+    return added?.tensor.size === this.#layers.get(node)?.view?.outputs ? added?.add : undefined
   }
 
   /** What a node hands on: the value behind its bias and activation. */

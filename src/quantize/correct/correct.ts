@@ -2,8 +2,9 @@
 import type { Watch } from '../../base/index.ts'
 import { type Spill, type Stop, type WalkVisitor, walk } from '../../calibrate/index.ts'
 import { type Products, randomStream } from '../../math/index.ts'
-import { isOp, type Layer, type Model, type Node, nodeName, type Shapes } from '../../onnx/index.ts'
+import { isOp, type Layer, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
+import { biasAddOf, consumersIn } from '../bias-add.ts'
 import type { Plan } from '../plan.ts'
 import type { RoundingProblem } from '../rounding/optimize.ts'
 import { roundLayerAt } from '../rounding/round-layer.ts'
@@ -114,18 +115,11 @@ function sharedWeights(slots: ReturnType<typeof slotsOf>): Set<string> {
 
 /** Pre-activation outputs in the float model: behind the constant Add for a MatMul with one. */
 function floatOutputs(float: Model, layers: ReadonlyMap<string, Layer>): Map<string, string> {
-  const consumers = new Map<string, Node[]>()
-  for (const node of float.graph.nodes)
-    for (const input of new Set(node.inputs)) consumers.set(input, [...(consumers.get(input) ?? []), node])
+  const consumers = consumersIn(float.graph.nodes)
   return new Map(
-    [...layers].map(([name, { node, view }]) => {
-      const output = node.outputs[0] ?? ''
-      const [next, ...others] = consumers.get(output) ?? []
-      const constant =
-        next && float.graph.initializers.get((next.inputs[0] === output ? next.inputs[1] : next.inputs[0]) ?? '')
-      const isBias =
-        isOp(node, 'MatMul') && next && others.length === 0 && isOp(next, 'Add') && constant?.size === view?.outputs
-      return [name, isBias ? (next.outputs[0] ?? output) : output]
+    [...layers].map(([name, { node }]) => {
+      const added = biasAddOf(node, consumers, (constant) => float.graph.initializers.get(constant))
+      return [name, (added?.add ?? node).outputs[0] ?? '']
     }),
   )
 }
