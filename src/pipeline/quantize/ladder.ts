@@ -3,10 +3,11 @@ import { report, type TensorValue, throwIfCancelled, type Watch } from '../../ba
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
 import type { Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import {
-  correctLayers,
+  correctBias,
   type LayerCorrection,
   onRanges,
   type QuantizeOptions,
+  roundAndCorrect,
   weightBitsOf,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
@@ -240,25 +241,23 @@ class Ladder {
     // Means settle with few samples; codes and refitted weights take all there are.
     const split = rounding ? all : someOf(all, ENOUGH_FOR_MEANS)
     const { built } = standing
-    const corrected = await correctLayers(
-      this.#runtime,
-      standing.float,
-      built.model,
-      built.plan,
-      split.map(({ batch }) => batch.inputs),
-      {
-        shapes: standing.seen.shapes,
-        bias: true,
-        seed,
-        held: (batch) => split[batch]?.held === true,
-        ...(rounding ? { rounding: { products } } : {}),
-        ...(spill ? { spill } : {}),
-        signal,
-        progress,
-      },
-    )
-    const next = { model: corrected.model, plan: corrected.plan }
-    return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: corrected.layers }
+    const batches = split.map(({ batch }) => batch.inputs)
+    const options = {
+      shapes: standing.seen.shapes,
+      held: (batch: number) => split[batch]?.held === true,
+      ...(spill ? { spill } : {}),
+      signal,
+      progress,
+    }
+    const { model, layers, plan } = rounding
+      ? await roundAndCorrect(this.#runtime, standing.float, built.model, built.plan, batches, {
+          ...options,
+          products,
+          seed,
+        })
+      : { plan: built.plan, ...(await correctBias(this.#runtime, standing.float, built.model, batches, options)) }
+    const next = { model, plan }
+    return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: layers }
   }
 
   /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */

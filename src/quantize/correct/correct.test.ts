@@ -15,7 +15,7 @@ import { place } from '../placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
 import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
-import { correctLayers } from './correct.ts'
+import { correctBias, roundAndCorrect } from './correct.ts'
 import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
 import { onRanges } from './on-ranges.ts'
 
@@ -113,7 +113,8 @@ describe('correcting layers', async () => {
     })
   }
 
-  const options = (shapes: Shapes) => ({ shapes, bias: true, seed: 0, held: (batch: number) => batch >= 18 })
+  const options = (shapes: Shapes) => ({ shapes, held: (batch: number) => batch >= 18 })
+  const rounding = (shapes: Shapes) => ({ ...options(shapes), products: plainProducts, seed: 0 })
   const drawing =
     'x[N,3,8,8] -> Conv 3x3 3->8 -> Relu -> Conv 3x3 8->8 group=8 -> Relu -> Conv 1x1 8->6 -> Relu -> Flatten -> Gemm 96->4 -> y'
 
@@ -131,14 +132,7 @@ describe('correcting layers', async () => {
 
   it('gives every layer the float mean, and the network a better output', async () => {
     const made = await quantized(uneven(), { weights: 'per-tensor' })
-    const corrected = await correctLayers(
-      runtime,
-      made.model,
-      made.quantized,
-      made.plan,
-      made.batches,
-      options(made.shapes),
-    )
+    const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
     assert.deepEqual(
       corrected.layers.map(({ name }) => name),
       [...made.plan.placement.layers.keys()].map(nodeName),
@@ -155,12 +149,9 @@ describe('correcting layers', async () => {
 
   it('rounds weights so that the output error falls, on the grid that the plan then says', async () => {
     const made = await quantized(tinyModel(drawing), { weightBits: 4, keep8bit: ['none'] })
-    const run = (rounding: boolean) =>
-      correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
-        ...options(made.shapes),
-        ...(rounding ? { rounding: { products: plainProducts } } : {}),
-      })
-    const [plain, rounded] = [await run(false), await run(true)]
+    const { model, quantized: naive, batches, shapes } = made
+    const plain = await correctBias(runtime, model, naive, batches, options(shapes))
+    const rounded = await roundAndCorrect(runtime, model, naive, made.plan, batches, rounding(shapes))
     const held = made.batches.slice(18)
     const float = await outputsOf(made.model, held)
     const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
@@ -175,7 +166,7 @@ describe('correcting layers', async () => {
   it('leaves the models that it was given untouched', async () => {
     const made = await quantized(tinyModel(drawing))
     const before = new Map(made.quantized.graph.initializers)
-    await correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, options(made.shapes))
+    await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
     assert.deepEqual(made.quantized.graph.initializers, before)
   })
 
@@ -183,14 +174,7 @@ describe('correcting layers', async () => {
     const made = await quantized(
       tinyModel('x[N,5,12] -> MatMul 12->8 -> Add floats[8] -> Relu -> MatMul 8->4 -> Add floats[4] -> y'),
     )
-    const corrected = await correctLayers(
-      runtime,
-      made.model,
-      made.quantized,
-      made.plan,
-      made.batches,
-      options(made.shapes),
-    )
+    const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
     assert.ok(corrected.layers.every(({ bias }) => bias?.left !== 'it has no bias'))
   })
 
@@ -210,10 +194,8 @@ describe('correcting layers', async () => {
 
   it('keeps codes and biases when the ranges of activations change', async () => {
     const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
-    const rounded = await correctLayers(runtime, made.model, made.quantized, made.plan, made.batches, {
-      ...options(made.shapes),
-      rounding: { products: plainProducts },
-    })
+    const { model, quantized: naive, plan, batches, shapes } = made
+    const rounded = await roundAndCorrect(runtime, model, naive, plan, batches, rounding(shapes))
     const wider: Plan = {
       ...made.plan,
       activations: new Map(

@@ -1,28 +1,19 @@
-// One sequential pass over the layers: second-order rounding, then the bias, both against the float stream.
-import type { Watch } from '../../base/index.ts'
-import { type Spill, type Stop, type WalkVisitor, walk } from '../../calibrate/index.ts'
+// One sequential pass over the layers: their biases, or second-order rounding and then their biases, against the float stream.
 import { type Products, randomStream } from '../../math/index.ts'
-import { isOp, type Layer, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import { isOp, type Layer, type Model } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
-import { biasAddOf, consumersIn } from '../bias-add.ts'
 import type { Plan } from '../plan.ts'
 import type { RoundingProblem } from '../rounding/optimize.ts'
 import { roundLayerAt } from '../rounding/round-layer.ts'
 import { type BiasCorrection, correctBiasAt } from './correct-bias.ts'
-import { slotsOf } from './slots.ts'
+import type { ChannelPlace } from './mean-shift.ts'
+import { type VisitOptions, visitLayers } from './visit-layers.ts'
 
-export interface CorrectOptions extends Watch {
-  readonly shapes: Shapes
-  readonly bias: boolean
-  /** Second-order rounding of layers, after a refit of their weights to the quantised stream. */
-  readonly rounding?: {
-    readonly products: Products
-    readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
-  }
+export interface RoundOptions extends VisitOptions {
+  readonly products: Products
   readonly seed: number
-  /** Does a batch only judge, and take no part in what is fitted? */
-  readonly held?: (batch: number) => boolean
-  readonly spill?: Spill
+  /** How codes are found for scales that are fixed; default: GPTQ and coordinate descent. */
+  readonly optimize?: (problem: RoundingProblem) => Float64Array | Promise<Float64Array>
 }
 
 /** What was corrected of one layer. */
@@ -35,91 +26,80 @@ export interface LayerCorrection {
 
 export interface Corrected {
   readonly model: Model
-  /** With the scales that rounding chose. */
-  readonly plan: Plan
   readonly layers: readonly LayerCorrection[]
 }
 
+export interface Rounded extends Corrected {
+  /** With the scales that rounding chose. */
+  readonly plan: Plan
+}
+
 /**
- * Walks the float model and the Q/DQ model side by side and corrects layer after layer, with activations already quantised and
- * every earlier layer corrected. Each network runs once, whatever its depth.
+ * Empirical bias correction of a written Q/DQ model (arXiv 1906.04721, section 4.2): every layer gets the mean that its float
+ * counterpart has on the samples, with activations quantised and all earlier layers corrected. Layers are found by their
+ * names; each network runs once, whatever its depth.
  */
-export async function correctLayers(
+export async function correctBias(
+  runtime: Runtime,
+  float: Model,
+  quantized: Model,
+  batches: readonly Values[],
+  options: VisitOptions,
+): Promise<Corrected> {
+  const layers: LayerCorrection[] = []
+  const visitOptions = { ...options, step: 'correct' }
+  const model = await visitLayers(runtime, float, quantized, batches, visitOptions, async ({ view, layer, slots }) => {
+    const bias = await correctBiasAt(view, slots, placeOf(layer), options.held ?? never)
+    layers.push({ name: view.name, ...(bias ? { bias } : {}) })
+  })
+  return { model, layers }
+}
+
+/**
+ * Rounds the layers of a written Q/DQ model anew, each after a refit of its weights to the quantised stream, and corrects their
+ * biases. Each network runs once, whatever its depth.
+ */
+export async function roundAndCorrect(
   runtime: Runtime,
   float: Model,
   quantized: Model,
   plan: Plan,
   batches: readonly Values[],
-  options: CorrectOptions,
-): Promise<Corrected> {
-  const { held = () => false } = options
-  const slots = slotsOf(quantized)
-  const shared = sharedWeights(slots)
-  const layers = new Map<string, Layer>()
-  for (const [node, layer] of plan.placement.layers) if (slots.has(nodeName(node))) layers.set(nodeName(node), layer)
-  const floatValue = floatOutputs(float, layers)
-  const stops: Stop[] = float.graph.nodes
-    .filter((node) => layers.has(nodeName(node)))
-    .map((node) => ({
-      name: nodeName(node),
-      value: floatValue.get(nodeName(node)) ?? '',
-      changedValue: slots.get(nodeName(node))?.output ?? '',
-    }))
+  options: RoundOptions,
+): Promise<Rounded> {
+  const { held = never, products, seed, optimize } = options
   const weights = new Map(plan.weights)
-  const done: LayerCorrection[] = []
-  const visitor: WalkVisitor = {
-    visit: async (view) => {
-      const layer = layers.get(view.name)
-      const own = slots.get(view.name)
-      const params = layer && weights.get(layer.node)
-      if (!layer || !own || !params) return
-      const { rounding } = options
-      let plainRounding: string | undefined
-      if (rounding) {
-        const input = plan.activations.get(layer.node.inputs[0] ?? '')?.params.scale[0]
-        const result = shared.has(own.codes)
-          ? 'its weight is shared with another layer'
-          : await roundLayerAt(view, layer, own, params, {
-              products: rounding.products,
-              random: randomStream(options.seed, `rounding ${view.name}`),
-              bits: plan.weightBits.get(layer.node) ?? 8,
-              ...(rounding.optimize ? { optimize: rounding.optimize } : {}),
-              ...(input === undefined ? {} : { inputScale: input }),
-              used: (batch) => !held(batch),
-            })
-        if (typeof result === 'string') plainRounding = result
-        else weights.set(layer.node, result)
-      }
-      const place = isOp(layer.node, 'Conv', 'ConvTranspose') ? 'second' : 'last'
-      const bias = options.bias ? await correctBiasAt(view, own, place, held) : undefined
-      done.push({ name: view.name, ...(bias ? { bias } : {}), ...(plainRounding ? { plainRounding } : {}) })
-    },
-  }
-  const model = await walk(runtime, float, quantized, stops, batches, visitor, {
-    shapes: options.shapes,
-    step: options.rounding ? 'round' : 'correct',
-    progress: options.progress,
-    signal: options.signal,
-    ...(options.spill ? { spill: options.spill } : {}),
+  const layers: LayerCorrection[] = []
+  const visitOptions = { ...options, step: 'round' }
+  const model = await visitLayers(runtime, float, quantized, batches, visitOptions, async (at) => {
+    const { view, layer, slots } = at
+    const params = weights.get(layer.node)
+    if (!params) return
+    const input = plan.activations.get(layer.node.inputs[0] ?? '')?.params.scale[0]
+    const result = at.shared
+      ? 'its weight is shared with another layer'
+      : await roundLayerAt(view, layer, slots, params, {
+          products,
+          random: randomStream(seed, `rounding ${view.name}`),
+          bits: plan.weightBits.get(layer.node) ?? 8,
+          ...(optimize ? { optimize } : {}),
+          ...(input === undefined ? {} : { inputScale: input }),
+          used: (batch) => !held(batch),
+        })
+    if (typeof result !== 'string') weights.set(layer.node, result)
+    const bias = await correctBiasAt(view, slots, placeOf(layer), held)
+    layers.push({
+      name: view.name,
+      ...(bias ? { bias } : {}),
+      ...(typeof result === 'string' ? { plainRounding: result } : {}),
+    })
   })
-  return { model, plan: { ...plan, weights }, layers: done }
+  return { model, plan: { ...plan, weights }, layers }
 }
 
-/** Codes that several layers use. */
-function sharedWeights(slots: ReturnType<typeof slotsOf>): Set<string> {
-  const seen = new Set<string>()
-  const twice = new Set<string>()
-  for (const { codes } of slots.values()) (seen.has(codes) ? twice : seen).add(codes)
-  return twice
-}
+const never = () => false
 
-/** Pre-activation outputs in the float model: behind the constant Add for a MatMul with one. */
-function floatOutputs(float: Model, layers: ReadonlyMap<string, Layer>): Map<string, string> {
-  const consumers = consumersIn(float.graph.nodes)
-  return new Map(
-    [...layers].map(([name, { node }]) => {
-      const added = biasAddOf(node, consumers, (constant) => float.graph.initializers.get(constant))
-      return [name, (added?.add ?? node).outputs[0] ?? '']
-    }),
-  )
+/** Where the output's channels lie. */
+function placeOf({ node }: Layer): ChannelPlace {
+  return isOp(node, 'Conv', 'ConvTranspose') ? 'second' : 'last'
 }

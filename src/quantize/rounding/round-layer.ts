@@ -8,7 +8,7 @@ import { type GatherOptions, gatherGroups } from './gather.ts'
 import { optimizeRounding, type RoundingProblem } from './optimize.ts'
 import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
 
-export interface RoundOptions extends GatherOptions {
+export interface RoundLayerOptions extends GatherOptions {
   /** Bits of the layer's codes. */
   readonly bits: number
   /** Scale of the layer's input grid; absent when the bias is float. */
@@ -30,7 +30,7 @@ export async function roundLayerAt(
   layer: Layer,
   slots: LayerSlots,
   params: QuantParams,
-  options: RoundOptions,
+  options: RoundLayerOptions,
 ): Promise<QuantParams | string> {
   const geometry = geometryOf(layer)
   if (typeof geometry === 'string') return geometry

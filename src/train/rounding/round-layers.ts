@@ -2,7 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import type { Products } from '../../math/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
-import { type Corrected, correctLayers, type Plan, plainCodes } from '../../quantize/index.ts'
+import { type Plan, plainCodes, type Rounded, roundAndCorrect } from '../../quantize/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { type AdaRoundOptions, adaRound } from './adaround.ts'
 
@@ -28,18 +28,15 @@ export function roundLayers(
   plan: Plan,
   batches: readonly Values[],
   options: RoundLayersOptions,
-): Promise<Corrected> {
+): Promise<Rounded> {
   const { products, method, held, ...watch } = options
-  return correctLayers(runtime, float, quantized, plan, batches, {
+  return roundAndCorrect(runtime, float, quantized, plan, batches, {
     ...watch,
-    bias: true,
-    rounding: {
-      products,
-      optimize:
-        method === 'adaround'
-          ? (problem) => adaRound(products, problem, options.adaround)
-          : ({ weights, scales, low, high }) => plainCodes(weights, scales, low, high),
-    },
+    products,
+    optimize:
+      method === 'adaround'
+        ? (problem) => adaRound(products, problem, options.adaround)
+        : ({ weights, scales, low, high }) => plainCodes(weights, scales, low, high),
     ...(held ? { held } : {}),
   })
 }
