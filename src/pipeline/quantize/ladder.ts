@@ -223,7 +223,9 @@ class Ladder {
     const timeOf = (value: string) => measureIntegerMin(this.#runtime, seen.shapes.get(value)?.dims ?? [])
     const form = clip === 'auto' ? await capsWorthFreeing(float, seen.shapes, statistics, noise, timeOf) : clip
     if (typeof form !== 'string')
-      this.#notes.push(`${form.size} caps were freed for what they gain against the time of an integer Min`)
+      this.#notes.push(
+        `${form.size} ${form.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
+      )
     const result = await equalize(float, seen.shapes, statistics, { ...noise, clip: form })
     const kind = clip === 'exact' ? 'exact' : 'bounded'
     const boundDb = clip === 'exact' ? 80 : HOLD_BOUND_DB
