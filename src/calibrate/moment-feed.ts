@@ -46,9 +46,11 @@ export class MomentFeed {
     const rows = this.#rows
     this.#rows = 0
     if (rows === 0) return
-    // A slice, because a view would take the whole buffer along to the worker.
-    const x = { rows, columns: inputs, data: this.#x.slice(0, rows * inputs) }
-    const y = { rows, columns: outputs, data: this.#y.slice(0, rows * outputs) }
+    const x = { rows, columns: inputs, data: this.#x.subarray(0, rows * inputs) }
+    const y = { rows, columns: outputs, data: this.#y.subarray(0, rows * outputs) }
+    // They go to the worker as they are; the next rows get room of their own.
+    this.#x = new Float32Array(0)
+    this.#y = new Float32Array(0)
     await this.#moments.add(this.#products, x, outputs > 0 ? y : undefined)
   }
 }

@@ -1,6 +1,6 @@
 // Moments of what a layer sees: means and covariances of its input patches, and of its outputs with them.
 import { InputError } from '../base/index.ts'
-import type { AnyMatrix, Matrix, Products } from '../math/index.ts'
+import { type AnyMatrix, addOuter, columnMeans, type Matrix, type Products, type Scatter } from '../math/index.ts'
 
 /**
  * Streams samples x [d] and, when they are given, targets y [n]: count, means, C = cov(x, x) [d, d], B = cov(y, x) [n, d]
@@ -64,23 +64,17 @@ export class Moments {
     return this.#scaled(this.#yy)
   }
 
-  /** Adds rows of x [P, d] and of y [P, n]. */
+  /** Adds rows of x [P, d] and of y [P, n]. Takes them over: they may be empty afterwards. */
   async add(products: Products, x: AnyMatrix, y?: AnyMatrix): Promise<void> {
     if (x.columns !== this.inputs || (y?.columns ?? 0) !== this.outputs || (y && y.rows !== x.rows))
       throw new InputError(
         `moments of ${this.inputs} inputs and ${this.outputs} outputs got ${x.rows}×${x.columns} and ${y?.rows ?? 0}×${y?.columns ?? 0}`,
       )
     if (x.rows === 0) return
-    const [meanX, meanY] = [columnMeans(x), y ? columnMeans(y) : new Float64Array(0)]
-    const kept = this.#withCovariance
-    const xx = kept ? (await products.gram(x)).data : new Float64Array(0)
-    const yx = kept && y ? (await products.multiply(y, x, { a: true })).data : new Float64Array(0)
-    const yy = y ? columnSquares(y) : new Float64Array(0)
-    // Float32 samples in float64 sums: taking the means off afterwards costs no digits that the samples had.
-    if (kept) addOuter(xx, meanX, meanX, -x.rows)
-    if (kept) addOuter(yx, meanY, meanX, -x.rows)
-    for (const [o, mean] of meanY.entries()) yy[o]! -= x.rows * mean * mean
-    this.#join(x.rows, meanX, meanY, xx, yx, yy)
+    if (this.#withCovariance) return this.#join(x.rows, await products.scatter(x, y))
+    // Inputs too long for a covariance: all that is known of them is their mean.
+    const meanY = y ? columnMeans(y) : none
+    this.#join(x.rows, { meanX: columnMeans(x), meanY, xx: none, yx: none, yy: y ? squaresAbout(y, meanY) : none })
   }
 
   /** Adds what other moments of the same sizes have seen. */
@@ -89,17 +83,16 @@ export class Moments {
       throw new InputError(
         `moments of ${this.inputs} and ${this.outputs} do not merge with moments of ${other.inputs} and ${other.outputs}`,
       )
-    this.#join(other.#count, other.#meanX, other.#meanY, other.#xx, other.#yx, other.#yy)
+    this.#join(other.#count, {
+      meanX: other.#meanX,
+      meanY: other.#meanY,
+      xx: other.#xx,
+      yx: other.#yx,
+      yy: other.#yy,
+    })
   }
 
-  #join(
-    count: number,
-    meanX: Float64Array,
-    meanY: Float64Array,
-    xx: Float64Array,
-    yx: Float64Array,
-    yy: Float64Array,
-  ): void {
+  #join(count: number, { meanX, meanY, xx, yx, yy }: Scatter): void {
     if (count === 0) return
     const total = this.#count + count
     const stepX = meanX.map((mean, i) => mean - this.#meanX[i]!)
@@ -119,27 +112,18 @@ export class Moments {
 
   #scaled(sums: Float64Array): Float64Array {
     const factor = 1 / Math.max(1, this.#count)
-    return sums.map((sum) => sum * factor)
+    const scaled = new Float64Array(sums.length)
+    for (let i = 0; i < sums.length; i++) scaled[i] = sums[i]! * factor
+    return scaled
   }
 }
 
-function columnMeans({ rows, columns, data }: AnyMatrix): Float64Array {
-  const means = new Float64Array(columns)
-  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) means[c]! += data[i]!
-  for (let c = 0; c < columns; c++) means[c]! /= rows
-  return means
-}
+const none = new Float64Array(0)
 
-function columnSquares({ rows, columns, data }: AnyMatrix): Float64Array {
+/** Σ (y − mean)² of each column. */
+function squaresAbout({ rows, columns, data }: AnyMatrix, means: Float64Array): Float64Array {
   const sums = new Float64Array(columns)
-  for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) sums[c]! += data[i]! ** 2
+  for (let row = 0, i = 0; row < rows; row++)
+    for (let c = 0; c < columns; c++, i++) sums[c]! += (data[i]! - means[c]!) ** 2
   return sums
-}
-
-/** sums[i, j] += weight·a[i]·b[j] */
-function addOuter(sums: Float64Array, a: Float64Array, b: Float64Array, weight: number): void {
-  for (let i = 0, at = 0; i < a.length; i++) {
-    const factor = weight * a[i]!
-    for (let j = 0; j < b.length; j++, at++) sums[at]! += factor * b[j]!
-  }
 }

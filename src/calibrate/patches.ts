@@ -68,7 +68,7 @@ export function gatherPatches(
     )
   const columns = patchSize(geometry)
   const rows = positions.samples * positions.perSample
-  const into = { rows, columns, data: room?.subarray(0, rows * columns).fill(0) ?? new Float32Array(rows * columns) }
+  const into = { rows, columns, data: room?.subarray(0, rows * columns) ?? new Float32Array(rows * columns) }
   if (geometry.layout === 'rows') copyRows(float32Of(input), grid.channels, grid.height, positions, 0, into)
   else copyPatches(geometry, float32Of(input), grid, gridOf(geometry, outputDims).width, positions, group, into)
   return into
@@ -148,26 +148,32 @@ function copyPatches(
   const [kh, kw] = kernel
   const [dilationY, dilationX] = dilations
   const map = height * width
+  const positions = kh * kw
+  // Where each kernel position lies from the first one, when none hangs over the border.
+  const offsets = new Int32Array(positions)
+  for (let a = 0, u = 0; a < kh; a++)
+    for (let b = 0; b < kw; b++, u++) offsets[u] = a * dilationY * width + b * dilationX
+  const [reachY, reachX] = [(kh - 1) * dilationY, (kw - 1) * dilationX]
   for (let row = 0; row < rows; row++) {
     const position = at[row]!
     const top = Math.floor(position / outputWidth) * strides[0] - pads[0]
     const left = (position % outputWidth) * strides[1] - pads[1]
     const base = (Math.floor(row / perSample) * channels + group * inputsPerGroup) * map
     let to = row * columns
-    for (let i = 0; i < inputsPerGroup; i++) {
-      const plane = base + i * map
+    if (top >= 0 && left >= 0 && top + reachY < height && left + reachX < width) {
+      let from = base + top * width + left
+      for (let i = 0; i < inputsPerGroup; i++, from += map)
+        for (let u = 0; u < positions; u++, to++) data[to] = source[from + offsets[u]!]!
+      continue
+    }
+    for (let i = 0; i < inputsPerGroup; i++)
       for (let a = 0; a < kh; a++) {
         const y = top + a * dilationY
-        if (y < 0 || y >= height) {
-          to += kw
-          continue
-        }
-        const line = plane + y * width
+        const line = base + i * map + y * width
         for (let b = 0; b < kw; b++, to++) {
           const x = left + b * dilationX
-          if (x >= 0 && x < width) data[to] = source[line + x]!
+          data[to] = y >= 0 && y < height && x >= 0 && x < width ? source[line + x]! : 0
         }
       }
-    }
   }
 }

@@ -10,6 +10,8 @@ export interface StreamOptions {
   readonly session: SessionOptions
   /** Tells the spilled values of two streams apart. */
   readonly prefix: string
+  /** Values go to where they are read for the last time, instead of copies of them. */
+  readonly handOver: boolean
 }
 
 /** A model and its live values, one list a batch. */
@@ -18,6 +20,7 @@ export class Stream {
   readonly #shapes: Shapes
   readonly #options: SessionOptions
   readonly #live: LiveValues
+  readonly #handOver: boolean
   readonly #batches: number
   readonly #inputs: readonly Values[]
   #model: Model
@@ -29,12 +32,13 @@ export class Stream {
     runtime: Runtime,
     model: Model,
     batches: readonly Values[],
-    { shapes, spill, session, prefix }: StreamOptions,
+    { shapes, spill, session, prefix, handOver }: StreamOptions,
   ) {
     this.#runtime = runtime
     this.#shapes = shapes
-    this.#options = { ...session, optimization: 'extended' }
+    this.#options = { optimization: 'extended', ...session }
     this.#live = new LiveValues(prefix, spill)
+    this.#handOver = handOver
     this.#batches = batches.length
     this.#inputs = batches
     this.#model = model
@@ -99,11 +103,17 @@ export class Stream {
       inputs.map((name) => this.#info(name)),
     )
     const wanted = part.graph.inputs.map((input) => input.name)
+    // What no later stage reads is handed over; the samples are the caller's.
+    const given = new Set(Object.keys(this.#inputs[0] ?? {}))
+    const later = this.#neededFor(this.#targets, outputs)
+    const last = this.#handOver ? wanted.filter((name) => !given.has(name) && !later.has(name)) : []
     await withSession(this.#runtime, part, this.#options, async (session) => {
       for (let batch = 0; batch < this.#batches; batch++) {
         const feeds: Record<string, TensorValue> = {}
         for (const name of wanted) feeds[name] = await this.#live.get(batch, name)
-        for (const [name, result] of Object.entries(await session.run(feeds))) await this.#live.set(batch, name, result)
+        for (const name of last) await this.#live.delete(batch, name)
+        const results = await session.run(feeds, { handOver: last })
+        for (const [name, result] of Object.entries(results)) await this.#live.set(batch, name, result)
       }
     })
   }
@@ -117,15 +127,15 @@ export class Stream {
     return this.#index.readers(output).some((node) => node.outputs.some((name) => after.has(name) && !needed.has(name)))
   }
 
-  /** All values that computing `targets` takes, down to live ones. */
-  #neededFor(targets: readonly string[]): Set<string> {
+  /** All values that computing `targets` takes, down to live ones and to those that are about to be. */
+  #neededFor(targets: readonly string[], soon: ReadonlySet<string> = nothing): Set<string> {
     const needed = new Set<string>()
     const open = [...targets]
     while (open.length > 0) {
       const name = open.pop()
       if (name === undefined || needed.has(name)) continue
       needed.add(name)
-      if (this.#isLive(name)) continue
+      if (this.#isLive(name) || soon.has(name)) continue
       open.push(...this.#index.reads(name))
     }
     return needed

@@ -1,7 +1,7 @@
 // The two-stream walk: the float model and the changed one go through the samples side by side, layer by layer.
 import { report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
-import type { Runtime, Values } from '../runtime/index.ts'
+import type { Runtime, SessionOptions, Values } from '../runtime/index.ts'
 import type { Spill } from './live-values.ts'
 import { Stream } from './stream.ts'
 
@@ -47,6 +47,8 @@ export interface WalkOptions extends Watch {
   readonly simulate?: boolean
   /** Where live values go when they are too large for memory. */
   readonly spill?: Spill
+  /** The visitor keeps no values beyond its visit and replaces none: they need not be copied for the next stage. */
+  readonly transient?: boolean
 }
 
 /**
@@ -63,16 +65,19 @@ export async function walk(
   visitor: WalkVisitor,
   options: WalkOptions,
 ): Promise<Model> {
-  const { shapes, spill, step = 'walk' } = options
+  const { shapes, spill, step = 'walk', transient: handOver = false } = options
+  // Float layers between stops may use the fastest kernels there are; in a simulation, values must not change their layout.
+  const session: SessionOptions = options.simulate === false ? { optimization: 'all' } : {}
   const targets = stops.map((stop) => stop.value)
   const changedTargets = stops.map((stop) => stop.changedValue ?? stop.value)
   const streams = {
-    float: new Stream(runtime, float, batches, { shapes, spill, session: {}, prefix: 'float' }),
+    float: new Stream(runtime, float, batches, { shapes, spill, session, prefix: 'float', handOver }),
     changed: new Stream(runtime, changed, batches, {
       shapes,
       spill,
-      session: { simulate: options.simulate ?? true },
+      session: { ...session, simulate: options.simulate ?? true },
       prefix: 'changed',
+      handOver,
     }),
   }
   try {

@@ -1,5 +1,6 @@
 // The one routine behind all splits: a kernel as a product of two, fitted to moments.
-import { cholesky, type Matrix, matrix, type Products, solveNormalEquations, topSvd, transpose } from '../math/index.ts'
+import { cholesky, type Matrix, matrix, solveLower, solveNormalEquations, topSvd, transpose } from '../math/index.ts'
+import type { FitProducts } from './fit-steps.ts'
 import { type FitTarget, squares } from './target.ts'
 
 /**
@@ -27,7 +28,7 @@ function reshaped(a: Matrix, columns: number): Matrix {
 
 /** W [n, d] of two factors. */
 export async function composed(
-  products: Products,
+  products: FitProducts,
   { across, width }: Bilinear,
   { first, second }: Factors,
 ): Promise<Matrix> {
@@ -42,15 +43,7 @@ export function fullRank({ across, width, target }: Bilinear): number {
 /** The least-squares kernel, B'·C'⁻¹ [n, d]. Exactly W0 for a target without data. */
 export function leastSquaresKernel({ weight, covariance, cross, ridge }: FitTarget): Matrix {
   if (ridge === 0) return weight
-  const d = covariance.rows
-  const right = matrix(d, cross.rows)
-  for (let o = 0; o < cross.rows; o++)
-    for (let i = 0; i < d; i++) right.data[i * cross.rows + o] = cross.data[o * d + i]!
-  const { solution } = solveNormalEquations(covariance, right, { ridge: 0 })
-  const kernel = matrix(cross.rows, d)
-  for (let o = 0; o < cross.rows; o++)
-    for (let i = 0; i < d; i++) kernel.data[o * d + i] = solution.data[i * cross.rows + o]!
-  return kernel
+  return transpose(solveNormalEquations(covariance, transpose(cross), { ridge: 0 }).solution)
 }
 
 /**
@@ -60,7 +53,7 @@ export function leastSquaresKernel({ weight, covariance, cross, ridge }: FitTarg
  * regression and optimal (arXiv 1505.06798, Sec. 3.1); without data it is the plain SVD.
  */
 export async function startFactor(
-  products: Products,
+  products: FitProducts,
   problem: Bilinear,
   kernel: Matrix,
   rank: number,
@@ -91,8 +84,9 @@ function solveRow({ data, columns }: Matrix, q: Float64Array): void {
 }
 
 /** G = cov(z, z) + ridge and R = cov(y, z) + ridge of the features z[r, b] = Σ_j V[r, j]·x[b, j], index r·across + b. */
-async function features(products: Products, problem: Bilinear, first: Matrix): Promise<{ g: Matrix; r: Matrix }> {
+async function features(products: FitProducts, problem: Bilinear, first: Matrix): Promise<{ g: Matrix; r: Matrix }> {
   const { across, width, target } = problem
+  if (products.features) return products.features(target.covariance, target.cross, first)
   const rank = first.rows
   const size = rank * across
   const n = target.weight.rows
@@ -116,14 +110,12 @@ async function features(products: Products, problem: Bilinear, first: Matrix): P
 }
 
 /** The second factor that fits best behind a first one, H = R·G⁻¹. */
-export async function solveSecond(products: Products, problem: Bilinear, first: Matrix): Promise<Matrix> {
+export async function solveSecond(products: FitProducts, problem: Bilinear, first: Matrix): Promise<Matrix> {
   const { across } = problem
   const { g, r } = await features(products, problem, first)
-  const [n, size] = [r.rows, r.columns]
+  const n = r.rows
   const rank = first.rows
-  const right = matrix(size, n)
-  for (let o = 0; o < n; o++) for (let k = 0; k < size; k++) right.data[k * n + o] = r.data[o * size + k]!
-  const { solution } = solveNormalEquations(g, right, { ridge: tinyRidge(g) })
+  const { solution } = solveNormalEquations(g, transpose(r), { ridge: tinyRidge(g) })
   const second = matrix(n * across, rank)
   for (let o = 0; o < n; o++)
     for (let b = 0; b < across; b++)
@@ -143,26 +135,22 @@ function tinyRidge(g: Matrix): number {
  * factorisation: with G = L·Lᵀ and Y = L⁻¹·Rᵀ, what rank r explains is the sum of squares of the first r·across rows of Y.
  * Includes the ridge's own share, so it is a little above the error without it.
  */
-export async function squaredErrorCurve(products: Products, problem: Bilinear, first: Matrix): Promise<Float64Array> {
+export async function squaredErrorCurve(
+  products: FitProducts,
+  problem: Bilinear,
+  first: Matrix,
+): Promise<Float64Array> {
   const { across, target } = problem
   const { g, r } = await features(products, problem, first)
-  const [n, size] = [r.rows, r.columns]
+  const { rows: n, columns: size } = r
   let lower: Matrix | undefined
   for (let ridge = tinyRidge(g); !lower; ridge *= 100) lower = cholesky(g, ridge)
-  const y = matrix(size, n)
+  const y = transpose(r)
+  solveLower(lower, y)
   const errors = new Float64Array(first.rows)
   let left = target.energy + target.ridge * squares(target.weight)
   for (let i = 0; i < size; i++) {
-    const row = y.data.subarray(i * n, (i + 1) * n)
-    for (let o = 0; o < n; o++) row[o] = r.data[o * size + i]!
-    for (let k = 0; k < i; k++) {
-      const factor = lower.data[i * size + k]!
-      if (factor !== 0) for (let o = 0; o < n; o++) row[o]! -= factor * y.data[k * n + o]!
-    }
-    for (let o = 0; o < n; o++) {
-      row[o]! /= lower.data[i * size + i]!
-      left -= row[o]! ** 2
-    }
+    for (let at = i * n; at < (i + 1) * n; at++) left -= y.data[at]! ** 2
     if ((i + 1) % across === 0) errors[(i + 1) / across - 1] = Math.max(0, left)
   }
   return errors
@@ -175,7 +163,7 @@ const STEPS = 20
  * The first factor that fits a second one, from where it is: conjugate gradients with a diagonal preconditioner on
  * v ↦ Hᵀ·(H·v)·C', whose matrix is too large to be written down.
  */
-async function solveFirst(products: Products, problem: Bilinear, { first, second }: Factors): Promise<Matrix> {
+async function solveFirst(products: FitProducts, problem: Bilinear, { first, second }: Factors): Promise<Matrix> {
   const { across, width, target } = problem
   const d = across * width
   const rank = first.rows
@@ -186,6 +174,11 @@ async function solveFirst(products: Products, problem: Bilinear, { first, second
   }
   const right = await products.multiply(second, reshaped(target.cross, width), { a: true })
   const inverse = preconditioner(problem, second, rank)
+  const limit = 1e-20 * Math.max(dotOf(right.data, right.data), Number.MIN_VALUE)
+  if (products.conjugateGradients) {
+    const { covariance } = target
+    return products.conjugateGradients({ second, covariance, right, start: first, inverse, steps: STEPS, limit })
+  }
   const x = first.data.slice()
   const r = right.data.slice()
   const start = await apply(first)
@@ -193,7 +186,6 @@ async function solveFirst(products: Products, problem: Bilinear, { first, second
   const z = new Float64Array(r.length)
   const p = new Float64Array(r.length)
   let before = 0
-  const limit = 1e-20 * Math.max(dotOf(right.data, right.data), Number.MIN_VALUE)
   for (let step = 0; step < STEPS && dotOf(r, r) > limit; step++) {
     for (let i = 0; i < r.length; i++) z[i] = r[i]! * inverse[i]!
     const now = dotOf(r, z)
@@ -240,7 +232,7 @@ function dotOf(a: Float64Array, b: Float64Array): number {
  * needed where across is 1: the start is optimal; nor without data, where the SVD is). Factors end with equal norms.
  */
 export async function fitFactors(
-  products: Products,
+  products: FitProducts,
   problem: Bilinear,
   rank: number,
   rounds: number,

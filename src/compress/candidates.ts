@@ -1,8 +1,8 @@
 // The selection's candidates of a layer: every rank that saves something, with its closed-form error.
-import type { Products } from '../math/index.ts'
 import type { Candidate, Item } from '../search/index.ts'
 import { squaredErrorCurve, startFactor } from './bilinear.ts'
 import { type CostModel, savingRanks, splitCost, wholeShape } from './cost.ts'
+import type { FitProducts } from './fit-steps.ts'
 import type { CompressibleLayer } from './layers.ts'
 import { problemOf } from './problem.ts'
 import { type Split, type SplitName, splits } from './splits/index.ts'
@@ -36,7 +36,7 @@ export function splitsFor(method: Method, { geometry }: CompressibleLayer): Spli
 
 /** Relative errors of all ranks up to `limit` of each split, from one factorisation each. */
 export async function errorCurves(
-  products: Products,
+  products: FitProducts,
   layer: CompressibleLayer,
   targets: readonly FitTarget[],
   method: Method,

@@ -32,7 +32,7 @@ export function problemOf(split: Split, geometry: LayerGeometry, target: FitTarg
   const width = geometry.inputsPerGroup * first[0] * first[1]
   if (order.every((from, to) => from === to)) return { across, width, target }
   const weight = columnsIn(target.weight, order)
-  const covariance = columnsIn(rowsIn(target.covariance, order), order)
+  const covariance = bothIn(target.covariance, order)
   // Without data both are the same matrix.
   const cross = target.cross === target.weight ? weight : columnsIn(target.cross, order)
   return { across, width, target: { ...target, weight, covariance, cross } }
@@ -53,9 +53,13 @@ function columnsIn(a: Matrix, order: Int32Array): Matrix {
   return result
 }
 
-function rowsIn(a: Matrix, order: Int32Array): Matrix {
-  const data = new Float64Array(a.data.length)
-  for (let row = 0; row < a.rows; row++)
-    data.set(a.data.subarray(order[row]! * a.columns, (order[row]! + 1) * a.columns), row * a.columns)
-  return { ...a, data }
+/** Rows and columns of a square matrix in another order. */
+function bothIn(a: Matrix, order: Int32Array): Matrix {
+  const n = order.length
+  const result = matrix(n, n)
+  for (let i = 0, at = 0; i < n; i++) {
+    const row = order[i]! * n
+    for (let j = 0; j < n; j++, at++) result.data[at] = a.data[row + order[j]!]!
+  }
+  return result
 }

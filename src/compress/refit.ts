@@ -1,6 +1,5 @@
 // The sequential refit: layer by layer each is split as planned and fitted to give, from what the compressed network hands
 // it, what the float network has there. A visitor of the two-stream walk.
-import type { TensorValue } from '../base/index.ts'
 import {
   gatherChannels,
   gatherOutputs,
@@ -13,12 +12,13 @@ import {
   type StopView,
   walk,
 } from '../calibrate/index.ts'
-import type { Matrix, Products } from '../math/index.ts'
+import type { Matrix } from '../math/index.ts'
 import { GraphEditor, type Model } from '../onnx/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { composed, type Factors, fitFactors, leastSquaresKernel } from './bilinear.ts'
 import type { LayerChoice } from './candidates.ts'
 import { biasFor, setWeight, splitLayer } from './edit-layer.ts'
+import type { FitProducts } from './fit-steps.ts'
 import { enoughPerSample, LONGEST_PATCH, positionsFor, type SamplingOptions } from './gather.ts'
 import { kernelsOf } from './kernel.ts'
 import { biasOf, type CompressibleLayer } from './layers.ts'
@@ -69,7 +69,7 @@ const HELD_BACK = 4
  */
 export async function refitModel(
   runtime: Runtime,
-  products: Products,
+  products: FitProducts,
   model: Model,
   layers: readonly CompressibleLayer[],
   plan: ReadonlyMap<string, LayerChoice>,
@@ -85,7 +85,7 @@ export async function refitModel(
     const choice = plan.get(layer.name)
     const kept = options.pruned?.kept.get(layer.name)
     const operand = kept ? undefined : operands.get(layer.output)
-    const observed = await observe(products, layer, view, operand, options, kept)
+    const observed = await observe(products, layer, view, operand, options, kept, choice !== undefined)
     const result = await fitLayer(products, layer, choice, observed, options)
     const editor = new GraphEditor(view.model)
     result.apply(editor)
@@ -100,12 +100,15 @@ export async function refitModel(
   }
   const stops = layers.map(({ name, output }) => ({ name, value: output }))
   const { spill, shapes, progress, signal } = options
-  const walkOptions = { shapes, simulate: false, step: 'refit', progress, signal, ...(spill ? { spill } : {}) }
+  const walkOptions = {
+    ...{ shapes, simulate: false, transient: true, step: 'refit', progress, signal },
+    ...(spill ? { spill } : {}),
+  }
   const result = await walk(runtime, model, options.pruned?.model ?? model, stops, batches, { visit }, walkOptions)
   return { model: result, layers: fitted }
 }
 
-/** Moments of one layer in the compressed network against the float one; `check` is of other samples. */
+/** Moments of one layer in the compressed network against the float one; `check`, of other samples, is for layers that keep their form. */
 interface Observed {
   readonly fit: readonly Moments[]
   readonly check: readonly Moments[]
@@ -115,12 +118,13 @@ interface Observed {
 }
 
 async function observe(
-  products: Products,
+  products: FitProducts,
   layer: CompressibleLayer,
   view: StopView,
   operand: string | undefined,
   options: RefitOptions,
   kept: readonly number[] | undefined,
+  split: boolean,
 ): Promise<Observed> {
   const { geometry } = layer
   const withCovariance = patchSize(geometry) <= LONGEST_PATCH
@@ -129,7 +133,8 @@ async function observe(
       { length: geometry.groups },
       () => new Moments(patchSize(geometry), geometry.outputsPerGroup, { withCovariance }),
     )
-  const [fit, check] = [make(), make()]
+  const fit = make()
+  const check = split ? [] : make()
   const feeds = new Map([...fit, ...check].map((moments) => [moments, new MomentFeed(products, moments)]))
   const inputs = await view.changed(layer.input)
   const outputs = await view.float(layer.output)
@@ -141,7 +146,8 @@ async function observe(
     const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
     const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
     const rows = positions.samples * positions.perSample
-    const sums = batches(inputs) && batch % HELD_BACK === HELD_BACK - 1 ? check : fit
+    const held = !split && inputs.length >= HELD_BACK && batch % HELD_BACK === HELD_BACK - 1
+    const sums = held ? check : fit
     for (const [group, moments] of sums.entries()) {
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
@@ -165,10 +171,6 @@ async function observe(
   return { fit, check, samples: fit[0]?.count ?? 0, channels: first ? gridOf(geometry, first.dims).channels : 0 }
 }
 
-function batches(values: readonly TensorValue[]): boolean {
-  return values.length >= HELD_BACK
-}
-
 interface Fit {
   readonly error: number
   readonly plain?: string
@@ -176,7 +178,7 @@ interface Fit {
 }
 
 async function fitLayer(
-  products: Products,
+  products: FitProducts,
   layer: CompressibleLayer,
   choice: LayerChoice | undefined,
   { fit, check, samples }: Observed,
@@ -222,7 +224,7 @@ async function fitLayer(
 
 /** Factors of each group and the kernels, in the layer's own order, that they stand for. */
 export async function fitSplit(
-  products: Products,
+  products: FitProducts,
   { geometry }: CompressibleLayer,
   choice: LayerChoice,
   targets: readonly FitTarget[],
@@ -242,7 +244,7 @@ export async function fitSplit(
 
 /** Splits a layer by its weights alone; the bias stays. */
 export async function splitPlainly(
-  products: Products,
+  products: FitProducts,
   editor: GraphEditor,
   layer: CompressibleLayer,
   choice: LayerChoice,
@@ -259,7 +261,7 @@ function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[
 }
 
 async function totalError(
-  products: Products,
+  products: FitProducts,
   targets: readonly FitTarget[],
   kernels: readonly Matrix[],
 ): Promise<number> {
@@ -272,7 +274,7 @@ async function totalError(
 }
 
 async function shareOfEnergy(
-  products: Products,
+  products: FitProducts,
   targets: readonly FitTarget[],
   kernels: readonly Matrix[],
 ): Promise<number> {

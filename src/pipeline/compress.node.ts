@@ -3,13 +3,20 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
-import { type ErrorCurves, type FittedLayer, type LayerSurvey, type Method, surveyLayers } from '../compress/index.ts'
+import {
+  type ErrorCurves,
+  type FittedLayer,
+  fitProducts,
+  type LayerSurvey,
+  type Method,
+  surveyLayers,
+} from '../compress/index.ts'
 import { type Batch, chooseSamples } from '../data/index.ts'
 import { readModelFile, writeFileAtomic } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
 import { cpuFlags } from '../runtime/index.node.ts'
-import { type Runtime, runtimeProducts } from '../runtime/index.ts'
+import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
@@ -90,7 +97,7 @@ export async function compressFile(
   watch: CompressWatch = {},
 ): Promise<CompressRun> {
   const started = performance.now()
-  const products = runtimeProducts(runtime)
+  const products = fitProducts(runtime)
   try {
     return await run(runtime, products, recipe, watch, started)
   } finally {

@@ -57,10 +57,11 @@ async function openSession(
   const session: Session = {
     inputs: opened.inputs,
     outputs: opened.outputs,
-    run: async (feeds) => {
+    run: async (feeds, { handOver = [] } = {}) => {
       if (model) checkFeeds(model.graph.inputs, feeds)
       try {
-        return await link.ask({ kind: 'run', session: opened.session, feeds: { ...feeds } as WireValues })
+        const buffers = new Set(handOver.flatMap((name) => feeds[name]?.data.buffer ?? []))
+        return await link.ask({ kind: 'run', session: opened.session, feeds: { ...feeds } as WireValues }, [...buffers])
       } catch (error) {
         throw new RuntimeFailure(
           `ONNX Runtime failed while running ${label}: ${tidy(messageOf(error))}`,

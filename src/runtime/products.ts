@@ -7,9 +7,11 @@ import {
   type Matrix,
   multiply,
   type Products,
+  scatter,
   type Transposed,
 } from '../math/index.ts'
 import { type DType, intAttr, type Model, makeModel, makeNode, type Node } from '../onnx/index.ts'
+import { isNarrow, runScatter, scatterModel } from './scatter-model.ts'
 import type { Runtime, Session } from './session.ts'
 
 /** Products over sessions that stay open until `close`. */
@@ -47,6 +49,11 @@ export function runtimeProducts(runtime: Runtime): RuntimeProducts {
       if (a.rows * a.columns * a.columns < SMALL) return gram(a)
       const session = await sessionFor(`gram ${typeOf(a)}`, () => productModel([typeOf(a)], { a: true }))
       return run(session, { a: asValue(a) }, a.columns, a.columns)
+    },
+    scatter: async (x, y) => {
+      if (!isNarrow(x) || (y && !isNarrow(y)) || x.rows * x.columns * x.columns < SMALL) return scatter(x, y)
+      const session = await sessionFor(`scatter ${y !== undefined}`, () => scatterModel(y !== undefined))
+      return runScatter(session, x, y)
     },
     close: async () => {
       const open = [...sessions.values()]

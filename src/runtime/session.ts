@@ -18,12 +18,17 @@ export interface SessionOptions {
   readonly optimizedPath?: string
 }
 
+export interface RunOptions {
+  /** Feeds whose buffers are not needed any more: where there is another thread they move there and are empty here. */
+  readonly handOver?: readonly string[]
+}
+
 /** A loaded model. `close` exactly once; `withSession` does it for you. */
 export interface Session {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   /** @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails */
-  readonly run: (feeds: Values) => Promise<Values>
+  readonly run: (feeds: Values, options?: RunOptions) => Promise<Values>
   readonly close: () => Promise<void>
 }
 

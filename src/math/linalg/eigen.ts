@@ -1,5 +1,6 @@
 // The largest eigenvalues of a symmetric matrix and their vectors.
 import { InputError } from '../../base/index.ts'
+import { dot, fourDots } from './blocks.ts'
 import { implicitQl } from './implicit-ql.ts'
 import { inverseIteration } from './inverse-iteration.ts'
 import type { Matrix } from './matrix.ts'
@@ -22,23 +23,31 @@ export function symmetricEigen(a: Matrix, count: number = a.rows): Eigen {
   const n = a.rows
   if (a.columns !== n) throw new InputError(`eigenvalues need a square matrix, got ${n}×${a.columns}`)
   const k = Math.min(count, n)
-  let largest = 0
-  for (const entry of a.data) {
-    if (!Number.isFinite(entry)) throw new InputError(`a ${n}×${n} matrix holds ${entry}: its eigenvalues do not exist`)
-    largest = Math.max(largest, Math.abs(entry))
-  }
+  const largest = largestEntry(a)
   if (largest === 0) return { values: new Float64Array(k), vectors: identity(k, n) }
   // Scaled to 1, squares neither overflow nor vanish.
-  const t = tridiagonalize(
-    a.data.map((entry) => entry / largest),
-    n,
-  )
+  const scaled = new Float64Array(n * n)
+  for (let i = 0; i < scaled.length; i++) scaled[i] = a.data[i]! / largest
+  const t = tridiagonalize(scaled, n)
   const all = implicitQl(t).sort().reverse()
   const values = all.subarray(0, k)
   const vectors = inverseIteration(t, values)
   if (!holds(t, values, vectors)) return byQl(t, k, largest)
   backTransform(t, vectors)
   return { values: values.map((value) => value * largest), vectors: { rows: k, columns: n, data: vectors } }
+}
+
+/** @throws InputError for NaN and infinities */
+function largestEntry({ rows, columns, data }: Matrix): number {
+  let largest = 0
+  for (let i = 0; i < data.length; i++) {
+    const size = Math.abs(data[i]!)
+    // Written so that NaN counts.
+    if (!(size <= largest)) largest = size
+    if (!(size < Number.POSITIVE_INFINITY))
+      throw new InputError(`a ${rows}×${columns} matrix holds ${data[i]}: its eigenvalues do not exist`)
+  }
+  return largest
 }
 
 function identity(rows: number, columns: number): Matrix {
@@ -50,6 +59,7 @@ function identity(rows: number, columns: number): Matrix {
 /** Are these unit eigenvectors of T, orthogonal to each other? */
 function holds(t: Tridiagonal, values: Float64Array, vectors: Float64Array): boolean {
   const { n, diagonal, beside, norm } = t
+  const dots = new Float64Array(4)
   for (let k = 0; k < values.length; k++) {
     const z = vectors.subarray(k * n, (k + 1) * n)
     let residual = 0
@@ -60,11 +70,12 @@ function holds(t: Tridiagonal, values: Float64Array, vectors: Float64Array): boo
     }
     // Written so that NaN fails.
     if (!(Math.sqrt(residual) <= 1e-10 * norm)) return false
-    for (let other = 0; other < k; other++) {
-      let dot = 0
-      for (let i = 0; i < n; i++) dot += z[i]! * vectors[other * n + i]!
-      if (!(Math.abs(dot) <= 1e-10)) return false
+    let other = 0
+    for (; other + 3 < k; other += 4) {
+      fourDots(z, 0, vectors, other * n, n, n, dots)
+      for (const product of dots) if (!(Math.abs(product) <= 1e-10)) return false
     }
+    for (; other < k; other++) if (!(Math.abs(dot(z, 0, vectors, other * n, n)) <= 1e-10)) return false
   }
   return true
 }

@@ -2,4 +2,6 @@
 export * from './eigen.ts'
 export * from './least-squares.ts'
 export * from './matrix.ts'
+export * from './products.ts'
+export { addOuter, columnMeans, type Scatter, scatter } from './scatter.ts'
 export * from './svd.ts'

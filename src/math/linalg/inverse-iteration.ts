@@ -1,5 +1,6 @@
 // Eigenvectors of a symmetric tridiagonal matrix for given eigenvalues, by inverse iteration.
 import { randomStream } from '../random.ts'
+import { dot, fourDots, subtract, subtractFour } from './blocks.ts'
 import type { Tridiagonal } from './tridiagonal.ts'
 
 const epsilon = 2.2e-16
@@ -30,11 +31,13 @@ export function inverseIteration(t: Tridiagonal, values: Float64Array): Float64A
 
 /** Makes z orthogonal to the vectors from row `from` to row `to`. */
 function removeParts(vectors: Float64Array, from: number, to: number, n: number, z: Float64Array): void {
-  for (let row = from; row < to; row++) {
-    let dot = 0
-    for (let i = 0; i < n; i++) dot += vectors[row * n + i]! * z[i]!
-    for (let i = 0; i < n; i++) z[i]! -= dot * vectors[row * n + i]!
+  const weights = new Float64Array(4)
+  let row = from
+  for (; row + 3 < to; row += 4) {
+    fourDots(z, 0, vectors, row * n, n, n, weights)
+    subtractFour(z, 0, vectors, row * n, n, n, weights)
   }
+  for (; row < to; row++) subtract(z, 0, vectors, row * n, n, dot(vectors, row * n, z, 0, n))
   if (to > from) normalize(z)
 }
 

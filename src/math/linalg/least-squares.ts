@@ -1,5 +1,6 @@
 // Least squares through normal equations: Cholesky of the Gram matrix with a ridge that grows until it holds.
 import { InputError } from '../../base/index.ts'
+import { dot, fourDots, subtract, subtractFour } from './blocks.ts'
 import type { Matrix } from './matrix.ts'
 
 export interface LeastSquares {
@@ -40,37 +41,67 @@ export function solveNormalEquations(g: Matrix, r: Matrix, options: { readonly r
 export function cholesky(g: Matrix, ridge = 0): Matrix | undefined {
   const n = g.rows
   const l = new Float64Array(n * n)
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j <= i; j++) {
-      let sum = g.data[i * n + j]! + (i === j ? ridge : 0)
-      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!
-      if (i !== j) l[i * n + j] = sum / l[j * n + j]!
-      else if (sum > 0) l[i * n + i] = Math.sqrt(sum)
-      else return undefined
+  const sums = new Float64Array(4)
+  for (let i = 0; i < n; i++) {
+    const row = i * n
+    let j = 0
+    for (; j + 3 < i; j += 4) {
+      fourDots(l, row, l, j * n, n, j, sums)
+      for (let q = 0; q < 4; q++) {
+        const other = (j + q) * n
+        let sum = g.data[row + j + q]! - sums[q]!
+        for (let k = j; k < j + q; k++) sum -= l[row + k]! * l[other + k]!
+        l[row + j + q] = sum / l[other + j + q]!
+      }
     }
+    for (; j < i; j++) l[row + j] = (g.data[row + j]! - dot(l, row, l, j * n, j)) / l[j * n + j]!
+    const pivot = g.data[row + i]! + ridge - dot(l, row, l, row, i)
+    // Written so that NaN fails.
+    if (!(pivot > 0)) return undefined
+    l[row + i] = Math.sqrt(pivot)
+  }
   return { rows: n, columns: n, data: l }
 }
 
-function solveTriangles(factor: Matrix, right: Matrix): Matrix {
-  const n = factor.rows
-  const m = right.columns
-  const l = factor.data
-  const x = right.data.slice()
-  const subtract = (row: number, other: number, weight: number) => {
-    for (let c = 0; c < m; c++) x[row * m + c]! -= weight * x[other * m + c]!
-  }
-  const divide = (row: number, pivot: number) => {
-    for (let c = 0; c < m; c++) x[row * m + c]! /= pivot
-  }
+/** X of L·X = R, in place of R [n, m]. */
+export function solveLower({ rows: n, data: l }: Matrix, r: Matrix): void {
+  const { columns: m, data: x } = r
+  const weights = new Float64Array(4)
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) subtract(i, k, l[i * n + k]!)
-    divide(i, l[i * n + i]!)
+    let k = 0
+    for (; k + 3 < i; k += 4) {
+      for (let q = 0; q < 4; q++) weights[q] = l[i * n + k + q]!
+      subtractFour(x, i * m, x, k * m, m, m, weights)
+    }
+    for (; k < i; k++) subtract(x, i * m, x, k * m, m, l[i * n + k]!)
+    divide(x, i * m, m, l[i * n + i]!)
   }
+}
+
+/** X of Lᵀ·X = R, in place of R [n, m]. */
+export function solveLowerTransposed({ rows: n, data: l }: Matrix, r: Matrix): void {
+  const { columns: m, data: x } = r
+  const weights = new Float64Array(4)
   for (let i = n - 1; i >= 0; i--) {
-    divide(i, l[i * n + i]!)
-    for (let k = 0; k < i; k++) subtract(k, i, l[i * n + k]!)
+    let k = i + 1
+    for (; k + 3 < n; k += 4) {
+      for (let q = 0; q < 4; q++) weights[q] = l[(k + q) * n + i]!
+      subtractFour(x, i * m, x, k * m, m, m, weights)
+    }
+    for (; k < n; k++) subtract(x, i * m, x, k * m, m, l[k * n + i]!)
+    divide(x, i * m, m, l[i * n + i]!)
   }
-  return { rows: n, columns: m, data: x }
+}
+
+function divide(x: Float64Array, from: number, count: number, by: number): void {
+  for (let c = from; c < from + count; c++) x[c]! /= by
+}
+
+function solveTriangles(factor: Matrix, right: Matrix): Matrix {
+  const solution = { ...right, data: right.data.slice() }
+  solveLower(factor, solution)
+  solveLowerTransposed(factor, solution)
+  return solution
 }
 
 function conditionOf(factor: Matrix): number {

@@ -1,5 +1,6 @@
 // Row-major float64 matrices, and the products that are worth handing to a faster engine.
 import { InputError } from '../../base/index.ts'
+import type { Scatter } from './scatter.ts'
 
 /** `data[row·columns + column]`. */
 export interface Matrix {
@@ -27,6 +28,11 @@ export interface Products {
   readonly multiply: (a: AnyMatrix, b: AnyMatrix, transposed?: Transposed) => Promise<Matrix>
   /** aᵀ·a */
   readonly gram: (a: AnyMatrix) => Promise<Matrix>
+  /**
+   * Means and sums of products about them of rows x [P, d] and y [P, n]; float32 rows are taken as precise to float32.
+   * Takes x and y over: they may be handed to another thread, and be empty afterwards.
+   */
+  readonly scatter: (x: AnyMatrix, y?: AnyMatrix) => Promise<Scatter>
 }
 
 /**
@@ -78,10 +84,4 @@ export function gram(a: AnyMatrix): Matrix {
     }
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) data[i * n + j] = data[j * n + i]!
   return { rows: n, columns: n, data }
-}
-
-/** The products in TypeScript: for small matrices, tests and the browser. */
-export const plainProducts: Products = {
-  multiply: async (a, b, transposed) => multiply(a, b, transposed),
-  gram: async (a) => gram(a),
 }

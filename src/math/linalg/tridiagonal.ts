@@ -1,4 +1,5 @@
 // Symmetric matrix → tridiagonal matrix by Householder reflections, and vectors back again.
+import { dot, fourDots, subtract, subtractFromFour } from './blocks.ts'
 
 /** T of A = Q·T·Qᵀ: its diagonal, the diagonal beside it, and Q as reflections. */
 export interface Tridiagonal {
@@ -75,58 +76,87 @@ function reflect(
 ): void {
   product.fill(0)
   next.fill(0, 0, from)
-  for (let i = from; i < n; i++) {
-    const [vi, pi, ni] = [v[i]!, p[i]!, next[i]!]
-    const row = i * n
-    const own = a[row + i]! - 2 * (vi * pi)
-    a[row + i] = own
-    let sum = own * ni
-    for (let j = i + 1; j < n; j++) {
-      const entry = a[row + j]! - (vi * p[j]! + pi * v[j]!)
-      a[row + j] = entry
-      sum += entry * next[j]!
-      product[j]! += entry * ni
+  let i = from
+  // Four rows at a time: what is read of the vectors serves all of them.
+  for (; i + 3 < n; i += 4) {
+    updateAndMultiply(a, n, i, i + 4, v, p, next, product)
+    const [r0, r1, r2, r3] = [i * n, (i + 1) * n, (i + 2) * n, (i + 3) * n]
+    const [v0, v1, v2, v3] = [v[i]!, v[i + 1]!, v[i + 2]!, v[i + 3]!]
+    const [p0, p1, p2, p3] = [p[i]!, p[i + 1]!, p[i + 2]!, p[i + 3]!]
+    const [n0, n1, n2, n3] = [next[i]!, next[i + 1]!, next[i + 2]!, next[i + 3]!]
+    let [s0, s1, s2, s3] = [0, 0, 0, 0]
+    for (let j = i + 4; j < n; j++) {
+      const vj = v[j]!
+      const pj = p[j]!
+      const nj = next[j]!
+      const e0 = a[r0 + j]! - (v0 * pj + p0 * vj)
+      const e1 = a[r1 + j]! - (v1 * pj + p1 * vj)
+      const e2 = a[r2 + j]! - (v2 * pj + p2 * vj)
+      const e3 = a[r3 + j]! - (v3 * pj + p3 * vj)
+      a[r0 + j] = e0
+      a[r1 + j] = e1
+      a[r2 + j] = e2
+      a[r3 + j] = e3
+      s0 += e0 * nj
+      s1 += e1 * nj
+      s2 += e2 * nj
+      s3 += e3 * nj
+      product[j]! += e0 * n0 + e1 * n1 + (e2 * n2 + e3 * n3)
     }
-    product[i]! += sum
+    product[i]! += s0
+    product[i + 1]! += s1
+    product[i + 2]! += s2
+    product[i + 3]! += s3
   }
-  let dot = 0
-  for (let i = from; i < n; i++) {
-    product[i]! *= tau
-    dot += product[i]! * next[i]!
-  }
-  const half = (tau * dot) / 2
-  for (let i = from; i < n; i++) product[i]! -= half * next[i]!
+  updateAndMultiply(a, n, i, n, v, p, next, product)
+  for (let j = from; j < n; j++) product[j]! *= tau
+  subtract(product, from, next, from, n - from, (tau * dot(product, from, next, from, n - from)) / 2)
 }
 
-/** Vectors that pass the reflections together: a reflection is read once for all of them. */
+/** The same for the triangle on the diagonal of rows and columns from `from` to `to`; `product` not yet times tau. */
+function updateAndMultiply(
+  a: Float64Array,
+  n: number,
+  from: number,
+  to: number,
+  v: Float64Array,
+  p: Float64Array,
+  next: Float64Array,
+  product: Float64Array,
+): void {
+  for (let i = from; i < to; i++)
+    for (let j = i; j < to; j++) {
+      const entry = a[i * n + j]! - (v[i]! * p[j]! + p[i]! * v[j]!)
+      a[i * n + j] = entry
+      product[i]! += entry * next[j]!
+      if (j > i) product[j]! += entry * next[i]!
+    }
+}
+
+/** Vectors that pass the reflections together, so that they stay in the cache. */
 const TOGETHER = 16
 
 /** Turns eigenvectors of T, one a row, into those of A, in place. */
-export function backTransform(t: Tridiagonal, vectors: Float64Array): void {
-  const { n, reflections, tau } = t
+export function backTransform({ n, reflections, tau }: Tridiagonal, vectors: Float64Array): void {
+  const weights = new Float64Array(4)
   for (let start = 0; start < vectors.length; start += TOGETHER * n) {
     const end = Math.min(vectors.length, start + TOGETHER * n)
     for (let k = n - 3; k >= 0; k--) {
-      if (tau[k] === 0) continue
-      const reflection = k * n
-      for (let row = start; row < end; row += n) {
-        const dot = tau[k]! * product(reflections, reflection, vectors, row, k + 1, n)
-        for (let j = k + 1; j < n; j++) vectors[row + j]! -= dot * reflections[reflection + j]!
+      const factor = tau[k]!
+      if (factor === 0) continue
+      const from = k + 1
+      const count = n - from
+      const reflection = k * n + from
+      let row = start
+      for (; row + 3 * n < end; row += 4 * n) {
+        fourDots(reflections, reflection, vectors, row + from, n, count, weights)
+        for (let q = 0; q < 4; q++) weights[q]! *= factor
+        subtractFromFour(vectors, row + from, n, reflections, reflection, count, weights)
+      }
+      for (; row < end; row += n) {
+        const weight = factor * dot(reflections, reflection, vectors, row + from, count)
+        subtract(vectors, row + from, reflections, reflection, count, weight)
       }
     }
   }
-}
-
-/** Σ a[a0 + j]·b[b0 + j], in four sums that do not wait for each other. */
-function product(a: Float64Array, a0: number, b: Float64Array, b0: number, from: number, to: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0]
-  let j = from
-  for (; j + 3 < to; j += 4) {
-    s0 += a[a0 + j]! * b[b0 + j]!
-    s1 += a[a0 + j + 1]! * b[b0 + j + 1]!
-    s2 += a[a0 + j + 2]! * b[b0 + j + 2]!
-    s3 += a[a0 + j + 3]! * b[b0 + j + 3]!
-  }
-  for (; j < to; j++) s0 += a[a0 + j]! * b[b0 + j]!
-  return s0 + s1 + (s2 + s3)
 }

@@ -4,6 +4,7 @@ import {
   type CompressibleLayer,
   type ErrorCurves,
   errorCurves,
+  type FitProducts,
   inputMoments,
   kernelsOf,
   type Method,
@@ -19,7 +20,6 @@ import {
   splitsFor,
   wholeShape,
 } from '../../compress/index.ts'
-import type { Products } from '../../math/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
@@ -40,7 +40,7 @@ export const POSITIONS = 64
 /** Error curves by layer name, and notes on layers whose curves are of their weights alone. */
 export async function selectionCurves(
   runtime: Runtime,
-  products: Products,
+  products: FitProducts,
   model: Model,
   layers: readonly CompressibleLayer[],
   batches: readonly Values[],

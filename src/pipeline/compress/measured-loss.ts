@@ -5,6 +5,7 @@ import {
   type CompressibleLayer,
   type CostModel,
   cutBefore,
+  type FitProducts,
   fitSplit,
   inputMoments,
   kernelsOf,
@@ -23,7 +24,6 @@ import {
   wholeShape,
 } from '../../compress/index.ts'
 import type { Batch } from '../../data/index.ts'
-import type { Products } from '../../math/index.ts'
 import { Comparer, type Metric } from '../../metrics/index.ts'
 import { extractModel, GraphEditor, type Model, type Shapes } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
@@ -56,7 +56,7 @@ const RATIOS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 /** Candidates of every layer at nine ratios, strongest first, with the loss of the network when only this layer is one. */
 export async function measuredLosses(
   runtime: Runtime,
-  products: Products,
+  products: FitProducts,
   model: Model,
   layers: readonly CompressibleLayer[],
   samples: readonly Values[],

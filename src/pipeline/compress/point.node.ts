@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { InputError, report, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
+  type FitProducts,
   type FittedLayer,
   keptOutputs,
   type LayerChoice,
@@ -13,7 +14,6 @@ import {
   splitPlainly,
   surveyLayers,
 } from '../../compress/index.ts'
-import type { Products } from '../../math/index.ts'
 import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { writeFileAtomic } from '../../onnx/index.node.ts'
 import { GraphEditor, layersOf, type Model, macsOf, readModel, type Shapes, writeModel } from '../../onnx/index.ts'
@@ -34,7 +34,7 @@ import type { Plan } from './plan.ts'
 /** What all points of a run share. */
 export interface PointContext extends Watch {
   readonly runtime: Runtime
-  readonly products: Products
+  readonly products: FitProducts
   /** As it was read, and as rewritten. */
   readonly original: Model
   readonly model: Model
