@@ -1,6 +1,5 @@
-// Row-major float64 matrices, and the products that are worth handing to a faster engine.
+// Row-major float64 matrices.
 import { InputError } from '../../base/index.ts'
-import type { Scatter } from './scatter.ts'
 
 /** `data[row·columns + column]`. */
 export interface Matrix {
@@ -20,19 +19,6 @@ export interface AnyMatrix {
 export interface Transposed {
   readonly a?: boolean
   readonly b?: boolean
-}
-
-/** The big products of linear algebra, computed in float64; the runtime room supplies them through ONNX Runtime. */
-export interface Products {
-  /** op(a)·op(b), op the transpose where `transposed` says so. */
-  readonly multiply: (a: AnyMatrix, b: AnyMatrix, transposed?: Transposed) => Promise<Matrix>
-  /** aᵀ·a */
-  readonly gram: (a: AnyMatrix) => Promise<Matrix>
-  /**
-   * Means and sums of products about them of rows x [P, d] and y [P, n]; float32 rows are taken as precise to float32.
-   * Takes x and y over: they may be handed to another thread, and be empty afterwards.
-   */
-  readonly scatter: (x: AnyMatrix, y?: AnyMatrix) => Promise<Scatter>
 }
 
 /**

@@ -1,6 +1,19 @@
-// The products in TypeScript.
-import { gram, multiply, type Products } from './matrix.ts'
-import { scatter } from './scatter.ts'
+// The big products: what other rooms compute in a faster engine, and the same in TypeScript.
+import { type AnyMatrix, gram, type Matrix, multiply, type Transposed } from './matrix.ts'
+import { type Scatter, scatter } from './scatter.ts'
+
+/** The big products of linear algebra, computed in float64; the runtime room supplies them through ONNX Runtime. */
+export interface Products {
+  /** op(a)·op(b), op the transpose where `transposed` says so. */
+  readonly multiply: (a: AnyMatrix, b: AnyMatrix, transposed?: Transposed) => Promise<Matrix>
+  /** aᵀ·a */
+  readonly gram: (a: AnyMatrix) => Promise<Matrix>
+  /**
+   * Means and sums of products about them of rows x [P, d] and y [P, n]; float32 rows are taken as precise to float32.
+   * Takes x and y over: they may be handed to another thread, and be empty afterwards.
+   */
+  readonly scatter: (x: AnyMatrix, y?: AnyMatrix) => Promise<Scatter>
+}
 
 /** The products in TypeScript: for small matrices, tests and the browser. */
 export const plainProducts: Products = {

@@ -1,7 +1,7 @@
 // Truncated singular value decomposition through the smaller Gram matrix.
 import { symmetricEigen } from './eigen.ts'
-import { type Matrix, type Products, transpose } from './matrix.ts'
-import { plainProducts } from './products.ts'
+import { type Matrix, transpose } from './matrix.ts'
+import { type Products, plainProducts } from './products.ts'
 
 /** a ≈ left · diag(singularValues) · rightᵀ */
 export interface Svd {
