@@ -144,7 +144,9 @@ function addCompress(program: Command): void {
         'metric',
       ]),
     )
+    .option('--monotone', 'make measured losses rise with strength before choosing (isotonic regression)')
     .option('--multiple <n>', 'ranks are multiples of this (default: 1)', positive)
+    .option('--layer-times', 'with --latency: time the layers one by one on this machine and choose by that')
     .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
     .option('--plain', 'split by the weights alone, without data')
     .option('--force', 'write the model even when it no longer does its job')

@@ -1,6 +1,6 @@
 // What a layer costs, whole or split: the cost models that a budget can be stated in.
 import type { LayerGeometry } from '../calibrate/index.ts'
-import type { LayerSizes, Split, SplitPart } from './splits/index.ts'
+import { type LayerSizes, type Size, type Split, type SplitPart, wholePart } from './splits/index.ts'
 
 /** Sizes of one convolution or product, whole or a part of a split. */
 export interface CostShape {
@@ -11,6 +11,10 @@ export interface CostShape {
   /** Output positions of a sample. */
   readonly points: number
   readonly bias: boolean
+  /** What running it takes beside these. */
+  readonly layout: LayerGeometry['layout']
+  readonly part: SplitPart
+  readonly input: Size
 }
 
 export interface CostModel {
@@ -64,15 +68,8 @@ export function paddedMacs(block: number): CostModel {
 
 /** The shape of a whole layer. */
 export function wholeShape(geometry: LayerGeometry, sizes: LayerSizes, bias = true): CostShape {
-  const { groups, inputsPerGroup, outputsPerGroup, kernel } = geometry
-  return {
-    inputs: groups * inputsPerGroup,
-    outputs: groups * outputsPerGroup,
-    groups,
-    positions: kernel[0] * kernel[1],
-    points: sizes.output[0] * sizes.output[1],
-    bias,
-  }
+  const { inputsPerGroup, outputsPerGroup } = geometry
+  return shapeOf(geometry, wholePart(geometry, sizes), sizes.input, inputsPerGroup, outputsPerGroup, bias)
 }
 
 /** The shapes of the two parts of a split at a rank (of each group). */
@@ -82,17 +79,34 @@ export function splitShapes(
   sizes: LayerSizes,
   rank: number,
 ): readonly [CostShape, CostShape] {
-  const { groups, inputsPerGroup, outputsPerGroup } = geometry
+  const { inputsPerGroup, outputsPerGroup } = geometry
   const { first, second } = split.parts(geometry, sizes)
-  const shape = ({ kernel, output }: SplitPart, inputs: number, outputs: number, bias: boolean): CostShape => ({
+  return [
+    shapeOf(geometry, first, sizes.input, inputsPerGroup, rank, false),
+    shapeOf(geometry, second, first.output, rank, outputsPerGroup, true),
+  ]
+}
+
+/** Inputs and outputs are those of a group. */
+function shapeOf(
+  { groups, layout }: LayerGeometry,
+  part: SplitPart,
+  input: Size,
+  inputs: number,
+  outputs: number,
+  bias: boolean,
+): CostShape {
+  return {
     inputs: groups * inputs,
     outputs: groups * outputs,
     groups,
-    positions: kernel[0] * kernel[1],
-    points: output[0] * output[1],
+    positions: part.kernel[0] * part.kernel[1],
+    points: part.output[0] * part.output[1],
     bias,
-  })
-  return [shape(first, inputsPerGroup, rank, false), shape(second, rank, outputsPerGroup, true)]
+    layout,
+    part,
+    input,
+  }
 }
 
 /** Cost of a split layer. */

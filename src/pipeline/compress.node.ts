@@ -1,6 +1,7 @@
 // compress: rewrite → selection pass → choose under the budget → refit → measure → write. One call is one run.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { join, parse } from 'node:path'
 import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
 import {
@@ -21,11 +22,11 @@ import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
-import { plansForLatency } from './compress/latency.ts'
+import { plansForLatency, timedChoices } from './compress/latency.ts'
 import { manualPlan } from './compress/manual.ts'
 import { measuredLosses } from './compress/measured-loss.ts'
 import { explainRefusal, smallestWithin } from './compress/milder.node.ts'
-import { type Choices, fixedCost, type Plan, planOrNothing, plansFor } from './compress/plan.ts'
+import { type Choices, fixedCost, type Plan, plansFor } from './compress/plan.ts'
 import {
   type Compressed,
   compressBy,
@@ -172,6 +173,7 @@ async function run(
     keepLayer,
     multiple: recipe.multiple,
     method,
+    monotone: recipe.monotone,
   }
   const asked =
     recipe.loss !== 'error'
@@ -258,7 +260,7 @@ interface Wanted {
 }
 
 async function wantedPlans(
-  { runtime, model, layers, sample, cache, key }: PointContext,
+  context: PointContext,
   recipe: CompressRecipe,
   budget: Budget,
   choices: Choices,
@@ -266,24 +268,16 @@ async function wantedPlans(
   if (budget.kind === 'maxDrop') return []
   if (budget.kind === 'manual') {
     const file = recipe.manual ?? ''
-    const plan = manualPlan(await readJson(file), layers, budget.cost, file)
+    const plan = manualPlan(await readJson(file), context.layers, budget.cost, file)
     return [{ plan: { choices: plan, losses: new Map(), ratio: 1 } }]
   }
   const paired = (plans: readonly Plan[]) => plans.map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
   if (budget.kind !== 'latency') return paired(plansFor(choices, budget.ratios, recipe.select))
-  const attempt = (ratios: readonly number[]) => ratios.map((ratio) => planOrNothing(choices, ratio, recipe.select))
-  return paired(
-    await plansForLatency(
-      runtime,
-      model,
-      layers,
-      budget.ratios,
-      sample,
-      attempt,
-      cache,
-      `${key}|${recipe.multiple}|${recipe.method}|${[...choices.keepLayer]}`,
-    ),
-  )
+  const { runtime } = context
+  const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
+  const timed = { ...context, key: `${context.key}|${machine}` }
+  const priced = recipe.layerTimes ? await timedChoices(timed, choices, channelBlock(), machine) : choices
+  return paired(await plansForLatency(timed, priced, budget.ratios, recipe.select))
 }
 
 interface PointToWrite {
@@ -379,6 +373,10 @@ function upTo(batches: readonly Batch[], samples: number): Batch[] {
     count += batch.size
     return !enough
   })
+}
+
+function machineName(): string {
+  return `${cpus()[0]?.model ?? 'unknown CPU'} ${cpuFlags().join(' ')}`
 }
 
 /** Channels that the convolutions of ONNX Runtime work on at a time on this machine. */

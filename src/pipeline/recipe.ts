@@ -123,6 +123,8 @@ const compress = z.strictObject({
   select: z.enum(['knapsack', 'greedy']).default('knapsack'),
   loss: z.enum(['error', 'kl', 'metric']).default('error'),
   multiple: z.int().positive().default(1),
+  layerTimes: z.boolean().default(false),
+  monotone: z.boolean().default(false),
   keepLayer: z.array(z.string()).default([]),
   plain: z.boolean().default(false),
   force: z.boolean().default(false),
@@ -229,6 +231,10 @@ export interface CompressRecipe extends RunRecipe {
   readonly loss: 'error' | 'kl' | 'metric'
   /** Ranks are multiples of this. */
   readonly multiple: number
+  /** With a latency budget: choose by measured times of single layers, not by multiplications in whole blocks of channels. */
+  readonly layerTimes: boolean
+  /** Makes the losses of each layer rise with strength before the choice (isotonic regression): measured ones are noisy. */
+  readonly monotone: boolean
   /** Layers that stay exactly as they are. */
   readonly keepLayer: readonly string[]
   /** Weights only: no data in the fits. */

@@ -5,7 +5,7 @@ import { outputSide } from './output-side.ts'
 import type { Split, SplitName } from './split.ts'
 import { verticalHorizontal } from './vertical-horizontal.ts'
 
-export type { LayerSizes, Size, Split, SplitName, SplitPart } from './split.ts'
+export { type LayerSizes, type Size, type Split, type SplitName, type SplitPart, wholePart } from './split.ts'
 export { horizontalVertical, inputSide, outputSide, verticalHorizontal }
 
 export const splits: readonly Split[] = [verticalHorizontal, horizontalVertical, inputSide, outputSide]

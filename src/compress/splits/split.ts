@@ -56,7 +56,7 @@ export function pointwise(output: Size): SplitPart {
 }
 
 /** The whole kernel, as in the original. */
-export function whole({ kernel, strides, dilations, pads }: LayerGeometry, { output }: LayerSizes): SplitPart {
+export function wholePart({ kernel, strides, dilations, pads }: LayerGeometry, { output }: LayerSizes): SplitPart {
   return { kernel, strides, dilations, pads, output }
 }
 

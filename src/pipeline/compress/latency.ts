@@ -1,16 +1,24 @@
-// Latency budgets: plans under the padded cost, of which the mildest is taken that is really fast enough on this machine.
-import { RefusedError } from '../../base/index.ts'
-import { type CompressibleLayer, type Factors, type LayerChoice, splitLayer, splitNamed } from '../../compress/index.ts'
-import { matrix } from '../../math/index.ts'
+// Latency budgets: the mildest plan that is really fast enough on this machine, found by timing models of its shapes.
+import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import {
+  type CompressibleLayer,
+  type CostShape,
+  type Factors,
+  type LayerChoice,
+  measuredTime,
+  savingRanks,
+  splitLayer,
+  splitNamed,
+  splitShapes,
+  splitsFor,
+  timeLayers,
+  wholeShape,
+} from '../../compress/index.ts'
+import { matrix, quantile } from '../../math/index.ts'
 import { GraphEditor, type Model } from '../../onnx/index.ts'
-import { measureLatency, type Runtime, type Session, type Values } from '../../runtime/index.ts'
+import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
-import type { Plan } from './plan.ts'
-
-/** Padded costs that are timed, as shares of the wanted time. */
-const STEPS = [1.1, 1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.5]
-/** What is promised must hold in the next measurement too. */
-const MARGIN = 0.98
+import { type Choices, type Plan, planOrNothing, totalCost } from './plan.ts'
 
 /** A model of the same shapes as a plan's result; its weights mean nothing. */
 function skeleton(model: Model, layers: readonly CompressibleLayer[], plan: ReadonlyMap<string, LayerChoice>): Model {
@@ -38,58 +46,132 @@ function filled(rows: number, columns: number) {
   return a
 }
 
+/** What a search under a latency budget works with. */
+export interface LatencyContext extends Watch {
+  readonly runtime: Runtime
+  readonly model: Model
+  /** Layers that may change. */
+  readonly layers: readonly CompressibleLayer[]
+  readonly sample: Values
+  /** Timings are kept here, so that a run that goes on decides as before. */
+  readonly cache: EvaluationCache
+  /** Names model, runtime and machine. */
+  readonly key: string
+}
+
+/** What is promised must hold in the next measurement too. */
+const MARGIN = 0.98
+/** Halvings of the range of budgets, and how much finer it is looked at when the last timing fails. */
+const HALVINGS = 6
+const TIMING = { warmups: 5, rounds: 120, limitMs: 2500 }
+
 /**
- * For each wanted share of the original's time the plan of the largest cost whose measured time is below it. All are timed
- * in turn on one sample. The timings are kept in the cache, so that a run that goes on decides as before.
- * @param plansAt plans for padded cost ratios; undefined where one is out of reach
+ * For each wanted share of the original's time the plan of the largest cost whose measured time is below it, by halving the
+ * range of costs. Every plan is timed as a model of its shapes, in turn with the original.
  * @throws RefusedError when no plan is fast enough, naming the fastest
  */
 export async function plansForLatency(
-  runtime: Runtime,
-  model: Model,
-  layers: readonly CompressibleLayer[],
+  context: LatencyContext,
+  choices: Choices,
   ratios: readonly number[],
-  sample: Values,
-  plansAt: (ratios: readonly number[]) => readonly (Plan | undefined)[],
-  cache: EvaluationCache,
-  key: string,
+  select: 'knapsack' | 'greedy',
 ): Promise<Plan[]> {
-  const results: Plan[] = []
-  for (const ratio of ratios) {
-    const costs = STEPS.map((step) => Math.min(1, step * ratio))
-    const plans = plansAt(costs).filter((plan) => plan !== undefined)
-    const times = await timesOf(runtime, model, layers, plans, sample, cache, `${key}|latency|${ratio}`)
-    const found = plans.find((_, index) => (times[index] ?? 1) <= MARGIN * ratio)
-    if (!found)
-      throw new RefusedError(
-        `${ratio} of the latency cannot be reached on this machine: the fastest of ${plans.length} plans takes ${Math.min(1, ...times).toFixed(2)} of the original's time; relax the target`,
-      )
-    results.push(found)
-  }
-  return results
+  return withSession(context.runtime, context.model, { label: 'the model' }, async (whole) => {
+    const results: Plan[] = []
+    for (const ratio of ratios) results.push(await mildest(context, whole, choices, ratio, select))
+    return results
+  })
 }
 
-async function timesOf(
-  runtime: Runtime,
-  model: Model,
-  layers: readonly CompressibleLayer[],
-  plans: readonly Plan[],
-  sample: Values,
-  cache: EvaluationCache,
-  key: string,
-): Promise<readonly number[]> {
-  const known = cache.get(key)
-  if (Array.isArray(known) && known.length === plans.length) return known as number[]
-  const sessions: Session[] = []
-  try {
-    for (const candidate of [model, ...plans.map((plan) => skeleton(model, layers, plan.choices))])
-      sessions.push(await runtime.open(candidate, { label: 'a timed model' }))
-    const [whole, ...rest] = await measureLatency(runtime, sessions, sample, { warmups: 5, rounds: 80, limitMs: 6000 })
-    // The lower quartile: what else the machine does only ever adds time.
-    const times = rest.map((latency) => latency.lowMs / (whole?.lowMs ?? 1))
-    cache.put(key, times)
-    return times
-  } finally {
-    for (const session of sessions) await session.close()
+async function mildest(
+  context: LatencyContext,
+  whole: Session,
+  choices: Choices,
+  ratio: number,
+  select: 'knapsack' | 'greedy',
+): Promise<Plan> {
+  const limit = MARGIN * ratio
+  let found: Plan | undefined
+  let fastest = 1
+  // Costs between 0 and 1: what is out of reach counts as fast, so that the range closes in on what is there.
+  let [strong, mild] = [0, 1]
+  let next = ratio
+  for (let step = 0; step < HALVINGS; step++) {
+    throwIfCancelled(context.signal)
+    report(context, 'latency', step, HALVINGS, `${next.toFixed(3)} of the cost`)
+    const plan = planOrNothing(choices, next, select)
+    if (!plan) strong = next
+    else {
+      const time = await timeOf(context, whole, plan)
+      fastest = Math.min(fastest, time)
+      if (time <= limit) {
+        found = plan
+        strong = next
+      } else mild = next
+    }
+    next = (strong + mild) / 2
   }
+  if (found) return found
+  throw new RefusedError(
+    `${ratio} of the latency cannot be reached on this machine: the fastest of the plans that were timed takes ${fastest.toFixed(2)} of the original's time; relax the target`,
+  )
+}
+
+/** Time of a plan's model as a share of the original's. */
+async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyContext, whole: Session, plan: Plan) {
+  const name = `${key}|latency of|${JSON.stringify([...plan.choices])}`
+  const known = cache.get(name)
+  if (typeof known === 'number') return known
+  const time = await withSession(
+    runtime,
+    skeleton(model, layers, plan.choices),
+    { label: 'a timed model' },
+    async (session) => {
+      const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
+      // The lower quartile: what else the machine does only ever adds time.
+      const [before = 1, after = 1] = milliseconds.map((times) => quantile(times, 0.25))
+      return after / before
+    },
+  )
+  cache.put(name, time)
+  return time
+}
+
+/** Ranks of a split that are timed, at most. */
+const RANKS = 8
+
+/**
+ * The same choice by measured times of single layers: every layer whole, and split at ranks that are multiples of the
+ * channels that the machine works on at a time. What the whole model takes beyond its layers cannot be saved.
+ */
+export async function timedChoices(
+  context: LatencyContext,
+  choices: Choices,
+  block: number,
+  machine: string,
+): Promise<Choices> {
+  const { runtime, model, sample, cache } = context
+  const shapes: CostShape[] = []
+  for (const layer of choices.layers) {
+    const { geometry, sizes } = layer
+    shapes.push(wholeShape(geometry, sizes))
+    for (const split of splitsFor(choices.method, layer)) {
+      const ranks = savingRanks(choices.cost, split, geometry, sizes, Math.max(block, choices.multiple))
+      const step = Math.max(1, Math.ceil(ranks.length / RANKS))
+      for (const [index, rank] of ranks.entries())
+        if (index % step === 0) shapes.push(...splitShapes(split, geometry, sizes, rank))
+    }
+  }
+  const name = (key: string) => `layer time|${machine}|${key}`
+  const known = (key: string) => {
+    const time = cache.get(name(key))
+    return typeof time === 'number' ? time : undefined
+  }
+  const times = await timeLayers(runtime, shapes, known, (key, time) => cache.put(name(key), time), context)
+  const timed = { ...choices, cost: measuredTime(times), fixed: 0 }
+  const whole = await withSession(runtime, model, { label: 'the model' }, async (session) => {
+    const { milliseconds } = await runtime.time([session], [sample], TIMING)
+    return quantile(milliseconds[0] ?? [0], 0.25)
+  })
+  return { ...timed, fixed: Math.max(0, whole - totalCost(timed)) }
 }

@@ -12,7 +12,7 @@ import {
   wholeShape,
 } from '../../compress/index.ts'
 import { layersOf, type Model, macsOf, type Shapes } from '../../onnx/index.ts'
-import { cheapest, greedy, type Item, knapsack, type Selection } from '../../search/index.ts'
+import { cheapest, type Item, type Selection, selectRatios } from '../../search/index.ts'
 
 /** Everything that a choice is made from. */
 export interface Choices {
@@ -24,6 +24,8 @@ export interface Choices {
   readonly keepLayer: ReadonlySet<string>
   readonly multiple: number
   readonly method: Method
+  /** Losses are made to rise with strength before the choice. */
+  readonly monotone: boolean
   /** Candidates whose loss was measured, by layer; they stand for those of the curves. */
   readonly measured?: ReadonlyMap<string, readonly LayerCandidate[]>
 }
@@ -77,13 +79,7 @@ export function totalCost(choices: Choices): number {
 export function plansFor(choices: Choices, ratios: readonly number[], select: 'knapsack' | 'greedy'): Plan[] {
   const items = itemsOf(choices)
   const total = totalCost(choices)
-  const selections =
-    select === 'greedy'
-      ? ratios.map((ratio) => greedy(items, { ratio, fixed: choices.fixed }))
-      : knapsack(
-          items,
-          ratios.map((ratio) => ratio * total - choices.fixed),
-        )
+  const selections = selectRatios(items, ratios, { select, fixed: choices.fixed, monotone: choices.monotone })
   return selections.map((selection, index) => {
     const ratio = ratios[index] ?? 1
     if (!selection) throw new RefusedError(outOfReach(choices, ratio, select))
