@@ -3,45 +3,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { randomStream } from '../src/math/index.ts'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
 import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
 import { checkReport, renderHtml, renderJson } from '../src/report/index.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
+import { smallCompression } from './small-compression.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-'))
 const runtime = await openRuntime({ threads: 1 })
-const model = join(folder, 'tiny.onnx')
-await writeModelFile(
-  tinyModel(
-    'x[N,8,12,12] -> Conv 3x3 8->16 pads=1,1,1,1 -> Relu -> r; r -> Conv 3x3 16->16 pads=1,1,1,1 -> a; r,a -> Add -> Relu -> GlobalAveragePool -> Flatten -> Gemm 16->10 transB=1 -> y',
-  ),
-  model,
-)
-
-/** Smooth samples, as pictures are: noise would leave no slack to compress. */
-function samples(count: number): Buffer {
-  const random = randomStream(1, 'smooth samples')
-  const data = new Float32Array(count * 8 * 144)
-  for (let s = 0; s < count; s++)
-    for (let c = 0; c < 8; c++) {
-      const [a, b, p] = [random.normal(), random.normal(), random.uniform(0, 6)]
-      for (let i = 0; i < 144; i++)
-        data[(s * 8 + c) * 144 + i] = a * Math.sin(p + Math.floor(i / 12) / 4) + b * Math.cos(p + (i % 12) / 4)
-    }
-  return Buffer.from(data.buffer)
-}
-writeFileSync(join(folder, 'x.bin'), samples(96))
-writeFileSync(
-  join(folder, 'x.json'),
-  JSON.stringify({ format: 'raw', file: 'x.bin', dtype: 'float32', shape: [96, 8, 12, 12] }),
-)
+const { model, data } = await smallCompression(folder)
 
 function recipe(more: Partial<CompressRecipe>): CompressRecipe {
   const output = join(folder, `out-${Object.keys(more).join('-')}.onnx`)
-  const parsed = parseRecipe({ command: 'compress', model, data: join(folder, 'x.json'), samples: 48, output, ...more })
+  const parsed = parseRecipe({ command: 'compress', model, data, samples: 48, output, ...more })
   assert.ok(parsed.command === 'compress')
   return parsed
 }

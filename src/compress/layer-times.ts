@@ -2,7 +2,7 @@
 import { report, sizeOf, throwIfCancelled, type Watch } from '../base/index.ts'
 import { quantile } from '../math/index.ts'
 import { type Attribute, intAttr, intsAttr, type Model, makeModel, makeNode, type Node, Tensor } from '../onnx/index.ts'
-import type { Runtime } from '../runtime/index.ts'
+import type { Runtime, TimeOptions } from '../runtime/index.ts'
 import { type CostModel, type CostShape, defineCost } from './cost.ts'
 
 /** Milliseconds of one run of one sample, by `timingKey`. */
@@ -26,19 +26,25 @@ export function measuredTime(times: LayerTimes): CostModel {
 
 /** Copies of a layer in a timed model: the difference is what they take, without what a run takes. */
 const [FEW, MANY] = [2, 8]
-const TIMING = { warmups: 2, rounds: 40, limitMs: 150 }
+const TIMING: TimeOptions = { warmups: 2, rounds: 60, limitMs: 200 }
+
+export interface LayerTimesOptions {
+  /** Times of an earlier run, by key. */
+  readonly known?: (key: string) => number | undefined
+  /** Is told of each new time. */
+  readonly keep?: (key: string, milliseconds: number) => void
+  readonly timing?: TimeOptions
+}
 
 /**
  * Times layers one by one, several copies of each side by side in a model, so that the messages around a run and the
  * change of layout at its ends do not count.
- * @param known times of an earlier run, by key; `keep` is told of each new one
  */
 export async function timeLayers(
   runtime: Runtime,
   shapes: readonly CostShape[],
-  known: (key: string) => number | undefined,
-  keep: (key: string, milliseconds: number) => void,
   watch: Watch,
+  { known, keep, timing = TIMING }: LayerTimesOptions = {},
 ): Promise<LayerTimes> {
   const wanted = new Map(shapes.map((shape) => [timingKey(shape), shape]))
   const times = new Map<string, number>()
@@ -46,10 +52,10 @@ export async function timeLayers(
   for (const [key, shape] of wanted) {
     throwIfCancelled(watch.signal)
     report(watch, 'time-layers', done++, wanted.size, key)
-    let time = known(key)
+    let time = known?.(key)
     if (time === undefined) {
-      time = await timeLayer(runtime, shape)
-      keep(key, time)
+      time = await timeLayer(runtime, shape, timing)
+      keep?.(key, time)
     }
     times.set(key, time)
   }
@@ -57,7 +63,7 @@ export async function timeLayers(
   return times
 }
 
-async function timeLayer(runtime: Runtime, shape: CostShape): Promise<number> {
+async function timeLayer(runtime: Runtime, shape: CostShape, timing: TimeOptions): Promise<number> {
   const x = {
     dtype: 'float32' as const,
     dims: inputDims(shape),
@@ -67,9 +73,9 @@ async function timeLayer(runtime: Runtime, shape: CostShape): Promise<number> {
   try {
     for (const copies of [FEW, MANY])
       sessions.push(await runtime.open(copiesOf(shape, copies), { label: 'a timed layer' }))
-    const { milliseconds } = await runtime.time(sessions, [{ x }, { x }], TIMING)
+    const { milliseconds } = await runtime.time(sessions, [{ x }, { x }], timing)
     // What else the machine does only ever adds time.
-    const [few = 0, many = 0] = milliseconds.map((times) => quantile(times, 0.25))
+    const [few = 0, many = 0] = milliseconds.map((times) => quantile(times, 0.1))
     return Math.max(1e-6, (many - few) / (MANY - FEW))
   } finally {
     for (const session of sessions) await session.close()

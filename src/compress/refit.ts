@@ -60,6 +60,9 @@ export interface RefitResult {
 const ENOUGH = 24
 const FEWEST = 32
 
+/** Rounds of alternating least squares: the first two gain most, after the fourth nothing is left to gain. */
+const ROUNDS = 4
+
 /** Every fourth batch is held back from a fit that could also be left out. */
 const HELD_BACK = 4
 
@@ -212,7 +215,7 @@ async function fitLayer(
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
   }
-  const { factors, kernels } = await fitSplit(products, layer, choice, fitted, options.rounds ?? 2)
+  const { factors, kernels } = await fitSplit(products, layer, choice, fitted, options.rounds ?? ROUNDS)
   const bias = biasFor(geometry, kernels, all)
   const error = await shareOfEnergy(products, fitted, kernels)
   return {

@@ -3,11 +3,21 @@ import { basename } from 'node:path'
 import { type CompressibleLayer, type LayerChoice, macs, splitCost, splitNamed, wholeShape } from '../compress/index.ts'
 import { wilsonInterval } from '../math/index.ts'
 import { layersOf } from '../onnx/index.ts'
-import type { CompressedLayerRow, CompressionReport, LayerRow, Report, StepRow, VariantRow } from '../report/index.ts'
+import {
+  type CompressedLayerRow,
+  type CompressionReport,
+  formatBytes,
+  type LayerRow,
+  type Report,
+  type StepRow,
+  type VariantRow,
+} from '../report/index.ts'
 import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
+import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
-import type { CompressPoint, CompressRun } from './compress.node.ts'
+import type { CompressPoint } from './compress/write-point.node.ts'
+import type { CompressRun } from './compress.node.ts'
 import { finetuneJson } from './finetune-report.node.ts'
 import { quantizeJson } from './quantize-report.node.ts'
 import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
@@ -37,6 +47,7 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     macs: { ...count, ratio: count.after / count.before },
     parameters,
     sizeBytes: point.sizeBytes,
+    activationBytes: point.measures.activationBytes,
     latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
     latencySpreadMs: {
       before: latency.before.highMs - latency.before.lowMs,
@@ -56,12 +67,18 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
       error,
       ...(channels ? { channels: channels.after, channelsBefore: channels.before } : {}),
       ...(plain ? { plain } : {}),
+      ...latencyOf(point, name),
     })),
     left: run.survey.left,
     ...(point.forced ? { forced: point.forced } : {}),
     ...(point.tuned ? { tuned: finetuneJson(point.tuned) } : {}),
     ...(point.quantized ? { quantized: quantizeJson(point.quantized) } : {}),
   }
+}
+
+function latencyOf(point: CompressPoint, name: string) {
+  const latencyMs = point.layerLatency?.get(name)
+  return latencyMs ? { latencyMs } : {}
 }
 
 function ratioOf(run: CompressRun, name: string, choice: LayerChoice | undefined): number {
@@ -106,13 +123,17 @@ export function compressReport(run: CompressRun, runtime: Runtime): Report {
         label: 'multiplications',
         value: `${count.before} → ${count.after} (${((100 * count.after) / count.before).toFixed(1)} %)`,
       },
+      {
+        label: 'activation memory at its peak',
+        value: `${formatBytes(last.measures.activationBytes.before)} → ${formatBytes(last.measures.activationBytes.after)} for a sample`,
+      },
       { label: 'evaluations in the search', value: String(run.evaluations) },
       ...points.map((point) => ({ label: 'result', value: point.output })),
     ],
     variants: variantsOf(run),
     outputs: comparison.sqnrDb,
     steps: stepsOf(run),
-    layers: layerRows(run),
+    layers: layerRows(run, last),
     activations: [],
     compression: compressionRows(run, last),
     notes: run.notes,
@@ -193,16 +214,23 @@ function wordsOf(choice: LayerChoice | undefined, why: string): string {
   return `${splitNamed(choice.split).method} ${choice.split}, rank ${choice.rank}`
 }
 
-function layerRows(run: CompressRun): LayerRow[] {
+function layerRows(run: CompressRun, last: CompressPoint): LayerRow[] {
+  const now = new Map(layersOf(last.model).map((layer) => [layer.name, layer]))
   return layersOf(run.floatModel).map((layer): LayerRow => {
     const known = run.survey.layers.find((other) => other.name === layer.name)
     const reason = run.survey.left.find((other) => other.name === layer.name)?.reason
+    const before = channelRows(layer)
+    // The second part of a split layer keeps its name and its output channels.
+    const result = now.get(layer.name)
+    const after = result && result.weight !== layer.weight ? channelRows(result) : undefined
     return {
       name: layer.name,
       op: layer.node.opType,
       parameters: layer.weight.size + (layer.bias?.size ?? 0),
       ...(known ? { macs: macs.cost(wholeShape(known.geometry, known.sizes)) } : {}),
       ...(reason ? { reason } : {}),
+      ...before,
+      ...(after ? { channelsAfter: after.channels, rangesAfter: after.ranges } : {}),
     }
   })
 }
@@ -226,6 +254,7 @@ function compressionRows(run: CompressRun, last: CompressPoint): CompressionRepo
         error: result?.error ?? 0,
         errors: errorsAt(run, layer),
         ...spectrumOf(run, layer, choice),
+        ...latencyOf(last, layer.name),
       }
     }),
     curve: [
@@ -243,6 +272,7 @@ function curvePoint(name: string, measures: CompressPoint['measures'], side: 'be
     macs: count[side],
     sizeBytes,
     latencyMs: latency[side].medianMs,
+    activationBytes: measures.activationBytes[side],
     ...(metric ? { metric: metric[side] } : {}),
     ...(side === 'after' && agreement !== undefined ? { agreement } : {}),
     ...(side === 'after' && kl !== undefined ? { kl } : {}),

@@ -1,63 +1,33 @@
 // compress: rewrite → selection pass → choose under the budget → refit → measure → write. One call is one run.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
-import { join, parse } from 'node:path'
+import { join } from 'node:path'
 import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
-import {
-  type ErrorCurves,
-  type FittedLayer,
-  fitProducts,
-  type LayerSurvey,
-  type Method,
-  surveyLayers,
-} from '../compress/index.ts'
+import { type ErrorCurves, fitProducts, type LayerSurvey, type Method, surveyLayers } from '../compress/index.ts'
 import { type Batch, chooseSamples } from '../data/index.ts'
-import { readModelFile, writeFileAtomic } from '../onnx/index.node.ts'
+import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
-import { cpuFlags } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
 import { plansForLatency, timedChoices } from './compress/latency.ts'
+import { layerLatencies } from './compress/layer-latency.ts'
+import { channelBlock, machineName } from './compress/machine.node.ts'
 import { manualPlan } from './compress/manual.ts'
 import { measuredLosses } from './compress/measured-loss.ts'
 import { explainRefusal, smallestWithin } from './compress/milder.node.ts'
 import { type Choices, fixedCost, type Plan, plansFor } from './compress/plan.ts'
-import {
-  type Compressed,
-  compressBy,
-  measurePoint,
-  type PointContext,
-  type PointMeasures,
-  tooFar,
-} from './compress/point.node.ts'
+import { compressBy, measurePoint, type PointContext, tooFar } from './compress/point.node.ts'
 import { prunePlans } from './compress/prune.node.ts'
+import { quantizeAll } from './compress/quantize-points.node.ts'
 import { tuneCompressed } from './compress/tune.node.ts'
-import type { FinetuneRun } from './finetune.node.ts'
-import { checkOutput, defaultOutput } from './output.node.ts'
-import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
-import { type CompressRecipe, parseRecipe } from './recipe.ts'
+import { type CompressPoint, writePoint } from './compress/write-point.node.ts'
+import { checkOutput } from './output.node.ts'
+import type { CompressRecipe } from './recipe.ts'
 import { openSamples, readBatches, scoringSamples } from './samples.node.ts'
-
-/** One model that was written, or why it was not. */
-export interface CompressPoint {
-  /** The share that was asked for; absent without one (--max-drop, --manual). */
-  readonly target?: number
-  readonly output: string
-  readonly measures: PointMeasures
-  readonly layers: readonly FittedLayer[]
-  readonly losses: ReadonlyMap<string, number>
-  readonly sizeBytes: { readonly before: number; readonly after: number }
-  readonly quantized?: QuantizeRun
-  /** The compressed model after fine-tuning with the original as teacher. */
-  readonly tuned?: FinetuneRun
-  /** Why it was written only because of --force. */
-  readonly forced?: string
-}
 
 /** Everything a compression knows at its end. */
 export interface CompressRun {
@@ -171,7 +141,8 @@ async function run(
     cost: budget.cost,
     fixed: fixedCost(model, survey, shapes, budget.cost),
     keepLayer,
-    multiple: recipe.multiple,
+    // A rank that fills no whole block of channels costs as one that does, and a change of layout besides.
+    multiple: budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple,
     method,
     monotone: recipe.monotone,
   }
@@ -228,6 +199,11 @@ async function run(
     )
   }
   if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
+  const last = points.pop()
+  if (last) {
+    const layerLatency = await layerLatencies(runtime, survey.layers, last.layers, watch)
+    points.push({ ...last, layerLatency })
+  }
   const tuned: CompressPoint[] = []
   for (const point of points)
     tuned.push(
@@ -276,76 +252,8 @@ async function wantedPlans(
   const { runtime } = context
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const timed = { ...context, key: `${context.key}|${machine}` }
-  const priced = recipe.layerTimes ? await timedChoices(timed, choices, channelBlock(), machine) : choices
+  const priced = recipe.layerTimes ? await timedChoices(timed, choices, machine) : choices
   return paired(await plansForLatency(timed, priced, budget.ratios, recipe.select))
-}
-
-interface PointToWrite {
-  readonly plan: Plan
-  readonly target?: number
-  readonly compressed: Compressed
-  readonly measures: PointMeasures
-  readonly before: number
-  readonly forced?: string
-}
-
-async function writePoint(
-  context: PointContext,
-  recipe: CompressRecipe,
-  budget: Budget,
-  count: number,
-  { plan, target, compressed, measures, before, forced }: PointToWrite,
-): Promise<CompressPoint> {
-  const output = outputOf(recipe, budget, target, count)
-  checkOutput(output, [recipe.model])
-  throwIfCancelled(context.signal)
-  report(context, 'write', 0, 1, output)
-  await writeFileAtomic(output, compressed.bytes)
-  return {
-    output,
-    measures,
-    layers: compressed.layers,
-    losses: plan.losses,
-    sizeBytes: { before, after: compressed.bytes.byteLength },
-    ...(target === undefined ? {} : { target }),
-    ...(forced ? { forced } : {}),
-  }
-}
-
-/** `model.macs50.onnx` beside the input; with several targets the ratio goes into every name. */
-function outputOf(recipe: CompressRecipe, { kind }: Budget, target: number | undefined, count: number): string {
-  const suffix = target === undefined ? 'compressed' : `${kind}${Math.round(1000 * target) / 10}`
-  if (recipe.output === undefined) return defaultOutput(recipe.model, suffix)
-  if (count === 1) return recipe.output
-  const { dir, name } = parse(recipe.output)
-  return join(dir, `${name}.${suffix}.onnx`)
-}
-
-async function quantizeAll(
-  runtime: Runtime,
-  recipe: CompressRecipe,
-  points: readonly CompressPoint[],
-  watch: Watch,
-): Promise<CompressPoint[]> {
-  const { data, labels, val, preprocess, exif, seed, shape } = recipe
-  const results: CompressPoint[] = []
-  for (const point of points) {
-    const given = {
-      data,
-      labels,
-      val,
-      preprocess,
-      exif,
-      seed,
-      shape,
-      command: 'quantize',
-      model: point.tuned?.output ?? point.output,
-    }
-    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
-    if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
-    results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })
-  }
-  return results
 }
 
 /** @throws UsageError for a name that no layer has */
@@ -373,16 +281,6 @@ function upTo(batches: readonly Batch[], samples: number): Batch[] {
     count += batch.size
     return !enough
   })
-}
-
-function machineName(): string {
-  return `${cpus()[0]?.model ?? 'unknown CPU'} ${cpuFlags().join(' ')}`
-}
-
-/** Channels that the convolutions of ONNX Runtime work on at a time on this machine. */
-function channelBlock(): number {
-  const flags = cpuFlags()
-  return flags.includes('avx512f') ? 16 : 8
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -1,6 +1,8 @@
 // pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
 // Imports every lower room; never cli, server or jobs.
 
+export type { LayerLatency } from './compress/layer-latency.ts'
+export type { CompressPoint } from './compress/write-point.node.ts'
 export * from './compress.node.ts'
 export * from './compress-report.node.ts'
 export * from './finetune.node.ts'

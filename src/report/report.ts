@@ -109,9 +109,9 @@ export interface LayerRow {
   readonly naiveSqnrDb?: number | null
   /** Largest ÷ median range of its output channels, in the written model. */
   readonly rangeSpread?: number
-  /** The weight in float, before equalisation where there was one. */
+  /** The weight in float, before equalisation or compression where there was one. */
   readonly channels?: ChannelRows
-  /** The same after equalisation; absent when the weight is as it was. */
+  /** The same afterwards; absent when the weight is as it was. */
   readonly channelsAfter?: ChannelRows
   readonly ranges?: RangeSummary
   readonly rangesAfter?: RangeSummary
@@ -197,6 +197,8 @@ export interface CompressedLayerRow {
   readonly errors: readonly (number | null)[]
   /** Errors at ranks 1, 2, … of the chosen split (or the first that was looked at), and the chosen rank. */
   readonly spectrum?: { readonly split: string; readonly errors: readonly number[]; readonly rank?: number }
+  /** Time of the layer, measured alone, before and after; absent when it was not timed. */
+  readonly latencyMs?: { readonly before: number; readonly after: number }
 }
 
 export interface CurvePointRow {
@@ -204,6 +206,8 @@ export interface CurvePointRow {
   readonly macs: number
   readonly sizeBytes: number
   readonly latencyMs: number
+  /** Bytes of the values between the nodes at the worst moment, for one sample. */
+  readonly activationBytes?: number
   readonly metric?: number
   readonly agreement?: number
   readonly kl?: number

@@ -141,6 +141,7 @@ const compression = z.object({
       error: z.number(),
       errors: z.array(z.number().nullable()),
       spectrum: z.object({ split: z.string(), errors: numbers, rank: number }).exactOptional(),
+      latencyMs: z.object({ before: z.number(), after: z.number() }).exactOptional(),
     }),
   ),
   curve: z.array(
@@ -149,6 +150,7 @@ const compression = z.object({
       macs: z.number(),
       sizeBytes: z.number(),
       latencyMs: z.number(),
+      activationBytes: number,
       metric: number,
       agreement: number,
       kl: number,

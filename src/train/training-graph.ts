@@ -1,6 +1,6 @@
 // The training graph: forward pass, loss and backward pass in one ordinary ONNX model, weights as inputs.
 import { sizeOf, UnsupportedError } from '../base/index.ts'
-import { type DType, GraphEditor, type Model } from '../onnx/index.ts'
+import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
 import { addGradients } from './graph/backward.ts'
 import { Emitter } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
@@ -125,7 +125,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     batchNorms,
     needs: { ...asked, rows: rowsOf(g, logits) },
     logits,
-    bytes: peakBytes(finished, (value) => g.known(value)),
+    bytes: peakBytes(finished.graph, (value) => 4 * sizeOf(g.known(value).dims)),
   }
 }
 
@@ -190,28 +190,4 @@ function lossSite(g: Emitter, { batch, logits, output, renamed, asked, teacherLo
     teacher,
     teacherLogits: () => asRows(teacher(teacherLogits, logits)),
   }
-}
-
-/** Bytes of the values alive at the worst moment: each from where it is made to where it is last read. */
-function peakBytes(model: Model, known: (value: string) => { dims: readonly number[] }): number {
-  const last = new Map<string, number>()
-  const { nodes, outputs, inputs } = model.graph
-  for (const [index, node] of nodes.entries()) for (const input of node.inputs) last.set(input, index)
-  for (const { name } of outputs) last.set(name, nodes.length)
-  const bytesOf = (value: string) => 4 * sizeOf(known(value).dims)
-  let live = inputs.reduce((sum, { name }) => sum + bytesOf(name), 0)
-  let peak = live
-  const ending = new Map<number, string[]>()
-  for (const [value, index] of last) ending.set(index, [...(ending.get(index) ?? []), value])
-  const made = new Set<string>()
-  for (const [index, node] of nodes.entries()) {
-    for (const output of node.outputs) {
-      if (output === '') continue
-      live += bytesOf(output)
-      made.add(output)
-    }
-    peak = Math.max(peak, live)
-    for (const value of ending.get(index) ?? []) if (made.has(value)) live -= bytesOf(value)
-  }
-  return peak
 }

@@ -128,8 +128,8 @@ async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyCon
     { label: 'a timed model' },
     async (session) => {
       const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
-      // The lower quartile: what else the machine does only ever adds time.
-      const [before = 1, after = 1] = milliseconds.map((times) => quantile(times, 0.25))
+      // A low quantile: what else the machine does only ever adds time.
+      const [before = 1, after = 1] = milliseconds.map((times) => quantile(times, 0.1))
       return after / before
     },
   )
@@ -141,22 +141,17 @@ async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyCon
 const RANKS = 8
 
 /**
- * The same choice by measured times of single layers: every layer whole, and split at ranks that are multiples of the
- * channels that the machine works on at a time. What the whole model takes beyond its layers cannot be saved.
+ * The same choice by measured times of single layers: every layer whole, and split at some of the ranks that
+ * may be chosen. What the whole model takes beyond its layers cannot be saved.
  */
-export async function timedChoices(
-  context: LatencyContext,
-  choices: Choices,
-  block: number,
-  machine: string,
-): Promise<Choices> {
+export async function timedChoices(context: LatencyContext, choices: Choices, machine: string): Promise<Choices> {
   const { runtime, model, sample, cache } = context
   const shapes: CostShape[] = []
   for (const layer of choices.layers) {
     const { geometry, sizes } = layer
     shapes.push(wholeShape(geometry, sizes))
     for (const split of splitsFor(choices.method, layer)) {
-      const ranks = savingRanks(choices.cost, split, geometry, sizes, Math.max(block, choices.multiple))
+      const ranks = savingRanks(choices.cost, split, geometry, sizes, choices.multiple)
       const step = Math.max(1, Math.ceil(ranks.length / RANKS))
       for (const [index, rank] of ranks.entries())
         if (index % step === 0) shapes.push(...splitShapes(split, geometry, sizes, rank))
@@ -167,11 +162,14 @@ export async function timedChoices(
     const time = cache.get(name(key))
     return typeof time === 'number' ? time : undefined
   }
-  const times = await timeLayers(runtime, shapes, known, (key, time) => cache.put(name(key), time), context)
+  const times = await timeLayers(runtime, shapes, context, {
+    known,
+    keep: (key, time) => cache.put(name(key), time),
+  })
   const timed = { ...choices, cost: measuredTime(times), fixed: 0 }
   const whole = await withSession(runtime, model, { label: 'the model' }, async (session) => {
     const { milliseconds } = await runtime.time([session], [sample], TIMING)
-    return quantile(milliseconds[0] ?? [0], 0.25)
+    return quantile(milliseconds[0] ?? [0], 0.1)
   })
   return { ...timed, fixed: Math.max(0, whole - totalCost(timed)) }
 }

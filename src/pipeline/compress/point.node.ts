@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InputError, report, type Watch } from '../../base/index.ts'
+import { InputError, report, sizeOf, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
   type FitProducts,
@@ -16,7 +16,17 @@ import {
 } from '../../compress/index.ts'
 import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { writeFileAtomic } from '../../onnx/index.node.ts'
-import { GraphEditor, layersOf, type Model, macsOf, readModel, type Shapes, writeModel } from '../../onnx/index.ts'
+import {
+  byteLengthOf,
+  GraphEditor,
+  layersOf,
+  type Model,
+  macsOf,
+  peakBytes,
+  readModel,
+  type Shapes,
+  writeModel,
+} from '../../onnx/index.ts'
 import { withSpillFolder } from '../../runtime/index.node.ts'
 import {
   type Latency,
@@ -67,6 +77,8 @@ export interface PointMeasures {
   readonly latency: { readonly before: Latency; readonly after: Latency }
   readonly macs: { readonly before: number; readonly after: number }
   readonly parameters: { readonly before: number; readonly after: number }
+  /** Bytes of the values between the nodes at the worst moment, for one sample. */
+  readonly activationBytes: { readonly before: number; readonly after: number }
 }
 
 /** Compresses by a plan; a finished model of an earlier, killed run is taken from the cache. */
@@ -166,10 +178,16 @@ async function plainly({ products, model, layers }: PointContext, plan: Readonly
 export async function measurePoint(context: PointContext, { bytes, model }: Compressed): Promise<PointMeasures> {
   const { runtime, original, scoring, shapes, sample, metric, progress, signal } = context
   const watch = { progress, signal }
-  const before = { macs: countMacs(context.model, shapes), parameters: countParameters(original) }
+  const before = {
+    macs: countMacs(context.model, shapes),
+    parameters: countParameters(original),
+    activationBytes: activationBytesOf(context.model, shapes),
+  }
+  const seen = await observeShapes(runtime, model, sample, 'the compressed model')
   const after = {
-    macs: countMacs(model, await observeShapes(runtime, model, sample, 'the compressed model')),
+    macs: countMacs(model, seen),
     parameters: countParameters(model),
+    activationBytes: activationBytesOf(model, seen),
   }
   return withSession(runtime, original, { label: 'the model' }, (first) =>
     withSession(runtime, bytes, { label: 'the compressed model' }, async (second) => {
@@ -183,6 +201,7 @@ export async function measurePoint(context: PointContext, { bytes, model }: Comp
         latency: { before: a, after: b },
         macs: { before: before.macs, after: after.macs },
         parameters: { before: before.parameters, after: after.parameters },
+        activationBytes: { before: before.activationBytes, after: after.activationBytes },
       }
     }),
   )
@@ -191,6 +210,13 @@ export async function measurePoint(context: PointContext, { bytes, model }: Comp
 /** Multiply-accumulates of all layers for one sample. */
 export function countMacs(model: Model, shapes: Shapes): number {
   return layersOf(model).reduce((sum, layer) => sum + (macsOf(layer, shapes) ?? 0), 0)
+}
+
+function activationBytesOf(model: Model, shapes: Shapes): number {
+  return peakBytes(model.graph, (value) => {
+    const { dims, dtype } = shapes.get(value) ?? {}
+    return (dims && dtype && byteLengthOf(dtype, sizeOf(dims))) || 0
+  })
 }
 
 function countParameters(model: Model): number {

@@ -1,6 +1,6 @@
 // What a compression looked at and chose: the curve, errors of layers × candidates, what each layer became, spectra.
 import { heatMap, lineChart } from '../charts/index.ts'
-import { formatNumber } from '../format.ts'
+import { formatBytes, formatNumber } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { CompressedLayerRow, CompressionReport, CurvePointRow, Report } from '../report.ts'
 import { lead, longName, panel, twoSizes } from './parts.ts'
@@ -20,6 +20,7 @@ function curveTable(curve: readonly CurvePointRow[]): Markup | undefined {
       <td class="num">${percent(point.macs / whole.macs)}</td>
       <td class="num">${percent(point.sizeBytes / whole.sizeBytes)}</td>
       <td class="num">${formatNumber(point.latencyMs, 3)} ms</td>
+      <td class="num">${point.activationBytes === undefined ? '' : formatBytes(point.activationBytes)}</td>
       <td class="num">${point.metric === undefined ? '' : percent(point.metric)}</td>
       <td class="num">${point.agreement === undefined ? '' : percent(point.agreement)}</td>
       <td class="num">${point.kl === undefined ? '' : formatNumber(point.kl, 3)}</td>
@@ -42,7 +43,7 @@ function curveTable(curve: readonly CurvePointRow[]): Markup | undefined {
       : undefined
   return markup`<figure><figcaption>The curve</figcaption>
     <div class="scroll"><table><thead><tr><th scope="col">model</th><th scope="col">MACs</th><th scope="col">file</th>
-    <th scope="col">latency</th><th scope="col">metric</th><th scope="col">agreement</th><th scope="col">KL</th></tr></thead>
+    <th scope="col">latency</th><th scope="col">peak activations</th><th scope="col">metric</th><th scope="col">agreement</th><th scope="col">KL</th></tr></thead>
     <tbody>${rows}</tbody></table></div>${figure}</figure>`
 }
 
@@ -73,13 +74,19 @@ function chosenColumn(layer: CompressedLayerRow, ratios: readonly number[]): { c
 }
 
 function layerTable({ layers, cost }: CompressionReport): Markup {
+  const timed = layers.some(({ latencyMs }) => latencyMs)
   const rows = layers.map(
     (layer) => markup`<tr><th scope="row">${longName(layer.name)}</th><td>${layer.what}</td>
-      <td class="num">${percent(layer.ratio)}</td><td class="num">${formatNumber(layer.error, 3)}</td></tr>`,
+      <td class="num">${percent(layer.ratio)}</td><td class="num">${formatNumber(layer.error, 3)}</td>${timed && markup`<td class="num">${timesOf(layer)}</td>`}</tr>`,
   )
   return markup`<figure><figcaption>What each layer became</figcaption><div class="scroll"><table>
-    <thead><tr><th scope="col">layer</th><th scope="col">form</th><th scope="col">${cost}</th><th scope="col">error</th></tr></thead>
+    <thead><tr><th scope="col">layer</th><th scope="col">form</th><th scope="col">${cost}</th><th scope="col">error</th>${timed && markup`<th scope="col">time alone</th>`}</tr></thead>
     <tbody>${rows}</tbody></table></div></figure>`
+}
+
+function timesOf({ latencyMs }: CompressedLayerRow): string {
+  if (!latencyMs) return ''
+  return `${formatNumber(1000 * latencyMs.before, 2)} → ${formatNumber(1000 * latencyMs.after, 2)} µs`
 }
 
 /** Spectra that are drawn. */
@@ -91,14 +98,17 @@ function spectra({ layers }: CompressionReport): Markup | undefined {
   const panels = shown.map((layer) => {
     const { split = '', errors = [], rank } = layer.spectrum ?? {}
     const chart = lineChart({
-      points: errors.map((value, index) => ({
-        value,
-        title: `rank ${index + 1}: ${formatNumber(value, 3)}`,
-        ...(index + 1 === rank ? { badge: 'cut', hollow: true } : {}),
-      })),
-      label: `Error of ${layer.name} by rank, ${split}${rank === undefined ? '' : `; cut at ${rank}`}.`,
+      points: errors.map((error, index) => {
+        const value = Math.sqrt(Math.max(0, (errors[index - 1] ?? 1) - error))
+        return {
+          value,
+          title: `rank ${index + 1}: ${formatNumber(value, 3)}, error left ${formatNumber(error, 3)}`,
+          ...(index + 1 === rank ? { badge: 'cut', hollow: true } : {}),
+        }
+      }),
+      label: `Singular values of ${layer.name}, ${split}${rank === undefined ? '' : `; cut at ${rank}`}.`,
       xAxis: 'rank',
-      yAxis: 'error',
+      yAxis: 'singular value',
       atLeast: 0.01,
       width: 340,
       height: 180,
@@ -106,8 +116,8 @@ function spectra({ layers }: CompressionReport): Markup | undefined {
     })
     return panel(longName(layer.name), chart, markup`<p>${split}${rank === undefined ? '' : `, cut at ${rank}`}</p>`)
   })
-  return markup`<figure><figcaption>What a rank keeps</figcaption>
-    ${lead('Error that remains at each rank; the mark is the cut.')}<div class="panels">${panels}</div></figure>`
+  return markup`<figure><figcaption>Spectrum</figcaption>
+    ${lead('Singular values: the square of each is the share of the layer’s output that the rank adds. The mark is the cut.')}<div class="panels">${panels}</div></figure>`
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`

@@ -1,0 +1,34 @@
+// compress --then quantize: each result becomes int8 as well.
+import { UsageError, type Watch } from '../../base/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { quantizeFile } from '../quantize.node.ts'
+import { type CompressRecipe, parseRecipe } from '../recipe.ts'
+import type { CompressPoint } from './write-point.node.ts'
+
+/** Quantises the file of each point into `<file>.int8.onnx` beside it. */
+export async function quantizeAll(
+  runtime: Runtime,
+  recipe: CompressRecipe,
+  points: readonly CompressPoint[],
+  watch: Watch,
+): Promise<CompressPoint[]> {
+  const { data, labels, val, preprocess, exif, seed, shape } = recipe
+  const results: CompressPoint[] = []
+  for (const point of points) {
+    const given = {
+      data,
+      labels,
+      val,
+      preprocess,
+      exif,
+      seed,
+      shape,
+      command: 'quantize',
+      model: point.tuned?.output ?? point.output,
+    }
+    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+    if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
+    results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })
+  }
+  return results
+}
