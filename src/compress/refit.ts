@@ -57,7 +57,7 @@ export interface RefitResult {
 }
 
 /** Rows for each unknown of a fit; more of them do not make it better. */
-const ENOUGH = 24
+const ENOUGH = 48
 const FEWEST = 32
 
 /** Rounds of alternating least squares: the first two gain most, after the fourth nothing is left to gain. */

@@ -57,10 +57,10 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
   return { ...best, evaluations }
 }
 
-/** Shares of the way back to the original at which a milder model is tried. */
-const MILDER = [0.5, 0.8]
+/** Shares of the way back to the original at which a milder model is tried, the mildest first. */
+const MILDER = [0.95, 0.8, 0.5]
 
-/** The sentence of a refusal: what is wrong, and the mildest model of the curve that would do. */
+/** The sentence of a refusal: what is wrong, and the strongest of some milder models that does its job. */
 export async function explainRefusal(
   context: PointContext,
   choices: Choices,
@@ -73,16 +73,20 @@ export async function explainRefusal(
       ? 'the result'
       : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
   const start = `${what} is refused: ${far}`
-  if (target === undefined || recipe.latency || recipe.method === 'prune')
-    return `${start}; --force writes it all the same`
+  const end = '--force writes it all the same'
+  if (target === undefined || recipe.latency || recipe.method === 'prune') return `${start}; ${end}`
+  let found: string | undefined
   for (const step of MILDER) {
-    const ratio = Math.round(100 * (target + step * (1 - target))) / 100
+    const ratio = Math.round(1000 * (target + step * (1 - target))) / 1000
     const plan = planOrNothing(choices, ratio, recipe.select)
     if (!plan) continue
-    const measures = await measurePoint(context, await compressBy(context, plan))
-    const { agreement } = measures.comparison
-    if (!tooFar(measures.comparison))
-      return `${start}; the nearest that was found to do is ${ratio}${agreement === undefined ? '' : ` (agreement ${(100 * agreement).toFixed(0)} %)`}; --force writes it all the same`
+    const { comparison } = await measurePoint(context, await compressBy(context, plan))
+    const agreement =
+      comparison.agreement === undefined ? '' : ` (agreement ${(100 * comparison.agreement).toFixed(0)} %)`
+    if (!tooFar(comparison)) found = `the strongest that was found to do is ${ratio}${agreement}`
+    else if (found) break
+    else
+      return `${start}; even ${ratio} fails${agreement}: its layers have no slack, keep the original or fine-tune; ${end}`
   }
-  return `${start}; milder ones down to ${Math.round(100 * (target + (MILDER.at(-1) ?? 1) * (1 - target))) / 100} fail as well: its layers have no slack, keep the original or fine-tune; --force writes it all the same`
+  return `${start}; ${found ?? 'no milder one is in reach'}; ${end}`
 }
