@@ -2,17 +2,17 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
+import { addCompress } from './compress-command.ts'
 import { addFinetune } from './finetune-command.ts'
 import type { InspectFlags } from './inspect.ts'
 import {
   addOutputOptions,
+  addRunOptions,
   addSampleOptions,
   list,
   positive,
-  ratios,
   recipeFields,
   shapeOption,
-  share,
   whole,
 } from './options.ts'
 import type { ReportOptions } from './report.ts'
@@ -26,7 +26,7 @@ export function addCommands(program: Command): void {
   addInspect(program)
   addQuantize(program)
   addFinetune(program, start)
-  addCompress(program)
+  addCompress(program, start)
   addRewrite(program)
   addEvaluate(program)
   addCompare(program)
@@ -108,56 +108,8 @@ function addQuantize(program: Command): void {
     .option('--only <pattern>', 'only these nodes (repeatable)', list)
     .addOption(new Option('--target <target>', 'what the file must run on').choices(['ort-cpu']))
     .option('-o, --output <file>', 'the written model (default: <model>.int8.onnx)')
-    .option('--run <dir>', 'run folder for recipe, events, report and model')
-    .option('--no-report', 'write no report page')
-    .option('--print-recipe', 'print the recipe and stop')
-  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
+  addOutputOptions(addRunOptions(addSampleOptions(command))).action((model: string, options: Options) =>
     start({ command: 'quantize', model }, options),
-  )
-}
-
-function addCompress(program: Command): void {
-  const command = program
-    .command('compress')
-    .description('make a float model smaller and faster under a budget, measure what it costs, and write a report')
-    .argument('<model>', 'an .onnx file')
-    .option('--data <path>', 'samples (needed): image folder, JSON description, .npy, idx, .mjs module, or "random"')
-    .option('--macs <ratios>', 'multiply-accumulates that may be left, as a share; several, comma-separated', ratios)
-    .option('--bytes <ratios>', 'parameter bytes that may be left, as a share', ratios)
-    .option('--latency <ratios>', 'time that may be left, as a share, measured on this machine', ratios)
-    .option(
-      '--max-drop <share>',
-      'largest drop of the metric (0.01 is one point): the smallest model that keeps it',
-      share,
-    )
-    .option('--manual <file>', 'a JSON file: layer → rank, share, "keep" or { split, rank }')
-    .option('--samples <n>', 'samples that the fits see (default: 384)', positive)
-    .option('--val <path>', 'separate samples for scoring')
-    .addOption(
-      new Option('--method <method>', 'how layers are split').choices(['spatial-svd', 'weight-svd', 'prune', 'auto']),
-    )
-    .addOption(new Option('--select <search>', 'how ratios are chosen').choices(['knapsack', 'greedy']))
-    .addOption(
-      new Option('--loss <loss>', 'what the search minimises: closed-form errors, or a measured loss').choices([
-        'error',
-        'kl',
-        'metric',
-      ]),
-    )
-    .option('--monotone', 'make measured losses rise with strength before choosing (isotonic regression)')
-    .option('--multiple <n>', 'ranks are multiples of this (default: 1)', positive)
-    .option('--layer-times', 'with --latency: time the layers one by one on this machine and choose by that')
-    .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
-    .option('--plain', 'split by the weights alone, without data')
-    .option('--force', 'write the model even when it no longer does its job')
-    .option('--finetune <epochs>', 'train the result, with the original as teacher', positive)
-    .addOption(new Option('--then <command>', 'what to do with the result').choices(['quantize']))
-    .option('-o, --output <file>', 'the written model (default: <model>.macs50.onnx)')
-    .option('--run <dir>', 'run folder for recipe, events, report, model and cache; a killed run goes on there')
-    .option('--no-report', 'write no report page')
-    .option('--print-recipe', 'print the recipe and stop')
-  addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>
-    start({ command: 'compress', model }, options),
   )
 }
 

@@ -1,7 +1,7 @@
 // The finetune command and its options.
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
-import { addOutputOptions, addSampleOptions, list, positive } from './options.ts'
+import { addOutputOptions, addRunOptions, addSampleOptions, list, positive } from './options.ts'
 
 function number(text: string): number {
   const value = Number(text)
@@ -67,11 +67,10 @@ export function addFinetune(
     .option('--calibration-samples <n>', 'samples for the first ranges (default: 64)', positive)
     .option('--resume', 'go on from the checkpoint beside the output')
     .option('-o, --output <file>', 'the written model (default: <model>.tuned.onnx, <model>.int8.onnx)')
-    .option('--run <dir>', 'run folder for recipe, events, report and model')
-    .option('--no-report', 'write no report page')
-    .option('--print-recipe', 'print the recipe and stop')
-  addOutputOptions(addSampleOptions(command)).action((model: string, options: Readonly<Record<string, unknown>>) => {
-    const { keep8Bit, ...rest } = options
-    return start({ command: 'finetune', model, ...(keep8Bit === undefined ? {} : { keep8bit: keep8Bit }) }, rest)
-  })
+  addOutputOptions(addRunOptions(addSampleOptions(command))).action(
+    (model: string, options: Readonly<Record<string, unknown>>) => {
+      const { keep8Bit, ...rest } = options
+      return start({ command: 'finetune', model, ...(keep8Bit === undefined ? {} : { keep8bit: keep8Bit }) }, rest)
+    },
+  )
 }

@@ -50,6 +50,14 @@ export function addSampleOptions(command: Command): Command {
     .option('--threads <n>', 'threads of ONNX Runtime (default: all cores)', positive)
 }
 
+/** Where a run is kept, and what it leaves beside its model. */
+export function addRunOptions(command: Command, folder = 'run folder for recipe, events, report and model'): Command {
+  return command
+    .option('--run <dir>', folder)
+    .option('--no-report', 'write no report page')
+    .option('--print-recipe', 'print the recipe and stop')
+}
+
 /** What is printed, and how much. */
 export function addOutputOptions(command: Command): Command {
   return command
