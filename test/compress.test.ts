@@ -3,12 +3,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { writeModelFile } from '../src/onnx/index.node.ts'
+import { randomStream } from '../src/math/index.ts'
+import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
+import { printModel } from '../src/onnx/index.ts'
 import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
-import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { type CompressRecipe, compress, parseRecipe } from '../src/pipeline/index.ts'
 import { checkReport, renderHtml, renderJson } from '../src/report/index.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
+import { withSession } from '../src/runtime/index.ts'
 import { smallCompression } from './small-compression.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-'))
@@ -123,6 +126,58 @@ describe('compress', () => {
     const again = await compressFile(runtime, asked, { cacheFolder })
     assert.equal(again.evaluations, 0)
     assert.deepEqual(readFileSync(again.points[0]!.output), expected)
+  })
+
+  it('is a function on a model in memory as well, which it does not change', async () => {
+    const given = await readModelFile(model)
+    const before = printModel(given)
+    const random = randomStream(3, 'inputs')
+    const x = { dtype: 'float32' as const, dims: [64, 8, 12, 12], data: new Float32Array(64 * 8 * 144) }
+    for (let i = 0; i < x.data.length; i++) x.data[i] = random.normal()
+    const result = await compress(runtime, given, [{ x }], { ratio: 0.6, keepLayer: ['Conv_v1'] })
+    assert.ok(result.ratio <= 0.6 && result.ratio > 0.5, `${result.ratio}`)
+    assert.ok(result.layers.some(({ name, choice }) => name === 'Conv_a' && choice))
+    assert.ok(!result.layers.some(({ name }) => name === 'Conv_v1'), 'a kept layer is not fitted')
+    assert.equal(printModel(given), before)
+    const { y } = await withSession(runtime, result.model, {}, (session) => session.run({ x }))
+    assert.deepEqual(y?.dims, [64, 10])
+    await assert.rejects(compress(runtime, given, [{ x }], { ratio: 0.01 }), /the nearest is/)
+    await assert.rejects(compress(runtime, given, [], { ratio: 0.5 }), /needs samples/)
+  })
+
+  it('finds a latency budget by timing, by layer times as well, and decides as before with the same cache', async () => {
+    const cacheFolder = join(folder, 'times')
+    for (const layerTimes of [false, true]) {
+      const asked = { ...recipe({ latency: [1], layerTimes, multiple: 4 }), force: true }
+      const first = await compressFile(runtime, asked, { cacheFolder }).catch((error: Error) => error)
+      // On a busy machine no plan of a network this small may be faster; then it says so.
+      if (first instanceof Error) {
+        assert.match(first.message, /of the latency cannot be reached on this machine/)
+        continue
+      }
+      const bytes = readFileSync(first.points[0]!.output)
+      await compressFile(runtime, asked, { cacheFolder })
+      assert.deepEqual(readFileSync(first.points[0]!.output), bytes)
+    }
+  })
+
+  it('tells the peak of activation memory, and how long each changed layer takes', async () => {
+    const run = await compressFile(runtime, recipe({ macs: [0.6], seed: 1 }))
+    const json = compressJson(run) as {
+      activationBytes: { before: number; after: number }
+      layers: { method: string; latencyMs?: { before: number; after: number } }[]
+    }
+    // Largest at the Add: the input, which its owner holds, r [16, 12, 12], a and their sum, float32.
+    assert.equal(json.activationBytes.before, (8 + 3 * 16) * 144 * 4)
+    for (const { method, latencyMs } of json.layers)
+      assert.equal(latencyMs !== undefined && latencyMs.before > 0 && latencyMs.after > 0, method !== 'keep', method)
+    const report = compressReport(run, runtime)
+    const changed = report.layers.filter(({ channelsAfter }) => channelsAfter)
+    assert.ok(changed.length > 0, 'weight ranges before and after')
+    assert.match(
+      renderHtml(checkReport(JSON.parse(renderJson(report)), 'the report')),
+      /Spectrum.*time alone|time alone.*Spectrum/s,
+    )
   })
 
   it('needs exactly one kind of budget', async () => {

@@ -1,7 +1,7 @@
 // Memory of the values between the nodes: what is alive at the worst moment when nodes run in their order.
 import type { Graph } from './model.ts'
 
-/** Bytes of the values alive at the worst moment: each from where it is made to where it is last read. */
+/** Bytes of the values alive at the worst moment: each from where it is made to where it is last read, inputs all along. */
 export function peakBytes({ nodes, outputs, inputs }: Graph, bytesOf: (value: string) => number): number {
   const last = new Map<string, number>()
   for (const [index, node] of nodes.entries()) for (const input of node.inputs) last.set(input, index)
