@@ -19,14 +19,17 @@ export interface RuntimeProducts extends Products {
   readonly close: () => Promise<void>
 }
 
-/** Below this many multiplications the way to the worker and back takes longer than TypeScript. */
-const SMALL = 5e5
+/** Below this many multiplications the way to the worker and back takes longer than TypeScript (`bench/products.ts`). */
+const SMALL = 1e5
 
 /**
  * Products by one-node float64 models with free shapes, one for each pair of element types and transposition, opened at
  * first use. Float32 factors are widened inside the model, so that only half the bytes travel.
  */
-export function runtimeProducts(runtime: Runtime): RuntimeProducts {
+export function runtimeProducts(
+  runtime: Runtime,
+  { small = SMALL }: { readonly small?: number } = {},
+): RuntimeProducts {
   const sessions = new Map<string, Promise<Session>>()
   const sessionFor = (key: string, make: () => Model): Promise<Session> => {
     const known = sessions.get(key)
@@ -40,18 +43,18 @@ export function runtimeProducts(runtime: Runtime): RuntimeProducts {
       const [rows, inner] = transposed.a ? [a.columns, a.rows] : [a.rows, a.columns]
       const [, columns] = transposed.b ? [b.columns, b.rows] : [b.rows, b.columns]
       checkInner({ ...a, rows, columns: inner }, transposed.b ? { ...b, rows: b.columns, columns: b.rows } : b)
-      if (rows * inner * columns < SMALL) return multiply(a, b, transposed)
+      if (rows * inner * columns < small) return multiply(a, b, transposed)
       const key = [typeOf(a), typeOf(b), transposed.a ?? false, transposed.b ?? false].join()
       const session = await sessionFor(key, () => productModel([typeOf(a), typeOf(b)], transposed))
       return run(session, { a: asValue(a), b: asValue(b) }, rows, columns)
     },
     gram: async (a) => {
-      if (a.rows * a.columns * a.columns < SMALL) return gram(a)
+      if (a.rows * a.columns * a.columns < small) return gram(a)
       const session = await sessionFor(`gram ${typeOf(a)}`, () => productModel([typeOf(a)], { a: true }))
       return run(session, { a: asValue(a) }, a.columns, a.columns)
     },
     scatter: async (x, y) => {
-      if (!isNarrow(x) || (y && !isNarrow(y)) || x.rows * x.columns * x.columns < SMALL) return scatter(x, y)
+      if (!isNarrow(x) || (y && !isNarrow(y)) || x.rows * x.columns * x.columns < small) return scatter(x, y)
       const session = await sessionFor(`scatter ${y !== undefined}`, () => scatterModel(y !== undefined))
       return runScatter(session, x, y)
     },
