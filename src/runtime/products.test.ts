@@ -55,6 +55,29 @@ describe('products through the runtime', () => {
     }
   })
 
+  it('give means and sums of products about them to some millionths of the variances, however far the means are off', async () => {
+    const rows = (columns: number, mean: number): AnyMatrix => {
+      const data = new Float32Array(400 * columns)
+      for (let i = 0; i < data.length; i++) data[i] = mean + (i % columns) + random.normal()
+      return { rows: 400, columns, data }
+    }
+    for (const mean of [0, 1000]) {
+      const [x, y] = [rows(24, mean), rows(7, -mean)]
+      for (const targets of [undefined, y]) {
+        const expected = await plainProducts.scatter(x, targets)
+        const copy = (a: AnyMatrix): AnyMatrix => ({ ...a, data: a.data.slice() })
+        const got = await products.scatter(copy(x), targets && copy(targets))
+        for (const name of ['meanX', 'meanY', 'xx', 'yx', 'yy'] as const) {
+          assert.equal(got[name].length, expected[name].length, name)
+          // Deviations are about 1, and 400 rows are summed up.
+          const tolerance = name.startsWith('mean') ? 1e-6 : 1e-3
+          for (const [i, value] of expected[name].entries())
+            assert.ok(Math.abs(got[name][i]! - value) <= tolerance, `${name}: ${got[name][i]} for ${value}`)
+        }
+      }
+    }
+  })
+
   it('are refused when the inner sizes differ', async () => {
     await assert.rejects(products.multiply(gaussian(2, 3, true), gaussian(2, 3, true)), /inner sizes differ/)
     await assert.rejects(
