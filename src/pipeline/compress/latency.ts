@@ -14,7 +14,7 @@ import {
   timeLayers,
   wholeShape,
 } from '../../compress/index.ts'
-import { matrix, quantile } from '../../math/index.ts'
+import { matrix, median, quantile } from '../../math/index.ts'
 import { GraphEditor, type Model } from '../../onnx/index.ts'
 import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
@@ -61,9 +61,11 @@ export interface LatencyContext extends Watch {
 
 /** What is promised must hold in the next measurement too. */
 const MARGIN = 0.98
-/** Halvings of the range of budgets, and how much finer it is looked at when the last timing fails. */
+/** Halvings of the range of budgets. */
 const HALVINGS = 6
-const TIMING = { warmups: 5, rounds: 120, limitMs: 2500 }
+const TIMING = { warmups: 5, rounds: 60, limitMs: 1200 }
+/** Bursts of rounds, of which the median counts: what else the machine does comes and goes. */
+const BURSTS = 3
 
 /**
  * For each wanted share of the original's time the plan of the largest cost whose measured time is below it, by halving the
@@ -127,10 +129,14 @@ async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyCon
     skeleton(model, layers, plan.choices),
     { label: 'a timed model' },
     async (session) => {
-      const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
-      // A low quantile: what else the machine does only ever adds time.
-      const [before = 1, after = 1] = milliseconds.map((times) => quantile(times, 0.1))
-      return after / before
+      const shares: number[] = []
+      for (let burst = 0; burst < BURSTS; burst++) {
+        const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
+        // A low quantile: what else the machine does only ever adds time.
+        const [before = 1, after = 1] = milliseconds.map((times) => quantile(times, 0.1))
+        shares.push(after / before)
+      }
+      return median(shares)
     },
   )
   cache.put(name, time)
