@@ -1,6 +1,6 @@
 // Compression side by side with the published figures of AIMET: ratios of ResNet-20 over three seeds, the MNIST networks,
-// the latency budget, what must be refused, and the SVD's time.
-// Usage: node --import tsx bench/compression.ts [resnet20|mnist|latency|refusals|svd]…   (needs ../shared)
+// channel pruning, the latency budget, what must be refused, and the SVD's time.
+// Usage: node --import tsx bench/compression.ts [resnet20|mnist|prune|latency|refusals|svd]…   (needs ../shared)
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,12 +36,12 @@ async function attempt(file: string, more: Partial<CompressRecipe>): Promise<Com
 }
 
 /** Mean of three seeds at each ratio, and the delivered ratios. */
-async function curve(file: string, ratios: readonly number[]): Promise<void> {
+async function curve(file: string, ratios: readonly number[], more: Partial<CompressRecipe> = {}): Promise<void> {
   const scores = ratios.map(() => [] as number[])
   const delivered = ratios.map(() => [] as number[])
   const seconds: number[] = []
   for (const seed of SEEDS) {
-    const run = await attempt(file, { macs: ratios, seed, force: true })
+    const run = await attempt(file, { macs: ratios, seed, force: true, ...more })
     if (typeof run === 'string') throw new Error(run)
     seconds.push(run.seconds)
     for (const [i, { measures }] of run.points.entries()) {
@@ -50,7 +50,10 @@ async function curve(file: string, ratios: readonly number[]): Promise<void> {
     }
   }
   const mean = (list: readonly number[]) => list.reduce((a, b) => a + b, 0) / list.length
-  console.log(`\n${file}, no labels, no training, ${SEEDS.length} seeds, ${mean(seconds).toFixed(1)} s for all ratios`)
+  const how = more.method === undefined ? '' : `, --method ${more.method}`
+  console.log(
+    `\n${file}${how}, no labels, no training, ${SEEDS.length} seeds, ${mean(seconds).toFixed(1)} s for all ratios`,
+  )
   for (const [i, ratio] of ratios.entries())
     console.log(
       `  ${ratio}: top-1 ${(100 * mean(scores[i] ?? [])).toFixed(2)} (${scores[i]?.map((s) => (100 * s).toFixed(1)).join(', ')}), delivered ${mean(delivered[i] ?? []).toFixed(4)}`,
@@ -62,6 +65,10 @@ const parts: Record<string, () => Promise<void>> = {
   mnist: async () => {
     await curve('mnist_opt.onnx', [0.6, 0.44])
     await curve('classic_mnist_cnn.onnx', [0.6, 0.42])
+  },
+  prune: async () => {
+    await curve('cifar10_resnet20.onnx', [0.66, 0.5, 0.4], { method: 'prune' })
+    await curve('classic_mnist_cnn.onnx', [0.6, 0.42], { method: 'prune' })
   },
   latency: async () => {
     for (const seed of SEEDS) {

@@ -106,6 +106,39 @@ describe('compress', () => {
     await assert.rejects(compressFile(runtime, recipe({ manual: plan })), /names a layer "nobody"/)
   })
 
+  it('takes numbers of channels by hand, beside splits', async () => {
+    const plan = join(folder, 'channels.json')
+    writeFileSync(
+      plan,
+      JSON.stringify({ Conv_v1: { channels: 12 }, Conv_a: { split: 'horizontal-vertical', rank: 6 } }),
+    )
+    const run = await compressFile(runtime, recipe({ manual: plan, force: true }))
+    const { layers } = compressJson(run) as {
+      layers: { name: string; method: string; channels?: number; inputs?: number; rank?: number }[]
+    }
+    const named = (name: string) => layers.find((layer) => layer.name === name)
+    // One residual group: both write the channels that Conv_a and the Gemm read.
+    assert.deepEqual([named('Conv_v1')?.method, named('Conv_v1')?.channels], ['prune', 12])
+    assert.deepEqual([named('Conv_a')?.method, named('Conv_a')?.rank, named('Conv_a')?.inputs], ['spatial-svd', 6, 12])
+    writeFileSync(plan, JSON.stringify({ Gemm_y: { channels: 5 } }))
+    await assert.rejects(compressFile(runtime, recipe({ manual: plan })), /"y" is a graph output/)
+    writeFileSync(plan, JSON.stringify({ Conv_v1: { channels: 'half' } }))
+    await assert.rejects(
+      compressFile(runtime, recipe({ manual: plan })),
+      /"channels" of layer "Conv_v1" is how many stay/,
+    )
+  })
+
+  it('prunes under a budget of bytes, in multiples, and names the operators that hold channels', async () => {
+    const run = await compressFile(runtime, recipe({ method: 'prune', bytes: [0.7], multiple: 4, force: true }))
+    const { before, after: left } = run.points[0]!.measures.parameters
+    assert.ok(left <= 0.7 * before, `${left} of ${before}`)
+    for (const { channels } of run.points[0]!.layers)
+      assert.ok(!channels || channels.after % 4 === 0, `${channels?.after}`)
+    assert.deepEqual(run.closed, [{ name: 'Gemm_y', reason: '"y" is a graph output' }])
+    assert.match(renderHtml(compressReport(run, runtime)), /Gemm_y keeps its channels/)
+  })
+
   it('goes on from the cache of a killed run to the same bytes', async () => {
     const asked = recipe({ macs: [0.6], select: 'greedy' })
     const whole = await compressFile(runtime, asked)

@@ -119,8 +119,7 @@ function addRewrite(program: Command): void {
     .description('rewrite a model into a better float form; every pass is checked')
     .argument('<model>', 'an .onnx file')
     .option('--passes <names>', 'passes, comma-separated (default: all that keep the function exactly)', list)
-    .option('--data <path>', 'samples to check on, and to learn from where a pass needs statistics (default: random)')
-    .option('--samples <n>', 'samples to learn from (default: 64)', positive)
+    .option('--data <path>', 'samples to check on (default: random)')
     .option('-o, --output <file>', 'the written model (default: <model>.float.onnx)')
     .option('--print-recipe', 'print the recipe and stop')
   addOutputOptions(addSampleOptions(command)).action((model: string, options: Options) =>

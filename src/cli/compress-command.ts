@@ -21,11 +21,19 @@ export function addCompress(
       'largest drop of the metric (0.01 is one point): the smallest model that keeps it',
       share,
     )
-    .option('--manual <file>', 'a JSON file: layer → rank, share, "keep" or { split, rank }')
+    .option('--manual <file>', 'a JSON file: layer → rank, share, "keep" or { split, rank } or { channels }')
     .option('--samples <n>', 'samples that the fits see (default: 384)', positive)
     .option('--val <path>', 'separate samples for scoring')
     .addOption(
       new Option('--method <method>', 'how layers are split').choices(['spatial-svd', 'weight-svd', 'prune', 'auto']),
+    )
+    .addOption(
+      new Option('--order <order>', 'in which order channels are pruned (default: backward)').choices([
+        'backward',
+        'lasso',
+        'energy',
+        'magnitude',
+      ]),
     )
     .addOption(new Option('--select <search>', 'how ratios are chosen').choices(['knapsack', 'greedy']))
     .addOption(
@@ -39,6 +47,7 @@ export function addCompress(
     .option('--multiple <n>', 'ranks are multiples of this (default: 1)', positive)
     .option('--layer-times', 'with --latency: time the layers one by one on this machine and choose by that')
     .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
+    .option('--keep-dead', 'leave channels that never change where they are')
     .option('--plain', 'split by the weights alone, without data')
     .option('--force', 'write the model even when it no longer does its job')
     .option('--finetune <epochs>', 'train the result, with the original as teacher', positive)

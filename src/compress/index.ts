@@ -1,5 +1,5 @@
 // compress: fewer multiplications — low-rank splits, channel pruning, the refit that makes up for them, cost models.
-// Imports base, math, onnx, search, runtime and calibrate; never quantize, pipeline or anything above.
+// Imports base, math, onnx, search, runtime, calibrate and rewrite; never quantize, pipeline or anything above.
 export * from './bilinear.ts'
 export * from './candidates.ts'
 export * from './cost.ts'
@@ -10,10 +10,10 @@ export * from './kernel.ts'
 export { type LayerTimes, type LayerTimesOptions, measuredTime, timeLayers, timingKey } from './layer-times.ts'
 export * from './layers.ts'
 export * from './problem.ts'
-export * from './prune.ts'
-export * from './prune-plan.ts'
+export * from './prune/index.ts'
 export * from './refit.ts'
 export * from './split-model.ts'
 export * from './splits/index.ts'
+export { lowestSqnrDb } from './sqnr.ts'
 export * from './suffix.ts'
 export * from './target.ts'

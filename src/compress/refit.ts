@@ -37,6 +37,8 @@ export interface FittedLayer {
   readonly plain?: string
   /** Output channels that are left, and how many there were, when channels were taken out. */
   readonly channels?: { readonly before: number; readonly after: number }
+  /** The same of its input channels. */
+  readonly inputs?: { readonly before: number; readonly after: number }
 }
 
 export interface RefitOptions extends SamplingOptions {
@@ -87,7 +89,7 @@ export async function refitModel(
     if (!layer) return
     const choice = plan.get(layer.name)
     const kept = options.pruned?.kept.get(layer.name)
-    const operand = kept ? undefined : operands.get(layer.output)
+    const operand = operands.get(layer.output)
     const observed = await observe(products, layer, view, operand, options, kept, choice !== undefined)
     const result = await fitLayer(products, layer, choice, observed, options)
     const editor = new GraphEditor(view.model)
@@ -161,10 +163,11 @@ async function observe(
         : gatherOutputs(geometry, y, positions, group, room.y)
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
-        const [a, b] = [
-          gatherOutputs(geometry, before, positions, group),
-          gatherOutputs(geometry, after, positions, group),
-        ]
+        const room = new Float32Array(own ? rows * own.length : 0)
+        const a = own
+          ? gatherChannels(geometry, before, positions, own, room)
+          : gatherOutputs(geometry, before, positions, group)
+        const b = gatherOutputs(geometry, after, positions, group)
         for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
       }
     }

@@ -1,6 +1,14 @@
 // From a finished compression to the report's rows and to the JSON of the command line.
 import { basename } from 'node:path'
-import { type CompressibleLayer, type LayerChoice, macs, splitCost, splitNamed, wholeShape } from '../compress/index.ts'
+import {
+  type CompressibleLayer,
+  type FittedLayer,
+  type LayerChoice,
+  macs,
+  splitCost,
+  splitNamed,
+  wholeShape,
+} from '../compress/index.ts'
 import { wilsonInterval } from '../math/index.ts'
 import { layersOf } from '../onnx/index.ts'
 import {
@@ -59,17 +67,19 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     ...(metric ? { metric: metricJson(metric) } : {}),
     evaluations: run.evaluations,
     seconds: run.seconds,
-    layers: point.layers.map(({ name, choice, error, plain, channels }) => ({
+    layers: point.layers.map(({ name, choice, error, plain, channels, inputs }) => ({
       name,
-      method: choice ? splitNamed(choice.split).method : channels ? 'prune' : 'keep',
-      ratio: ratioOf(run, name, choice),
+      method: choice ? splitNamed(choice.split).method : channels || inputs ? 'prune' : 'keep',
+      ratio: ratioOf(run, name, choice, { channels, inputs }),
       ...(choice ? { split: choice.split, rank: choice.rank } : {}),
       error,
       ...(channels ? { channels: channels.after, channelsBefore: channels.before } : {}),
+      ...(inputs ? { inputs: inputs.after, inputsBefore: inputs.before } : {}),
       ...(plain ? { plain } : {}),
       ...latencyOf(point, name),
     })),
     left: run.survey.left,
+    ...(run.closed ? { closed: run.closed } : {}),
     ...(point.forced ? { forced: point.forced } : {}),
     ...(point.tuned ? { tuned: finetuneJson(point.tuned) } : {}),
     ...(point.quantized ? { quantized: quantizeJson(point.quantized) } : {}),
@@ -81,13 +91,29 @@ function latencyOf(point: CompressPoint, name: string) {
   return latencyMs ? { latencyMs } : {}
 }
 
-function ratioOf(run: CompressRun, name: string, choice: LayerChoice | undefined): number {
+function ratioOf(
+  run: CompressRun,
+  name: string,
+  choice: LayerChoice | undefined,
+  { channels, inputs }: { [side in 'channels' | 'inputs']?: FittedLayer[side] | undefined } = {},
+): number {
   const layer = run.survey.layers.find((known) => known.name === name)
-  if (!layer || !choice) return 1
+  if (!layer) return 1
+  if (!choice) return prunedRatio(layer, channels, inputs)
   const { geometry, sizes } = layer
   return (
     splitCost(macs, splitNamed(choice.split), geometry, sizes, choice.rank) / macs.cost(wholeShape(geometry, sizes))
   )
+}
+
+/** Multiplications of a layer that lost channels; where groups went with them, only the outputs count. */
+function prunedRatio(
+  { geometry }: CompressibleLayer,
+  channels: FittedLayer['channels'],
+  inputs: FittedLayer['inputs'],
+): number {
+  const share = (one: FittedLayer['channels']) => (one ? one.after / one.before : 1)
+  return share(channels) * (geometry.groups > 1 && geometry.inputsPerGroup === 1 ? 1 : share(inputs))
 }
 
 /** The whole report; of several points the last, strongest one is the result. */
@@ -201,15 +227,22 @@ function stepsOf(run: CompressRun): StepRow[] {
       name: run.recipe.plain ? 'split' : 'split and refit',
       kind: 'step',
       kept: true,
-      changes: (run.points.at(-1)?.layers ?? []).map((layer) => `${layer.name}: ${wordsOf(layer.choice, '')}`),
-      ...(run.survey.left.length > 0
-        ? { skipped: run.survey.left.map(({ name, reason }) => `${name}: ${reason}`) }
+      changes: (run.points.at(-1)?.layers ?? []).map((layer) => `${layer.name}: ${wordsOf(layer.choice, '', layer)}`),
+      ...(run.survey.left.length > 0 || run.closed
+        ? {
+            skipped: [
+              ...run.survey.left.map(({ name, reason }) => `${name}: ${reason}`),
+              ...(run.closed ?? []).map(({ name, reason }) => `${name} keeps its channels: ${reason}`),
+            ],
+          }
         : {}),
     },
   ]
 }
 
-function wordsOf(choice: LayerChoice | undefined, why: string): string {
+function wordsOf(choice: LayerChoice | undefined, why: string, layer?: FittedLayer): string {
+  const cut = [layer?.channels, layer?.inputs].map((one) => (one ? `${one.after} of ${one.before}` : 'all'))
+  if (!choice && (layer?.channels || layer?.inputs)) return `prune, ${cut[0]} outputs and ${cut[1]} inputs stay`
   if (!choice) return why === '' ? 'keeps its form' : `keeps its form: ${why}`
   return `${splitNamed(choice.split).method} ${choice.split}, rank ${choice.rank}`
 }
@@ -249,8 +282,8 @@ function compressionRows(run: CompressRun, last: CompressPoint): CompressionRepo
       const choice = result?.choice
       return {
         name: layer.name,
-        ratio: ratioOf(run, layer.name, choice),
-        what: wordsOf(choice, result ? '' : 'asked to'),
+        ratio: ratioOf(run, layer.name, choice, result),
+        what: wordsOf(choice, result ? '' : 'asked to', result),
         error: result?.error ?? 0,
         errors: errorsAt(run, layer),
         ...spectrumOf(run, layer, choice),

@@ -3,7 +3,16 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
-import { type ErrorCurves, fitProducts, type LayerSurvey, type Method, surveyLayers } from '../compress/index.ts'
+import {
+  type ClosedLayer,
+  type ErrorCurves,
+  fitProducts,
+  type LayerSurvey,
+  lowestSqnrDb,
+  type Method,
+  type PruningProblem,
+  surveyLayers,
+} from '../compress/index.ts'
 import { type Batch, chooseSamples } from '../data/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
@@ -13,15 +22,16 @@ import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
-import { plansForLatency, timedChoices } from './compress/latency.ts'
+import { costOfModel, freeChannels } from './compress/free-channels.node.ts'
+import { fastestOfBoth, plansForLatency, timedChoices } from './compress/latency.ts'
 import { layerLatencies } from './compress/layer-latency.ts'
 import { channelBlock, machineName } from './compress/machine.node.ts'
-import { manualPlan } from './compress/manual.ts'
+import { type ManualPlan, manualPlan } from './compress/manual.ts'
 import { measuredLosses } from './compress/measured-loss.ts'
 import { explainRefusal, smallestWithin } from './compress/milder.node.ts'
-import { type Choices, fixedCost, type Plan, plansFor } from './compress/plan.ts'
-import { compressBy, measurePoint, type PointContext, tooFar } from './compress/point.node.ts'
-import { prunePlans } from './compress/prune.node.ts'
+import { type Choices, fixedCost, type Plan, type PlanAt, planOrNothing, plansFor } from './compress/plan.ts'
+import { type Compressed, compressBy, measurePoint, type PointContext, tooFar } from './compress/point.node.ts'
+import { manualChannels, openPruning, prunePlanOrNothing, prunePlans } from './compress/prune.node.ts'
 import { quantizeAll } from './compress/quantize-points.node.ts'
 import { tuneCompressed } from './compress/tune.node.ts'
 import { type CompressPoint, writePoint } from './compress/write-point.node.ts'
@@ -38,6 +48,8 @@ export interface CompressRun {
   readonly refused: readonly { readonly target: number; readonly reason: string }[]
   readonly rewrites: readonly AppliedRewrite[]
   readonly survey: LayerSurvey
+  /** Layers whose channels could not be taken out, and what holds them, when that was asked for. */
+  readonly closed?: readonly ClosedLayer[]
   readonly curves: ReadonlyMap<string, ErrorCurves>
   readonly floatModel: Model
   readonly shapes: Shapes
@@ -98,12 +110,13 @@ async function run(
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
   const rewritten = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
-  const { model, shapes } = rewritten
-  const survey = surveyLayers(model, shapes)
-  const keepLayer = keptLayers(recipe, survey)
+  const keepLayer = keptLayers(recipe, surveyLayers(rewritten.model, rewritten.shapes))
   const batches: Batch[] = []
-  for await (const batch of readBatches(dataset, chosen, model, shapes, watch)) batches.push(batch)
+  for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) batches.push(batch)
   const samples = batches.map((batch) => batch.inputs)
+  const freed = await freeChannels(runtime, rewritten, samples, sample, recipe, watch)
+  const { model, shapes } = freed
+  const survey = surveyLayers(model, shapes)
   const notes = [...original.notes]
   const key = contentKey(bytes, batches, runtime)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
@@ -115,6 +128,7 @@ async function run(
     original,
     model,
     shapes,
+    whole: rewritten,
     layers: survey.layers.filter((layer) => !keepLayer.has(layer.name)),
     samples,
     sample,
@@ -128,7 +142,7 @@ async function run(
     signal: watch.signal,
     ...(watch.cacheFolder === undefined ? {} : { folder: watch.cacheFolder }),
   }
-  notes.push(scoring.note)
+  notes.push(scoring.note, ...freed.notes)
   const prune = recipe.method === 'prune'
   const method: Method = recipe.method === 'prune' ? 'auto' : recipe.method
   const common = { shapes, seed: recipe.seed, method, plain: recipe.plain, cache, key, ...watch }
@@ -140,6 +154,7 @@ async function run(
     curves: pass.curves,
     cost: budget.cost,
     fixed: fixedCost(model, survey, shapes, budget.cost),
+    whole: costOfModel(rewritten.model, rewritten.shapes, budget.cost),
     keepLayer,
     // A rank that fills no whole block of channels costs as one that does, and a change of layout besides.
     multiple: budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple,
@@ -166,23 +181,29 @@ async function run(
     choices = { ...choices, measured: found.candidates }
   }
   const before = bytes.byteLength
-  const wanted = prune
-    ? (await prunePlans(context, recipe, budget)).map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
-    : await wantedPlans(context, recipe, budget, choices)
+  const manual = budget.kind === 'manual' ? await readManual(recipe, context, budget) : undefined
+  const alternative = recipe.method === 'auto' && budget.kind === 'latency'
+  const channels = prune || alternative || (manual?.channels.size ?? 0) > 0
+  const problem = channels ? await openPruning(context, recipe, budget) : undefined
+  notes.push(...(problem?.notes ?? []))
+  const planAt: PlanAt = (ratio) =>
+    prune && problem ? prunePlanOrNothing(problem, choices, ratio) : planOrNothing(choices, ratio, recipe.select)
+  const made = new Map<Plan, Compressed>()
+  const wanted = await wantedPlans(context, recipe, budget, choices, { planAt, problem, manual, made })
   const points: CompressPoint[] = []
   const refused: { target: number; reason: string }[] = []
   if (budget.kind === 'maxDrop') {
-    const found = await smallestWithin(context, recipe, choices)
+    const found = await smallestWithin(context, recipe, planAt)
     evaluations += found.evaluations
     points.push(await writePoint(context, recipe, budget, 1, { ...found, before }))
   }
   for (const { plan, target } of wanted) {
     throwIfCancelled(watch.signal)
-    const compressed = await compressBy(context, plan)
+    const compressed = made.get(plan) ?? (await compressBy(context, plan))
     const measures = await measurePoint(context, compressed)
     const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
     if (far && !recipe.force) {
-      const reason = await explainRefusal(context, choices, recipe, target, far)
+      const reason = await explainRefusal(context, planAt, recipe, target, far)
       if (wanted.length === 1) throw new RefusedError(reason)
       refused.push({ target: target ?? plan.ratio, reason })
       continue
@@ -218,8 +239,9 @@ async function run(
     budget,
     points: finished,
     refused,
-    rewrites: rewritten.applied,
+    rewrites: [...rewritten.applied, ...freed.applied],
     survey,
+    ...(problem ? { closed: problem.closed } : {}),
     curves: pass.curves,
     floatModel: model,
     shapes,
@@ -235,25 +257,43 @@ interface Wanted {
   readonly target?: number
 }
 
+interface Choosing {
+  readonly planAt: PlanAt
+  readonly problem: PruningProblem | undefined
+  readonly manual: ManualPlan | undefined
+  /** Models that were made to choose between plans. */
+  readonly made: Map<Plan, Compressed>
+}
+
 async function wantedPlans(
   context: PointContext,
   recipe: CompressRecipe,
   budget: Budget,
   choices: Choices,
+  { planAt, problem, manual, made }: Choosing,
 ): Promise<Wanted[]> {
   if (budget.kind === 'maxDrop') return []
-  if (budget.kind === 'manual') {
-    const file = recipe.manual ?? ''
-    const plan = manualPlan(await readJson(file), context.layers, budget.cost, file)
-    return [{ plan: { choices: plan, losses: new Map(), ratio: 1 } }]
+  if (manual) {
+    const cut = problem ? manualChannels(problem, manual.channels) : {}
+    return [{ plan: { choices: manual.choices, losses: new Map(), ratio: 1, ...cut } }]
   }
   const paired = (plans: readonly Plan[]) => plans.map((plan, i) => ({ plan, target: budget.ratios[i] ?? 1 }))
-  if (budget.kind !== 'latency') return paired(plansFor(choices, budget.ratios, recipe.select))
+  if (budget.kind !== 'latency')
+    return paired(problem ? prunePlans(problem, choices, budget) : plansFor(choices, budget.ratios, recipe.select))
   const { runtime } = context
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const timed = { ...context, key: `${context.key}|${machine}` }
+  if (recipe.method === 'prune') return paired(await plansForLatency(timed, planAt, budget.ratios))
   const priced = recipe.layerTimes ? await timedChoices(timed, choices, machine) : choices
-  return paired(await plansForLatency(timed, priced, budget.ratios, recipe.select))
+  const split: PlanAt = (ratio) => planOrNothing(priced, ratio, recipe.select)
+  const cut: PlanAt = (ratio) => problem && prunePlanOrNothing(problem, choices, ratio)
+  const judge = async (plan: Plan) => {
+    const compressed = await compressBy(context, plan)
+    made.set(plan, compressed)
+    const { model } = compressed
+    return (await lowestSqnrDb(runtime, context.whole.model, model, context.samples)) ?? Number.POSITIVE_INFINITY
+  }
+  return paired(await fastestOfBoth(timed, budget.ratios, split, problem ? cut : undefined, judge))
 }
 
 /** @throws UsageError for a name that no layer has */
@@ -281,6 +321,12 @@ function upTo(batches: readonly Batch[], samples: number): Batch[] {
     count += batch.size
     return !enough
   })
+}
+
+/** @throws InputError naming the entry that is wrong */
+async function readManual(recipe: CompressRecipe, { layers }: PointContext, { cost }: Budget): Promise<ManualPlan> {
+  const file = recipe.manual ?? ''
+  return manualPlan(await readJson(file), layers, cost, file)
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -120,6 +120,8 @@ const compress = z.strictObject({
   maxDrop: z.number().positive().exactOptional(),
   manual: z.string().exactOptional(),
   method: z.enum(['spatial-svd', 'weight-svd', 'prune', 'auto']).default('auto'),
+  keepDead: z.boolean().default(false),
+  order: z.enum(['backward', 'lasso', 'energy', 'magnitude']).default('backward'),
   select: z.enum(['knapsack', 'greedy']).default('knapsack'),
   loss: z.enum(['error', 'kl', 'metric']).default('error'),
   multiple: z.int().positive().default(1),
@@ -226,6 +228,10 @@ export interface CompressRecipe extends RunRecipe {
   /** A JSON file of layer → { split, rank }, instead of a budget. */
   readonly manual?: string
   readonly method: 'spatial-svd' | 'weight-svd' | 'prune' | 'auto'
+  /** Channels that never change stay too. */
+  readonly keepDead: boolean
+  /** In which order channels go, when they are pruned. */
+  readonly order: 'backward' | 'lasso' | 'energy' | 'magnitude'
   readonly select: 'knapsack' | 'greedy'
   /** What the selection minimises: closed-form errors, or the measured divergence or metric with one layer compressed. */
   readonly loss: 'error' | 'kl' | 'metric'

@@ -2,6 +2,7 @@
 import { constantsOf, type Layer, layerOf } from '../layers.ts'
 import { capturesOf, type Model, subgraphsOf } from '../model.ts'
 import type { Shapes } from '../shapes.ts'
+import type { ChannelMap } from './channel-map.ts'
 import { type LayerChannels, passLayer } from './layer-rule.ts'
 import { passNode } from './rules.ts'
 import { type ChannelCarrier, type ChannelClip, type ChannelPurpose, ChannelScope } from './scope.ts'
@@ -20,6 +21,8 @@ export interface ChannelGraph {
   readonly closed: ReadonlyMap<number, string>
   /** Channel axis and numbers of a value that has its channels on one axis. */
   readonly of: (value: string) => { readonly axis: number; readonly ids: Int32Array } | undefined
+  /** Numbers of any value that was followed, along all axes that hold its channels. */
+  readonly map: (value: string) => ChannelMap | undefined
 }
 
 /**
@@ -49,11 +52,18 @@ export function channelGraph(model: Model, shapes: Shapes, purpose: ChannelPurpo
       if (channels) found.push(channels)
     } else passNode(scope, node)
     for (const output of node.outputs)
-      if (captured.has(output)) scope.closeValue(output, `"${output}" is read by a sub-graph`)
+      if (captured.has(output)) {
+        scope.closeValue(output, `"${output}" is read by a sub-graph`)
+        for (const { ids } of scope.shapeValues.get(output) ?? []) scope.close(ids, `a sub-graph reads their number`)
+      }
   }
-  for (const output of graph.outputs) scope.closeValue(output.name, `"${output.name}" is a graph output`)
+  for (const output of graph.outputs) {
+    scope.closeValue(output.name, `"${output.name}" is a graph output`)
+    for (const { ids } of scope.shapeValues.get(output.name) ?? [])
+      scope.close(ids, `the graph output "${output.name}" counts them`)
+  }
 
-  const roots = (ids: Int32Array) => ids.map((id) => scope.sets.root(id))
+  const roots = (ids: Int32Array): Int32Array => ids.map((id) => scope.sets.root(id))
   const closed = new Map<number, string>()
   for (const [id, why] of scope.closed) if (!closed.has(scope.sets.root(id))) closed.set(scope.sets.root(id), why)
   return {
@@ -65,6 +75,10 @@ export function channelGraph(model: Model, shapes: Shapes, purpose: ChannelPurpo
     of: (value) => {
       const map = scope.map(value)
       return map?.axes.length === 1 ? { axis: map.axes[0] ?? 1, ids: roots(map.ids) } : undefined
+    },
+    map: (value) => {
+      const map = scope.map(value)
+      return map && { ...map, ids: roots(map.ids) }
     },
   }
 }

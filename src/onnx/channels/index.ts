@@ -1,5 +1,6 @@
 // Channels followed through the whole graph.
 export { anyBounds, bothBounds, boundsRules, layerBounds, seesBorder } from './bounds.ts'
+export type { ChannelMap } from './channel-map.ts'
 export { type ChannelGraph, channelGraph } from './channels.ts'
 export { type ChannelFacts, type FlowRules, flowChannels } from './flow.ts'
 export type { LayerChannels } from './layer-rule.ts'

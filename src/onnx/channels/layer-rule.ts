@@ -34,18 +34,37 @@ export function passLayer(scope: ChannelScope, layer: Layer): LayerChannels | un
   const output = scope.sets.add(view.outputs)
   const unknown = unfit(layer)
   if (unknown) scope.close(output, `${name}: ${unknown}`)
-  if (scope.purpose === 'remove' && view.groups > 1) {
-    if (view.inputsPerGroup === 1 && isOp(node, 'Conv')) {
-      const multiplier = view.outputs / count
-      for (let o = 0; o < view.outputs; o++) scope.sets.join(output[o] ?? 0, input[Math.floor(o / multiplier)] ?? 0)
-    } else {
-      scope.close(input, `${name} is a grouped convolution`)
-      scope.close(output, `${name} is a grouped convolution`)
-    }
-  }
+  if (scope.purpose === 'remove' && view.groups > 1) tieGroups(scope, layer, input, output)
   const outAxis = lastAxis ? (outDims?.length ?? 0) - 1 : 1
   if (outAxis >= 1) scope.set(node.outputs[0], onAxis(outAxis, output))
   return { layer, input, output }
+}
+
+/**
+ * Each group of a grouped layer must keep as many channels as the others. Either whole groups go, with what they read and
+ * write (a depthwise layer is the case of one channel a group), or the channel at the same place of every group.
+ */
+function tieGroups({ sets }: ChannelScope, { node, view }: Layer, input: Int32Array, output: Int32Array): void {
+  if (!view) return
+  const { groups, inputsPerGroup } = view
+  const outputsPerGroup = view.outputs / groups
+  const whole = goesByGroups(groups, inputsPerGroup, isOp(node, 'ConvTranspose'))
+  const tie = (ids: Int32Array, perGroup: number) => {
+    for (let i = 0; i < ids.length; i++) {
+      const first = whole ? i - (i % perGroup) : i % perGroup
+      sets.join(ids[i] ?? 0, ids[first] ?? 0)
+    }
+  }
+  tie(input, inputsPerGroup)
+  tie(output, outputsPerGroup)
+  if (whole)
+    for (let group = 0; group < groups; group++)
+      sets.join(input[group * inputsPerGroup] ?? 0, output[group * outputsPerGroup] ?? 0)
+}
+
+/** Whole groups go where that leaves the finer choice; a grouped ConvTranspose has no other. */
+function goesByGroups(groups: number, inputsPerGroup: number, transposed: boolean): boolean {
+  return transposed || groups >= inputsPerGroup
 }
 
 function unfit({ node, bias, weight, view }: Layer): string | undefined {

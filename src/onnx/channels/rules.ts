@@ -3,7 +3,9 @@ import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
 import { isOp, type Node } from '../model.ts'
 import { clipBounds, factsOf } from '../ops/index.ts'
 import { type ChannelMap, onAxis, reshapeMap, singleAxis, transposeMap } from './channel-map.ts'
+import { removeRules, tieAcrossAxes, unfitShape } from './remove-rules.ts'
 import type { ChannelScope } from './scope.ts'
+import { passShapeValues } from './shape-values.ts'
 
 /** Hands the channels of a node's inputs on to its outputs, or says why it cannot. */
 type Rule = (scope: ChannelScope, node: Node) => string | undefined
@@ -17,6 +19,8 @@ const same: Rule = (scope, node) => {
 const spatial: Rule = (scope, node) => {
   const single = singleAxis(scope.map(node.inputs[0]))
   if (single && single.axis !== 1) return 'pools along the channels'
+  if (scope.purpose === 'remove' && isOp(node, 'MaxPool') && node.outputs[1])
+    return 'hands out places among all channels'
   return same(scope, node)
 }
 
@@ -77,7 +81,7 @@ const joinOperands =
     if (!dims) return 'has an output of unknown shape'
     if (live.length === 1 && inputs.length === 2) {
       const index = node.inputs.indexOf(live[0] ?? '') === 0 ? 1 : 0
-      if (isOp(node, 'Div', 'Pow') && index === 0) return 'divides by the value'
+      if (scope.purpose === 'scale' && isOp(node, 'Div', 'Pow') && index === 0) return 'divides by the value'
       return carried(scope, node, live[0], index, role)
     }
     if (live.length !== inputs.length) return 'mixes constants and several values'
@@ -91,9 +95,11 @@ const joinOperands =
       scope.set(output, main)
       return undefined
     }
-    if (!main || aligned.some((map) => !map || map.axes.join() !== main.axes.join()))
-      return 'joins values whose channels are not followed'
-    for (const map of aligned) {
+    if (!main) return 'joins values whose channels are not followed'
+    for (const [i, map] of aligned.entries()) {
+      // A map that is the same for all channels (spatial attention) does not care how many there are.
+      if (scope.purpose === 'remove' && isOneForAll(scope, live[i], main, dims.length)) continue
+      if (map?.axes.join() !== main.axes.join()) return 'joins values whose channels are not followed'
       if (map?.ids.length !== main.ids.length) return 'broadcasts along the channels'
       scope.join(main.ids, map.ids)
     }
@@ -106,6 +112,13 @@ function alignedMap(scope: ChannelScope, value: string, rank: number): ChannelMa
   const dims = scope.dims(value)
   if (!map || !dims) return undefined
   return { ...map, axes: map.axes.map((axis) => axis + rank - dims.length) }
+}
+
+/** Has a value the size 1, or no axis at all, where the others have their channels? */
+function isOneForAll(scope: ChannelScope, value: string | undefined, main: ChannelMap, rank: number): boolean {
+  const dims = scope.dims(value)
+  if (!dims || main.ids.length === 1) return false
+  return main.axes.every((axis) => (dims[axis - rank + dims.length] ?? 1) === 1)
 }
 
 const sameDims = (a: readonly number[] | undefined, b: readonly number[]) => a?.join() === b.join()
@@ -176,8 +189,14 @@ const gather: Rule = (scope, node) => {
     scope.set(node.outputs[0], onAxis(single.axis + shift, single.ids))
     return undefined
   }
-  if (indices?.shape.length !== 1) return 'picks single channels'
   const size = single.ids.length
+  if (indices?.shape.length === 0 && scope.purpose === 'remove') {
+    // One channel, which loses its axis; the others are free.
+    const [index = 0] = indices.numbers()
+    scope.close(single.ids.slice(index, index === -1 ? undefined : index + 1), `Gather ${node.name} picks them`)
+    return undefined
+  }
+  if (indices?.shape.length !== 1) return 'picks single channels'
   scope.set(
     node.outputs[0],
     onAxis(
@@ -204,8 +223,14 @@ const reshape: Rule = (scope, node) => {
   if (!map) return undefined
   if (!before || !after) return 'has a shape that was never observed'
   const moved = reshapeMap(map, before, after)
+  if (!moved) return 'mixes samples'
+  if (scope.purpose === 'remove') {
+    const unfit = unfitShape(scope, node, moved)
+    if (unfit) return unfit
+    tieAcrossAxes(scope, moved)
+  }
   scope.set(node.outputs[0], moved)
-  return moved ? undefined : 'mixes samples'
+  return undefined
 }
 
 const reduce: Rule = (scope, node) => {
@@ -230,20 +255,18 @@ const pad: Rule = (scope, node) => {
   if (node.inputs[3]) return 'pads chosen axes'
   const mode = stringAttribute(node, 'mode', 'constant')
   const fill = node.inputs[2] ? (scope.constants(node.inputs[2])?.floats()[0] ?? Number.NaN) : 0
-  if (mode === 'constant' && fill !== 0 && scope.purpose === 'scale') return 'pads with a number that is not 0'
+  if (mode === 'constant' && fill !== 0) return 'pads with a number that is not 0'
   const [begin, end] = [pads[single.axis] ?? 0, pads[single.axis + rank] ?? 0]
   if (begin === 0 && end === 0) return same(scope, node)
   if (mode !== 'constant' || begin < 0 || end < 0) return 'pads the channels'
-  // Padded channels are 0 whatever their scale; they cannot be taken out, because the pads say how many there are.
-  const fresh = (count: number) =>
-    scope.purpose === 'scale' ? scope.sets.add(count) : scope.closedIds(count, `Pad ${node.name} adds them`)
-  if (scope.purpose === 'remove') scope.close(single.ids, `Pad ${node.name} adds channels to them`)
-  scope.set(node.outputs[0], onAxis(single.axis, Int32Array.of(...fresh(begin), ...single.ids, ...fresh(end))))
+  // Padded channels are 0 whatever their scale.
+  const ids = Int32Array.of(...scope.sets.add(begin), ...single.ids, ...scope.sets.add(end))
+  scope.set(node.outputs[0], onAxis(single.axis, ids))
   return undefined
 }
 
-/** Only the shape is read: fine for a factor, not when channels go. */
-const shapeOnly: Rule = (scope) => (scope.purpose === 'scale' ? undefined : 'reads the shape')
+/** Only the shape is read: fine for a factor. */
+const shapeOnly: Rule = () => undefined
 
 const cast: Rule = (scope, node) => {
   const types = scope.shapes.get(node.outputs[0] ?? '')?.dtype
@@ -290,12 +313,16 @@ const table: Readonly<Record<string, Rule>> = {
   Cast: cast,
 }
 
+const removalTable: typeof table = { ...table, ...removeRules }
+
 /** Passes the channels of a node that is no layer on; what cannot be followed is closed, with the reason. */
 export function passNode(scope: ChannelScope, node: Node): void {
+  if (scope.purpose === 'remove') passShapeValues(scope, node)
   const live = node.inputs.filter((name) => scope.map(name))
   if (live.length === 0) return
   const facts = factsOf(node)
-  const known = node.domain === '' || node.domain === 'ai.onnx' ? table[node.opType] : undefined
+  const rules = scope.purpose === 'remove' ? removalTable : table
+  const known = node.domain === '' || node.domain === 'ai.onnx' ? rules[node.opType] : undefined
   // f(s·x) = s·f(x) lets a factor through; any function of single elements lets a channel go.
   const passes =
     known ??

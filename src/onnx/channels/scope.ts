@@ -31,6 +31,12 @@ export interface ChannelClip {
   readonly ids: Int32Array
 }
 
+/** An entry of a shape: a known number, or the size of the axis that holds these channels; neither for any other number. */
+export interface ShapeEntry {
+  readonly value?: number
+  readonly ids?: Int32Array
+}
+
 export class ChannelScope {
   readonly purpose: ChannelPurpose
   readonly constants: Constants
@@ -40,6 +46,8 @@ export class ChannelScope {
   readonly closed: Map<number, string> = new Map()
   readonly carriers: ChannelCarrier[] = []
   readonly clips: ChannelClip[] = []
+  /** Vectors that were computed from shapes; followed only when channels are taken out. */
+  readonly shapeValues: Map<string, readonly ShapeEntry[]> = new Map()
 
   constructor(purpose: ChannelPurpose, constants: Constants, shapes: Shapes) {
     this.purpose = purpose

@@ -4,8 +4,8 @@ import {
   type CompressibleLayer,
   type CostShape,
   type Factors,
-  type LayerChoice,
   measuredTime,
+  removeChannels,
   savingRanks,
   splitLayer,
   splitNamed,
@@ -18,10 +18,15 @@ import { matrix, median, quantile } from '../../math/index.ts'
 import { GraphEditor, type Model } from '../../onnx/index.ts'
 import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
-import { type Choices, type Plan, planOrNothing, totalCost } from './plan.ts'
+import { type Choices, type Plan, type PlanAt, totalCost } from './plan.ts'
 
 /** A model of the same shapes as a plan's result; its weights mean nothing. */
-function skeleton(model: Model, layers: readonly CompressibleLayer[], plan: ReadonlyMap<string, LayerChoice>): Model {
+function skeleton(
+  model: Model,
+  layers: readonly CompressibleLayer[],
+  { choices: plan, removed, problem }: Plan,
+): Model {
+  if (problem && removed) return removeChannels(problem.model, problem.shapes, removed, problem.graph)
   const editor = new GraphEditor(model)
   for (const layer of layers) {
     const choice = plan.get(layer.name)
@@ -50,6 +55,8 @@ function filled(rows: number, columns: number) {
 export interface LatencyContext extends Watch {
   readonly runtime: Runtime
   readonly model: Model
+  /** What times are shares of: the model before dead channels were taken out. */
+  readonly whole: { readonly model: Model }
   /** Layers that may change. */
   readonly layers: readonly CompressibleLayer[]
   readonly sample: Values
@@ -74,24 +81,49 @@ const BURSTS = 3
  */
 export async function plansForLatency(
   context: LatencyContext,
-  choices: Choices,
+  planAt: PlanAt,
   ratios: readonly number[],
-  select: 'knapsack' | 'greedy',
 ): Promise<Plan[]> {
-  return withSession(context.runtime, context.model, { label: 'the model' }, async (whole) => {
+  return withSession(context.runtime, context.whole.model, { label: 'the model' }, async (whole) => {
     const results: Plan[] = []
-    for (const ratio of ratios) results.push(await mildest(context, whole, choices, ratio, select))
+    for (const ratio of ratios) results.push(await mildest(context, whole, planAt, ratio))
     return results
   })
 }
 
-async function mildest(
+/**
+ * Low-rank splits against fewer channels: for each share of the time the mildest plan of both, and of those the
+ * better one. Kernels of fewer channels are fast, splits lose less; which wins depends on the model.
+ * @param judge how good the model of a plan is, higher is better; predicted losses of the two kinds do not compare
+ * @throws RefusedError when neither is fast enough
+ */
+export async function fastestOfBoth(
   context: LatencyContext,
-  whole: Session,
-  choices: Choices,
-  ratio: number,
-  select: 'knapsack' | 'greedy',
-): Promise<Plan> {
+  ratios: readonly number[],
+  split: PlanAt,
+  cut: PlanAt | undefined,
+  judge: (plan: Plan) => Promise<number>,
+): Promise<Plan[]> {
+  if (!cut) return plansForLatency(context, split, ratios)
+  const results: Plan[] = []
+  for (const ratio of ratios) {
+    const found: Plan[] = []
+    let refused: unknown
+    for (const planAt of [split, cut])
+      try {
+        found.push(...(await plansForLatency(context, planAt, [ratio])))
+      } catch (error) {
+        if (!(error instanceof RefusedError)) throw error
+        refused ??= error
+      }
+    const [only, other] = found
+    if (!only) throw refused
+    results.push(other && (await judge(other)) > (await judge(only)) ? other : only)
+  }
+  return results
+}
+
+async function mildest(context: LatencyContext, whole: Session, planAt: PlanAt, ratio: number): Promise<Plan> {
   const limit = MARGIN * ratio
   let found: Plan | undefined
   let fastest = 1
@@ -101,7 +133,7 @@ async function mildest(
   for (let step = 0; step < HALVINGS; step++) {
     throwIfCancelled(context.signal)
     report(context, 'latency', step, HALVINGS, `${next.toFixed(3)} of the cost`)
-    const plan = planOrNothing(choices, next, select)
+    const plan = planAt(next)
     if (!plan) strong = next
     else {
       const time = await timeOf(context, whole, plan)
@@ -121,12 +153,12 @@ async function mildest(
 
 /** Time of a plan's model as a share of the original's. */
 async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyContext, whole: Session, plan: Plan) {
-  const name = `${key}|latency of|${JSON.stringify([...plan.choices])}`
+  const name = `${key}|latency of|${JSON.stringify([...plan.choices])}|${[...(plan.removed ?? [])]}`
   const known = cache.get(name)
   if (typeof known === 'number') return known
   const time = await withSession(
     runtime,
-    skeleton(model, layers, plan.choices),
+    skeleton(model, layers, plan),
     { label: 'a timed model' },
     async (session) => {
       const shares: number[] = []
@@ -172,7 +204,9 @@ export async function timedChoices(context: LatencyContext, choices: Choices, ma
     known,
     keep: (key, time) => cache.put(name(key), time),
   })
-  const timed = { ...choices, cost: measuredTime(times), fixed: 0 }
+  // Shares are of the time of this model from here on.
+  const { whole: _, ...rest } = choices
+  const timed = { ...rest, cost: measuredTime(times), fixed: 0 }
   const whole = await withSession(runtime, model, { label: 'the model' }, async (session) => {
     const { milliseconds } = await runtime.time([session], [sample], TIMING)
     return quantile(milliseconds[0] ?? [0], 0.1)

@@ -31,12 +31,18 @@ export async function layerLatencies(
   watch: Watch,
 ): Promise<Map<string, LayerLatency>> {
   const pairs: { readonly name: string; readonly before: CostShape; readonly after: readonly CostShape[] }[] = []
-  for (const { name, choice } of fitted) {
+  for (const { name, choice, channels, inputs } of fitted) {
     const layer = layers.find((known) => known.name === name)
-    if (!layer || !choice) continue
+    if (!layer || !(choice || channels || inputs)) continue
     const { geometry, sizes } = layer
-    const after = splitShapes(splitNamed(choice.split), geometry, sizes, choice.rank)
-    pairs.push({ name, before: wholeShape(geometry, sizes), after })
+    const before = wholeShape(geometry, sizes)
+    const left = { outputs: channels?.after ?? before.outputs, inputs: inputs?.after ?? before.inputs }
+    // Of a depthwise layer the groups go with the channels.
+    const groups = geometry.groups > 1 && geometry.inputsPerGroup === 1 ? left.inputs : before.groups
+    const after = choice
+      ? splitShapes(splitNamed(choice.split), geometry, sizes, choice.rank)
+      : [{ ...before, ...left, groups }]
+    pairs.push({ name, before, after })
   }
   const macs = ({ inputs, outputs, groups, positions, points }: CostShape) =>
     (inputs / groups) * outputs * positions * points

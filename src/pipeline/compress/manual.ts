@@ -10,9 +10,17 @@ import {
   splits,
 } from '../../compress/index.ts'
 
+/** What a manual plan asks for. */
+export interface ManualPlan {
+  readonly choices: ReadonlyMap<string, LayerChoice>
+  /** Layer → how many of its output channels stay, which share, or which ones. */
+  readonly channels: ReadonlyMap<string, number | readonly number[]>
+}
+
 /**
- * Reads `{ layer: rank | ratio | "keep" | { split, rank } }`: a number from 1 is a rank, one below a share of the layer's
- * cost; the split is the first that the layer allows unless it is named.
+ * Reads `{ layer: rank | ratio | "keep" | { split, rank } | { channels } }`: a number from 1 is a rank, one below a share of
+ * the layer's cost; the split is the first that the layer allows unless it is named. `channels` is how many output channels
+ * stay, which share of them (below 1), or the list of those that stay.
  * @throws InputError naming the entry that is wrong
  */
 export function manualPlan(
@@ -20,10 +28,14 @@ export function manualPlan(
   layers: readonly CompressibleLayer[],
   cost: CostModel,
   file: string,
-): Map<string, LayerChoice> {
+): ManualPlan {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new InputError(`${file} must hold one JSON object, layer → rank, ratio, "keep" or { split, rank }`, { file })
+    throw new InputError(
+      `${file} must hold one JSON object, layer → rank, ratio, "keep" { split, rank } or { channels }`,
+      { file },
+    )
   const plan = new Map<string, LayerChoice>()
+  const channels = new Map<string, number | readonly number[]>()
   for (const [name, entry] of Object.entries(json)) {
     const layer = layers.find((known) => known.name === name)
     if (!layer)
@@ -33,6 +45,16 @@ export function manualPlan(
       )
     if (entry === 'keep') continue
     const given = typeof entry === 'object' && entry !== null ? entry : { rank: entry }
+    if (given.channels !== undefined) {
+      const list = Array.isArray(given.channels) ? given.channels : [given.channels]
+      if (!list.every((number: unknown) => typeof number === 'number'))
+        throw new InputError(
+          `${file}: "channels" of layer "${name}" is how many stay, a share below 1 or a list, got ${JSON.stringify(given.channels)}`,
+          { file },
+        )
+      channels.set(name, given.channels)
+      if (given.rank === undefined) continue
+    }
     const allowed = splits.filter((split) => !split.refuse(layer.geometry))
     const split = given.split === undefined ? allowed[0] : allowed.find((known) => known.name === given.split)
     const { rank } = given
@@ -52,5 +74,5 @@ export function manualPlan(
       })
     plan.set(name, { split: split.name satisfies SplitName, rank: wanted })
   }
-  return plan
+  return { choices: plan, channels }
 }

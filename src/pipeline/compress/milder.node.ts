@@ -1,7 +1,7 @@
 // Walking along the curve: the smallest model within a drop of the metric, and the mildest one when a result was refused.
 import { InputError, RefusedError, report } from '../../base/index.ts'
 import type { CompressRecipe } from '../recipe.ts'
-import { type Choices, type Plan, planOrNothing } from './plan.ts'
+import type { Plan, PlanAt } from './plan.ts'
 import {
   type Compressed,
   compressBy,
@@ -24,7 +24,7 @@ interface Found {
 const STEPS = Array.from({ length: 18 }, (_, i) => (19 - i) / 20)
 
 /** The smallest model whose paired drop of the metric stays below the limit, by bisection over the curve. */
-export async function smallestWithin(context: PointContext, recipe: CompressRecipe, choices: Choices): Promise<Found> {
+export async function smallestWithin(context: PointContext, recipe: CompressRecipe, planAt: PlanAt): Promise<Found> {
   const most = recipe.maxDrop ?? 0
   if (!context.scoring.dataset.hasLabels)
     throw new InputError('--max-drop needs labels: give --labels FILE, or --val with labelled samples')
@@ -36,7 +36,7 @@ export async function smallestWithin(context: PointContext, recipe: CompressReci
   while (low <= high) {
     const middle = Math.floor((low + high) / 2)
     report(context, 'max-drop', low, STEPS.length, `${STEPS[middle]}`)
-    const plan = planOrNothing(choices, STEPS[middle] ?? 1, recipe.select)
+    const plan = planAt(STEPS[middle] ?? 1)
     if (!plan) {
       high = middle - 1
       continue
@@ -63,7 +63,7 @@ const MILDER = [0.95, 0.8, 0.5]
 /** The sentence of a refusal: what is wrong, and the strongest of some milder models that does its job. */
 export async function explainRefusal(
   context: PointContext,
-  choices: Choices,
+  planAt: PlanAt,
   recipe: CompressRecipe,
   target: number | undefined,
   far: string,
@@ -74,11 +74,11 @@ export async function explainRefusal(
       : `${target} of the ${recipe.bytes ? 'parameter bytes' : recipe.latency ? 'latency' : 'MACs'}`
   const start = `${what} is refused: ${far}`
   const end = '--force writes it all the same'
-  if (target === undefined || recipe.latency || recipe.method === 'prune') return `${start}; ${end}`
+  if (target === undefined || recipe.latency) return `${start}; ${end}`
   let found: string | undefined
   for (const step of MILDER) {
     const ratio = Math.round(1000 * (target + step * (1 - target))) / 1000
-    const plan = planOrNothing(choices, ratio, recipe.select)
+    const plan = planAt(ratio)
     if (!plan) continue
     const { comparison } = await measurePoint(context, await compressBy(context, plan))
     const agreement =

@@ -9,6 +9,7 @@ import {
   type LayerChoice,
   type LayerSurvey,
   type Method,
+  type PruningProblem,
   wholeShape,
 } from '../../compress/index.ts'
 import { layersOf, type Model, macsOf, type Shapes } from '../../onnx/index.ts'
@@ -21,6 +22,8 @@ export interface Choices {
   readonly cost: CostModel
   /** Cost of the layers that stay as they are. */
   readonly fixed: number
+  /** The cost that ratios are shares of, when channels are gone already; that of the layers unless given. */
+  readonly whole?: number
   readonly keepLayer: ReadonlySet<string>
   readonly multiple: number
   readonly method: Method
@@ -38,7 +41,12 @@ export interface Plan {
   readonly ratio: number
   /** Channels that are taken out, as numbers of the channel graph. */
   readonly removed?: ReadonlySet<number>
+  /** Whose numbers those are. */
+  readonly problem?: PruningProblem
 }
+
+/** The plan for a share of the cost; undefined when it is out of reach. */
+export type PlanAt = (ratio: number) => Plan | undefined
 
 /** Cost of the layers that cannot be compressed. */
 export function fixedCost(model: Model, survey: LayerSurvey, shapes: Shapes, cost: CostModel): number {
@@ -67,8 +75,12 @@ function itemsOf(
   })
 }
 
-/** Cost of the whole model as it is. */
+/** The cost that ratios are shares of. */
 export function totalCost(choices: Choices): number {
+  return choices.whole ?? ownCost(choices)
+}
+
+function ownCost(choices: Choices): number {
   return choices.fixed + itemsOf(choices).reduce((sum, item) => sum + item.unchanged.cost, 0)
 }
 
@@ -79,7 +91,11 @@ export function totalCost(choices: Choices): number {
 export function plansFor(choices: Choices, ratios: readonly number[], select: 'knapsack' | 'greedy'): Plan[] {
   const items = itemsOf(choices)
   const total = totalCost(choices)
-  const selections = selectRatios(items, ratios, { select, fixed: choices.fixed, monotone: choices.monotone })
+  const selections = selectRatios(
+    items,
+    ratios.map((ratio) => Math.min(1, (ratio * total) / ownCost(choices))),
+    { select, fixed: choices.fixed, monotone: choices.monotone },
+  )
   return selections.map((selection, index) => {
     const ratio = ratios[index] ?? 1
     if (!selection) throw new RefusedError(outOfReach(choices, ratio, select))

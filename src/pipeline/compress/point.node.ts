@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import { InputError, report, sizeOf, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
+  cutAndRefit,
   type FitProducts,
   type FittedLayer,
-  keptOutputs,
   type LayerChoice,
-  pruneChannels,
+  type PruningProblem,
   refitModel,
   splitPlainly,
-  surveyLayers,
 } from '../../compress/index.ts'
 import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { writeFileAtomic } from '../../onnx/index.node.ts'
@@ -49,6 +48,8 @@ export interface PointContext extends Watch {
   readonly original: Model
   readonly model: Model
   readonly shapes: Shapes
+  /** As rewritten, before dead channels were taken out: what shares are of. */
+  readonly whole: { readonly model: Model; readonly shapes: Shapes }
   /** Layers that may change. */
   readonly layers: readonly CompressibleLayer[]
   readonly samples: readonly Values[]
@@ -82,7 +83,10 @@ export interface PointMeasures {
 }
 
 /** Compresses by a plan; a finished model of an earlier, killed run is taken from the cache. */
-export async function compressBy(context: PointContext, { choices: plan, removed }: Plan): Promise<Compressed> {
+export async function compressBy(
+  context: PointContext,
+  { choices: plan, removed, problem }: Plan,
+): Promise<Compressed> {
   const { cache, folder } = context
   const key = [
     context.key,
@@ -101,11 +105,12 @@ export async function compressBy(context: PointContext, { choices: plan, removed
     const bytes = await readFile(file).catch(() => undefined)
     if (bytes) return { bytes, model: readModel(bytes, { file }), layers: known as FittedLayer[] }
   }
-  const { model, layers } = removed
-    ? await pruned(context, removed)
-    : context.plain
-      ? await plainly(context, plan)
-      : await fitted(context, plan)
+  const { model, layers } =
+    problem && removed
+      ? await pruned(context, plan, problem, removed)
+      : context.plain
+        ? await plainly(context, plan)
+        : await fitted(context, plan)
   if (context.preprocess) model.metadata.set(PREPROCESS_KEY, context.preprocess)
   const bytes = writeModel(model)
   if (file && folder !== undefined) {
@@ -130,38 +135,27 @@ function fitted(context: PointContext, plan: ReadonlyMap<string, LayerChoice>) {
   )
 }
 
-/** Channels taken out, then every layer fitted to what is left. */
-async function pruned(context: PointContext, removed: ReadonlySet<number>) {
-  const { runtime, products, model, samples, sample, shapes, seed, progress, signal } = context
-  const start = pruneChannels(model, shapes, removed)
-  const { layers } = surveyLayers(start, await observeShapes(runtime, start, sample, 'the pruned model'))
+/** Channels taken out, then every layer fitted to what is left, or split. */
+async function pruned(
+  context: PointContext,
+  choices: ReadonlyMap<string, LayerChoice>,
+  problem: PruningProblem,
+  removed: ReadonlySet<number>,
+) {
+  const { runtime, products, samples, sample, seed, progress, signal } = context
   const free = new Set(context.layers.map((layer) => layer.name))
-  const fitting = layers.filter((layer) => free.has(layer.name))
-  const kept = keptOutputs(model, shapes, removed)
-  if (context.plain)
-    return {
-      model: start,
-      layers: fitting.map(({ name }): FittedLayer => ({ name, error: 0, ...channelsOf(context.layers, kept, name) })),
-    }
+  const fitTo = context.plain ? [] : samples
   return withSpillFolder((spill) =>
-    refitModel(runtime, products, model, fitting, new Map(), samples, {
-      shapes,
+    cutAndRefit(runtime, products, problem, removed, fitTo, sample, {
       seed,
       spill,
+      choices,
       perSample: POSITIONS,
+      fit: (name) => free.has(name),
       progress,
       signal,
-      pruned: { model: start, kept },
     }),
   )
-}
-
-function channelsOf(layers: readonly CompressibleLayer[], kept: ReadonlyMap<string, readonly number[]>, name: string) {
-  const left = kept.get(name)
-  const layer = layers.find((known) => known.name === name)
-  return left && layer
-    ? { channels: { before: layer.geometry.groups * layer.geometry.outputsPerGroup, after: left.length } }
-    : {}
 }
 
 async function plainly({ products, model, layers }: PointContext, plan: ReadonlyMap<string, LayerChoice>) {
@@ -179,7 +173,7 @@ export async function measurePoint(context: PointContext, { bytes, model }: Comp
   const { runtime, original, scoring, shapes, sample, metric, progress, signal } = context
   const watch = { progress, signal }
   const before = {
-    macs: countMacs(context.model, shapes),
+    macs: countMacs(context.whole.model, context.whole.shapes),
     parameters: countParameters(original),
     activationBytes: activationBytesOf(context.model, shapes),
   }

@@ -1,54 +1,50 @@
-// --method prune: channels by their energy, under a budget of multiplications.
-import { RefusedError, UsageError } from '../../base/index.ts'
-import {
-  inputEnergy,
-  inputMoments,
-  macs as macsModel,
-  planPruning,
-  pruningGroups,
-  wholeShape,
-} from '../../compress/index.ts'
-import { layersOf, macsOf } from '../../onnx/index.ts'
+// --method prune: channels by what their readers lose with them, under a budget.
+import { RefusedError } from '../../base/index.ts'
+import { channelsToKeep, outOfReach, type PruningProblem, preparePruning, pruningPlans } from '../../compress/index.ts'
 import type { CompressRecipe } from '../recipe.ts'
 import type { Budget } from './budget.ts'
 import { POSITIONS } from './curves.ts'
-import type { Plan } from './plan.ts'
+import { type Choices, type Plan, totalCost } from './plan.ts'
 import type { PointContext } from './point.node.ts'
 
+/** Finds and ranks the channels of a run's model. */
+export function openPruning(context: PointContext, recipe: CompressRecipe, { cost }: Budget): Promise<PruningProblem> {
+  const { runtime, products, model, shapes, samples, sample, seed, progress, signal } = context
+  return preparePruning(runtime, products, model, shapes, recipe.plain ? [] : samples, sample, {
+    cost,
+    seed,
+    progress,
+    signal,
+    perSample: POSITIONS,
+    order: recipe.plain ? 'magnitude' : recipe.order,
+    keepLayers: new Set(recipe.keepLayer),
+  })
+}
+
 /**
- * One plan for each ratio.
+ * One plan for each ratio of the budget.
  * @throws RefusedError when a ratio is out of reach, naming the nearest and the operators that hold channels back
  */
-export async function prunePlans(context: PointContext, recipe: CompressRecipe, budget: Budget): Promise<Plan[]> {
-  if (budget.kind !== 'macs') throw new UsageError(`--method prune takes --macs, got --${budget.kind}`)
-  const { runtime, products, model, shapes, layers, samples, seed, progress, signal } = context
-  const kept = new Set(recipe.keepLayer)
-  const { groups, closed } = pruningGroups(model, shapes)
-  const open = groups.filter(({ writers, readers }) => ![...writers, ...readers].some((name) => kept.has(name)))
-  const energies = new Map<string, Float64Array>()
-  if (recipe.plain) for (const layer of layers) energies.set(layer.name, inputEnergy(layer, undefined))
-  else
-    await inputMoments(
-      runtime,
-      products,
-      model,
-      layers,
-      samples,
-      { shapes, seed, perSample: POSITIONS, progress, signal },
-      async (layer, moments) => {
-        energies.set(layer.name, inputEnergy(layer, moments))
-      },
-    )
-  const costs = new Map(layersOf(model).map((layer) => [layer.name, macsOf(layer, shapes) ?? 0]))
-  for (const layer of layers) costs.set(layer.name, macsModel.cost(wholeShape(layer.geometry, layer.sizes)))
-  return budget.ratios.map((ratio): Plan => {
-    const plan = planPruning(model, shapes, open, energies, costs, ratio, recipe.multiple)
-    if (typeof plan === 'number') {
-      const held = closed.slice(0, 3).map(({ name, reason }) => `${name}: ${reason}`)
-      throw new RefusedError(
-        `${ratio} of the MACs cannot be reached by pruning: the nearest is ${(Math.ceil(plan * 1000) / 1000).toFixed(3)}${held.length > 0 ? `; channels that must stay: ${held.join('; ')}` : ''}`,
-      )
-    }
-    return { choices: new Map(), losses: new Map(), ratio: plan.ratio, removed: plan.removed }
+export function prunePlans(problem: PruningProblem, choices: Choices, { ratios }: Budget): Plan[] {
+  const { cost, multiple } = choices
+  return pruningPlans(problem, ratios, { cost, multiple, whole: totalCost(choices) }).map((plan, index): Plan => {
+    const unit = cost.name === 'bytes' ? 'parameter bytes' : 'MACs'
+    if (typeof plan === 'number') throw new RefusedError(outOfReach(problem, ratios[index] ?? 1, plan, unit))
+    return { choices: new Map(), ...plan, problem }
   })
+}
+
+/** The plan for a ratio, or undefined when it is out of reach. */
+export function prunePlanOrNothing(problem: PruningProblem, choices: Choices, ratio: number): Plan | undefined {
+  const { cost, multiple } = choices
+  const [plan] = pruningPlans(problem, [ratio], { cost, multiple, whole: totalCost(choices) })
+  return typeof plan === 'object' ? { choices: new Map(), ...plan, problem } : undefined
+}
+
+/** What a manual plan says of channels, as a plan. */
+export function manualChannels(
+  problem: PruningProblem,
+  wanted: ReadonlyMap<string, number | readonly number[]>,
+): Pick<Plan, 'removed' | 'problem'> {
+  return { removed: channelsToKeep(problem, wanted), problem }
 }
