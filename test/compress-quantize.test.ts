@@ -21,7 +21,7 @@ describe('compress --then quantize', { skip: noModels }, async () => {
     assert.ok(entry, 'the model is in the manifest')
     const { model, data, val, preprocess } = recipeFor(entry)
     const output = join(folder, 'small.onnx')
-    // biome-ignore lint/suspicious/noThenProperty: a word of the recipe, and nobody awaits it
+    // biome-ignore lint/suspicious/noThenProperty: the word of the command line; it is never awaited
     const given = { model, data, val, preprocess, output, macs: [0.6], samples: 128, then: 'quantize' }
     const recipe = parseRecipe({ command: 'compress', ...given })
     assert.ok(recipe.command === 'compress')

@@ -213,6 +213,16 @@ describe('compress', () => {
     )
   })
 
+  it('says so when there is nothing to compress', async () => {
+    const none = join(folder, 'none.onnx')
+    await writeModelFile(tinyModel('x[N,8,12,12] -> Relu -> y'), none)
+    const asked = { ...recipe({ macs: [0.5] }), model: none }
+    await assert.rejects(
+      compressFile(runtime, asked),
+      /no layer of .*none\.onnx can be compressed: its main graph has no/,
+    )
+  })
+
   it('needs exactly one kind of budget', async () => {
     await assert.rejects(compressFile(runtime, recipe({})), /needs one budget, got none/)
     await assert.rejects(compressFile(runtime, recipe({ macs: [0.5], bytes: [0.5] })), /got macs and bytes/)

@@ -44,7 +44,7 @@ export function addCompress(
       ]),
     )
     .option('--monotone', 'make measured losses rise with strength before choosing (isotonic regression)')
-    .option('--multiple <n>', 'ranks are multiples of this (default: 1)', positive)
+    .option('--multiple <n>', 'ranks are multiples of this (default: 1; with --latency the block of the CPU)', positive)
     .option('--layer-times', 'with --latency: time the layers one by one on this machine and choose by that')
     .option('--keep-layer <name>', 'a layer that stays exactly as it is (repeatable)', list)
     .option('--keep-dead', 'leave channels that never change where they are')

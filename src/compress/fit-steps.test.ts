@@ -60,6 +60,26 @@ describe('the steps of a fit in ONNX Runtime', async () => {
     }
   })
 
+  it('stay finite for kernels of zeros, of one rank, tiny or huge, and for inputs that never vary', async () => {
+    for (const scale of [0, 1e-30, 1e20])
+      for (const dead of [0, 12]) {
+        const { target, ...shape } = await problem()
+        const weight = { ...target.weight, data: target.weight.data.map((_, i) => scale * ((i % 30) + 1)) }
+        const covariance = { ...target.covariance, data: target.covariance.data.slice() }
+        for (let i = 0; i < dead; i++)
+          for (let j = 0; j < 30; j++)
+            for (const at of [i * 30 + j, j * 30 + i]) covariance.data[at] = i === j ? target.ridge : 0
+        const cross = await plainProducts.multiply(weight, covariance)
+        const { first, second } = await fitFactors(
+          products,
+          { ...shape, target: { ...target, weight, covariance, cross } },
+          3,
+          2,
+        )
+        assert.ok([...first.data, ...second.data].every(Number.isFinite), `scale ${scale}, ${dead} dead inputs`)
+      }
+  })
+
   it('each lower the error', async () => {
     const errors = []
     for (const rounds of [0, 1, 4]) {

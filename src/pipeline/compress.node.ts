@@ -2,7 +2,16 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InputError, messageOf, RefusedError, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
+import {
+  InputError,
+  messageOf,
+  RefusedError,
+  report,
+  throwIfCancelled,
+  UnsupportedError,
+  UsageError,
+  type Watch,
+} from '../base/index.ts'
 import {
   type ClosedLayer,
   type ErrorCurves,
@@ -110,7 +119,9 @@ async function run(
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
   const rewritten = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
-  const keepLayer = keptLayers(recipe, surveyLayers(rewritten.model, rewritten.shapes))
+  const first = surveyLayers(rewritten.model, rewritten.shapes)
+  if (first.layers.length === 0 && recipe.method !== 'prune') throw nothingToCompress(recipe.model, first)
+  const keepLayer = keptLayers(recipe, first)
   const batches: Batch[] = []
   for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) batches.push(batch)
   const samples = batches.map((batch) => batch.inputs)
@@ -294,6 +305,14 @@ async function wantedPlans(
     return (await lowestSqnrDb(runtime, context.whole.model, model, context.samples)) ?? Number.POSITIVE_INFINITY
   }
   return paired(await fastestOfBoth(timed, budget.ratios, split, problem ? cut : undefined, judge))
+}
+
+function nothingToCompress(file: string, { left }: LayerSurvey): UnsupportedError {
+  const why = left.slice(0, 3).map(({ name, reason }) => `${name}: ${reason}`)
+  return new UnsupportedError(
+    `no layer of ${file} can be compressed: ${why.length > 0 ? why.join('; ') : 'its main graph has no Conv, Gemm or MatMul with a constant weight'}`,
+    { file },
+  )
 }
 
 /** @throws UsageError for a name that no layer has */
