@@ -9,7 +9,8 @@ export interface Measured {
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly comparison?: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
-  readonly layerCounts: { readonly total: number; readonly integer: number }
+  /** Absent where ONNX Runtime's optimised graph could not be read. */
+  readonly layerCounts?: { readonly total: number; readonly integer: number }
   /** Ranges came from random inputs. */
   readonly random: boolean
 }
@@ -46,11 +47,12 @@ export function makeVerdict(measured: Measured): Verdict {
   const points = [smaller(measured), faster(measured), accurate(measured)]
   const dead = measured.comparison !== undefined && isDead(measured.comparison)
   const answers = points.map((point) => `${point.question}: ${point.answer}`).join(', ')
-  const { integer, total } = measured.layerCounts
+  const { layerCounts } = measured
+  const inIntegers = layerCounts ? `; ${layerCounts.integer} of ${layerCounts.total} layers run in integers` : ''
   if (measured.random) return randomVerdict(measured)
   const headline = dead
     ? `the quantised model no longer does its job (${deadWhy(measured.comparison)})`
-    : `${answers}; ${integer} of ${total} layers run in integers`
+    : `${answers}${inIntegers}`
   const bad = points.filter((point) => point.answer === 'no').length
   const open = points.some((point) => point.answer === 'unclear' && point.question === 'as accurate')
   const tone = dead ? 'dead' : bad > 1 ? 'bad' : bad === 1 || open ? 'mixed' : 'good'
@@ -59,8 +61,9 @@ export function makeVerdict(measured: Measured): Verdict {
 
 /** Random inputs show that a model goes through, and nothing else. */
 function randomVerdict(measured: Measured): Verdict {
-  const { integer, total } = measured.layerCounts
-  const headline = `ranges from random inputs mean nothing: this only shows that the model goes through (${integer} of ${total} layers integer)`
+  const { layerCounts } = measured
+  const integer = layerCounts ? ` (${layerCounts.integer} of ${layerCounts.total} layers integer)` : ''
+  const headline = `ranges from random inputs mean nothing: this only shows that the model goes through${integer}`
   const accurate: VerdictPoint = { question: 'as accurate', answer: 'not measured', text: 'random inputs cannot tell' }
   const advice = ['quantise again with --data and samples of the kind that the model will see']
   return { headline, tone: 'mixed', points: [smaller(measured), faster(measured), accurate], advice }
@@ -118,7 +121,7 @@ function advise(measured: Measured, dead: boolean): string[] {
     )
   if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs)
     advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
-  const { integer, total } = measured.layerCounts
+  const { integer, total } = measured.layerCounts ?? { integer: 0, total: 0 }
   if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
   return advice
 }
