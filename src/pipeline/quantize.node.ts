@@ -8,6 +8,7 @@ import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
+import { storedShapes } from './quantize/from-stored.ts'
 import { needsSamples } from './quantize/produce.ts'
 import { calibrationSamples, type QuantizeHost, quantizeModel } from './quantize/quantize-model.ts'
 import type { QuantizeRun } from './quantize/run.ts'
@@ -68,5 +69,6 @@ async function openCalibration(
 ): Promise<Dataset> {
   const { labels, ...unlabelled } = recipe
   if (needsSamples(recipe)) return openSamples(recipe.val === undefined ? recipe : unlabelled, model)
-  return openSamples({ ...unlabelled, shape: { ...stored?.inputs, ...recipe.shape } }, model, 'random', 1)
+  const shape = { ...(stored ? storedShapes(stored, model, recipe.model) : {}), ...recipe.shape }
+  return openSamples({ ...unlabelled, shape }, model, 'random', 1)
 }

@@ -89,6 +89,24 @@ export async function buildFromStored(
   }
 }
 
+/**
+ * Dims of a sample for each input, where the recipe gives none.
+ * @throws InputError when the statistics are of a model with other inputs
+ */
+export function storedShapes(
+  { inputs }: StoredStatistics,
+  model: Model,
+  label: string,
+): Readonly<Record<string, readonly number[]>> {
+  const names = model.graph.inputs.map(({ name }) => name)
+  const strange = Object.keys(inputs).find((name) => !names.includes(name))
+  if (strange === undefined) return inputs
+  throw new InputError(
+    `the statistics are of another model: they were made with an input "${strange}", and those of ${label} are ${names.join(', ')}`,
+    { file: label },
+  )
+}
+
 function wantedOf(tensors: ReadonlyMap<string, TensorStatistics>, value: string, label: string): TensorStatistics {
   const found = tensors.get(value)
   if (found) return found
