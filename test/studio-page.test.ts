@@ -1,29 +1,20 @@
 // The studio's page in a real Chromium: every page and flow, by mouse and by keyboard, narrow and wide, light and dark.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { renderHtml } from '../src/report/index.ts'
 import { ladderReport } from '../src/report/sample-reports.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
 import { built } from './built.ts'
+import { faultsOf, launchChromium, noChromium } from './chromium.ts'
 
-const places = [process.env['CHROME_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const executablePath = places.find((path) => path !== undefined && existsSync(path))
-const skip = executablePath === undefined && 'no Chromium: set CHROME_PATH, or install it (apt-get install chromium)'
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface AxeResult {
-  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[]
-}
-
-describe('the page of the studio', { skip }, () => {
+describe('the page of the studio', { skip: noChromium }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-page-'))
   let studio: Studio
   let browser: Browser
@@ -52,7 +43,7 @@ describe('the page of the studio', { skip }, () => {
         },
       },
     })
-    browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
+    browser = await launchChromium()
     context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
     context.on('request', (request) => {
       const { protocol, host } = new URL(request.url())
@@ -246,18 +237,12 @@ describe('the page of the studio', { skip }, () => {
     await page.close()
   })
 
-  const check = async (page: Page): Promise<string[]> => {
-    await page.evaluate(axe)
-    const { violations } = await page.evaluate<AxeResult>('axe.run(document, { iframes: false })')
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ; ')}`)
-  }
-
   it('is checked by something that finds faults', async () => {
     const page = await open()
     await page.evaluate(
       `document.querySelector('main').insertAdjacentHTML('beforeend', '<input><p class="quiet"><a href="#/"></a></p>')`,
     )
-    const found = (await check(page)).join('\n')
+    const found = (await faultsOf(page)).join('\n')
     assert.match(found, /label/)
     assert.match(found, /link-name/)
     await page.close()
@@ -290,7 +275,7 @@ describe('the page of the studio', { skip }, () => {
           await page.locator('.facts').waitFor()
         }
         assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'scrolls sideways')
-        const found = await check(page)
+        const found = await faultsOf(page)
         assert.deepEqual(found, [])
         await page.close()
       })
@@ -301,7 +286,7 @@ describe('the page of the studio', { skip }, () => {
     it(`finds no fault with the page of a report, ${scheme}`, async () => {
       const page = await browser.newPage({ colorScheme: scheme, bypassCSP: true })
       await page.setContent(renderHtml(ladderReport))
-      assert.deepEqual(await check(page), [])
+      assert.deepEqual(await faultsOf(page), [])
       await page.close()
     })
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { chain, input, itRunsModels } from './conformance.ts'
+import { chain, input, itRunsModels } from './conformance.node.ts'
 import { openRuntime } from './node-runtime.node.ts'
 import { optimizedGraph } from './optimized.node.ts'
 import { withSession } from './session.ts'
