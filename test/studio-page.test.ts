@@ -1,12 +1,13 @@
 // The studio's page in a real Chromium: every page and flow, by mouse and by keyboard, narrow and wide, light and dark.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
+import { prepareRun, recordEvent, writeStatus } from '../src/pipeline/index.node.ts'
 import { renderHtml } from '../src/report/index.ts'
 import { ladderReport } from '../src/report/sample-reports.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
@@ -197,6 +198,112 @@ describe('the page of the studio', { skip: noChromium }, () => {
     await page.getByText('evil.mjs cannot be uploaded').waitFor()
     await page.locator('input[type=file]').setInputFiles(join(folder, 'tiny.onnx'))
     await page.getByRole('heading', { name: 'tiny.onnx' }).waitFor()
+    await page.close()
+  })
+
+  it('takes files that are dropped: a model opens, pictures become the data of a run, a recipe fills its form', async () => {
+    const page = await open()
+    const onto = async (files: readonly { readonly name: string; readonly bytes: Buffer }[]): Promise<void> => {
+      const transfer = await page.evaluateHandle(
+        `(() => {
+          const transfer = new DataTransfer()
+          for (const { name, base64 } of ${JSON.stringify(files.map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') })))})
+            transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name))
+          return transfer
+        })()`,
+      )
+      await page.locator('.drop').dispatchEvent('drop', { dataTransfer: transfer })
+    }
+    await onto([{ name: 'dropped.onnx', bytes: readFileSync(join(folder, 'tiny.onnx')) }])
+    await page.getByRole('heading', { name: 'dropped.onnx' }).waitFor()
+    await click(page, 'link', 'Quantise')
+    await page.getByRole('heading', { name: 'New run' }).waitFor()
+    const { default: sharp } = await import('sharp')
+    const picture = (red: number) =>
+      sharp({ create: { width: 9, height: 8, channels: 3, background: { r: red, g: 90, b: 30 } } })
+        .png()
+        .toBuffer()
+    await onto([
+      { name: 'a.png', bytes: await picture(10) },
+      { name: 'b.png', bytes: await picture(200) },
+    ])
+    await page.getByText(/^onnxpress quantize .*dropped\.onnx --data .*\/uploads\/drop-\w+$/).waitFor()
+    const recipe = { command: 'quantize', model: 'tiny.onnx', data: 'random', range: 'mse', preprocess: { scale: 1 } }
+    await onto([{ name: 'recipe.json', bytes: Buffer.from(JSON.stringify(recipe)) }])
+    await page.getByText('From the recipe as it was written: preprocess').waitFor()
+    await page.getByText(/^onnxpress quantize .*tiny\.onnx --data random --range mse$/).waitFor()
+    await page.close()
+  })
+
+  it('measures the time of each layer when it is asked to, and colours the graph by it', async () => {
+    const page = await open('#/model/tiny.onnx')
+    assert.equal(await page.getByRole('columnheader', { name: 'Latency' }).count(), 0)
+    await click(page, 'button', 'Measure latency')
+    await page.getByText(/^Measured here, .* ms in all kernels, \d+ % of it in layers/).waitFor()
+    assert.equal(await page.getByLabel('Colour').inputValue(), 'latency')
+    await page.getByRole('columnheader', { name: 'Latency' }).waitFor()
+    const cells = await page.locator('tbody tr td:last-child').allInnerTexts()
+    assert.equal(cells.filter((text) => /^[\d.]+ ms$/.test(text)).length, 5, cells.join())
+    await page.close()
+  })
+
+  it('draws a curve of every number that the events of a run carry, while it works', async () => {
+    const run = join(folder, 'training')
+    await prepareRun(run, { command: 'finetune', model: join(folder, 'tiny.onnx'), data: 'random' })
+    await writeStatus(run, {
+      state: 'running',
+      pid: process.pid,
+      host: hostname(),
+      createdAt: 1,
+      startedAt: Date.now(),
+    })
+    const event = (done: number) => ({
+      step: 'train',
+      done,
+      total: 9,
+      at: Date.now(),
+      loss: 3 / done,
+      'top1 held back': done / 10,
+    })
+    for (const done of [1, 2, 3]) recordEvent(run, event(done))
+    const page = await open()
+    await page.getByRole('link', { name: 'finetune tiny.onnx' }).first().click()
+    await page.locator('svg[aria-label^="loss, 3 values, last 1"]').waitFor()
+    for (const done of [4, 5, 6]) recordEvent(run, event(done))
+    await page.locator('svg[aria-label^="loss, 6 values, last 0.5"]').waitFor()
+    await page.locator('svg[aria-label^="top1 held back, 6 values, last 0.6"]').waitFor()
+    await writeStatus(run, { state: 'failed', createdAt: 1, message: 'made up' })
+    await page.close()
+  })
+
+  it('does an interrupted run again in its folder, to the end', async () => {
+    const run = join(folder, 'killed')
+    const recipe = {
+      command: 'quantize',
+      model: join(folder, 'tiny.onnx'),
+      data: 'random',
+      output: join(run, 'model.onnx'),
+    }
+    await prepareRun(run, recipe)
+    await writeStatus(run, {
+      state: 'running',
+      pid: 2 ** 22 + 1,
+      host: hostname(),
+      createdAt: Date.now(),
+      startedAt: Date.now(),
+    })
+    const page = await open()
+    await page
+      .getByRole('row', { name: /killed/ })
+      .getByText('interrupted')
+      .waitFor()
+    await page
+      .getByRole('row', { name: /killed/ })
+      .getByRole('link')
+      .click()
+    await click(page, 'button', 'Resume')
+    await done(page)
+    assert.ok(existsSync(join(run, 'model.onnx')), 'no model was written')
     await page.close()
   })
 

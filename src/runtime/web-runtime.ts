@@ -116,6 +116,8 @@ async function openSession(
   const label = options.label ?? 'the model'
   if (options.optimizedPath !== undefined)
     throw new UnsupportedError('a browser has no file for the optimised graph: the fusion lint runs on Node alone')
+  if (options.profilePrefix !== undefined)
+    throw new UnsupportedError('a browser has no file for the times of kernels: they are measured on Node alone')
   const model = given instanceof Uint8Array ? undefined : given
   let inner: WebSession
   try {

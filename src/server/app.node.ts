@@ -12,7 +12,7 @@ import { eventStream } from './event-stream.node.ts'
 import { listFiles } from './files.node.ts'
 import { safeHeaders, sameHost, withToken } from './guard.node.ts'
 import type { CommandHelp, SessionMessage } from './messages.ts'
-import { viewCosts, viewLayer, viewModel } from './model-view.node.ts'
+import { viewCosts, viewLayer, viewModel, viewTimes } from './model-view.node.ts'
 import type { Runs } from './runs.node.ts'
 import type { Tickets } from './tickets.ts'
 import { saveUpload } from './upload.node.ts'
@@ -93,6 +93,12 @@ function api(parts: AppParts): Hono {
   app.get('/model/layer', async (context) =>
     context.json(await viewLayer(pathOf(folders, context.req.query('path')), context.req.query('name') ?? '')),
   )
+  // It runs the model for a while: a person asks for it, a page does not.
+  app.post('/model/times', small, async (context) => {
+    const body = await bodyOf(context.req.raw)
+    const path = typeof body === 'object' && body !== null && 'path' in body ? String(body.path) : undefined
+    return context.json(await viewTimes(pathOf(folders, path)))
+  })
   app.post('/recipe', small, async (context) => {
     const recipe = runs.check(await bodyOf(context.req.raw))
     return context.json({ recipe, commandLine: commandLineOf(recipe) })

@@ -4,9 +4,17 @@ import { basename } from 'node:path'
 import { InputError } from '../base/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
-import { costsOf, layerOfModel, type ModelView, viewOfModel } from '../pipeline/index.ts'
+import {
+  costsOf,
+  layerOfModel,
+  type ModelView,
+  type NodeTimes,
+  timesOfNodes,
+  viewOfModel,
+  zeroFeeds,
+} from '../pipeline/index.ts'
 import type { LayerRow } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
+import { openRuntime, profileKernels } from '../runtime/index.node.ts'
 
 /** Models read lately, by path; read again when the file changes. */
 const models = new Map<string, { readonly mtimeMs: number; readonly model: Promise<Model> }>()
@@ -38,6 +46,23 @@ export async function viewCosts(path: string): Promise<Record<string, number>> {
   const runtime = await openRuntime()
   try {
     return await costsOf(model, runtime)
+  } finally {
+    await runtime.close()
+  }
+}
+
+/** How long each node takes on this machine, from a profile of its own on zeros. */
+export async function viewTimes(path: string): Promise<NodeTimes> {
+  const model = await open(path)
+  const runtime = await openRuntime()
+  try {
+    const kernels = await profileKernels(runtime, model, zeroFeeds(model), {
+      warmups: 5,
+      rounds: 25,
+      label: basename(path),
+    })
+    const totalMs = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+    return { nodes: timesOfNodes(model, kernels), totalMs, threads: runtime.threads }
   } finally {
     await runtime.close()
   }
