@@ -27,10 +27,11 @@ async function residualModel(nodes: number): Promise<string> {
   }
   for (let block = 0; list.length < nodes; block++) {
     const width = 4 + (block % 29)
+    draw = (draw * 75 + 74) % 65537
     conv(value, `a${block}`, width, `block${block}.conv1`)
     list.push(
       makeNode({
-        opType: ['Relu', 'Sigmoid', 'Tanh', 'Elu'][(draw = (draw * 75 + 74) % 65537) & 3] ?? 'Relu',
+        opType: ['Relu', 'Sigmoid', 'Tanh', 'Elu'][draw & 3] ?? 'Relu',
         inputs: [`a${block}`],
         outputs: [`b${block}`],
       }),

@@ -28,8 +28,12 @@ const manyBoxes = 120
 export function ModelPage({ path, run }: { readonly path: string; readonly run: string | undefined }) {
   const query = `path=${encodeURIComponent(path)}`
   const view = useLoaded(path, (signal) => get<ModelView>(`model?${query}`, signal))
-  // Costs need a run of the model: the drawing does not wait for them.
-  const costs = useLoaded(view.value?.path, (signal) => get<Record<string, number>>(`model/costs?${query}`, signal))
+  // Costs need a run of the model: the drawing does not wait for them, and is not kept from its work by them.
+  const costs = useLoaded(
+    view.value?.path,
+    (signal) => get<Record<string, number>>(`model/costs?${query}`, signal),
+    400,
+  )
   const report = useLoaded(run, (signal) => get<Report>(`runs/${run}/report`, signal))
   if (view.problem !== undefined) {
     return (
