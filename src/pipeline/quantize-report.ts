@@ -4,6 +4,7 @@ import {
   type ActivationRow,
   type LayerRow,
   type Report,
+  repairsOf,
   type StepRow,
   spreadOf,
   type VariantRow,
@@ -107,6 +108,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   const { comparison, latency } = run
   const recipe = withoutStatistics(run.recipe)
   const counts = countsOf(run)
+  const layers = layerRows(run)
   return {
     version: 1,
     command: 'quantize',
@@ -116,6 +118,8 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       sizeBytes: run.sizeBytes,
       ...(counts ? { layerCounts: counts } : {}),
       random: recipe.data === 'random',
+      perTensor: recipe.weights === 'per-tensor',
+      hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       ...(comparison ? { comparison } : {}),
       ...(latency ? { latency } : {}),
     }),
@@ -129,7 +133,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     ...(run.ladder ? { ladder: run.ladder } : {}),
     outputs: comparison?.sqnrDb ?? {},
     steps: stepsOf(run),
-    layers: layerRows(run),
+    layers,
     activations: activationRows(run),
     notes: run.notes,
     environment,

@@ -13,6 +13,10 @@ export interface Measured {
   readonly layerCounts?: { readonly total: number; readonly integer: number }
   /** Ranges came from random inputs. */
   readonly random: boolean
+  /** One scale serves a whole weight. */
+  readonly perTensor?: boolean
+  /** Layers whose outputs hold most noise, worst first. */
+  readonly hurt?: readonly string[]
 }
 
 /** Below these a model does not do its job any more. */
@@ -119,11 +123,22 @@ function advise(measured: Measured, dead: boolean): string[] {
     advice.push(
       'use --weights per-channel, look at the worst layers in the report, and keep them float with --exclude NAME',
     )
+  else if (accurate(measured).answer === 'no') advice.push(moreAccurate(measured))
   if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs)
     advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
   const { integer, total } = measured.layerCounts ?? { integer: 0, total: 0 }
   if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
   return advice
+}
+
+/** What is most likely to bring accuracy back. */
+function moreAccurate({ perTensor, hurt = [] }: Measured): string {
+  if (perTensor) return 'use --weights per-channel: one scale for a whole weight is what costs most accuracy'
+  const float =
+    hurt.length > 0
+      ? `, or keep the layers that hurt most in float: --exclude ${hurt.slice(0, 2).join(' --exclude ')}`
+      : ''
+  return `try --effort high, which rounds by second order${float}`
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
