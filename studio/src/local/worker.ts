@@ -43,7 +43,15 @@ const limits = [
 ]
 
 function session(): Session {
-  return { place: 'page', version, folders: [], schema: { oneOf: [quantizeSchema()] }, help, limits }
+  return { place: 'page', version, folders: [], schema: { oneOf: [quantizeSchema()] }, help: helpHere(), limits }
+}
+
+/** What --help says, where it is true here. */
+function helpHere(): Session['help'] {
+  const { quantize = {} } = help
+  const data = { text: 'samples: pictures that were dropped here, "random" or "none"', placeholder: 'path' }
+  const val = { text: 'other pictures to score on', placeholder: 'path' }
+  return { quantize: { ...quantize, data, val } }
 }
 
 /** The form of this page: what it cannot do is no field. */

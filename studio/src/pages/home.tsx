@@ -37,7 +37,9 @@ export function HomePage() {
           </button>
         </form>
         <DropZone
-          onModel={open}
+          onModel={(model, data) =>
+            data === undefined ? open(model) : go(linkTo('new', [], { command: 'quantize', model, data }))
+          }
           onData={(data) => go(linkTo('new', [], { data }))}
           onRecipe={(recipe) => {
             offerRecipe(recipe)

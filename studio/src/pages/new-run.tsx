@@ -73,6 +73,15 @@ function NewRun({ session, query, recipe }: NewRunProps) {
           void start()
         }}
       >
+        <DropZone
+          what="a model, pictures to calibrate on, or a recipe"
+          onModel={(path, data) => {
+            set('model', path)
+            if (data !== undefined) set('data', data)
+          }}
+          onData={(path) => set('data', path)}
+          onRecipe={take}
+        />
         {schema === undefined && (
           <p class="problem">
             {command} needs the command line{session.place === 'page' && ', or onnxpress studio'}: this page has no form
@@ -80,12 +89,6 @@ function NewRun({ session, query, recipe }: NewRunProps) {
           </p>
         )}
         <RecipeForm fields={fields} values={values} onChange={set} />
-        <DropZone
-          what="a model, pictures to calibrate on, or a recipe"
-          onModel={(path) => set('model', path)}
-          onData={(path) => set('data', path)}
-          onRecipe={take}
-        />
         {Object.keys(carried).length > 0 && (
           <p class="quiet">
             From the recipe as it was written: {Object.keys(carried).join(', ')}.{' '}

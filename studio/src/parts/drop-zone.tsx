@@ -6,7 +6,8 @@ import { messageOf } from '../hooks.ts'
 export interface DropZoneProps {
   /** What can be dropped, in words. */
   readonly what?: string
-  readonly onModel: (path: string) => void
+  /** A model, and the pictures that were dropped with it. */
+  readonly onModel: (path: string, data?: string) => void
   readonly onData: (folder: string) => void
   /** A recipe, as it was written. */
   readonly onRecipe: (recipe: Readonly<Record<string, unknown>>) => void
@@ -36,7 +37,7 @@ export function DropZone({ what = 'an .onnx file, pictures or a recipe', onModel
       }
       setWord(undefined)
       if (recipe !== undefined) onRecipe(model === undefined ? recipe : { ...recipe, model })
-      else if (model !== undefined) onModel(model)
+      else if (model !== undefined) onModel(model, folder)
       else if (folder !== undefined) onData(folder)
     } catch (error) {
       setWord(messageOf(error))
