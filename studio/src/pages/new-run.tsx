@@ -31,7 +31,7 @@ function NewRun({ session, query, recipe }: NewRunProps) {
   const [busy, setBusy] = useState(false)
   const schema = commands.get(command)
   const all = useMemo(() => (schema ? fieldsOf(schema, session.help[command] ?? {}) : []), [schema, command])
-  const fromStatistics = 'statistics' in carried
+  const fromStatistics = 'statistics' in carried || (values['statistics'] ?? '') !== ''
   const fields = all.filter(({ name }) => !(name in carried) && !(fromStatistics && name === 'data'))
   const built = schema ? { ...recipeOf(command, fields, schema, values), ...carried } : { command }
   const missing = fields.filter(({ required, name }) => required && (values[name] ?? '') === '')
@@ -92,7 +92,7 @@ function NewRun({ session, query, recipe }: NewRunProps) {
         {Object.keys(carried).length > 0 && (
           <p class="quiet">
             From the recipe as it was written: {Object.keys(carried).join(', ')}.{' '}
-            {fromStatistics &&
+            {'statistics' in carried &&
               'The statistics take the place of samples, and give the same file again, byte for byte. '}
             <button type="button" onClick={() => setCarried({})}>
               Do without
