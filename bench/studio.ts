@@ -105,6 +105,7 @@ for (let round = 0; round < rounds; round++) {
   await page.goto(url)
   await page.waitForSelector('main .card h1')
   shown?.push(performance.now() - began)
+  await page.waitForFunction(`performance.getEntriesByName('first-contentful-paint').length > 0`)
   painted?.push(
     address + (await page.evaluate<number>(`performance.getEntriesByName('first-contentful-paint')[0].startTime`)),
   )
