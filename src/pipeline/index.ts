@@ -2,8 +2,8 @@
 // Imports every lower room; never cli, server or jobs.
 export * from './channel-rows.ts'
 export * from './command-line.ts'
-export { type CompressOptions, type CompressResult, compress } from './compress/compress-model.ts'
 export { comparedConstants } from './compared-constants.ts'
+export { type CompressOptions, type CompressResult, compress } from './compress/compress-model.ts'
 export type { FinetuneKeys } from './finetune-recipe.ts'
 export * from './inspect.ts'
 export * from './model-view.ts'
