@@ -75,17 +75,34 @@ describe('the house', () => {
     for (const file of next.keys()) visit(file, [])
   })
 
-  it('lets the page of the studio import nothing but report', () => {
-    const page = readdirSync('studio/src', { recursive: true })
-      .map(String)
-      .filter((file) => /\.tsx?$/.test(file))
-    const wrong = page.flatMap((file) =>
-      [...readFileSync(join('studio/src', file), 'utf8').matchAll(/from '([^']*\/src\/[^']+)'/g)]
-        .map((match) => match[1] ?? '')
-        .filter((path) => !/\/src\/report\/index\.ts$/.test(path)),
+  const page = readdirSync('studio/src', { recursive: true })
+    .map(String)
+    .filter((file) => /\.tsx?$/.test(file))
+    .flatMap((file) =>
+      [
+        ...readFileSync(join('studio/src', file), 'utf8').matchAll(/^(import|export)( type)?[^']*?from '([^']+)'/gm),
+      ].map(([, , type, path = '']) => ({ file, type: type !== undefined, path })),
     )
-    assert.deepEqual(wrong, [])
-    assert.ok(page.length > 10)
+  const own = page.filter(({ path }) => /\/src\//.test(path))
+
+  it('lets the page of the studio enter rooms by the door that needs no Node, for types and for the charts of the report', () => {
+    assert.ok(own.length > 20, `${own.length} imports`)
+    const doors = own.filter(({ path }) => !/\/src\/[a-z]+\/index\.ts$/.test(path))
+    assert.deepEqual(doors, [])
+    // What is in `local` is the back end of the page without a server: it runs in a worker, and uses everything.
+    const values = own.filter(
+      ({ file, type, path }) => !type && !file.startsWith(`local${sep}`) && !/\/src\/report\/index\.ts$/.test(path),
+    )
+    assert.deepEqual(values, [])
+  })
+
+  it('keeps what the worker needs out of the page itself', () => {
+    // The page knows its worker by its address, and by the types of what they say to each other.
+    const beside = new Set(['messages.ts', 'beside-page.ts', 'main.tsx'].map((file) => join('local', file)))
+    const heavy = own.filter(({ file, type }) => beside.has(file) && !type)
+    assert.deepEqual(heavy, [])
+    const outside = page.filter(({ file, type, path }) => !file.startsWith('local') && !type && /\blocal\//.test(path))
+    assert.deepEqual(outside, [])
   })
 
   it('uses Node only in files that say so', () => {

@@ -18,8 +18,8 @@ export async function built(): Promise<void> {
   }
   try {
     const sources = Math.max(newest('src', 'tsconfig.build.json'), newest('scripts'), newest('studio'))
-    // The page is built last.
-    if (Math.min(changed('dist/bundle/main.js'), changed('dist/studio/index.html')) > sources) return
+    // The page without a server is built last.
+    if (Math.min(changed('dist/bundle/main.js'), changed('dist/browser/index.html')) > sources) return
     const env = { ...process.env, NODE_OPTIONS: '' }
     execFileSync(process.execPath, ['scripts/build.mjs'], { env, stdio: 'pipe' })
   } finally {

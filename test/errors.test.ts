@@ -353,7 +353,7 @@ describe('what a stranger meets when something is wrong', () => {
     assert.ok(same.layers.length > 5 && same.layers.every((layer: { sqnrDb: unknown }) => layer.sqnrDb === null))
   })
 
-  it('a run folder holds recipe, events, report, page and model; its recipe gives the same bytes again', () => {
+  it('a run folder holds recipe, events, report, page, statistics and model; recipe and statistics give the same bytes again', () => {
     const first = run('quantize', 'model.onnx', '--data', calibration, '--samples', '8', '--run', 'first', '--quiet')
     assert.equal(first.status, 0, first.stderr)
     assert.deepEqual(readdirSync(join(folder, 'first')).sort(), [
@@ -362,8 +362,12 @@ describe('what a stranger meets when something is wrong', () => {
       'recipe.json',
       'report.html',
       'report.json',
+      'statistics.json',
       'status.json',
     ])
+    const stored = ['--statistics', 'first/statistics.json', '-o', 'stored.onnx', '--no-report', '--quiet']
+    assert.equal(run('quantize', 'model.onnx', ...stored).status, 0)
+    assert.deepEqual(readFileSync(join(folder, 'stored.onnx')), readFileSync(join(folder, 'first/model.onnx')))
     const again = run('run', 'first/recipe.json', '--run', 'again', '--quiet')
     assert.equal(again.status, 0, again.stderr)
     assert.deepEqual(readFileSync(join(folder, 'again/model.onnx')), readFileSync(join(folder, 'first/model.onnx')))

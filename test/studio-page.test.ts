@@ -1,29 +1,21 @@
 // The studio's page in a real Chromium: every page and flow, by mouse and by keyboard, narrow and wide, light and dark.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
+import { prepareRun, recordEvent, writeStatus } from '../src/pipeline/index.node.ts'
 import { renderHtml } from '../src/report/index.ts'
 import { ladderReport } from '../src/report/sample-reports.ts'
 import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
 import { built } from './built.ts'
+import { faultsOf, launchChromium, noChromium } from './chromium.ts'
 
-const places = [process.env['CHROME_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-const executablePath = places.find((path) => path !== undefined && existsSync(path))
-const skip = executablePath === undefined && 'no Chromium: set CHROME_PATH, or install it (apt-get install chromium)'
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface AxeResult {
-  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[]
-}
-
-describe('the page of the studio', { skip }, () => {
+describe('the page of the studio', { skip: noChromium }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-page-'))
   let studio: Studio
   let browser: Browser
@@ -52,7 +44,7 @@ describe('the page of the studio', { skip }, () => {
         },
       },
     })
-    browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}), args: ['--no-sandbox'] })
+    browser = await launchChromium()
     context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
     context.on('request', (request) => {
       const { protocol, host } = new URL(request.url())
@@ -209,6 +201,112 @@ describe('the page of the studio', { skip }, () => {
     await page.close()
   })
 
+  it('takes files that are dropped: a model opens, pictures become the data of a run, a recipe fills its form', async () => {
+    const page = await open()
+    const onto = async (files: readonly { readonly name: string; readonly bytes: Buffer }[]): Promise<void> => {
+      const transfer = await page.evaluateHandle(
+        `(() => {
+          const transfer = new DataTransfer()
+          for (const { name, base64 } of ${JSON.stringify(files.map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') })))})
+            transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name))
+          return transfer
+        })()`,
+      )
+      await page.locator('.drop').dispatchEvent('drop', { dataTransfer: transfer })
+    }
+    await onto([{ name: 'dropped.onnx', bytes: readFileSync(join(folder, 'tiny.onnx')) }])
+    await page.getByRole('heading', { name: 'dropped.onnx' }).waitFor()
+    await click(page, 'link', 'Quantise')
+    await page.getByRole('heading', { name: 'New run' }).waitFor()
+    const { default: sharp } = await import('sharp')
+    const picture = (red: number) =>
+      sharp({ create: { width: 9, height: 8, channels: 3, background: { r: red, g: 90, b: 30 } } })
+        .png()
+        .toBuffer()
+    await onto([
+      { name: 'a.png', bytes: await picture(10) },
+      { name: 'b.png', bytes: await picture(200) },
+    ])
+    await page.getByText(/^onnxpress quantize .*dropped\.onnx --data .*\/uploads\/drop-\w+$/).waitFor()
+    const recipe = { command: 'quantize', model: 'tiny.onnx', data: 'random', range: 'mse', preprocess: { scale: 1 } }
+    await onto([{ name: 'recipe.json', bytes: Buffer.from(JSON.stringify(recipe)) }])
+    await page.getByText('From the recipe as it was written: preprocess').waitFor()
+    await page.getByText(/^onnxpress quantize .*tiny\.onnx --data random --range mse$/).waitFor()
+    await page.close()
+  })
+
+  it('measures the time of each layer when it is asked to, and colours the graph by it', async () => {
+    const page = await open('#/model/tiny.onnx')
+    assert.equal(await page.getByRole('columnheader', { name: 'Latency' }).count(), 0)
+    await click(page, 'button', 'Measure latency')
+    await page.getByText(/^Measured here, .* ms in all kernels, \d+ % of it in layers/).waitFor()
+    assert.equal(await page.getByLabel('Colour').inputValue(), 'latency')
+    await page.getByRole('columnheader', { name: 'Latency' }).waitFor()
+    const cells = await page.locator('tbody tr td:last-child').allInnerTexts()
+    assert.equal(cells.filter((text) => /^[\d.]+ ms$/.test(text)).length, 5, cells.join())
+    await page.close()
+  })
+
+  it('draws a curve of every number that the events of a run carry, while it works', async () => {
+    const run = join(folder, 'training')
+    await prepareRun(run, { command: 'finetune', model: join(folder, 'tiny.onnx'), data: 'random' })
+    await writeStatus(run, {
+      state: 'running',
+      pid: process.pid,
+      host: hostname(),
+      createdAt: 1,
+      startedAt: Date.now(),
+    })
+    const event = (done: number) => ({
+      step: 'train',
+      done,
+      total: 9,
+      at: Date.now(),
+      loss: 3 / done,
+      'top1 held back': done / 10,
+    })
+    for (const done of [1, 2, 3]) recordEvent(run, event(done))
+    const page = await open()
+    await page.getByRole('link', { name: 'finetune tiny.onnx' }).first().click()
+    await page.locator('svg[aria-label^="loss, 3 values, last 1"]').waitFor()
+    for (const done of [4, 5, 6]) recordEvent(run, event(done))
+    await page.locator('svg[aria-label^="loss, 6 values, last 0.5"]').waitFor()
+    await page.locator('svg[aria-label^="top1 held back, 6 values, last 0.6"]').waitFor()
+    await writeStatus(run, { state: 'failed', createdAt: 1, message: 'made up' })
+    await page.close()
+  })
+
+  it('does an interrupted run again in its folder, to the end', async () => {
+    const run = join(folder, 'killed')
+    const recipe = {
+      command: 'quantize',
+      model: join(folder, 'tiny.onnx'),
+      data: 'random',
+      output: join(run, 'model.onnx'),
+    }
+    await prepareRun(run, recipe)
+    await writeStatus(run, {
+      state: 'running',
+      pid: 2 ** 22 + 1,
+      host: hostname(),
+      createdAt: Date.now(),
+      startedAt: Date.now(),
+    })
+    const page = await open()
+    await page
+      .getByRole('row', { name: /killed/ })
+      .getByText('interrupted')
+      .waitFor()
+    await page
+      .getByRole('row', { name: /killed/ })
+      .getByRole('link')
+      .click()
+    await click(page, 'button', 'Resume')
+    await done(page)
+    assert.ok(existsSync(join(run, 'model.onnx')), 'no model was written')
+    await page.close()
+  })
+
   it('loses nothing when it is closed, and shows a run live in another tab', async () => {
     const [first, second] = [await open(), await open()]
     await goTo(first, '#/new?command=quantize&model=tiny.onnx&data=random&weights=per-tensor')
@@ -246,18 +344,12 @@ describe('the page of the studio', { skip }, () => {
     await page.close()
   })
 
-  const check = async (page: Page): Promise<string[]> => {
-    await page.evaluate(axe)
-    const { violations } = await page.evaluate<AxeResult>('axe.run(document, { iframes: false })')
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ; ')}`)
-  }
-
   it('is checked by something that finds faults', async () => {
     const page = await open()
     await page.evaluate(
       `document.querySelector('main').insertAdjacentHTML('beforeend', '<input><p class="quiet"><a href="#/"></a></p>')`,
     )
-    const found = (await check(page)).join('\n')
+    const found = (await faultsOf(page)).join('\n')
     assert.match(found, /label/)
     assert.match(found, /link-name/)
     await page.close()
@@ -290,7 +382,7 @@ describe('the page of the studio', { skip }, () => {
           await page.locator('.facts').waitFor()
         }
         assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'scrolls sideways')
-        const found = await check(page)
+        const found = await faultsOf(page)
         assert.deepEqual(found, [])
         await page.close()
       })
@@ -301,7 +393,7 @@ describe('the page of the studio', { skip }, () => {
     it(`finds no fault with the page of a report, ${scheme}`, async () => {
       const page = await browser.newPage({ colorScheme: scheme, bypassCSP: true })
       await page.setContent(renderHtml(ladderReport))
-      assert.deepEqual(await check(page), [])
+      assert.deepEqual(await faultsOf(page), [])
       await page.close()
     })
   }

@@ -1,5 +1,6 @@
-// base: what every room shares — errors, run-time tensor values, progress events.
+// base: what every room shares — errors, run-time tensor values, progress events, functions that every engine computes alike.
 // Imports nothing.
 export * from './errors.ts'
+export * as portable from './portable.ts'
 export * from './progress.ts'
 export * from './tensor-value.ts'

@@ -59,6 +59,7 @@ function addQuantize(program: Command): void {
       'samples (needed): image folder, JSON description, .npy, idx, .mjs module, "random" or "none"',
     )
     .option('--samples <n>', 'samples to calibrate on (default: 64)', positive)
+    .option('--statistics <file>', 'instead of samples: statistics.json of an earlier run, for the same bytes again')
     .option('--val <path>', 'separate samples for scoring')
     .option('--metric <name>', metricHelp)
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
@@ -209,7 +210,7 @@ async function start(fixed: Readonly<Record<string, unknown>>, options: Options)
     import('../pipeline/index.ts'),
     import('./run-recipe.ts'),
   ])
-  if (options['data'] === undefined && fixed['command'] !== 'rewrite')
+  if (options['data'] === undefined && options['statistics'] === undefined && fixed['command'] !== 'rewrite')
     throw new UsageError(
       `${fixed['command']} needs samples: give --data PATH, or --data random to see that the model goes through`,
     )

@@ -1,4 +1,5 @@
-// Runs a quantisation and tells of it.
+// Runs a quantisation and tells of it. A run folder keeps what the samples taught.
+import { join } from 'node:path'
 import type { QuantizeRecipe } from '../pipeline/index.ts'
 import { type RecipeFlags, withRuntime } from './session.ts'
 import { intoFolder, tell } from './tell.ts'
@@ -6,10 +7,18 @@ import { intoFolder, tell } from './tell.ts'
 export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Promise<void> {
   const recipe = intoFolder(given, flags)
   await withRuntime(flags, async (runtime, watch) => {
-    const { quantizeFile, quantizeJson, quantizeReport } = await import('../pipeline/index.node.ts')
+    const [{ quantizeFile, quantizeJson, quantizeReport }, { writeFileAtomic }] = await Promise.all([
+      import('../pipeline/index.node.ts'),
+      import('../onnx/index.node.ts'),
+    ])
     const run = await quantizeFile(runtime, recipe, watch)
     const { output } = run
     const files = [{ label: 'model', path: output }]
+    if (flags.run !== undefined && run.learnt) {
+      const path = join(flags.run, 'statistics.json')
+      await writeFileAtomic(path, `${JSON.stringify(run.learnt)}\n`)
+      files.push({ label: 'statistics', path })
+    }
     const report = quantizeReport(run, runtime)
     await tell({ report, json: quantizeJson(run), files, page: `${output}.report.html` }, flags)
   })

@@ -31,7 +31,7 @@ export async function studioCommand(folders: readonly string[], flags: StudioFla
 }
 
 /** What `--help` says of each command's options, by the names of recipe fields: the page's forms say the same. */
-function helpOf(program: Command): Record<string, Record<string, { text: string; placeholder?: string }>> {
+export function helpOf(program: Command): Record<string, Record<string, { text: string; placeholder?: string }>> {
   return Object.fromEntries(
     program.commands.map((command) => {
       const options = command.options.map((option) => {

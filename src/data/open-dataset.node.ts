@@ -1,11 +1,11 @@
 // The one door to samples: what lies at a path decides how it is read.
 import { stat } from 'node:fs/promises'
 import { basename, dirname, extname, resolve } from 'node:path'
-import { InputError, throwIfCancelled } from '../base/index.ts'
+import { InputError } from '../base/index.ts'
 import { openBytes } from './byte-source.node.ts'
-import type { Dataset, InputSpec, Label } from './dataset.ts'
+import type { Dataset, InputSpec } from './dataset.ts'
+import { datasetOf } from './dataset-of.ts'
 import { type Description, type LabelSource, parseDescription, type RawDescription } from './description.ts'
-import { fillingFor } from './fill-inputs.ts'
 import { isIdx } from './idx.ts'
 import { labelFile, labelSource, readText } from './label-source.node.ts'
 import { parseJson } from './labels.ts'
@@ -122,39 +122,4 @@ function resolvedRaw(description: RawDescription, inFolder: (file: string) => st
     ...(file !== undefined && { file: inFolder(file) }),
     ...(inputs && { inputs: Object.fromEntries(blocks) }),
   }
-}
-
-function datasetOf(source: Source, options: OpenOptions): Dataset {
-  const filling = fillingFor(options.inputs, source.fed, options.shapes)
-  const { name, size, hasLabels, classes, classNames, preprocess } = source
-  return {
-    name,
-    size,
-    hasLabels,
-    ...(classes !== undefined && { classes }),
-    ...(classNames && { classNames }),
-    ...(preprocess && { preprocess }),
-    get notes() {
-      return [...source.notes(), ...filling.notes]
-    },
-    id: source.id,
-    sample: async (index, signal) => {
-      throwIfCancelled(signal)
-      if (!(Number.isInteger(index) && index >= 0 && index < size))
-        throw new InputError(`there is no sample ${index} in ${name}; it has ${size}`)
-      const { values, label } = await source.read(index)
-      throwIfCancelled(signal)
-      const id = source.id(index)
-      if (label !== undefined) checkLabel(label, classes, id, name)
-      return { id, inputs: filling.fill(values), ...(label !== undefined && { label }) }
-    },
-  }
-}
-
-function checkLabel(label: Label, classes: number | undefined, id: string, name: string): void {
-  const wrong = [label].flat().find((each) => each < -1 || (classes !== undefined && each >= classes))
-  if (wrong !== undefined)
-    throw new InputError(
-      `sample "${id}" of ${name} has the label ${wrong}, which is no class number${classes === undefined ? '' : ` of 0 to ${classes - 1}`}`,
-    )
 }

@@ -1,4 +1,5 @@
 // Expectations of functions of a Gaussian by Gauss–Hermite quadrature, for activations that have no closed form.
+import { portable } from '../base/index.ts'
 
 interface Rule {
   readonly nodes: Float64Array
@@ -13,17 +14,17 @@ let rule: Rule | undefined
 export function gaussHermite(n: number): { readonly nodes: Float64Array; readonly weights: Float64Array } {
   const nodes = new Float64Array(n)
   const weights = new Float64Array(n)
-  // Newton on the orthonormal Hermite polynomial of the weight exp(−x²), from the usual guesses; z = √2·x.
+  // Newton on the orthonormal Hermite polynomial of the weight portable.exp(−x²), from the usual guesses; z = √2·x.
   let x = 0
   for (let i = 0; i < Math.ceil(n / 2); i++) {
-    if (i === 0) x = Math.sqrt(2 * n + 1) - 1.85575 * (2 * n + 1) ** (-1 / 6)
-    else if (i === 1) x -= (1.14 * n ** 0.426) / x
+    if (i === 0) x = Math.sqrt(2 * n + 1) - 1.85575 * portable.exp(-portable.log(2 * n + 1) / 6)
+    else if (i === 1) x -= (1.14 * portable.exp(0.426 * portable.log(n))) / x
     else if (i === 2) x = 1.86 * x - (0.86 * (nodes[0] ?? 0)) / Math.SQRT2
     else if (i === 3) x = 1.91 * x - (0.91 * (nodes[1] ?? 0)) / Math.SQRT2
     else x = 2 * x - (nodes[i - 2] ?? 0) / Math.SQRT2
     let slope = 1
     for (let step = 0; step < 50; step++) {
-      let [previous, value] = [0, Math.PI ** -0.25]
+      let [previous, value] = [0, 1 / Math.sqrt(Math.sqrt(Math.PI))]
       for (let k = 0; k < n; k++)
         [previous, value] = [value, x * Math.sqrt(2 / (k + 1)) * value - Math.sqrt(k / (k + 1)) * previous]
       slope = Math.sqrt(2 * n) * previous

@@ -1,8 +1,9 @@
 // The normal distribution, and what a clip makes of a Gaussian: E[clip(X)] and E[clip(X)²].
+import { portable } from '../base/index.ts'
 
 /** Density of the standard normal. */
 export function normalDensity(x: number): number {
-  return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI)
+  return portable.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI)
 }
 
 /** Distribution function of the standard normal; relative error below 1e-12 down to Φ(−37). */

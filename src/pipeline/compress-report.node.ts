@@ -27,7 +27,7 @@ import { commandLineOf } from './command-line.ts'
 import type { CompressPoint } from './compress/write-point.node.ts'
 import type { CompressRun } from './compress.node.ts'
 import { finetuneJson } from './finetune-report.node.ts'
-import { quantizeJson } from './quantize-report.node.ts'
+import { quantizeJson } from './quantize-report.ts'
 import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
 
 /** What `compress --json` prints: one point, or `points` for several targets. */

@@ -46,7 +46,8 @@ import { tuneCompressed } from './compress/tune.node.ts'
 import { type CompressPoint, writePoint } from './compress/write-point.node.ts'
 import { checkOutput } from './output.node.ts'
 import type { CompressRecipe } from './recipe.ts'
-import { openSamples, readBatches, scoringSamples } from './samples.node.ts'
+import { openSamples, scoringSamples } from './samples.node.ts'
+import { readBatches } from './samples.ts'
 
 /** Everything a compression knows at its end. */
 export interface CompressRun {

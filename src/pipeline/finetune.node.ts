@@ -26,7 +26,8 @@ import { epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-l
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
-import { openSamples, PREPROCESS_KEY } from './samples.node.ts'
+import { openSamples } from './samples.node.ts'
+import { PREPROCESS_KEY } from './samples.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun {

@@ -97,7 +97,11 @@ function declared({ name, dtype, shape }: ValueInfo): DeclaredValue {
   return { name, ...(dtype ? { dtype } : {}), ...(shape ? { shape } : {}) }
 }
 
-function zeroFeeds(model: Model, given: Readonly<Record<string, readonly number[]>>): Record<string, TensorValue> {
+/** Zeros of sensible shapes for every input; what the model compares an input with, where it does. */
+export function zeroFeeds(
+  model: Model,
+  given: Readonly<Record<string, readonly number[]>> = {},
+): Record<string, TensorValue> {
   const shapes = concreteShapes(model.graph.inputs, given)
   const constants = comparedConstants(model)
   return Object.fromEntries(

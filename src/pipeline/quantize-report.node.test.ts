@@ -10,8 +10,10 @@ import { tinyModel } from '../rewrite/tiny-model.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { channelRows } from './channel-rows.ts'
-import { type QuantizeRun, quantizeFile } from './quantize.node.ts'
-import { quantizeJson, quantizeReport } from './quantize-report.node.ts'
+import type { QuantizeRun } from './quantize/run.ts'
+import { quantizeFile } from './quantize.node.ts'
+import { quantizeReport } from './quantize-report.node.ts'
+import { quantizeJson } from './quantize-report.ts'
 import { parseRecipe } from './recipe.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-report-'))

@@ -37,6 +37,7 @@ const quantize = z.strictObject({
   exclude: z.array(z.string()).default([]),
   only: z.array(z.string()).default([]),
   metric: z.string().exactOptional(),
+  statistics: z.union([z.string(), z.record(z.string(), z.unknown())]).exactOptional(),
   output: z.string().exactOptional(),
 })
 
@@ -188,6 +189,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly only: readonly string[]
   /** top1, top5, next-token, or a module; labels are scored by the usual one when absent. */
   readonly metric?: string
+  /** Stored statistics instead of samples (`data: none`): a run's statistics.json by its path, or what it holds. */
+  readonly statistics?: string | Readonly<Record<string, unknown>>
   readonly output?: string
 }
 
@@ -260,7 +263,7 @@ export type Recipe = QuantizeRecipe | RewriteRecipe | EvaluateRecipe | CompareRe
  * @throws InputError naming the first field that is wrong
  */
 export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
-  const parsed = recipe.safeParse(withSamples(json))
+  const parsed = recipe.safeParse(withoutData(withSamples(json)))
   if (parsed.success) return parsed.data
   throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
 }
@@ -270,6 +273,12 @@ function withSamples(json: unknown): unknown {
   const few =
     typeof json === 'object' && json !== null && 'weightBits' in json && json.weightBits === 4 && !('samples' in json)
   return few ? { ...json, samples: 128 } : json
+}
+
+/** Stored statistics take the place of samples: nobody needs to say that there are none. */
+function withoutData(json: unknown): unknown {
+  const stored = typeof json === 'object' && json !== null && 'statistics' in json && !('data' in json)
+  return stored ? { ...json, data: 'none' } : json
 }
 
 function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {

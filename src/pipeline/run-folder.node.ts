@@ -6,8 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { CancelledError, messageOf, OnnxpressError, type ProgressEvent } from '../base/index.ts'
 import { writeFileAtomic } from '../onnx/index.node.ts'
-
-export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
+import type { RunState } from './run-summary.ts'
 
 /** What status.json says. Times are milliseconds since 1970. */
 export interface RunStatus {

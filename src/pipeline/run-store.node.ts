@@ -4,29 +4,8 @@ import { existsSync } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { ProgressEvent } from '../base/index.ts'
-import { isAlive, type RunState, type RunStatus, readJson, readStatus } from './run-folder.node.ts'
-
-/** A run as a list shows it. */
-export interface RunSummary {
-  readonly id: string
-  readonly folder: string
-  readonly name: string
-  /** `interrupted`: its process is gone without a word. */
-  readonly state: RunState | 'interrupted'
-  readonly command: string
-  readonly model: string
-  readonly recipe: Readonly<Record<string, unknown>>
-  readonly createdAt: number
-  readonly startedAt?: number
-  readonly endedAt?: number
-  readonly message?: string
-  /** The verdict's headline and tone, once there is a report. */
-  readonly headline?: string
-  readonly tone?: string
-  readonly hasReport: boolean
-  /** The written model, when it exists. */
-  readonly output?: string
-}
+import { isAlive, type RunStatus, readJson, readStatus } from './run-folder.node.ts'
+import type { RunSummary } from './run-summary.ts'
 
 /** Folders looked into at most, and how deep below a root. */
 const mostFolders = 5000

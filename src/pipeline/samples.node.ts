@@ -1,23 +1,10 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
-import { InputError, messageOf, RuntimeFailure, type Watch } from '../base/index.ts'
 import { openDataset, readPreprocess } from '../data/index.node.ts'
-import {
-  type Batch,
-  batches,
-  chooseSamples,
-  type Dataset,
-  type Preprocess,
-  parsePreprocess,
-  readSamples,
-} from '../data/index.ts'
-import type { Bounds, Model, Shapes } from '../onnx/index.ts'
-import { pixelBounds } from '../quantize/index.ts'
-import { fixedBatch, type Values } from '../runtime/index.ts'
+import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
+import type { Bounds, Model } from '../onnx/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
-
-/** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
-export const PREPROCESS_KEY = 'onnxpress.preprocess'
+import { boundsOfPictures, givenPreprocess, type Scoring, unusedSamples } from './samples.ts'
 
 /** Opens the samples of a recipe; the preprocessing is the recipe's, or else the one stored in the model. */
 export async function openSamples(
@@ -40,56 +27,12 @@ export async function openSamples(
 }
 
 async function preprocessOf({ preprocess }: SampleRecipe, model: Model): Promise<Preprocess | undefined> {
-  if (typeof preprocess === 'string') return readPreprocess(preprocess)
-  if (preprocess) return parsePreprocess(preprocess, 'the preprocessing of the recipe')
-  const stored = model.metadata.get(PREPROCESS_KEY)
-  return stored === undefined ? undefined : parsePreprocess(JSON.parse(stored), 'the preprocessing stored in the model')
+  return typeof preprocess === 'string' ? readPreprocess(preprocess) : givenPreprocess(preprocess, model)
 }
 
-/**
- * What each channel of a graph input can hold when it is a picture: (pixel · scale − mean)/std for pixels from 0 to 255. Empty
- * without a preprocessing.
- */
+/** What each channel of a graph input can hold; see `boundsOfPictures`. */
 export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<Map<string, Bounds[]>> {
-  const preprocess = await preprocessOf(recipe, model)
-  const found = new Map<string, Bounds[]>()
-  const input = model.graph.inputs[0]
-  if (preprocess?.scale === undefined || !input) return found
-  found.set(input.name, pixelBounds(preprocess))
-  return found
-}
-
-/** Samples read ahead and joined to batches that the model can take and that keep memory small. */
-export function readBatches(
-  dataset: Dataset,
-  indices: readonly number[],
-  model: Model,
-  shapes: Shapes,
-  watch: Watch = {},
-): AsyncIterable<Batch> {
-  return batches(readSamples(dataset, indices, { signal: watch.signal }), batchSizeFor(model, shapes))
-}
-
-/** Elements of all values of a batch together, at most; a value lives shortly, so this is far above the peak. */
-const BATCH_ELEMENTS = 16e6
-
-/** How many samples run together. */
-export function batchSizeFor(model: Model, shapes: Shapes): number {
-  const fixed = fixedBatch(model)
-  if (fixed !== undefined) return Math.max(1, fixed)
-  // Without a batch axis everywhere the model may mix samples: one at a time.
-  const outputs = model.graph.outputs.map((output) => shapes.get(output.name))
-  if (outputs.some((shape) => shape?.batchAxis !== 0)) return 1
-  let elements = 0
-  for (const shape of shapes.values()) elements += shape.dims.reduce((a, b) => a * b, 1)
-  return Math.min(32, Math.max(1, Math.floor(BATCH_ELEMENTS / elements)))
-}
-
-/** Samples to score: a set of its own, or what calibration left over, or, when nothing is left, the same ones again. */
-export interface Scoring {
-  readonly dataset: Dataset
-  readonly indices: readonly number[]
-  readonly note: string
+  return boundsOfPictures(await preprocessOf(recipe, model), model)
 }
 
 /** Chooses the samples to score, at most `limit`. */
@@ -105,38 +48,5 @@ export async function scoringSamples(
     const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }
-  const taken = new Set(used)
-  const rest = Array.from({ length: calibration.size }, (_, i) => i).filter((i) => !taken.has(i))
-  if (rest.length === 0)
-    return {
-      dataset: calibration,
-      indices: used,
-      note: 'every sample was used for calibration; the same ones are scored, so the figures flatter',
-    }
-  const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
-  return { dataset: calibration, indices, note: `scored on ${indices.length} samples that calibration did not see` }
-}
-
-/**
- * Runs what first runs the model. When it fails on random inputs of free sizes, the sizes are to blame.
- * @throws InputError naming the sizes and the option that gives others
- */
-export async function withGuessedShapes<T>(
-  recipe: SampleRecipe,
-  model: Model,
-  feeds: Values,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const free = model.graph.inputs.some(({ shape }) => shape?.some((dim, axis) => axis > 0 && typeof dim !== 'number'))
-    if (recipe.data !== 'random' || !free || !(error instanceof RuntimeFailure)) throw error
-    const sizes = model.graph.inputs.map(({ name }) => `${name}:${feeds[name]?.dims.join('x') || 'scalar'}`)
-    throw new InputError(
-      `the model does not run on random inputs of ${sizes.join(', ')}; give other sizes with --shape (${messageOf(error)})`,
-      error.place,
-      error,
-    )
-  }
+  return unusedSamples(calibration, used, limit)
 }

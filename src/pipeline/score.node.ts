@@ -20,9 +20,10 @@ import {
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
-import { fewSamples, sqnrOfLayers } from './quantize/measure.node.ts'
+import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
-import { openSamples, readBatches, withGuessedShapes } from './samples.node.ts'
+import { openSamples } from './samples.node.ts'
+import { readBatches, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 
 /** Result of `evaluate`. */

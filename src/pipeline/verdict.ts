@@ -9,9 +9,14 @@ export interface Measured {
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly comparison?: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
-  readonly layerCounts: { readonly total: number; readonly integer: number }
+  /** Absent where ONNX Runtime's optimised graph could not be read. */
+  readonly layerCounts?: { readonly total: number; readonly integer: number }
   /** Ranges came from random inputs. */
   readonly random: boolean
+  /** One scale serves a whole weight. */
+  readonly perTensor?: boolean
+  /** Layers whose outputs hold most noise, worst first. */
+  readonly hurt?: readonly string[]
 }
 
 /** Below these a model does not do its job any more. */
@@ -46,11 +51,12 @@ export function makeVerdict(measured: Measured): Verdict {
   const points = [smaller(measured), faster(measured), accurate(measured)]
   const dead = measured.comparison !== undefined && isDead(measured.comparison)
   const answers = points.map((point) => `${point.question}: ${point.answer}`).join(', ')
-  const { integer, total } = measured.layerCounts
+  const { layerCounts } = measured
+  const inIntegers = layerCounts ? `; ${layerCounts.integer} of ${layerCounts.total} layers run in integers` : ''
   if (measured.random) return randomVerdict(measured)
   const headline = dead
     ? `the quantised model no longer does its job (${deadWhy(measured.comparison)})`
-    : `${answers}; ${integer} of ${total} layers run in integers`
+    : `${answers}${inIntegers}`
   const bad = points.filter((point) => point.answer === 'no').length
   const open = points.some((point) => point.answer === 'unclear' && point.question === 'as accurate')
   const tone = dead ? 'dead' : bad > 1 ? 'bad' : bad === 1 || open ? 'mixed' : 'good'
@@ -59,8 +65,9 @@ export function makeVerdict(measured: Measured): Verdict {
 
 /** Random inputs show that a model goes through, and nothing else. */
 function randomVerdict(measured: Measured): Verdict {
-  const { integer, total } = measured.layerCounts
-  const headline = `ranges from random inputs mean nothing: this only shows that the model goes through (${integer} of ${total} layers integer)`
+  const { layerCounts } = measured
+  const integer = layerCounts ? ` (${layerCounts.integer} of ${layerCounts.total} layers integer)` : ''
+  const headline = `ranges from random inputs mean nothing: this only shows that the model goes through${integer}`
   const accurate: VerdictPoint = { question: 'as accurate', answer: 'not measured', text: 'random inputs cannot tell' }
   const advice = ['quantise again with --data and samples of the kind that the model will see']
   return { headline, tone: 'mixed', points: [smaller(measured), faster(measured), accurate], advice }
@@ -116,11 +123,22 @@ function advise(measured: Measured, dead: boolean): string[] {
     advice.push(
       'use --weights per-channel, look at the worst layers in the report, and keep them float with --exclude NAME',
     )
+  else if (accurate(measured).answer === 'no') advice.push(moreAccurate(measured))
   if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs)
     advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
-  const { integer, total } = measured.layerCounts
+  const { integer, total } = measured.layerCounts ?? { integer: 0, total: 0 }
   if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
   return advice
+}
+
+/** What is most likely to bring accuracy back. */
+function moreAccurate({ perTensor, hurt = [] }: Measured): string {
+  if (perTensor) return 'use --weights per-channel: one scale for a whole weight is what costs most accuracy'
+  const float =
+    hurt.length > 0
+      ? `, or keep the layers that hurt most in float: --exclude ${hurt.slice(0, 2).join(' --exclude ')}`
+      : ''
+  return `try --effort high, which rounds by second order${float}`
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`

@@ -2,7 +2,7 @@
 // Imports base, math, onnx, runtime and calibrate; never pipeline or cli.
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
-export { onRanges } from './correct/on-ranges.ts'
+export { type Corrections, correctionsIn, onRanges } from './correct/on-ranges.ts'
 export { type LayerSlots, slotsOf, withTensors } from './correct/slots.ts'
 export type { VisitOptions } from './correct/visit-layers.ts'
 export * from './correct-bias-analytic.ts'

@@ -1,5 +1,6 @@
 // report: the Report type and its renderings. Imports only base; knows nothing of models, sessions or runs.
 // Runs in browsers too; the studio draws with the same charts.
+
 export * from './charts/index.ts'
 export { resultOf } from './figures.ts'
 export * from './format.ts'
@@ -8,6 +9,7 @@ export * from './html.ts'
 export * from './json.ts'
 export * from './markdown.ts'
 export * from './range-summary.ts'
+export { HURT_DB, type Repair, type Repairs, repairOf, repairsOf } from './repair.ts'
 export * from './report.ts'
 export * from './schema.ts'
 export * from './summary.ts'

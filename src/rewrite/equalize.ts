@@ -1,5 +1,5 @@
 // Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
-import { report, throwIfCancelled, type Watch } from '../base/index.ts'
+import { portable, report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { minimizeInBox } from '../math/index.ts'
 import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
@@ -79,7 +79,7 @@ export async function equalize(
   const factors = new Float64Array(graph.size).fill(1)
   for (let channel = 0; channel < graph.size; channel++) {
     const index = variables.dense(channel)
-    if (index >= 0) factors[channel] = Math.exp(u[index] ?? 0)
+    if (index >= 0) factors[channel] = portable.exp(u[index] ?? 0)
   }
   const log = new PassLog({ shapes, statistics })
   const scaled = applyScales(model, graph, factors, log, {
@@ -92,7 +92,7 @@ export async function equalize(
     statistics: log.statistics,
     changes: log.changes,
     skipped: closedWhy(graph),
-    predicted: Math.exp(found.value - first),
+    predicted: portable.exp(found.value - first),
     layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
   }
 }

@@ -3,4 +3,5 @@
 export * from './environment.node.ts'
 export * from './node-runtime.node.ts'
 export * from './optimized.node.ts'
+export * from './profile.node.ts'
 export * from './spill.node.ts'

@@ -16,6 +16,8 @@ export interface SessionOptions {
   readonly label?: string
   /** Where ONNX Runtime writes its optimised graph (Node only; for inspection). */
   readonly optimizedPath?: string
+  /** Where ONNX Runtime writes how long each kernel took when the session closes: the beginning of a file name (Node only). */
+  readonly profilePrefix?: string
 }
 
 export interface RunOptions {

@@ -10,6 +10,7 @@ const ort = runtime.default ?? runtime
 // Its errors come as exceptions; what it also prints (unused initialisers, wrong declared shapes) is no news for the person.
 ort.env.logLevel = 'fatal'
 const sessions = new Map<number, InferenceSession>()
+const profiled = new Set<number>()
 let next = 1
 
 function nativeOptions(options: SessionOptions, threads: number): InferenceSession.SessionOptions {
@@ -23,6 +24,7 @@ function nativeOptions(options: SessionOptions, threads: number): InferenceSessi
     logSeverityLevel: 4,
     extra: { session },
     ...(options.optimizedPath ? { optimizedModelFilePath: options.optimizedPath } : {}),
+    ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
   }
 }
 
@@ -51,6 +53,7 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
       const session = await ort.InferenceSession.create(request.bytes, nativeOptions(request.options, request.threads))
       const id = next++
       sessions.set(id, session)
+      if (request.options.profilePrefix) profiled.add(id)
       return {
         session: id,
         inputs: [...session.inputNames],
@@ -67,6 +70,8 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
     case 'close': {
       const session = sessionOf(request.session)
       sessions.delete(request.session)
+      // Written only when it is asked for, and only before the session goes.
+      if (profiled.delete(request.session)) session.endProfiling()
       await session.release()
       return null
     }

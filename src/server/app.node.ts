@@ -11,13 +11,11 @@ import type { Folders } from './confine.node.ts'
 import { eventStream } from './event-stream.node.ts'
 import { listFiles } from './files.node.ts'
 import { safeHeaders, sameHost, withToken } from './guard.node.ts'
-import { viewCosts, viewLayer, viewModel } from './model-view.node.ts'
+import type { CommandHelp, SessionMessage } from './messages.ts'
+import { viewCosts, viewLayer, viewModel, viewTimes } from './model-view.node.ts'
 import type { Runs } from './runs.node.ts'
 import type { Tickets } from './tickets.ts'
 import { saveUpload } from './upload.node.ts'
-
-/** Help texts of a command's options: recipe field → what it is, and its placeholder ("path", "file"). */
-export type FieldHelp = Readonly<Record<string, { readonly text: string; readonly placeholder?: string }>>
 
 /** What a ticket opens. */
 export interface Opened {
@@ -34,7 +32,7 @@ export interface AppParts {
   readonly tickets: Tickets<Opened>
   /** The built page; undefined serves the API alone. */
   readonly pages: Hono | undefined
-  readonly help: Readonly<Record<string, FieldHelp>>
+  readonly help: CommandHelp
   readonly uploadBytes: number
   /** Aborted when the server closes: open streams end then. */
   readonly closing: AbortSignal
@@ -77,15 +75,30 @@ function api(parts: AppParts): Hono {
     maxSize: jsonBytes,
     onError: (context) => context.json({ error: 'the request is too large' }, 413),
   })
-  app.get('/session', (context) =>
-    context.json({ version: parts.version, folders: folders.roots, schema: recipeJsonSchema(), help: parts.help }),
-  )
+  app.get('/session', (context) => {
+    const { version, help } = parts
+    const schema = recipeJsonSchema()
+    return context.json({
+      place: 'server',
+      version,
+      folders: folders.roots,
+      schema,
+      help,
+      limits: [],
+    } satisfies SessionMessage)
+  })
   app.get('/files', async (context) => context.json(await listFiles(folders, context.req.query('path') ?? '.')))
   app.get('/model', async (context) => context.json(await viewModel(pathOf(folders, context.req.query('path')))))
   app.get('/model/costs', async (context) => context.json(await viewCosts(pathOf(folders, context.req.query('path')))))
   app.get('/model/layer', async (context) =>
     context.json(await viewLayer(pathOf(folders, context.req.query('path')), context.req.query('name') ?? '')),
   )
+  // It runs the model for a while: a person asks for it, a page does not.
+  app.post('/model/times', small, async (context) => {
+    const body = await bodyOf(context.req.raw)
+    const path = typeof body === 'object' && body !== null && 'path' in body ? String(body.path) : undefined
+    return context.json(await viewTimes(pathOf(folders, path)))
+  })
   app.post('/recipe', small, async (context) => {
     const recipe = runs.check(await bodyOf(context.req.raw))
     return context.json({ recipe, commandLine: commandLineOf(recipe) })

@@ -1,7 +1,7 @@
 // News of the runs as server-sent events. Ends when the page goes away.
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
-import type { RunNews } from './runs.node.ts'
+import type { RunNews } from './messages.ts'
 
 /** Milliseconds between two signs of life, so that a dead connection is noticed. */
 const beatMs = 15_000

@@ -3,22 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import { InputError } from '../base/index.ts'
 import type { Folders } from './confine.node.ts'
-
-export interface FileEntry {
-  readonly name: string
-  readonly path: string
-  readonly kind: 'folder' | 'model' | 'data' | 'picture' | 'other'
-  readonly sizeBytes?: number
-}
-
-export interface FileListing {
-  readonly path: string
-  /** The folder above, unless that is outside. */
-  readonly parent?: string
-  readonly entries: readonly FileEntry[]
-  /** How many more there are. */
-  readonly more: number
-}
+import type { FileEntry, FileListing } from './messages.ts'
 
 /** Entries shown of one folder: a data set may have a hundred thousand. */
 const most = 500

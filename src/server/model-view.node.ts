@@ -1,56 +1,20 @@
-// A model as the page draws it: nodes with who feeds whom, layers with their cost, channels of one layer.
+// A model file as the page draws it. Models read lately are kept.
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { InputError } from '../base/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
+import type { Model } from '../onnx/index.ts'
 import {
-  channelRanges,
-  constantsOf,
-  type Layer,
-  layersOf,
-  type Model,
-  type Node,
-  nodeName,
-  opsetOf,
-  readsOf,
-} from '../onnx/index.ts'
-import { channelRows, inspect } from '../pipeline/index.ts'
-import { type LayerRow, spreadOf, summarizeRanges } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
-
-/** A node of the drawing. `from` are places in the list of nodes. */
-export interface DrawnNode {
-  readonly name: string
-  readonly op: string
-  readonly from: readonly number[]
-  /** Place in the list of layers. */
-  readonly layer?: number
-}
-
-export interface DrawnLayer {
-  readonly name: string
-  readonly op: string
-  readonly parameters: number
-  readonly sizeBytes: number
-  /** Bits of a weight. */
-  readonly bits?: number
-  readonly shape: readonly number[]
-  /** Largest ÷ median range of its output channels. */
-  readonly rangeSpread?: number
-  readonly outliers?: number
-}
-
-export interface ModelView {
-  readonly path: string
-  readonly name: string
-  readonly sizeBytes: number
-  readonly opset: number
-  readonly inputs: readonly string[]
-  readonly outputs: readonly string[]
-  readonly nodes: readonly DrawnNode[]
-  readonly layers: readonly DrawnLayer[]
-  readonly notes: readonly string[]
-}
+  costsOf,
+  layerOfModel,
+  type ModelView,
+  type NodeTimes,
+  timesOfNodes,
+  viewOfModel,
+  zeroFeeds,
+} from '../pipeline/index.ts'
+import type { LayerRow } from '../report/index.ts'
+import { openRuntime, profileKernels } from '../runtime/index.node.ts'
 
 /** Models read lately, by path; read again when the file changes. */
 const models = new Map<string, { readonly mtimeMs: number; readonly model: Promise<Model> }>()
@@ -73,21 +37,7 @@ async function open(path: string): Promise<Model> {
 /** The drawing of a model file. @throws InputError when it cannot be read */
 export async function viewModel(path: string): Promise<ModelView> {
   const model = await open(path)
-  const layers = drawnLayers(model)
-  const places = new Map(layers.map(({ node }, index) => [node, index]))
-  return {
-    path,
-    name: basename(path),
-    sizeBytes: (await stat(path)).size,
-    opset: opsetOf(model),
-    inputs: model.graph.inputs.map(
-      ({ name, dtype, shape }) => `${name} ${dtype ?? ''}[${shape?.map((dim) => dim ?? '?').join('×') ?? ''}]`,
-    ),
-    outputs: model.graph.outputs.map(({ name }) => name),
-    nodes: drawnNodes(model, places),
-    layers: layers.map(({ row }) => row),
-    notes: model.notes,
-  }
+  return viewOfModel(model, { path, name: basename(path), sizeBytes: (await stat(path)).size })
 }
 
 /** Multiply-accumulates of each layer by name, from a run on zeros. */
@@ -95,8 +45,24 @@ export async function viewCosts(path: string): Promise<Record<string, number>> {
   const model = await open(path)
   const runtime = await openRuntime()
   try {
-    const { layers } = await inspect(model, runtime)
-    return Object.fromEntries(layers.flatMap(({ name, macs }) => (macs === undefined ? [] : [[name, macs]])))
+    return await costsOf(model, runtime)
+  } finally {
+    await runtime.close()
+  }
+}
+
+/** How long each node takes on this machine, from a profile of its own on zeros. */
+export async function viewTimes(path: string): Promise<NodeTimes> {
+  const model = await open(path)
+  const runtime = await openRuntime()
+  try {
+    const kernels = await profileKernels(runtime, model, zeroFeeds(model), {
+      warmups: 5,
+      rounds: 25,
+      label: basename(path),
+    })
+    const totalMs = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+    return { nodes: timesOfNodes(model, kernels), totalMs, threads: runtime.threads }
   } finally {
     await runtime.close()
   }
@@ -104,93 +70,5 @@ export async function viewCosts(path: string): Promise<Record<string, number>> {
 
 /** One layer with its channels. @throws InputError when there is no such layer */
 export async function viewLayer(path: string, name: string): Promise<LayerRow> {
-  const layer = layersOf(await open(path)).find((one) => one.name === name)
-  if (layer === undefined) throw new InputError(`${path} has no layer ${name}`, { file: path, node: name })
-  const rows = channelRows(layer)
-  return {
-    name,
-    op: layer.node.opType,
-    parameters: layer.weight.size + (layer.bias?.size ?? 0),
-    ...(rows ? { rangeSpread: spreadOf(rows.ranges), ...rows } : {}),
-  }
-}
-
-interface Drawn {
-  readonly node: Node
-  readonly row: DrawnLayer
-}
-
-function drawnLayers(model: Model): Drawn[] {
-  const plain = new Map(layersOf(model).map((layer) => [layer.node, layer]))
-  const producers = producersOf(model)
-  const constants = constantsOf(model.graph)
-  return model.graph.nodes.flatMap((node): Drawn[] => {
-    const layer = plain.get(node)
-    if (layer) return [{ node, row: plainRow(layer) }]
-    // In a quantised model the weight stands behind a DequantizeLinear.
-    const behind = producers.get(node.inputs[1] ?? '')
-    const codes = behind?.opType === 'DequantizeLinear' ? constants(behind.inputs[0]) : undefined
-    if (codes === undefined || !/^(Conv|ConvTranspose|Gemm|MatMul)$/.test(node.opType)) return []
-    return [{ node, row: { name: nodeName(node), op: node.opType, parameters: codes.size, ...storage(codes) } }]
-  })
-}
-
-function plainRow(layer: Layer): DrawnLayer {
-  const { name, node, weight, bias } = layer
-  const figures = channelRanges(layer)
-  const ranges = figures && summarizeRanges(figures.min, figures.max)
-  return {
-    name,
-    op: node.opType,
-    parameters: weight.size + (bias?.size ?? 0),
-    ...storage(weight),
-    ...(ranges ? { rangeSpread: spreadOf(ranges), outliers: ranges.outlierCount } : {}),
-  }
-}
-
-function storage(weight: Layer['weight']): Pick<DrawnLayer, 'sizeBytes' | 'bits' | 'shape'> {
-  const bits = Number(/\d+/.exec(weight.dtype)?.[0] ?? Number.NaN)
-  const known = Number.isFinite(bits) ? { bits } : {}
-  return { sizeBytes: Math.ceil((weight.size * (known.bits ?? 32)) / 8), ...known, shape: weight.shape }
-}
-
-function producersOf(model: Model): Map<string, Node> {
-  return new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
-}
-
-/** Inputs, nodes that compute something, outputs; constants are no nodes. */
-function drawnNodes(model: Model, layers: ReadonlyMap<Node, number>): DrawnNode[] {
-  const constants = constantsOf(model.graph)
-  const nodes: DrawnNode[] = []
-  const places = new Map<string, number>()
-  for (const { name } of model.graph.inputs) {
-    places.set(name, nodes.length)
-    nodes.push({ name, op: 'Input', from: [] })
-  }
-  // What is computed from constants alone is a constant too: thousands of weights made by ConstantOfShape are no nodes.
-  const fixed = new Set<string>()
-  for (const node of model.graph.nodes) {
-    const reads = [...readsOf(node)]
-    if (
-      reads.every((value) => fixed.has(value) || constants(value) !== undefined) &&
-      !/^(Random|Bernoulli|Multinomial)/.test(node.opType)
-    ) {
-      for (const output of node.outputs) fixed.add(output)
-      continue
-    }
-    const layer = layers.get(node)
-    for (const output of node.outputs) places.set(output, nodes.length)
-    nodes.push({
-      name: nodeName(node),
-      op: node.opType,
-      from: feedersOf(reads, places),
-      ...(layer === undefined ? {} : { layer }),
-    })
-  }
-  for (const { name } of model.graph.outputs) nodes.push({ name, op: 'Output', from: feedersOf([name], places) })
-  return nodes
-}
-
-function feedersOf(values: readonly string[], places: ReadonlyMap<string, number>): number[] {
-  return [...new Set(values.flatMap((value) => places.get(value) ?? []))]
+  return layerOfModel(await open(path), name, path)
 }

@@ -3,23 +3,11 @@ import { mkdir } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { InputError, messageOf, type ProgressEvent, UsageError } from '../base/index.ts'
 import { localQueue, type Queue, type StartJob } from '../jobs/index.ts'
-import {
-  findRunFolders,
-  prepareRun,
-  type RunSummary,
-  readEvents,
-  readRun,
-  readStatus,
-  writeStatus,
-} from '../pipeline/index.node.ts'
-import { parseRecipe, recipeJsonSchema } from '../pipeline/index.ts'
+import { findRunFolders, prepareRun, readEvents, readRun, readStatus, writeStatus } from '../pipeline/index.node.ts'
+import { parseRecipe, type RunSummary, recipeJsonSchema } from '../pipeline/index.ts'
 import type { Folders } from './confine.node.ts'
+import type { RunNews } from './messages.ts'
 import { type CommandSchema, commandSchemas, freeTextFields } from './recipe-fields.ts'
-
-/** What changed: a run as it stands now, or a piece of its progress; `start` is the place of the first event in the run. */
-export type RunNews =
-  | { readonly type: 'run'; readonly run: RunSummary }
-  | { readonly type: 'events'; readonly id: string; readonly events: readonly ProgressEvent[]; readonly start: number }
 
 export interface RunsOptions {
   readonly folders: Folders

@@ -6,8 +6,9 @@ import { serve } from '@hono/node-server'
 import { UsageError } from '../base/index.ts'
 import { spawnRuns } from '../jobs/index.node.ts'
 import type { StartJob } from '../jobs/index.ts'
-import { type FieldHelp, makeApp } from './app.node.ts'
+import { makeApp } from './app.node.ts'
 import { Folders } from './confine.node.ts'
+import type { CommandHelp } from './messages.ts'
 import { pages } from './pages.node.ts'
 import { Runs } from './runs.node.ts'
 import { makeTickets } from './tickets.ts'
@@ -23,7 +24,7 @@ export interface StudioOptions {
   readonly page: string
   readonly version: string
   /** Command → help texts of its fields. */
-  readonly help?: Readonly<Record<string, FieldHelp>>
+  readonly help?: CommandHelp
   /** The largest file that can be dropped on the page; 1 GB by default. */
   readonly uploadBytes?: number
   /** Starts jobs in another way; for tests. */

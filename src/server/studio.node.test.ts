@@ -6,9 +6,9 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { built } from '../../test/built.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
-import { prepareRun, type RunSummary, recordRun, writeStatus } from '../pipeline/index.node.ts'
+import { prepareRun, recordRun, writeStatus } from '../pipeline/index.node.ts'
+import type { ModelView, RunSummary } from '../pipeline/index.ts'
 import { tinyModel } from '../rewrite/tiny-model.ts'
-import type { ModelView } from './model-view.node.ts'
 import { type Studio, startStudio } from './start.node.ts'
 
 describe('the studio', () => {

@@ -34,7 +34,11 @@ export function App({ hasToken }: { readonly hasToken: boolean }) {
       <main tabIndex={-1}>
         {!hasToken || problem !== undefined ? (
           <section class="card">
-            <h1>This page needs its token</h1>
+            <h1>
+              {hasToken && problem !== undefined && !/token/.test(problem)
+                ? 'This page cannot begin'
+                : 'This page needs its token'}
+            </h1>
             <p>{problem ?? 'Open the address that onnxpress studio printed in its terminal.'}</p>
           </section>
         ) : (

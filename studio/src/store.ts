@@ -1,7 +1,7 @@
 // The page's state: what the server told so far. Components read it with `useStore` and are drawn again when it changes.
 import { useEffect, useState } from 'preact/hooks'
 import { get, listen } from './api.ts'
-import type { ProgressEvent, Run, Session } from './types.ts'
+import type { ProgressEvent, Run, RunMessage, RunNews, Session } from './types.ts'
 
 export interface State {
   readonly session: Session | undefined
@@ -43,8 +43,9 @@ export async function begin(): Promise<void> {
   }
   const hear = (event: string, data: unknown): void => {
     if (event === 'open') void refresh()
-    if (event === 'run') keepRun((data as { run: Run }).run)
-    if (event === 'events') keepEvents(data as { id: string; start: number; events: readonly ProgressEvent[] })
+    const news = { type: event, ...(data as object) } as RunNews
+    if (news.type === 'run') keepRun(news.run)
+    if (news.type === 'events') keepEvents(news)
   }
   void listen(hear, (connected) => change({ connected }), new AbortController().signal)
 }
@@ -58,16 +59,28 @@ export function keepRun(run: Run): void {
   change({ runs: new Map(state.runs).set(run.id, run) })
 }
 
-function keepEvents({ id, start, events }: { id: string; start: number; events: readonly ProgressEvent[] }): void {
+function keepEvents({ id, start, events }: Extract<RunNews, { type: 'events' }>): void {
   const known = state.events.get(id)
   // Events that came before this page looked are fetched by whoever needs them.
   if (known === undefined && start > 0) return
   change({ events: new Map(state.events).set(id, [...(known ?? []).slice(0, start), ...events]) })
 }
 
+let offered: Readonly<Record<string, unknown>> | undefined
+
+/** Keeps a recipe that was dropped, for the form that is opened next. */
+export function offerRecipe(recipe: Readonly<Record<string, unknown>>): void {
+  offered = recipe
+}
+
+/** The recipe that was dropped last. */
+export function offeredRecipe(): Readonly<Record<string, unknown>> | undefined {
+  return offered
+}
+
 /** Fetches a run with all of its events. */
 export async function loadRun(id: string): Promise<unknown> {
-  const { run, events, result } = await get<{ run: Run; events: ProgressEvent[]; result: unknown }>(`runs/${id}`)
+  const { run, events, result } = await get<RunMessage>(`runs/${id}`)
   change({ runs: new Map(state.runs).set(id, run), events: new Map(state.events).set(id, events) })
   return result
 }

@@ -1,5 +1,5 @@
 // Entropy: the threshold whose quantised histogram says most about the original (TensorRT's calibration, generalised).
-import { UsageError } from '../../base/index.ts'
+import { portable, UsageError } from '../../base/index.ts'
 import { codeRange } from '../../math/index.ts'
 import { type Bins, binsOf, observedRange } from './bins.ts'
 import { defineRange, type RangeSetting } from './range.ts'
@@ -128,7 +128,7 @@ function clippedDivergence(counts: Float64Array, levels: number): (from: number,
         let reference = count
         if (level === firstLevel && firstCount > 0) reference += firstExtra
         if (level === lastLevel && lastCount > 0) reference += lastExtra
-        sum -= reference * Math.log(count / (filled[right]! - filled[left]!))
+        sum -= reference * portable.log(count / (filled[right]! - filled[left]!))
       }
       left = right
     }
@@ -137,13 +137,13 @@ function clippedDivergence(counts: Float64Array, levels: number): (from: number,
       [lastCount, lastExtra],
     ] as const)
       if (count === 0 && extra > 0) {
-        sum -= extra * Math.log(smoothing)
+        sum -= extra * portable.log(smoothing)
         smoothed += smoothing
       }
-    return sum / total - Math.log(total) + Math.log(kept + smoothed)
+    return sum / total - portable.log(total) + portable.log(kept + smoothed)
   }
 }
 
 function xLogX(x: number): number {
-  return x > 0 ? x * Math.log(x) : 0
+  return x > 0 ? x * portable.log(x) : 0
 }

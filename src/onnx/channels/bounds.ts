@@ -1,4 +1,5 @@
 // Bounds of every channel of every value, by interval arithmetic: proved ones, or narrowed by what statistics suggest.
+import { portable } from '../../base/index.ts'
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
 import type { Layer, WeightView } from '../layers.ts'
 import { isOp, type Node } from '../model.ts'
@@ -54,15 +55,15 @@ export function layerBounds(layer: Layer & { readonly view: WeightView }, inputs
   })
 }
 
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
+const sigmoid = (x: number) => 1 / (1 + portable.exp(-x))
 
 /** Functions that never fall, so that bounds go through them. */
 const rising: Readonly<Record<string, (x: number, node: Node) => number>> = {
   Sigmoid: sigmoid,
-  Tanh: Math.tanh,
-  Exp: Math.exp,
-  Softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-  Elu: (x, node) => (x > 0 ? x : floatAttribute(node, 'alpha', 1) * Math.expm1(x)),
+  Tanh: portable.tanh,
+  Exp: portable.exp,
+  Softplus: (x) => Math.max(x, 0) + portable.log1p(portable.exp(-Math.abs(x))),
+  Elu: (x, node) => (x > 0 ? x : floatAttribute(node, 'alpha', 1) * portable.expm1(x)),
   HardSigmoid: (x, node) =>
     Math.min(1, Math.max(0, floatAttribute(node, 'alpha', 0.2) * x + floatAttribute(node, 'beta', 0.5))),
 }

@@ -36,7 +36,7 @@ import {
   withSession,
 } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
-import { PREPROCESS_KEY, readBatches, type Scoring } from '../samples.node.ts'
+import { PREPROCESS_KEY, readBatches, type Scoring } from '../samples.ts'
 import { POSITIONS } from './curves.ts'
 import type { Plan } from './plan.ts'
 

@@ -15,9 +15,14 @@ import {
 import { type Runtime, typesOf } from '../../runtime/index.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 
-export interface Built {
+export interface Built extends Planned {
   readonly model: Model
+}
+
+export interface Planned {
   readonly plan: Plan
+  /** What the activation grids were made from. */
+  readonly statistics: ReadonlyMap<string, TensorStatistics>
 }
 
 /** Where ranges come from: samples, or statistics that are known already. */
@@ -34,8 +39,8 @@ export async function buildQuantized(
   options: QuantizeOptions,
   watch: Watch = {},
 ): Promise<Built> {
-  const plan = await planFor(runtime, model, shapes, source, options, watch)
-  return { model: insertQdq(model, plan), plan }
+  const planned = await planFor(runtime, model, shapes, source, options, watch)
+  return { model: insertQdq(model, planned.plan), ...planned }
 }
 
 /** Placement and grids of a float model. */
@@ -46,7 +51,7 @@ export async function planFor(
   source: RangeSource,
   options: QuantizeOptions,
   watch: Watch = {},
-): Promise<Plan> {
+): Promise<Planned> {
   const placement = place(model, ortCpu, options, typesOf(model))
   const weightBits = weightBitsOf(placement, model.graph.nodes, options)
   const histogram = rangeSettingOf(options.range).needsHistogram
@@ -66,5 +71,5 @@ export async function planFor(
             shapes,
             total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
           })
-  return makePlan(placement, statistics, options, weightBits)
+  return { plan: makePlan(placement, statistics, options, weightBits), statistics }
 }

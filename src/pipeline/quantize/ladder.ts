@@ -1,9 +1,10 @@
 // The ladder: naive → folded → equalised → corrected → rounded. Each rung is measured on held-back samples and kept if it helps.
-import { report, type TensorValue, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { channelStatistics, type Spill } from '../../calibrate/index.ts'
-import type { Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
+import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
 import {
   correctBias,
+  correctionsIn,
   type LayerCorrection,
   onRanges,
   type QuantizeOptions,
@@ -28,8 +29,12 @@ import {
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
 import { trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
-import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
+import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
+import { storeCorrections } from './learnt.ts'
+import { noiseGrids } from './noise-grids.ts'
+import { singles, someOf } from './some-samples.ts'
+import { type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
 import type { Technique } from './techniques.ts'
 
 export interface LadderOptions extends Watch {
@@ -58,7 +63,12 @@ export interface Climbed {
   readonly naive: Built
   readonly corrections: readonly LayerCorrection[]
   readonly notes: readonly string[]
+  /** What the samples taught: enough to come to the same model without them. */
+  readonly learnt: Learnt
 }
+
+type Corrected = StoredStatistics['corrections'] | undefined
+type Learnt = Omit<StoredStatistics, 'kind' | 'version' | 'inputs' | 'preprocess'>
 
 /** A float model on the way up, with its quantisation. */
 interface Standing {
@@ -95,6 +105,9 @@ class Ladder {
   readonly #notes: string[] = []
   #judge: Judge | undefined
   #started = 0
+  #kept: Learnt['rewrites'] = []
+  #folding: Statistics | undefined
+  #equalizing: Learnt['equalizing']
 
   constructor(runtime: Runtime, samples: CalibrationSamples, options: LadderOptions) {
     this.#runtime = runtime
@@ -116,7 +129,10 @@ class Ladder {
         explicitBiases.apply(float, { shapes: seen.shapes, statistics }),
         seen,
       )
-      if (biases) [float, seen] = [biases.model, biases.seen]
+      if (biases) {
+        ;[float, seen] = [biases.model, biases.seen]
+        this.#kept = ['explicit-biases']
+      }
     }
     const naive = await this.#build(float, seen)
     this.#rung('naive', true, naive.score, `${judge.samples} held-back samples`)
@@ -177,7 +193,8 @@ class Ladder {
       }
     }
     const equalised = this.#isKept('equalised')
-    standing = { ...standing, built: await this.#onAllSamples(standing) }
+    const { built, corrections: stored } = await this.#onAllSamples(standing)
+    standing = { ...standing, built }
     return {
       float: standing.float,
       shapes: standing.seen.shapes,
@@ -188,6 +205,13 @@ class Ladder {
       naive: naive.built,
       corrections,
       notes: this.#notes,
+      learnt: {
+        rewrites: equalised ? [...this.#kept, 'equalize'] : this.#kept,
+        ...(this.#folding ? { folding: storedChannels(this.#folding) } : {}),
+        ...(equalised && this.#equalizing ? { equalizing: this.#equalizing } : {}),
+        tensors: storedTensors(built.statistics),
+        ...(stored ? { corrections: stored } : {}),
+      },
     }
   }
 
@@ -204,7 +228,10 @@ class Ladder {
     // Silent channels without weights cost nothing and let every later step see what matters: kept unless it hurts.
     const kept = this.#options.keep === 'always' || !isBetter(standing.score, next.score)
     this.#rung('folded', kept, next.score, gain(next, standing))
-    return kept ? next : standing
+    if (!kept) return standing
+    this.#kept = [...this.#kept, 'fold-dead-channels']
+    if (statistics.size === 0) this.#folding = known
+    return next
   }
 
   async #equalize(standing: Standing): Promise<Standing | undefined> {
@@ -212,13 +239,7 @@ class Ladder {
     const { quantize, clip, signal, progress } = this.#options
     const statistics = await this.#channelStatistics(standing)
     const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
-    const noise = {
-      weights: quantize.weights,
-      weightBits: (layer: Layer) => bits.get(layer.node) ?? 8,
-      activationBits: quantize.activationType.endsWith('16') ? 16 : 8,
-      signal,
-      progress,
-    }
+    const noise = { ...noiseGrids(quantize, bits), signal, progress }
     const { float, seen } = standing
     const timeOf = (value: string) => measureIntegerMin(this.#runtime, seen.shapes.get(value)?.dims ?? [])
     const form = clip === 'auto' ? await capsWorthFreeing(float, seen.shapes, statistics, noise, timeOf) : clip
@@ -226,6 +247,10 @@ class Ladder {
       this.#notes.push(
         `${form.size} ${form.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
       )
+    this.#equalizing = {
+      clip: typeof form === 'string' ? form : [...form],
+      channels: storedChannels(statistics),
+    }
     const result = await equalize(float, seen.shapes, statistics, { ...noise, clip: form })
     const kind = clip === 'exact' ? 'exact' : 'bounded'
     const boundDb = clip === 'exact' ? 80 : HOLD_BOUND_DB
@@ -258,7 +283,7 @@ class Ladder {
           seed,
         })
       : { plan: built.plan, ...(await correctBias(this.#runtime, standing.float, built.model, batches, options)) }
-    const next = { model, plan }
+    const next = { ...built, model, plan }
     return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: layers }
   }
 
@@ -295,13 +320,18 @@ class Ladder {
     return { samples: this.#samples, withHeld: false }
   }
 
-  /** Once everything is decided, the held-back samples widen the ranges too. */
-  async #onAllSamples({ float, seen, built }: Standing): Promise<Built> {
+  /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
+  async #onAllSamples({ float, seen, plain, built }: Standing): Promise<{ built: Built; corrections: Corrected }> {
     const { quantize, signal, progress } = this.#options
-    if (this.#samples.fitting === this.#samples.indices.length) return built
+    const complete = this.#samples.fitting === this.#samples.indices.length
+    if (complete && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
     const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, { signal, progress })
-    return onRanges(float, built.model, built.plan, ranges)
+    const found = correctionsIn(built.model, built.plan)
+    return {
+      built: { ...ranges, ...onRanges(float, found, built.plan, ranges.plan) },
+      corrections: storeCorrections(float, found, built.plan, ranges.plan),
+    }
   }
 
   async #score({ model }: Built): Promise<Score> {
@@ -382,39 +412,6 @@ class Ladder {
     const rung = this.#rungs[index]
     if (rung) this.#rungs[index] = { ...rung, kept: true, reason }
   }
-}
-
-/** The samples of a batch, one by one. */
-function singles(inputs: Values, size: number): Values[] {
-  return Array.from({ length: size }, (_, index) =>
-    Object.fromEntries(
-      Object.entries(inputs).map(([name, value]) => {
-        if (value.dims.length === 0 || size === 1) return [name, value]
-        const each = value.data.length / size
-        const data = value.data.slice(index * each, (index + 1) * each)
-        return [name, { ...value, dims: [1, ...value.dims.slice(1)], data } as TensorValue]
-      }),
-    ),
-  )
-}
-
-/** About `count` samples, of those that fit and those that judge in the same proportion. */
-function someOf(split: readonly SplitBatch[], count: number): SplitBatch[] {
-  const total = split.reduce((sum, { batch }) => sum + batch.size, 0)
-  if (total <= count) return [...split]
-  const part = (held: boolean) => {
-    const own = split.filter((each) => each.held === held)
-    const size = own.reduce((sum, { batch }) => sum + batch.size, 0)
-    const chosen: SplitBatch[] = []
-    let taken = 0
-    for (const each of own) {
-      if (taken >= (count * size) / total) break
-      chosen.push(each)
-      taken += each.batch.size
-    }
-    return chosen
-  }
-  return [...part(false), ...part(true)]
 }
 
 function gain(now: Standing, before: Standing): string {

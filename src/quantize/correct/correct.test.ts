@@ -17,7 +17,7 @@ import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctBias, roundAndCorrect } from './correct.ts'
 import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
-import { onRanges } from './on-ranges.ts'
+import { correctionsIn, onRanges } from './on-ranges.ts'
 
 describe('mean shifts', () => {
   interface Array4 {
@@ -205,7 +205,7 @@ describe('correcting layers', async () => {
         ]),
       ),
     }
-    const moved = onRanges(made.model, rounded.model, rounded.plan, wider)
+    const moved = onRanges(made.model, correctionsIn(rounded.model, rounded.plan), rounded.plan, wider)
     for (const [name, tensor] of rounded.model.graph.initializers)
       if (name.endsWith('weight/q'))
         assert.deepEqual(moved.model.graph.initializers.get(name)?.values(), tensor.values())

@@ -4,33 +4,57 @@ import { insertQdq } from '../insert.ts'
 import type { Plan } from '../plan.ts'
 import { slotsOf, withTensors } from './slots.ts'
 
+/** What corrections found, apart from the graph that they were written into. */
+export interface Corrections {
+  /** Node → its bias in the unit of the output, float32. */
+  readonly biases: ReadonlyMap<string, Tensor>
+  /** Constants of the quantised model by name: codes of weights, and biases that stay float. */
+  readonly constants: ReadonlyMap<string, Tensor>
+}
+
+/** Reads the corrections out of a quantised model. */
+export function correctionsIn(corrected: Model, plan: Plan): Corrections {
+  const slots = slotsOf(corrected)
+  const found = corrected.graph.initializers
+  const constants = new Map<string, Tensor>()
+  const biases = new Map<string, Tensor>()
+  for (const node of plan.weights.keys()) {
+    const own = slots.get(nodeName(node))
+    if (!own) continue
+    const weight = found.get(own.codes)
+    if (weight) constants.set(own.codes, weight)
+    if (!own.bias) continue
+    if ('float' in own.bias) {
+      const value = found.get(own.bias.float)
+      if (value) constants.set(own.bias.float, value)
+      continue
+    }
+    const [bias, scale] = [found.get(own.bias.codes), found.get(own.bias.scale)?.floats()]
+    if (!bias || !scale) continue
+    const values = Float32Array.from(bias.numbers(), (code, c) => code * (scale[scale.length === 1 ? 0 : c] ?? 1))
+    biases.set(nodeName(node), Tensor.from('float32', bias.shape, values))
+  }
+  return { biases, constants }
+}
+
 /**
  * Writes what corrections found into a model of another plan, made for the same float model: rounded codes with their scales, and
  * corrected biases, which get new codes because their scale follows the input's.
+ * @param plan plan that the corrections were made under: its weights' grids are kept
  * @param ranges plan whose activation grids are to be used
  */
-export function onRanges(float: Model, corrected: Model, plan: Plan, ranges: Plan): { model: Model; plan: Plan } {
-  const slots = slotsOf(corrected)
-  const constants = corrected.graph.initializers
+export function onRanges(
+  float: Model,
+  { biases, constants }: Corrections,
+  plan: Plan,
+  ranges: Plan,
+): { model: Model; plan: Plan } {
   const editor = new GraphEditor(float)
-  const codes = new Map<string, Tensor>()
   const byOutput = new Map(editor.nodes().map((node) => [node.outputs[0] ?? '', node]))
   for (const node of plan.weights.keys()) {
-    const own = slots.get(nodeName(node))
     const copy = byOutput.get(node.outputs[0] ?? '')
-    if (!own || !copy) continue
-    const weight = constants.get(own.codes)
-    if (weight) codes.set(own.codes, weight)
-    if (!own.bias) continue
-    if ('float' in own.bias) {
-      const value = constants.get(own.bias.float)
-      if (value) codes.set(own.bias.float, value)
-      continue
-    }
-    const [bias, scale] = [constants.get(own.bias.codes), constants.get(own.bias.scale)?.floats()]
-    if (!bias || !scale) continue
-    const values = Float32Array.from(bias.numbers(), (code, c) => code * (scale[scale.length === 1 ? 0 : c] ?? 1))
-    editor.setConstant(copy, 2, Tensor.from('float32', bias.shape, values))
+    const bias = biases.get(nodeName(node))
+    if (copy && bias) editor.setConstant(copy, 2, bias)
   }
   const withBiases = editor.finish()
   // Plans are keyed by the nodes of their float model: the edited copy's take their places.
@@ -40,7 +64,7 @@ export function onRanges(float: Model, corrected: Model, plan: Plan, ranges: Pla
     [...plan.weights].map(([node, params]) => [own.get(node.outputs[0] ?? '') ?? node, params] as const),
   )
   const written = insertQdq(withBiases, { ...moved, weights })
-  return { model: withTensors(written, codes), plan: { ...ranges, weights: plan.weights } }
+  return { model: withTensors(written, constants), plan: { ...ranges, weights: plan.weights } }
 }
 
 function moveTo(plan: Plan, own: ReadonlyMap<string, Node>, model: Model): Plan {

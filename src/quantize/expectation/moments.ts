@@ -80,7 +80,7 @@ export function channelMoments(model: Model, shapes: Shapes, statistics: Statist
       return facts.map((fact, c) => {
         const [mean, deviation] = [known.mean[c] ?? 0, Math.abs(known.deviation[c] ?? 0)]
         if (isNormal) return gaussian(mean, deviation, false)
-        return { ...fact, mean, variance: deviation ** 2, approximate: false }
+        return { ...fact, mean, variance: deviation * deviation, approximate: false }
       })
     },
   }
@@ -90,7 +90,7 @@ export function channelMoments(model: Model, shapes: Shapes, statistics: Statist
 
 function ofConstant(entries: readonly number[]): Moments {
   const mean = entries.reduce((sum, x) => sum + x, 0) / Math.max(1, entries.length)
-  const variance = entries.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, entries.length)
+  const variance = entries.reduce((sum, x) => sum + (x - mean) * (x - mean), 0) / Math.max(1, entries.length)
   return variance === 0 ? gaussian(entries[0] ?? 0, 0, false) : { mean, variance, approximate: false }
 }
 
@@ -149,7 +149,7 @@ function throughFunction(node: Node, x: Moments, constant: (index: number) => nu
       if (!normal) return x.variance === 0 ? gaussian(f(x.mean), 0, x.approximate) : unknown
       const { low, high } = normal
       const through = gaussianMoments(normal.mean, normal.deviation, (z) => f(Math.min(Math.max(z, low), high)))
-      return { ...through, variance: through.secondMoment - through.mean ** 2, approximate: x.approximate }
+      return { ...through, variance: through.secondMoment - through.mean * through.mean, approximate: x.approximate }
     }
   }
 }
@@ -161,7 +161,7 @@ function sloped(x: Moments, slope: number): Moments {
   const above = clip(x, 0, inf)
   const below = clip(times(x, -1), 0, inf)
   const mean = above.mean - slope * below.mean
-  const second = above.variance + above.mean ** 2 + slope ** 2 * (below.variance + below.mean ** 2)
+  const second = above.variance + above.mean * above.mean + slope * slope * (below.variance + below.mean * below.mean)
   return { mean, variance: Math.max(0, second - mean * mean), approximate: x.approximate }
 }
 
@@ -171,7 +171,7 @@ function times(x: Moments, factor: number): Moments {
   const ends = normal && [normal.low * factor, normal.high * factor]
   return {
     mean: x.mean * factor,
-    variance: x.variance * factor ** 2,
+    variance: x.variance * factor * factor,
     approximate: x.approximate,
     ...(normal && ends
       ? {

@@ -70,7 +70,7 @@ export function lineChart(options: LineChartOptions): string {
     ${hasCeiling && ceilingLine(options.ceiling ?? '', right)}
     ${reading && rightReading(layout, reading)}
     ${bottomAxis(layout, points.length, options.xAxis)}
-    ${second && secondLine(second, layout)}
+    ${second && secondLine(second, points, layout)}
     <path class="wire" d="${wire(points, layout)}"/>
     ${points.map((point, index) => drawPoint(point, index, layout, options.titles ?? true))}
     ${drawBadges(badges, bottom)}`
@@ -133,13 +133,19 @@ function rightReading({ y, width, right }: Layout, reading: NonNullable<LineChar
   return markup`<text class="quiet end" x="${width}" y="12">${reading.label}</text>${words}`
 }
 
-/** The dotted line, its name over its last value. */
-function secondLine({ name, values }: NonNullable<LineChartOptions['second']>, layout: Layout): Markup {
+/** The dotted line, its name at its last value, on the side where the other line and its badges are not. */
+function secondLine(
+  { name, values }: NonNullable<LineChartOptions['second']>,
+  first: readonly LinePoint[],
+  layout: Layout,
+): Markup {
   const points = values.map((value) => ({ value }))
   const last = points.findLastIndex((point) => layout.place(point) !== undefined)
   const y = last < 0 ? undefined : layout.place(points[last] ?? { value: undefined })
+  const other = layout.place(first[last] ?? { value: undefined })
+  const below = y !== undefined && other !== undefined && other < y && y + 22 < layout.bottom
   return markup`<path class="dotted" d="${wire(points, layout)}"/>
-    ${y !== undefined && markup`<text class="quiet end" x="${pixel(layout.right)}" y="${pixel(Math.max(12, y - 7))}">${name}</text>`}`
+    ${y !== undefined && markup`<text class="quiet end" x="${pixel(layout.right)}" y="${pixel(below ? y + 17 : Math.max(12, y - 7))}">${name}</text>`}`
 }
 
 function wire(points: readonly Pick<LinePoint, 'value'>[], { x, place }: Layout): string {

@@ -37,6 +37,9 @@ h1{font-size:clamp(23px,3.1vw,34px);line-height:1.22;font-weight:680;letter-spac
 .hero{font-size:17px;color:var(--muted);margin-top:14px;line-height:1.2}
 .hero b{font-size:40px;font-weight:680;letter-spacing:-.025em;color:var(--ink);white-space:nowrap;margin-right:4px}
 .figures{margin-top:10px;font-size:15px}
+.repairs{background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:20px 24px 18px;margin-top:16px}
+.repairs h2{font-size:16px;font-weight:600}.repairs h2::first-letter{text-transform:uppercase}.repairs .lead{font-size:15px;margin:6px 0 12px}
+.hurt{list-style:none;display:flex;flex-wrap:wrap;gap:4px 26px;font-size:14px;margin:6px 0 0;padding:0}
 .next{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:16px 48px;padding:30px 6px 4px}
 .next h2{font-size:16px;font-weight:650;margin-bottom:8px}
 .next li{margin-bottom:6px}

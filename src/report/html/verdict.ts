@@ -4,6 +4,7 @@ import { formatDb, formatFactor, formatPercent, formatSigned } from '../format.t
 import { type Markup, markup } from '../markup.ts'
 import type { Report, VariantRow, Verdict, VerdictPoint } from '../report.ts'
 import { factList } from './parts.ts'
+import { repairSection } from './repairs.ts'
 
 const toneWords: Readonly<Record<Verdict['tone'], string>> = {
   good: '✓ Good result',
@@ -30,6 +31,7 @@ export function verdictSection(report: Report): Markup {
       <p class="title">${report.title}</p>
     </section>
     <section class="answers" aria-label="Answers">${verdict.points.map((point) => answerCard(point, report))}</section>
+    ${repairSection(report)}
     <div class="next">
       ${advice.length > 0 && markup`<section><h2>What to do next</h2><ul>${advice}</ul></section>`}
       ${facts.length > 0 && markup`<section><h2>At a glance</h2>${factList(facts)}</section>`}

@@ -1,4 +1,5 @@
 // The noise that quantisation will bring, as a smooth function of the channels' factors; equalisation minimises it.
+import { portable } from '../../base/index.ts'
 import type { Objective } from '../../math/index.ts'
 
 /**
@@ -38,8 +39,6 @@ export interface NoiseTensor {
   readonly steps: number
 }
 
-/** Maxima are p-norms, so that the model is smooth. */
-const P = 16
 /** Keeps what nothing else decides near 0. */
 const PULL = 1e-7
 
@@ -55,7 +54,7 @@ export function noiseObjective(
 ): Objective {
   const up = new Float64Array(variables)
   return (u, gradient) => {
-    for (let v = 0; v < variables; v++) up[v] = Math.exp(u[v] ?? 0)
+    for (let v = 0; v < variables; v++) up[v] = portable.exp(u[v] ?? 0)
     gradient.fill(0)
     let total = 0
     for (const layer of layers) {
@@ -69,7 +68,7 @@ export function noiseObjective(
       pull += x * x
       gradient[v] = (gradient[v] ?? 0) / total + 2 * PULL * x
     }
-    return Math.log(total) + PULL * pull
+    return portable.log(total) + PULL * pull
   }
 }
 
@@ -84,6 +83,11 @@ function add(gradient: Float64Array, variable: number | undefined, amount: numbe
 function power(x: number): number {
   const four = x * x * x * x
   return four * four * four * four
+}
+
+/** x^(1/16). Square roots are the same on every engine, powers are not. */
+function root(x: number): number {
+  return Math.sqrt(Math.sqrt(Math.sqrt(Math.sqrt(x))))
 }
 
 /**
@@ -145,7 +149,7 @@ function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array
   const byStep = new Float64Array(perChannel ? outputs : 1)
   let total = 0
   for (let o = 0; o < outputs; o++) {
-    const peak = perChannel ? rowMax[o]! * rowSum[o]! ** (1 / P) : top * all ** (1 / P)
+    const peak = perChannel ? rowMax[o]! * root(rowSum[o]!) : top * root(all)
     if (peak === 0) continue
     const step = peak / layer.weightSteps
     const d = (step * step) / 12
@@ -215,7 +219,7 @@ function gridNoise(
     sum += power((magnitude[c] ?? 0) / s / top)
     energy += s * s * (importance[c] ?? 0)
   }
-  const step = (top * sum ** (1 / P)) / steps
+  const step = (top * root(sum)) / steps
   const d = (step * step) / 12
   const noise = d * energy
   for (let c = 0; c < variable.length; c++) {
@@ -228,7 +232,7 @@ function gridNoise(
 
 /** The modelled noise of each layer at some factors: what the choice of freed caps weighs. */
 export function layerNoise(layers: readonly NoiseLayer[], u: Float64Array): Float64Array {
-  const up = u.map(Math.exp)
+  const up = u.map((x) => portable.exp(x))
   const ignored = new Float64Array(u.length)
   return Float64Array.from(
     layers,

@@ -135,7 +135,7 @@ function inverseVariance(seen: ChannelStatistics | undefined, channels: number):
   if (seen?.deviation.length !== channels) return new Float64Array(channels).fill(1)
   const median = seen.deviation.toSorted()[Math.floor(channels / 2)] ?? 0
   const floor = Math.max(DEVIATION_FLOOR * median, 1e-12)
-  return seen.deviation.map((d) => 1 / Math.max(d, floor) ** 2)
+  return seen.deviation.map((d) => 1 / (Math.max(d, floor) * Math.max(d, floor)))
 }
 
 interface Reading {

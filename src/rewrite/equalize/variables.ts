@@ -1,4 +1,5 @@
 // The free numbers of the equalisation: one ln s a channel, except where a cap ties channels together.
+import { portable } from '../../base/index.ts'
 import type { Objective } from '../../math/index.ts'
 import type { ChannelClip, ChannelGraph, Statistics } from '../../onnx/index.ts'
 
@@ -27,7 +28,7 @@ export interface Variables {
 }
 
 /** Largest factor, either way. */
-const LARGEST = Math.log(64)
+const LARGEST = portable.log(64)
 /** A channel counts as below its cap when its largest value, with this margin, is. */
 const MARGIN = 1.1
 
@@ -102,7 +103,7 @@ export function chooseVariables(
       if (policyOf(clip) === 'free' || !isCapped(clip)) return undefined
       const group = held.groupOf.get(clip.ids[0] ?? -1)
       const shared = group === undefined ? undefined : sharedOf.get(group)
-      return shared === undefined ? 1 : Math.exp(theta[shared] ?? 0)
+      return shared === undefined ? 1 : portable.exp(theta[shared] ?? 0)
     },
   }
 }
@@ -166,5 +167,5 @@ function roomBelow({ low, high }: ChannelClip, largest: number | undefined): num
   // A lower bound other than 0 binds from below: such channels stay together.
   if (largest === undefined || (low !== 0 && isBound(low))) return 0
   if (largest <= 0) return LARGEST
-  return Math.min(LARGEST, Math.max(0, Math.log(high / (MARGIN * largest))))
+  return Math.min(LARGEST, Math.max(0, portable.log(high / (MARGIN * largest))))
 }

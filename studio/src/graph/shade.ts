@@ -1,7 +1,7 @@
 // What a box is coloured by: one figure of its layers, from pale to strong, always with the figure in words beside it.
-import { formatBytes, formatCount, formatDb, formatFactor } from '../../../src/report/index.ts'
+import { formatBytes, formatCount, formatDb, formatFactor, formatNumber } from '../../../src/report/index.ts'
 
-export type ShadeName = 'none' | 'MACs' | 'bytes' | 'range spread' | 'SQNR' | 'bits'
+export type ShadeName = 'none' | 'MACs' | 'bytes' | 'range spread' | 'SQNR' | 'bits' | 'latency'
 
 /** The figures of a layer that boxes can be coloured by. */
 export interface LayerFigures {
@@ -10,6 +10,7 @@ export interface LayerFigures {
   readonly rangeSpread?: number
   readonly sqnrDb?: number | null
   readonly bits?: number
+  readonly latencyMs?: number
 }
 
 export interface Shade {
@@ -52,6 +53,7 @@ const kinds: Readonly<Record<Exclude<ShadeName, 'none'>, Kind>> = {
     text: (bits) => `${bits} bit`,
     scale: 'linear',
   },
+  latency: { of: ({ latencyMs }) => latencyMs, join: add, text: (ms) => `${formatNumber(ms, 3)} ms`, scale: 'linear' },
 }
 
 /** Which figures are known of these layers. */

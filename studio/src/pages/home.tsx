@@ -3,9 +3,10 @@ import { useState } from 'preact/hooks'
 import { fileName } from '../app.tsx'
 import { DropZone } from '../parts/drop-zone.tsx'
 import { PathField } from '../parts/file-picker.tsx'
+import { Limits } from '../parts/limits.tsx'
 import { RunTable } from '../parts/run-table.tsx'
 import { go, linkTo } from '../route.ts'
-import { useStore } from '../store.ts'
+import { offerRecipe, useStore } from '../store.ts'
 
 export function HomePage() {
   const { runs, session } = useStore()
@@ -35,7 +36,16 @@ export function HomePage() {
             Open
           </button>
         </form>
-        <DropZone onModel={open} onData={(data) => go(linkTo('new', [], { data }))} />
+        <DropZone
+          onModel={(model, data) =>
+            data === undefined ? open(model) : go(linkTo('new', [], { command: 'quantize', model, data }))
+          }
+          onData={(data) => go(linkTo('new', [], { data }))}
+          onRecipe={(recipe) => {
+            offerRecipe(recipe)
+            go(linkTo('new', [], { recipe: 'dropped' }))
+          }}
+        />
         {recent.length > 0 && (
           <p class="recent">
             Recent:{' '}
@@ -46,16 +56,26 @@ export function HomePage() {
             ))}
           </p>
         )}
-        <p class="quiet">
-          This studio looks into {session?.folders.join(', ')} and nowhere else. Nothing leaves this machine.
-        </p>
+        {session?.place === 'page' ? (
+          <Limits limits={session.limits} />
+        ) : (
+          <p class="quiet">
+            This studio looks into {session?.folders.join(', ')} and nowhere else. Nothing leaves this machine.
+          </p>
+        )}
       </section>
       <section class="card">
         <h2>Runs</h2>
         {all.length === 0 ? (
           <p class="quiet">
-            None yet. Open a model and quantise it, or start one in a terminal with <code>--run</code> and a folder in
-            here: it appears by itself.
+            None yet. Open a model and quantise it
+            {session?.place === 'page' ? (
+              '.'
+            ) : (
+              <>
+                , or start one in a terminal with <code>--run</code> and a folder in here: it appears by itself.
+              </>
+            )}
           </p>
         ) : (
           <RunTable runs={all} />

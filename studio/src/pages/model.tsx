@@ -1,24 +1,26 @@
 // A model: its graph, its layers, and the pictures of the layer that was picked.
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import {
   formatBytes,
   formatCount,
   formatDb,
   formatFactor,
+  formatNumber,
   formatPlural,
   type LayerRow,
   layerPictures,
   notMeasured,
   type Report,
 } from '../../../src/report/index.ts'
-import { get } from '../api.ts'
+import { get, post } from '../api.ts'
 import { collapse } from '../graph/collapse.ts'
 import { GraphView } from '../graph/graph-view.tsx'
 import { type LayerFigures, type ShadeName, shadeBoxes, shadesOf } from '../graph/shade.ts'
-import { useLoaded } from '../hooks.ts'
+import { messageOf, useLoaded } from '../hooks.ts'
 import { Scroll } from '../parts/scroll.tsx'
 import { linkTo } from '../route.ts'
-import type { ModelView } from '../types.ts'
+import { useStore } from '../store.ts'
+import type { ModelView, NodeTimes } from '../types.ts'
 
 /** More boxes than these, and repeats are folded at first. */
 const manyBoxes = 120
@@ -26,8 +28,12 @@ const manyBoxes = 120
 export function ModelPage({ path, run }: { readonly path: string; readonly run: string | undefined }) {
   const query = `path=${encodeURIComponent(path)}`
   const view = useLoaded(path, (signal) => get<ModelView>(`model?${query}`, signal))
-  // Costs need a run of the model: the drawing does not wait for them.
-  const costs = useLoaded(view.value?.path, (signal) => get<Record<string, number>>(`model/costs?${query}`, signal))
+  // Costs need a run of the model: the drawing does not wait for them, and is not kept from its work by them.
+  const costs = useLoaded(
+    view.value?.path,
+    (signal) => get<Record<string, number>>(`model/costs?${query}`, signal),
+    400,
+  )
   const report = useLoaded(run, (signal) => get<Report>(`runs/${run}/report`, signal))
   if (view.problem !== undefined) {
     return (
@@ -53,15 +59,22 @@ function Model({ view, macs, report }: ModelProps) {
   const [folded, setFolded] = useState(() => collapse(view.nodes).length > manyBoxes)
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
   const [shade, setShade] = useState<ShadeName>('MACs')
+  const [times, setTimes] = useState<NodeTimes>()
   const rows = useMemo(() => new Map(report?.layers.map((layer) => [layer.name, layer])), [report])
   const figures = useMemo(
     () =>
       view.layers.map((layer): LayerFigures => {
         const { sqnrDb } = rows.get(layer.name) ?? {}
         const cost = macs[layer.name]
-        return { ...layer, ...(cost === undefined ? {} : { macs: cost }), ...(sqnrDb === undefined ? {} : { sqnrDb }) }
+        const latencyMs = times?.nodes[layer.name]
+        return {
+          ...layer,
+          ...(cost === undefined ? {} : { macs: cost }),
+          ...(sqnrDb === undefined ? {} : { sqnrDb }),
+          ...(latencyMs === undefined ? {} : { latencyMs }),
+        }
       }),
-    [view, macs, rows],
+    [view, macs, rows, times],
   )
   const boxes = useMemo(
     () => collapse(view.nodes, { everyNode, repeats: folded, opened }),
@@ -133,7 +146,15 @@ function Model({ view, macs, report }: ModelProps) {
               />{' '}
               Every node
             </label>
+            <Latency
+              path={view.path}
+              onMeasured={(measured) => {
+                setTimes(measured)
+                setShade('latency')
+              }}
+            />
           </p>
+          {times !== undefined && <TimesNote times={times} layers={figures} />}
           <GraphView
             boxes={boxes}
             shades={shades}
@@ -183,6 +204,52 @@ function Model({ view, macs, report }: ModelProps) {
   )
 }
 
+interface LatencyProps {
+  readonly path: string
+  readonly onMeasured: (times: NodeTimes) => void
+}
+
+/** Measuring takes the machine for a moment: it is done when somebody asks, and not on a page without a server. */
+function Latency({ path, onMeasured }: LatencyProps) {
+  const { session, runs } = useStore()
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<string>()
+  if (session?.place !== 'server') return null
+  const atWork = [...runs.values()].some(({ state }) => state === 'running')
+  const measure = (): void => {
+    setBusy(true)
+    setProblem(undefined)
+    post<NodeTimes>('model/times', { path })
+      .then(onMeasured, (error: unknown) => setProblem(messageOf(error)))
+      .finally(() => setBusy(false))
+  }
+  return (
+    <>
+      <button
+        type="button"
+        disabled={busy || atWork}
+        title={atWork ? 'A run is at work: both would measure each other' : 'Runs the model 30 times on this machine'}
+        onClick={measure}
+      >
+        {busy ? 'Measuring …' : 'Measure latency'}
+      </button>
+      {problem !== undefined && <span class="problem">{problem}</span>}
+    </>
+  )
+}
+
+/** What the layers' times are a part of. */
+function TimesNote({ times, layers }: { readonly times: NodeTimes; readonly layers: readonly LayerFigures[] }) {
+  const inLayers = layers.reduce((sum, { latencyMs = 0 }) => sum + latencyMs, 0)
+  const share = times.totalMs > 0 ? Math.round((100 * inLayers) / times.totalMs) : 0
+  return (
+    <p class="quiet">
+      Measured here, {formatPlural(times.threads, 'thread')}: {formatNumber(times.totalMs, 3)} ms in all kernels,{' '}
+      {share} % of it in layers with what is fused into them.
+    </p>
+  )
+}
+
 /** The node of a box that says most: its layer, else its first. */
 function mainNode(view: ModelView, members: readonly number[]): number | undefined {
   return members.find((node) => view.nodes[node]?.layer !== undefined) ?? members[0]
@@ -209,6 +276,9 @@ function LayerDetails({ view, index, figures, row }: LayerDetailsProps) {
     ['Weight', `${layer.shape.join(' × ')}${layer.bits === undefined ? '' : `, ${layer.bits} bit`}`],
     ['Size', formatBytes(layer.sizeBytes)],
     ['MACs', figures?.macs === undefined ? notMeasured : formatCount(figures.macs)],
+    ...(figures?.latencyMs === undefined
+      ? []
+      : ([['Latency', `${formatNumber(figures.latencyMs, 3)} ms`]] as [string, string][])),
     [
       'Spread',
       layer.rangeSpread === undefined
@@ -249,10 +319,19 @@ interface LayerTableProps {
   readonly onPick: (index: number) => void
 }
 
+/** Rows of the table that are there at once: a screen of them. The others follow when the graph has been drawn. */
+const firstRows = 40
+
 function LayerTable({ view, figures, picked, onPick }: LayerTableProps) {
+  const [rows, setRows] = useState(firstRows)
+  useEffect(() => {
+    const timer = setTimeout(() => setRows(Number.POSITIVE_INFINITY), 100)
+    return () => clearTimeout(timer)
+  }, [])
   if (view.layers.length === 0)
     return <p class="quiet">No Conv, Gemm or MatMul with a constant weight in the main graph.</p>
   const measured = figures.some(({ sqnrDb }) => sqnrDb !== undefined)
+  const timed = figures.some(({ latencyMs }) => latencyMs !== undefined)
   return (
     <Scroll label="Layers">
       <table>
@@ -280,11 +359,16 @@ function LayerTable({ view, figures, picked, onPick }: LayerTableProps) {
                 SQNR
               </th>
             )}
+            {timed && (
+              <th scope="col" class="fig">
+                Latency
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
-          {view.layers.map((layer, index) => {
-            const { macs, sqnrDb } = figures[index] ?? {}
+          {view.layers.slice(0, rows).map((layer, index) => {
+            const { macs, sqnrDb, latencyMs } = figures[index] ?? {}
             return (
               <tr key={layer.name} class={index === picked ? 'picked' : ''}>
                 <td class="fig">{index + 1}</td>
@@ -299,6 +383,9 @@ function LayerTable({ view, figures, picked, onPick }: LayerTableProps) {
                 <td class="fig">{layer.bits ?? notMeasured}</td>
                 <td class="fig">{layer.rangeSpread === undefined ? notMeasured : formatFactor(layer.rangeSpread)}</td>
                 {measured && <td class="fig">{formatDb(sqnrDb)}</td>}
+                {timed && (
+                  <td class="fig">{latencyMs === undefined ? notMeasured : `${formatNumber(latencyMs, 3)} ms`}</td>
+                )}
               </tr>
             )
           })}

@@ -2,17 +2,18 @@
 import { useMemo, useState } from 'preact/hooks'
 import { post } from '../api.ts'
 import { messageOf, useLoaded } from '../hooks.ts'
+import { DropZone } from '../parts/drop-zone.tsx'
 import { commandsOf, fieldsOf, recipeOf, type Values, valuesOf } from '../parts/fields.ts'
 import { RecipeForm } from '../parts/recipe-form.tsx'
 import { go, linkTo } from '../route.ts'
-import { keepRun, useStore } from '../store.ts'
+import { keepRun, offeredRecipe, useStore } from '../store.ts'
 import type { Run, Session } from '../types.ts'
 
 export function NewRunPage({ query }: { readonly query: URLSearchParams }) {
   const { session, runs } = useStore()
   if (session === undefined) return null
-  const like = runs.get(query.get('like') ?? '')
-  return <NewRun session={session} query={query} recipe={like?.recipe} />
+  const recipe = query.has('recipe') ? offeredRecipe() : runs.get(query.get('like') ?? '')?.recipe
+  return <NewRun session={session} query={query} recipe={recipe} />
 }
 
 interface NewRunProps {
@@ -25,15 +26,24 @@ function NewRun({ session, query, recipe }: NewRunProps) {
   const commands = useMemo(() => commandsOf(session), [session])
   const [command, setCommand] = useState(String(recipe?.['command'] ?? query.get('command') ?? [...commands.keys()][0]))
   const [values, setValues] = useState<Values>(() => initialValues(query, recipe))
+  const [carried, setCarried] = useState(() => carriedBy(recipe))
   const [problem, setProblem] = useState<string>()
   const [busy, setBusy] = useState(false)
   const schema = commands.get(command)
-  const fields = useMemo(() => (schema ? fieldsOf(schema, session.help[command] ?? {}) : []), [schema, command])
-  const built = schema ? recipeOf(command, fields, schema, values) : { command }
+  const all = useMemo(() => (schema ? fieldsOf(schema, session.help[command] ?? {}) : []), [schema, command])
+  const fromStatistics = 'statistics' in carried || (values['statistics'] ?? '') !== ''
+  const fields = all.filter(({ name }) => !(name in carried) && !(fromStatistics && name === 'data'))
+  const built = schema ? { ...recipeOf(command, fields, schema, values), ...carried } : { command }
   const missing = fields.filter(({ required, name }) => required && (values[name] ?? '') === '')
   const key = missing.length === 0 ? JSON.stringify(built) : undefined
   const checked = useLoaded(key, (signal) => post<{ commandLine: string }>('recipe', built, signal), 250)
 
+  const set = (name: string, value: string): void => setValues((before) => ({ ...before, [name]: value }))
+  const take = (dropped: Readonly<Record<string, unknown>>): void => {
+    setCommand(String(dropped['command']))
+    setValues((before) => ({ ...before, ...initialValues(new URLSearchParams(), dropped) }))
+    setCarried(carriedBy(dropped))
+  }
   const start = async (): Promise<void> => {
     setBusy(true)
     setProblem(undefined)
@@ -63,15 +73,36 @@ function NewRun({ session, query, recipe }: NewRunProps) {
           void start()
         }}
       >
-        <RecipeForm
-          fields={fields}
-          values={values}
-          onChange={(name, value) => setValues({ ...values, [name]: value })}
+        <DropZone
+          what="a model, pictures to calibrate on, or a recipe"
+          onModel={(path, data) => {
+            set('model', path)
+            if (data !== undefined) set('data', data)
+          }}
+          onData={(path) => set('data', path)}
+          onRecipe={take}
         />
-        {command !== 'rewrite' && (values['data'] ?? '') === '' && (
+        {schema === undefined && (
+          <p class="problem">
+            {command} needs the command line{session.place === 'page' && ', or onnxpress studio'}: this page has no form
+            for it.
+          </p>
+        )}
+        <RecipeForm fields={fields} values={values} onChange={set} />
+        {Object.keys(carried).length > 0 && (
+          <p class="quiet">
+            From the recipe as it was written: {Object.keys(carried).join(', ')}.{' '}
+            {'statistics' in carried &&
+              'The statistics take the place of samples, and give the same file again, byte for byte. '}
+            <button type="button" onClick={() => setCarried({})}>
+              Do without
+            </button>
+          </p>
+        )}
+        {command !== 'rewrite' && !fromStatistics && (values['data'] ?? '') === '' && (
           <p class="quiet">
             No samples at hand?{' '}
-            <button type="button" onClick={() => setValues({ ...values, data: 'random' })}>
+            <button type="button" onClick={() => set('data', 'random')}>
               Use random inputs
             </button>{' '}
             to see that the model goes through.
@@ -92,7 +123,11 @@ function NewRun({ session, query, recipe }: NewRunProps) {
           </p>
         )}
         <p class="actions">
-          <button class="main" type="submit" disabled={busy || missing.length > 0 || checked.problem !== undefined}>
+          <button
+            class="main"
+            type="submit"
+            disabled={busy || schema === undefined || missing.length > 0 || checked.problem !== undefined}
+          >
             Start
           </button>
         </p>
@@ -103,7 +138,18 @@ function NewRun({ session, query, recipe }: NewRunProps) {
 
 /** What the address says, else what an earlier run said – without its output, which is that run's. */
 function initialValues(query: URLSearchParams, recipe: Readonly<Record<string, unknown>> | undefined): Values {
-  const { output: _, version: __, ...rest } = valuesOf(recipe ?? {})
-  const given = [...query].filter(([name]) => name !== 'like' && name !== 'command')
+  const carried = carriedBy(recipe)
+  const flat = Object.entries(recipe ?? {}).filter(([name]) => !(name in carried))
+  const { output: _, version: __, command: ___, ...rest } = valuesOf(Object.fromEntries(flat))
+  const given = [...query].filter(([name]) => name !== 'like' && name !== 'command' && name !== 'recipe')
   return { ...rest, ...Object.fromEntries(given) }
+}
+
+/** Fields of a recipe that no form can show: a preprocessing or statistics that are written out. */
+function carriedBy(recipe: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(recipe).filter(([name, value]) => name !== 'shape' && isRecord(value)))
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

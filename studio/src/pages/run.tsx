@@ -8,12 +8,12 @@ import { Progress } from '../parts/progress.tsx'
 import { when } from '../parts/run-table.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
-import { linkTo } from '../route.ts'
+import { go, linkTo } from '../route.ts'
 import { keepRun, loadRun, useStore } from '../store.ts'
-import type { Run } from '../types.ts'
+import type { Run, TicketMessage } from '../types.ts'
 
 export function RunPage({ id }: { readonly id: string }) {
-  const { runs, events, connected } = useStore()
+  const { runs, events, connected, session } = useStore()
   const [problem, setProblem] = useState<string>()
   const [result, setResult] = useState<unknown>()
   const run = runs.get(id)
@@ -26,7 +26,9 @@ export function RunPage({ id }: { readonly id: string }) {
     setProblem(undefined)
     try {
       const changed = await post<Partial<Run>>(`runs/${id}/${what}`, {})
-      if (changed.id !== undefined) keepRun(changed as Run)
+      if (changed.id === undefined) return
+      keepRun(changed as Run)
+      if (changed.id !== id) go(linkTo('run', [changed.id]))
     } catch (error) {
       setProblem(messageOf(error))
     }
@@ -52,9 +54,12 @@ export function RunPage({ id }: { readonly id: string }) {
           )}
           {run.output !== undefined && <TicketButton id={id} what="model" label="Download model" main />}
           {run.hasReport && <TicketButton id={id} what="report" label="Open report" />}
+          {run.hasReport && session?.place === 'page' && (
+            <TicketButton id={id} what="recipe" label="Download recipe with statistics" />
+          )}
           {!active && (
             <button type="button" onClick={() => void act('resume')}>
-              {run.state === 'done' ? 'Run again' : 'Resume'}
+              {run.state === 'done' || session?.place === 'page' ? 'Run again' : 'Resume'}
             </button>
           )}
           <a class="button" href={linkTo('new', [], { like: id })}>
@@ -105,7 +110,7 @@ export function RunPage({ id }: { readonly id: string }) {
 
 interface TicketButtonProps {
   readonly id: string
-  readonly what: 'report' | 'model'
+  readonly what: 'report' | 'model' | 'recipe'
   readonly label: string
   readonly main?: boolean
 }
@@ -113,9 +118,10 @@ interface TicketButtonProps {
 /** What a browser opens by itself cannot send the token: the link is made when it is asked for, and works once. */
 function TicketButton({ id, what, label, main = false }: TicketButtonProps) {
   const open = async (): Promise<void> => {
-    const { path } = await post<{ path: string }>(`runs/${id}/ticket`, { what })
+    const { path, name } = await post<TicketMessage>(`runs/${id}/ticket`, { what })
     const link = document.createElement('a')
     link.href = path
+    if (name !== undefined) link.download = name
     if (what === 'report') link.target = '_blank'
     link.rel = 'noopener'
     link.click()
@@ -131,7 +137,7 @@ function TicketButton({ id, what, label, main = false }: TicketButtonProps) {
 function ReportFrame({ id }: { readonly id: string }) {
   const [path, setPath] = useState<string>()
   useEffect(() => {
-    post<{ path: string }>(`runs/${id}/ticket`, { what: 'report' }).then(
+    post<TicketMessage>(`runs/${id}/ticket`, { what: 'report' }).then(
       (ticket) => setPath(ticket.path),
       () => {},
     )

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { formatNumber, formatSeconds, lineChart } from '../../../src/report/index.ts'
 import type { ProgressEvent } from '../types.ts'
 import { Chart } from './chart.tsx'
+import { curvesOf } from './curves.ts'
 import { Scroll } from './scroll.tsx'
 
 interface Step {
@@ -66,9 +67,9 @@ export function Progress({
         <Chart
           key={name}
           svg={lineChart({
-            points: points.map((value, index) => ({ value, title: `${index + 1}: ${formatNumber(value)}` })),
+            points: points.map(({ index, value }) => ({ value, title: `${index}: ${formatNumber(value)}` })),
             atLeast: 0,
-            label: `${name}, ${points.length} values, last ${formatNumber(points.at(-1) ?? 0)}`,
+            label: `${name}, ${points.at(-1)?.index} values, last ${formatNumber(points.at(-1)?.value ?? 0)}`,
             xAxis: 'in order',
             yAxis: name,
             width: 640,
@@ -89,23 +90,4 @@ function stepsOf(events: readonly ProgressEvent[]): Step[] {
     else steps.push({ name: event.step, first: event.at, last: event })
   }
   return steps
-}
-
-const known = new Set(['step', 'done', 'total', 'message', 'at'])
-
-/** Further numbers of the events, and "loss 0.52" in their messages, by name. */
-export function curvesOf(events: readonly ProgressEvent[]): Map<string, number[]> {
-  const curves = new Map<string, number[]>()
-  const add = (name: string, value: number): void => {
-    if (Number.isFinite(value)) curves.set(name, [...(curves.get(name) ?? []), value])
-  }
-  for (const event of events) {
-    for (const [name, value] of Object.entries(event))
-      if (!known.has(name) && typeof value === 'number') add(name, value)
-    for (const [, name = '', value] of (event.message ?? '').matchAll(
-      /\b(loss|accuracy|error|top1|lr)[ :=]+(-?\d+(?:\.\d+)?(?:e-?\d+)?)/g,
-    ))
-      add(name, Number(value))
-  }
-  return curves
 }

@@ -2,38 +2,41 @@
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
 import type { Dataset } from '../../data/index.ts'
-import { type Comparison, compareSessions } from '../../metrics/index.ts'
+import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
-import { checkLabels, loadMetric } from '../metric.node.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
-import { readBatches, type Scoring } from '../samples.node.ts'
+import { readBatches, type Scoring } from '../samples.ts'
 
 export interface Measures {
   readonly comparison: Comparison
-  readonly latency: { readonly before: Latency; readonly after: Latency }
+  readonly latency?: { readonly before: Latency; readonly after: Latency }
+}
+
+export interface MeasureOptions extends Watch {
+  readonly label: string
+  readonly shapes: Shapes
+  readonly metric?: Metric | undefined
+  /** Is this the runtime that the model is for? Times of another one say nothing. */
+  readonly timed: boolean
 }
 
 /** Compares the original with the quantised model on the scoring samples, and times both in turn. */
 export async function measureQuantized(
   runtime: Runtime,
-  recipe: QuantizeRecipe,
   original: Model,
   quantized: Model,
-  shapes: Shapes,
   scoring: Scoring,
   notes: string[],
-  watch: Watch,
+  { label, shapes, metric, timed, ...watch }: MeasureOptions,
 ): Promise<Measures> {
-  const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
   const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
-  return withSession(runtime, original, { label: recipe.model }, (before) =>
+  return withSession(runtime, original, { label }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const { length } = scoring.indices
       const comparison = await compareSessions(before, after, batches, length, watch, 'compare', metric)
       if (comparison.unscored !== undefined) notes.push(`${comparison.unscored} No metric is shown.`)
+      if (!timed) return { comparison }
       report(watch, 'latency', 0, 1)
       const [first, second] = await measureLatency(runtime, [before, after], sample)
       if (!first || !second) throw new UnsupportedError('latency could not be measured')

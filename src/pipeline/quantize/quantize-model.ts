@@ -1,0 +1,137 @@
+// One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
+import { chooseSamples, type Dataset } from '../../data/index.ts'
+import type { Metric } from '../../metrics/index.ts'
+import { type Model, writeModel } from '../../onnx/index.ts'
+import type { LayerKernel } from '../../quantize/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import type { Scoring } from '../samples.ts'
+import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
+import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
+import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
+import type { QuantizeOutcome } from './run.ts'
+
+/** What a place where quantisation runs can do: a command line has a disk, a page has none. */
+export interface QuantizeHost {
+  /** Room on disk for values that do not fit in memory. */
+  readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
+  /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. */
+  readonly lint?: (model: Model, bytes: Uint8Array) => Promise<readonly LayerKernel[]>
+  /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
+  readonly scoring: (used: readonly number[], limit: number) => Promise<Scoring>
+  readonly metric?: Metric
+  /** Is this the runtime that the model is made for? Times of another one say nothing. */
+  readonly timed: boolean
+  /** Puts the model where `output` says, and returns its size in bytes. */
+  readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
+}
+
+/** Samples that are scored at most. */
+const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
+/** Samples that walk through both models for the per-layer SQNR. */
+const WALKED = 8
+
+/** The samples to calibrate on; without data, one random sample of the right shapes stands in for shapes alone. */
+export function calibrationSamples(recipe: QuantizeRecipe, dataset: Dataset, watch: Watch): CalibrationSamples {
+  const wanted = needsSamples(recipe) ? recipe.samples : 1
+  const indices = chooseSamples(dataset.size, Math.min(wanted, dataset.size))
+  return new CalibrationSamples(dataset, indices, watch, recipe.weightBits < 8 ? manyUnknowns : fewUnknowns)
+}
+
+/**
+ * Quantises, checks what became of it, measures, and hands the model to the host.
+ * @param output where the host writes, for the report
+ * @throws InputError, UnsupportedError, UsageError, RefusedError, CancelledError
+ */
+export async function quantizeModel(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  output: string,
+  material: Omit<Material, 'withSpill'>,
+  host: QuantizeHost,
+  watch: Watch,
+): Promise<QuantizeOutcome> {
+  const { original, samples } = material
+  const notes: string[] = []
+  const { withSpill } = host
+  const made = await produceQuantized(
+    runtime,
+    recipe,
+    { ...material, ...(withSpill ? { withSpill } : {}) },
+    notes,
+    watch,
+  )
+  const bytes = writeModel(made.quantized)
+  if (host.lint) report(watch, 'lint', 0, 1)
+  const kernels = await host.lint?.(made.quantized, bytes)
+  const measured = await measure(runtime, recipe, original, made, samples, host, notes, watch)
+  if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
+  throwIfCancelled(watch.signal)
+  report(watch, 'write', 0, 1, output)
+  const after = await host.write(made.quantized, bytes)
+  const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
+  return {
+    recipe,
+    output,
+    measured: measured.measures !== undefined,
+    sizeBytes: { before: writeModel(original).byteLength, after },
+    rewrites,
+    plan,
+    kernels,
+    float,
+    layerSqnr: measured.layerSqnr,
+    ...(measured.measures ?? {}),
+    samples: needsSamples(recipe) ? samples.ids() : [],
+    notes: [...new Set(notes)],
+    floatModel,
+    shapes,
+    ...(ladder ? { ladder } : {}),
+    ...(originalFolded ? { originalFolded } : {}),
+    ...(meanShift ? { meanShift } : {}),
+    ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
+    ...(learnt ? { learnt } : {}),
+  }
+}
+
+interface Measured {
+  readonly measures?: Measures
+  readonly layerSqnr: readonly LayerSqnr[]
+  readonly naiveLayerSqnr?: readonly LayerSqnr[]
+}
+
+/** Measures on samples that calibration did not see; nothing with `--effort fast`, or without any samples. */
+async function measure(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  original: Model,
+  made: Produced,
+  samples: CalibrationSamples,
+  { scoring: choose, metric, timed }: QuantizeHost,
+  notes: string[],
+  watch: Watch,
+): Promise<Measured> {
+  if (recipe.effort === 'fast') return { layerSqnr: [] }
+  if (!needsSamples(recipe) && recipe.val === undefined) {
+    notes.push('nothing was measured: give samples with --val to see what the model lost')
+    return { layerSqnr: [] }
+  }
+  const used = needsSamples(recipe) ? samples.indices : []
+  const scoring = await choose(used, SCORED[recipe.effort])
+  notes.push(scoring.note)
+  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
+  const measures = await measureQuantized(runtime, original, made.quantized, scoring, notes, options)
+  const walked = needsSamples(recipe)
+    ? await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
+    : await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)
+  const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
+  const { naive } = made
+  return {
+    measures,
+    layerSqnr,
+    ...(naive
+      ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive.float, naive.quantized, naive.shapes, walked, watch) }
+      : {}),
+  }
+}

@@ -1,0 +1,47 @@
+// What a quantisation knows at its end.
+import type { LayerSqnr } from '../../calibrate/index.ts'
+import type { Comparison } from '../../metrics/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
+import type { LayerKernel, Plan } from '../../quantize/index.ts'
+import type { RungRow } from '../../report/index.ts'
+import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { Latency } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import type { StoredStatistics } from './stored-statistics.ts'
+
+/** Everything a quantisation knows at its end; summary, JSON and report are made from it. */
+export interface QuantizeOutcome {
+  readonly recipe: QuantizeRecipe
+  readonly output: string
+  readonly measured: boolean
+  readonly sizeBytes: { readonly before: number; readonly after: number }
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly plan: Plan | undefined
+  /** What runs each layer; undefined where ONNX Runtime's optimised graph cannot be read. */
+  readonly kernels: readonly LayerKernel[] | undefined
+  readonly float: readonly { readonly name: string; readonly reason: string }[]
+  readonly comparison?: Comparison
+  readonly latency?: { readonly before: Latency; readonly after: Latency }
+  readonly layerSqnr: readonly LayerSqnr[]
+  /** Ids of the calibration samples. */
+  readonly samples: readonly string[]
+  readonly notes: readonly string[]
+  /** The float model that the layers of the report describe. */
+  readonly floatModel: Model
+  readonly shapes: Shapes
+  /** What was tried, in order, from the naive quantisation up. */
+  readonly ladder?: readonly RungRow[]
+  /** The folded float model before equalisation, when equalisation changed it. */
+  readonly originalFolded?: Model
+  /** Layer name → mean shift of its output before and after bias correction: sqrt(Σ E[error]² ÷ Σ E[output]²). */
+  readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
+  /** Per-layer SQNR of the naive quantisation, by the same names as `layerSqnr`. */
+  readonly naiveLayerSqnr?: readonly LayerSqnr[]
+  /** What the samples taught: from this the same file can be made without them. */
+  readonly learnt?: StoredStatistics
+}
+
+/** Of a file on this machine, whose optimised graph was read. */
+export interface QuantizeRun extends QuantizeOutcome {
+  readonly kernels: readonly LayerKernel[]
+}

@@ -1,0 +1,195 @@
+// The browser adapter: onnxruntime-web (WebAssembly), in the thread that calls it. A page calls it from a worker of its own.
+import {
+  type AnyTypedArray,
+  InputError,
+  isValueType,
+  messageOf,
+  RuntimeFailure,
+  type TensorValue,
+  UnsupportedError,
+  type ValueType,
+} from '../base/index.ts'
+import { type Model, writeModel } from '../onnx/index.ts'
+import { checkFeeds } from './feeds.ts'
+import { loadError, tidy } from './load-error.ts'
+import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
+
+/** The module onnxruntime-web, as far as it is used: who has no browser never loads it, not even its types. */
+export interface WebModule {
+  readonly InferenceSession: { create(bytes: Uint8Array, options: WebSessionOptions): Promise<WebSession> }
+  readonly Tensor: new (type: ValueType, data: AnyTypedArray, dims: readonly number[]) => WebTensor
+  readonly env: { readonly versions: { readonly web?: string }; logLevel?: 'fatal' | string | undefined }
+}
+
+export interface WebTensor {
+  readonly type: string
+  readonly data: unknown
+  readonly dims: readonly number[]
+}
+
+export interface WebSession {
+  readonly inputNames: readonly string[]
+  readonly outputNames: readonly string[]
+  run(feeds: Record<string, WebTensor>): Promise<Readonly<Record<string, WebTensor>>>
+  release(): Promise<void>
+}
+
+export interface WebSessionOptions {
+  readonly executionProviders: readonly ['wasm']
+  readonly graphOptimizationLevel: 'all' | 'extended' | 'basic' | 'disabled'
+  readonly intraOpNumThreads: number
+  readonly interOpNumThreads: number
+  readonly executionMode: 'sequential'
+  readonly logSeverityLevel: 4
+  readonly extra?: Record<string, unknown>
+}
+
+export interface WebRuntimeOptions {
+  /** Threads inside an operator; more than 1 needs a page that is cross-origin isolated. Default 1. */
+  readonly threads?: number
+}
+
+/** Milliseconds of computing after which messages of the page get their turn. */
+const YIELD_MS = 16
+
+/**
+ * ONNX Runtime in WebAssembly as a Runtime.
+ * @param ort `onnxruntime-web/wasm`, with `env.wasm.wasmPaths` set where the bundler does not find the file itself
+ */
+export function webRuntime(ort: WebModule, { threads = 1 }: WebRuntimeOptions = {}): Runtime {
+  // Its errors come as exceptions; what it also prints is no news for the person.
+  ort.env.logLevel = 'fatal'
+  const line = new Line()
+  const native = new WeakMap<Session, WebSession>()
+  return {
+    name: 'onnxruntime-web',
+    version: ort.env.versions.web ?? '?',
+    threads,
+    open: async (given, options = {}) => {
+      const { session, inner } = await line.next(() => openSession(ort, line, given, options, threads))
+      native.set(session, inner)
+      return session
+    },
+    time: (sessions, feeds, options) =>
+      line.next(() =>
+        timeRuns(
+          sessions.map((session, index) => ({ session: innerOf(native, session), feeds: feeds[index] ?? {} })),
+          ort,
+          options,
+        ),
+      ),
+    close: () => line.next(async () => {}),
+  }
+}
+
+function innerOf(native: WeakMap<Session, WebSession>, session: Session): WebSession {
+  const inner = native.get(session)
+  if (!inner) throw new InputError('the session belongs to another runtime')
+  return inner
+}
+
+/** One create or run at a time: onnxruntime-web cannot do two. Between long ones messages get their turn, or nobody could cancel. */
+class Line {
+  #last: Promise<unknown> = Promise.resolve()
+  #free = 0
+
+  next<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(async () => {
+      if (performance.now() - this.#free > YIELD_MS) {
+        await new Promise((resolve) => setTimeout(resolve))
+        this.#free = performance.now()
+      }
+      return work()
+    })
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+async function openSession(
+  ort: WebModule,
+  line: Line,
+  given: Model | Uint8Array,
+  options: SessionOptions,
+  threads: number,
+): Promise<{ session: Session; inner: WebSession }> {
+  const label = options.label ?? 'the model'
+  if (options.optimizedPath !== undefined)
+    throw new UnsupportedError('a browser has no file for the optimised graph: the fusion lint runs on Node alone')
+  if (options.profilePrefix !== undefined)
+    throw new UnsupportedError('a browser has no file for the times of kernels: they are measured on Node alone')
+  const model = given instanceof Uint8Array ? undefined : given
+  let inner: WebSession
+  try {
+    inner = await ort.InferenceSession.create(
+      given instanceof Uint8Array ? given : writeModel(given),
+      nativeOptions(options, threads),
+    )
+  } catch (error) {
+    throw loadError(messageOf(error), model, label)
+  }
+  const session: Session = {
+    inputs: [...inner.inputNames],
+    outputs: [...inner.outputNames],
+    run: async (feeds) => {
+      if (model) checkFeeds(model.graph.inputs, feeds)
+      try {
+        return valuesOf(await line.next(() => inner.run(tensorsOf(ort, feeds))))
+      } catch (error) {
+        if (error instanceof UnsupportedError) throw error
+        const why = tidy(messageOf(error))
+        throw new RuntimeFailure(`ONNX Runtime failed while running ${label}: ${why}`, { file: label }, error)
+      }
+    },
+    close: () => line.next(() => inner.release()),
+  }
+  return { session, inner }
+}
+
+function nativeOptions(options: SessionOptions, threads: number): WebSessionOptions {
+  return {
+    executionProviders: ['wasm'],
+    graphOptimizationLevel: options.optimization ?? 'all',
+    intraOpNumThreads: options.threads ?? threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: 4,
+    ...(options.simulate ? { extra: { session: { disable_quant_qdq: '1' } } } : {}),
+  }
+}
+
+function tensorsOf(ort: WebModule, feeds: Values): Record<string, WebTensor> {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { dtype, data, dims }]) => [name, new ort.Tensor(dtype, data, dims)]),
+  )
+}
+
+function valuesOf(results: Readonly<Record<string, WebTensor>>): Values {
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { type, data, dims }]) => {
+      if (!isValueType(type) || !ArrayBuffer.isView(data))
+        throw new UnsupportedError(`output "${name}" is of type ${type}, which cannot be read`)
+      return [name, { dtype: type, dims, data } as TensorValue]
+    }),
+  )
+}
+
+async function timeRuns(
+  runs: readonly { readonly session: WebSession; readonly feeds: Values }[],
+  ort: WebModule,
+  { warmups, rounds, limitMs }: TimeOptions,
+): Promise<TimedRuns> {
+  const timed = runs.map(({ session, feeds }) => ({ session, tensors: tensorsOf(ort, feeds), times: [] as number[] }))
+  for (let i = 0; i < warmups; i++) for (const { session, tensors } of timed) await session.run(tensors)
+  const end = performance.now() + limitMs
+  for (let round = 0; round < rounds; round++) {
+    // Every other round starts with the other one: what follows a run must not favour one of them.
+    for (const run of round % 2 === 0 ? timed : timed.toReversed()) {
+      const started = performance.now()
+      await run.session.run(run.tensors)
+      run.times.push(performance.now() - started)
+    }
+    if (performance.now() > end) break
+  }
+  return { milliseconds: timed.map(({ times }) => times) }
+}
