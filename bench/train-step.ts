@@ -6,8 +6,8 @@ import type { TensorValue } from '../src/base/index.ts'
 import { median, randomStream } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { type Runtime, withSession } from '../src/runtime/index.ts'
-import { adam, crossEntropy, FEEDS, floatTrainee } from '../src/train/index.ts'
+import type { Runtime } from '../src/runtime/index.ts'
+import { adam, crossEntropy, FEEDS, floatTrainee, withTrainingSession } from '../src/train/index.ts'
 import { noModels, sharedFolder } from '../test/manifest.ts'
 
 const models = [
@@ -69,7 +69,7 @@ async function stepTime(run: Runtime, file: string, batch: number, mode: 'frozen
   const picture = noise([batch, ...dims.slice(1)])
   const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % 10))
   const times: number[] = []
-  await withSession(run, graph.model, { optimization: 'extended' }, async (session) => {
+  await withTrainingSession(run, graph, async (session) => {
     for (let round = 0; round < rounds + 3; round++) {
       const started = performance.now()
       const results = await session.run({

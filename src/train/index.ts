@@ -1,6 +1,7 @@
 // train: back-propagation on ONNX files — gradient rules, training graphs, losses, optimisers, the loop, rounding.
 // Imports base, math, onnx, data, runtime, metrics, calibrate, rewrite and quantize; never pipeline or cli.
 
+export { withTrainingSession } from './blocked/session.ts'
 export * from './finetune.ts'
 export { addGradients } from './graph/backward.ts'
 export { Emitter } from './graph/emitter.ts'

@@ -2,11 +2,12 @@
 import { sizeOf, UnsupportedError } from '../base/index.ts'
 import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
 import { addGradients } from './graph/backward.ts'
-import { Emitter } from './graph/emitter.ts'
+import { Emitter, type Known } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossSite, LossTerm } from './loss/terms.ts'
 import type { Parameter } from './parameters.ts'
 import { type Prepared, type TrainedBatchNorm, trainedBatchNorms } from './prepare.ts'
+import { expandBatchNorms } from './rules/batch-norm.ts'
 import { lowerFakeQuant } from './rules/fake-quant.ts'
 import { gradientRuleOf } from './rules/index.ts'
 
@@ -43,6 +44,8 @@ export interface TrainingGraph {
   }
   /** Value with the scores. */
   readonly logits: string
+  /** Shapes of all its values. */
+  readonly shapes: ReadonlyMap<string, Known>
   /** Estimated bytes of all values that live at the same time, at most. */
   readonly bytes: number
 }
@@ -104,6 +107,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     rules: gradientRuleOf,
   })
   lowerFakeQuant(g)
+  expandBatchNorms(g)
   // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is.
   const trained = parameters.flatMap((parameter): TrainedArray[] => {
     const gradient = found.get(parameter.name)
@@ -125,6 +129,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     batchNorms,
     needs: { ...asked, rows: rowsOf(g, logits) },
     logits,
+    shapes: g.shapes,
     bytes: peakBytes(finished.graph, (value) => 4 * sizeOf(g.known(value).dims)),
   }
 }

@@ -2,7 +2,8 @@
 import { CancelledError, InputError, RuntimeFailure, report, type TensorValue, type Watch } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
+import type { Runtime, Session, Values } from '../../runtime/index.ts'
+import { withTrainingSession } from '../blocked/session.ts'
 import { globalNorm, type Optimizer } from '../optimizers/optimizer.ts'
 import type { Schedule } from '../optimizers/schedule.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
@@ -71,7 +72,7 @@ export async function train(
   options: TrainOptions,
 ): Promise<TrainResult> {
   if (store.size === 0) throw new InputError('there are no samples to train on')
-  return withSession(runtime, graph.model, { optimization: 'extended', label: 'the training graph' }, (session) =>
+  return withTrainingSession(runtime, graph, (session) =>
     withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
       new Trainer(runtime, session, teacher, graph, store, options, initial).run(),
     ),

@@ -5,7 +5,7 @@ import type { ConvShape } from './conv-shape.ts'
 
 /**
  * dX of y = Conv(x, w).
- * 1. pointwise: Wᵀ·dY for each sample;
+ * 1. pointwise: Conv of dY with Wᵀ;
  * 2. stride 1, at least 8 channels or depthwise: Conv of dY with the flipped weight;
  * 3. else: ConvTranspose with the weight as it is.
  */
@@ -16,10 +16,11 @@ export function convInputGradient(g: Emitter, dY: string, weight: string, conv: 
 }
 
 function pointwise(g: Emitter, dY: string, weight: string, conv: ConvShape): string {
-  const { batch, channels, outputs, positions, input } = conv
-  const matrix = g.reshape(weight, [outputs, channels])
-  const product = g.matMul(matrix, g.reshape(dY, [batch, outputs, positions]), { transA: true })
-  return g.reshape(product, [batch, channels, ...input])
+  const { batch, channels, outputs, input, kernel } = conv
+  const turned = g.reshape(g.transpose(g.reshape(weight, [outputs, channels]), [1, 0]), [channels, outputs, ...kernel])
+  const ones = kernel.map(() => 1)
+  const none = [...kernel, ...kernel].map(() => 0)
+  return g.add('Conv', [dY, turned], [batch, channels, ...input], convAttributes(kernel, ones, ones, none, 1))
 }
 
 /** ConvTranspose with output_padding: the input rows that the kernel never reached have gradient 0. */
