@@ -2,18 +2,20 @@
 import { InputError, UsageError } from '../base/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { isOp, type Model } from '../onnx/index.ts'
-import type { Runtime } from '../runtime/index.ts'
+import type { Runtime, Values } from '../runtime/index.ts'
 import {
   adam,
   constant,
   cosine,
   crossEntropy,
   distillation,
+  features,
   type LossTerm,
   meanSquare,
   type Optimizer,
   type Schedule,
   sgd,
+  sharedFeatures,
   stepwise,
   userLoss,
   warmUp,
@@ -34,9 +36,10 @@ export async function lossOf(
   recipe: FinetuneRecipe,
   model: Model,
   hasLabels: boolean,
+  teaching: Teaching,
 ): Promise<ChosenLoss> {
   const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
-  const matches = recipe.match.map((value) => meanSquare({ value }))
+  const matches = await matchesOf(runtime, recipe, model, teaching)
   const { temperature, smoothing } = recipe
   if (recipe.lossGraph !== undefined) {
     const graph = await readModelFile(recipe.lossGraph)
@@ -60,6 +63,27 @@ export async function lossOf(
   const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
   return { terms: [term, ...matches], needsTeacher: true }
 }
+
+/** The teacher, and a sample that both models are run on to see what they share. */
+export interface Teaching {
+  readonly teacher: Model
+  readonly sample: Values
+}
+
+/** Inner tensors by name, and "auto": those that model and teacher share. */
+async function matchesOf(
+  runtime: Runtime,
+  { match }: FinetuneRecipe,
+  model: Model,
+  { teacher, sample }: Teaching,
+): Promise<LossTerm[]> {
+  const named = match.filter((value) => value !== AUTO).map((value) => meanSquare({ value }))
+  if (!match.includes(AUTO)) return named
+  const values = await sharedFeatures(runtime, model, teacher, sample)
+  return values.length > 0 ? [...named, features({ values })] : named
+}
+
+const AUTO = 'auto'
 
 /** Labels, or a Softmax at the end; of other models the outputs themselves are compared. */
 function isClassifier(model: Model, hasLabels: boolean): boolean {

@@ -58,10 +58,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
-  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels)
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
   const split = splitOf(dataset, recipe)
   const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
+  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss: loss.terms,

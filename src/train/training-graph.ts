@@ -111,7 +111,9 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is.
   const trained = parameters.flatMap((parameter): TrainedArray[] => {
     const gradient = found.get(parameter.name)
-    return gradient === undefined ? [] : [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
+    if (gradient !== undefined) return [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
+    backToConstant(g, parameter.name, model)
+    return []
   })
   if (trained.length === 0) throw new UnsupportedError('the loss does not depend on anything that is trained')
   const batchNorms = trainedBatchNorms(model)
@@ -139,6 +141,18 @@ export function asInput(g: Emitter, name: string, dims: readonly number[]): void
   g.editor.graph.initializers.delete(name)
   g.editor.graph.inputs.push({ name, dtype: 'float32', shape: dims })
   g.declare(name, dims)
+}
+
+/** Undoes `asInput`. */
+function backToConstant({ editor }: Emitter, name: string, model: Model): void {
+  const tensor = model.graph.initializers.get(name)
+  if (!tensor) return
+  const { inputs } = editor.graph
+  inputs.splice(
+    inputs.findIndex((input) => input.name === name),
+    1,
+  )
+  editor.graph.initializers.set(name, tensor)
 }
 
 function rowsOf(g: Emitter, logits: string): number {

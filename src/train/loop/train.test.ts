@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { CancelledError } from '../../base/index.ts'
+import { CancelledError, type ProgressEvent } from '../../base/index.ts'
 import type { Dataset } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
@@ -59,6 +59,7 @@ async function trained(options: {
   resume?: TrainState
   rate?: number
   signal?: AbortSignal
+  progress?: (event: ProgressEvent) => void
   checkpoint?: (state: TrainState) => Promise<void>
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
@@ -86,6 +87,7 @@ async function trained(options: {
       resume: options.resume,
       signal: options.signal,
       checkpoint: options.checkpoint,
+      progress: options.progress,
     },
   )
   return { trainee, result }
@@ -98,6 +100,22 @@ describe('training', () => {
     const [a, b] = [await trained({}), await trained({})]
     assert.deepEqual(bits(a.result.values), bits(b.result.values))
     assert.notDeepEqual(bits(a.result.values), bits(a.trainee.initial))
+  })
+
+  it('tells loss, rate, epoch and speed as numbers at every step', async () => {
+    const events: ProgressEvent[] = []
+    const { result } = await trained({ progress: (event) => events.push(event) })
+    const told = events.flatMap(({ step, values }) => (step === 'train' && values ? [values] : []))
+    assert.equal(told.length, result.steps)
+    assert.deepEqual(
+      told.map(({ loss }) => loss),
+      result.losses.map(({ loss }) => loss),
+    )
+    assert.deepEqual([told[0]?.['epoch'], told.at(-1)?.['epoch']], [1, 2])
+    assert.ok(
+      told.every((values) => Object.values(values).every(Number.isFinite) && values['samplesPerSecond']! > 0),
+      'a number is missing',
+    )
   })
 
   it('resumes to the same bits, after an epoch and in the middle of one', async () => {

@@ -338,6 +338,13 @@ class Trainer {
       step,
       this.#options.epochs * this.#stepsPerEpoch,
       `epoch ${epoch + 1}, loss ${loss.toPrecision(4)}${scored}, ${perSecond.toPrecision(3)} samples/s`,
+      {
+        loss,
+        epoch: epoch + 1,
+        rate: this.#rate(),
+        samplesPerSecond: perSecond,
+        ...(score === undefined || !Number.isFinite(score) ? {} : { score }),
+      },
     )
   }
 }
