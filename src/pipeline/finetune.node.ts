@@ -85,6 +85,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         dataset,
         indices: split.train,
         ...(split.held.length > 0 ? { held: { dataset, indices: split.held } } : {}),
+        ...(split.guard.length > 0 ? { guard: { dataset, indices: split.guard } } : {}),
       },
       {
         epochs,
@@ -107,6 +108,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
   notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  if (!tuned.kept)
+    notes.push(
+      `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
+    )
   report(watch, 'write', 0, 1, output)
   const after = await writeModelFile(tuned.model, output)
   await rm(checkpoint, { force: true })
@@ -176,14 +181,29 @@ async function traineeOf(
   return fixedBatch(model) === undefined && recipe.batch > 1 ? make(recipe.batch) : single
 }
 
-/** Which samples are trained on, and which are held back to choose the best epoch. */
-function splitOf(dataset: Dataset, recipe: FinetuneRecipe): { train: number[]; held: number[] } {
+/** Share of a small set that judges a quantised result: one in so many. */
+const GUARD_SHARE = 8
+const LEAST_GUARDED = 64
+
+interface Split {
+  readonly train: number[]
+  /** Held back to choose the best epoch. */
+  readonly held: number[]
+  /** Held back to compare a quantised result with what it was before, where `held` would be too few. */
+  readonly guard: number[]
+}
+
+/** Which samples are trained on, and which are held back. */
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe): Split {
   const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
   const all = chooseSamples(dataset.size, total)
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
-  const held = new Set(chooseSamples(all.length, Math.min(count, total - 1)))
-  return { train: all.filter((_, i) => !held.has(i)), held: all.filter((_, i) => held.has(i)) }
+  const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
+  const number = guarded ? Math.floor(total / GUARD_SHARE) : Math.min(count, total - 1)
+  const kept = new Set(chooseSamples(all.length, number))
+  const back = all.filter((_, i) => kept.has(i))
+  return { train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
 }
 
 /** What must be the same for a training to be resumed. */

@@ -1,9 +1,8 @@
 // Fine-tuning as one call: train a trainee on samples, score it on held-back ones, give the best model back.
-import { UnsupportedError, type Watch } from '../base/index.ts'
-import { batches, type Dataset, readSamples } from '../data/index.ts'
-import { compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
+import type { Watch } from '../base/index.ts'
+import type { Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { type Runtime, withSession } from '../runtime/index.ts'
+import type { Runtime } from '../runtime/index.ts'
 import type { Augmentation } from './loop/augment.ts'
 import { reestimateStatistics } from './loop/re-estimate.ts'
 import { SampleStore } from './loop/sample-store.ts'
@@ -11,6 +10,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { type TrainResult, train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
+import { closeness, type Samples, type Scorer, scorer } from './score.ts'
 import type { Trainee } from './trainee.ts'
 
 export interface TuneData {
@@ -18,7 +18,12 @@ export interface TuneData {
   /** Samples to train on. */
   readonly indices: readonly number[]
   /** Held-back samples that decide which epoch was the best. */
-  readonly held?: { readonly dataset: Dataset; readonly indices: readonly number[] } | undefined
+  readonly held?: Samples | undefined
+  /**
+   * Held-back samples for the last word alone, where there are too few to tell epochs apart: the trained model is kept when it
+   * is no further from the teacher on them than the model as it came.
+   */
+  readonly guard?: Samples | undefined
 }
 
 export interface TuneOptions extends Watch {
@@ -47,6 +52,8 @@ export interface Tuned {
   readonly scoreName?: string
   /** Score of the model as it came. */
   readonly before?: number
+  /** False: the training made nothing better, and the model is the one that came. */
+  readonly kept: boolean
 }
 
 /** Trains and returns the model of the best epoch; the model as it came when no epoch was better. */
@@ -58,6 +65,8 @@ export async function finetune(
 ): Promise<Tuned> {
   const { graph, initial, exported } = trainee
   const score = data.held ? await scorer(runtime, trainee, data.held, options) : undefined
+  const guard =
+    data.guard && options.teacher ? closeness(runtime, trainee, data.guard, options.teacher, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
@@ -90,9 +99,12 @@ export async function finetune(
     : result.values
   // A training that made it worse must not be handed on.
   const worse = before !== undefined && result.best !== undefined && !(result.best.score >= before)
+  const model = exported(worse ? initial : values)
+  const left = worse || !guard || (await guard(model)) >= (await guard(exported(initial)))
   return {
-    model: exported(worse ? initial : values),
+    model: left ? model : exported(initial),
     result,
+    kept: !worse && left,
     ...(score ? { scoreName: score.name } : {}),
     ...(before === undefined ? {} : { before }),
   }
@@ -105,50 +117,11 @@ async function withPooledStatistics(
   store: SampleStore,
   values: Arrays,
   seed: number,
-  score: { readonly of: (model: Model) => Promise<number> } | undefined,
+  score: Scorer | undefined,
   exported: (values: Arrays) => Model,
 ): Promise<Arrays> {
   if (graph.batchNorms.length === 0) return values
   const pooled = await reestimateStatistics(runtime, graph, values, store, seed)
   if (!score) return pooled
   return (await score.of(exported(pooled))) >= (await score.of(exported(values))) ? pooled : values
-}
-
-/** Samples scored in one run. */
-const SCORED_BATCH = 32
-
-async function scorer(
-  runtime: Runtime,
-  trainee: Trainee,
-  held: { readonly dataset: Dataset; readonly indices: readonly number[] },
-  { teacher, signal }: TuneOptions,
-): Promise<{ name: string; of: (model: Model) => Promise<number> }> {
-  const { prepared } = trainee
-  const free = typeof prepared.model.graph.inputs[0]?.shape?.[0] !== 'number'
-  const read = () => batches(readSamples(held.dataset, held.indices, { signal }), free ? SCORED_BATCH : prepared.batch)
-  const label = 'the trained model'
-  if (held.dataset.hasLabels) {
-    const { label: first } = await held.dataset.sample(held.indices[0] ?? 0, signal)
-    const metric = usualMetric(first === undefined ? [] : [first])
-    return {
-      name: metric.name,
-      of: (model) =>
-        withSession(runtime, model, { label }, async (session) => {
-          const { value } = await scoreSession(session, read(), held.indices.length, { signal }, metric)
-          return value
-        }),
-    }
-  }
-  if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
-  return {
-    name: 'SQNR',
-    of: (model) =>
-      withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
-        withSession(runtime, model, { label }, async (after) => {
-          const { sqnrDb } = await compareSessions(before, after, read(), held.indices.length, { signal })
-          const [db] = Object.values(sqnrDb)
-          return db === null ? Number.POSITIVE_INFINITY : (db ?? Number.NaN)
-        }),
-      ),
-  }
 }
