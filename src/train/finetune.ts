@@ -86,6 +86,7 @@ export async function finetune(
     teacher: options.teacher,
     classes: (logits.length > 2 && logits.slice(2).every((dim) => dim === 1) ? logits[1] : logits.at(-1)) ?? 1,
     score: score && ((values: Arrays) => score.of(exported(values))),
+    tolerance: score?.tolerance,
     checkpoint: options.checkpoint,
     resume: options.resume,
     afterStep: trainee.afterStep,

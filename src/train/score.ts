@@ -15,6 +15,8 @@ export interface Scorer {
   readonly name: string
   /** Higher is better. */
   readonly of: (model: Model) => Promise<number>
+  /** The standard error of a score: of a share of samples √(p(1 − p)/n), of other scores 0. */
+  readonly tolerance: (score: number) => number
 }
 
 type ScoreOptions = Watch & { readonly teacher?: Model | undefined }
@@ -38,6 +40,7 @@ export async function scorer(
     const metric = usualMetric(first === undefined ? [] : [first])
     return {
       name: metric.name,
+      tolerance: (score) => Math.sqrt(Math.max(0, score * (1 - score)) / indices.length),
       of: (model) =>
         withSession(runtime, model, { label: 'the trained model' }, async (session) => {
           const { value } = await scoreSession(session, read(trainee, held, signal), indices.length, { signal }, metric)
@@ -46,7 +49,11 @@ export async function scorer(
     }
   }
   if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
-  return { name: 'SQNR', of: async (model) => sqnrOf(await compared(runtime, trainee, held, teacher, model, signal)) }
+  return {
+    name: 'SQNR',
+    tolerance: () => 0,
+    of: async (model) => sqnrOf(await compared(runtime, trainee, held, teacher, model, signal)),
+  }
 }
 
 /** How near a model comes to the teacher: minus the divergence of a classifier's answers, else the SQNR of the first output. */

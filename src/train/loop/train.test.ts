@@ -60,6 +60,9 @@ async function trained(options: {
   rate?: number
   signal?: AbortSignal
   progress?: (event: ProgressEvent) => void
+  scores?: readonly number[]
+  tolerance?: number
+  patience?: number
   checkpoint?: (state: TrainState) => Promise<void>
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
@@ -71,12 +74,16 @@ async function trained(options: {
     loss,
     fromScratch: 1,
   })
+  const scores = [...(options.scores ?? [])]
   const result = await train(
     await open(),
     trainee.graph,
     trainee.initial,
     new SampleStore(dataset, all(dataset.size)),
     {
+      ...(options.scores ? { score: async () => scores.shift() ?? Number.NaN } : {}),
+      tolerance: () => options.tolerance ?? 0,
+      patience: options.patience,
       epochs,
       batch,
       rate: options.rate ?? 0.05,
@@ -116,6 +123,22 @@ describe('training', () => {
       told.every((values) => Object.values(values).every(Number.isFinite) && values['samplesPerSecond']! > 0),
       'a number is missing',
     )
+  })
+
+  it('keeps the best epoch, the last of those that chance could explain', async () => {
+    const best = async (scores: number[], tolerance: number) => {
+      const { result } = await trained({ epochs: scores.length, scores, tolerance })
+      return result.best?.epoch
+    }
+    assert.equal(await best([0.5, 0.9, 0.88, 0.7], 0), 2)
+    assert.equal(await best([0.5, 0.9, 0.88, 0.7], 0.05), 3)
+    assert.equal(await best([0.9, 0.87, 0.84], 0.04), 2)
+    assert.equal(await best([Number.NaN, 0.5, Number.NaN], 0.1), 2)
+  })
+
+  it('stops when the top score is too long ago', async () => {
+    const { result } = await trained({ epochs: 5, scores: [0.5, 0.9, 0.88, 0.87, 0.95], tolerance: 0.05, patience: 2 })
+    assert.equal(result.history.length, 4)
   })
 
   it('resumes to the same bits, after an epoch and in the middle of one', async () => {

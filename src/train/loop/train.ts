@@ -35,6 +35,8 @@ export interface TrainOptions extends Watch {
   readonly classes: number
   /** Scores the current values on held-back samples; higher is better, NaN never wins. */
   readonly score?: ((values: Arrays) => Promise<number>) | undefined
+  /** How far two scores may lie apart by chance, near a score: of epochs that close to the top one the last wins. */
+  readonly tolerance?: ((score: number) => number) | undefined
   /** Called with the state after each epoch, and when the training is interrupted. */
   readonly checkpoint?: ((state: TrainState) => Promise<void>) | undefined
   readonly resume?: TrainState | undefined
@@ -123,8 +125,9 @@ class Trainer {
       if (!finished) continue
       await this.#options.checkpoint?.(this.#state)
       this.#anchor = cloneState(this.#state)
-      const { best, epoch } = this.#state
-      if (patience !== undefined && best && epoch - best.epoch >= patience) {
+      const { best, epoch, history } = this.#state
+      const top = history.findLast(({ score }) => score === topOf(history))?.epoch ?? epoch
+      if (patience !== undefined && best && epoch - top >= patience) {
         this.#notes.push(`stopped after ${epoch} of ${epochs} epochs: no better score for ${patience}`)
         break
       }
@@ -173,9 +176,12 @@ class Trainer {
     const state = this.#state
     const score = await this.#options.score?.(state.values)
     state.epoch++
-    // Of equal scores the later epoch wins: it has seen more.
-    if (score !== undefined && score >= (state.best?.score ?? Number.NEGATIVE_INFINITY))
-      state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
+    // Of scores that chance could explain the later epoch wins: it has seen more, with a smaller rate.
+    if (score !== undefined) {
+      const top = topOf([...state.history, { score }])
+      if (score >= top - (this.#options.tolerance?.(top) ?? 0))
+        state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
+    }
     state.history.push({
       epoch: state.epoch,
       loss: state.lossSum / this.#stepsPerEpoch,
@@ -347,6 +353,11 @@ class Trainer {
       },
     )
   }
+}
+
+/** The highest score of all; NaN is none. */
+function topOf(rows: readonly { readonly score?: number }[]): number {
+  return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
 }
 
 const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })
