@@ -43,7 +43,7 @@ export function addFinetune(
       ]),
     )
     .option('--loss-graph <file>', 'an ONNX file with a loss of your own')
-    .option('--match <value>', 'inner tensor that is kept near that of the teacher (repeatable)', list)
+    .option('--match <value>', 'inner tensor kept near the teacher\'s, or "auto" (repeatable)', list)
     .option('--teacher <file>', 'float model to learn from (default: the model before training)')
     .option('--alpha <share>', "share of the labels' loss beside a teacher (default: 0.5)", number)
     .option('--temperature <x>', 'softens the distillation (default: 1)', number)
@@ -54,6 +54,7 @@ export function addFinetune(
     .option('--from-scratch', 'forget the weights: train from random ones')
     .option('--flip', 'mirror pictures at random')
     .option('--shift <pixels>', 'move pictures at random, up to so many pixels', count)
+    .option('--mix', 'blend samples with each other; for losses without labels')
     .option('--hold-back <n>', 'samples that choose the best epoch (default: a tenth, 200 to 1000, else none)', count)
     .option('--patience <epochs>', 'stop after so many without a better score', positive)
     .option('--memory <MB>', 'memory that may be used (default: what is free)', positive)

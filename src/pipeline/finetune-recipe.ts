@@ -37,6 +37,8 @@ export interface FinetuneKeys {
   /** Mirror pictures; move them by up to `shift` pixels. */
   readonly flip: boolean
   readonly shift: number
+  /** Blend samples with each other; only for losses without labels. */
+  readonly mix: boolean
   /** Samples held back to choose the best epoch; default: a tenth, at most 1000, and none of fewer than 2000. */
   readonly holdBack?: number
   readonly patience?: number

@@ -1,7 +1,7 @@
 // finetune: prepare → estimate memory → train with checkpoints → export → measure → write. One call is one run.
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
-import { CancelledError, report, type Watch } from '../base/index.ts'
+import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
 import { batches, chooseSamples, type Dataset, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
@@ -11,6 +11,7 @@ import { optimizedGraph } from '../runtime/index.node.ts'
 import { fixedBatch, type Runtime, type Values, withSession } from '../runtime/index.ts'
 import {
   type Arrays,
+  type Augmentation,
   cloneArrays,
   decodeState,
   encodeState,
@@ -96,7 +97,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         decay: recipe.decay,
         clipNorm: recipe.clipNorm,
         seed: recipe.seed,
-        augmentation: recipe.flip || recipe.shift > 0 ? { flip: recipe.flip, shift: recipe.shift } : undefined,
+        augmentation: augmentationOf(recipe, trainee),
         patience: recipe.patience,
         teacher,
         checkpoint: save,
@@ -179,6 +180,13 @@ async function traineeOf(
   const single = await make(1)
   refuseTooLarge(single.graph, recipe, single.initial)
   return fixedBatch(model) === undefined && recipe.batch > 1 ? make(recipe.batch) : single
+}
+
+/** @throws UsageError when blended samples would need labels */
+function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee): Augmentation | undefined {
+  if (mix && graph.needs.labels)
+    throw new UsageError('a blend of two samples has no label: --mix needs a loss without labels, --loss distill')
+  return flip || mix || shift > 0 ? { flip, shift, mix } : undefined
 }
 
 /** Share of a small set that judges a quantised result: one in so many. */

@@ -92,6 +92,7 @@ const finetune = z.strictObject({
   clipNorm: z.number().positive().exactOptional(),
   flip: z.boolean().default(false),
   shift: z.int().min(0).default(0),
+  mix: z.boolean().default(false),
   holdBack: z.int().min(0).exactOptional(),
   patience: z.int().positive().exactOptional(),
   memory: z.number().positive().exactOptional(),
