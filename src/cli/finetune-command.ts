@@ -46,7 +46,7 @@ export function addFinetune(
     .option('--match <value>', 'inner tensor kept near the teacher\'s, or "auto" (repeatable)', list)
     .option('--teacher <file>', 'float model to learn from (default: the model before training)')
     .option('--alpha <share>', "share of the labels' loss beside a teacher (default: 0.5)", number)
-    .option('--temperature <x>', 'softens the distillation (default: 1)', number)
+    .option('--temperature <x>', 'softens the distillation (default: 4 with --teacher, else 1)', number)
     .option('--smoothing <share>', 'of the labels', number)
     .addOption(new Option('--train <what>', 'what is trained').choices(['biases', 'weights', 'all', 'last']))
     .option('--only <pattern>', 'only these nodes (repeatable)', list)

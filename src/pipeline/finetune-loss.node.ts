@@ -40,7 +40,8 @@ export async function lossOf(
 ): Promise<ChosenLoss> {
   const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
   const matches = await matchesOf(runtime, recipe, model, teaching)
-  const { temperature, smoothing } = recipe
+  const { smoothing } = recipe
+  const temperature = recipe.temperature ?? (recipe.teacher === undefined || recipe.qat ? 1 : SOFT)
   if (recipe.lossGraph !== undefined) {
     const graph = await readModelFile(recipe.lossGraph)
     const teaches = graph.graph.inputs.some(({ name }) => name.startsWith('teacher:')) || matches.length > 0
@@ -63,6 +64,9 @@ export async function lossOf(
   const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
   return { terms: [term, ...matches], needsTeacher: true }
 }
+
+/** Temperature with a teacher of another build: a compressed model learns more from how it ranks the wrong classes. */
+const SOFT = 4
 
 /** The teacher, and a sample that both models are run on to see what they share. */
 export interface Teaching {

@@ -21,7 +21,8 @@ export interface FinetuneKeys {
   readonly teacher?: string
   /** Share of the labels' loss; the rest is distillation. */
   readonly alpha?: number
-  readonly temperature: number
+  /** Default: 4 beside a teacher of its own, which shows how it ranks the wrong classes; else 1. */
+  readonly temperature?: number
   readonly smoothing: number
   readonly train: 'biases' | 'weights' | 'all' | 'last'
   readonly only: readonly string[]

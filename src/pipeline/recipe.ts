@@ -79,7 +79,7 @@ const finetune = z.strictObject({
   match: z.array(z.string()).default([]),
   teacher: z.string().exactOptional(),
   alpha: z.number().min(0).max(1).exactOptional(),
-  temperature: z.number().positive().default(1),
+  temperature: z.number().positive().exactOptional(),
   smoothing: z.number().min(0).max(1).default(0),
   train: z.enum(['biases', 'weights', 'all', 'last']).default('all'),
   only: z.array(z.string()).default([]),

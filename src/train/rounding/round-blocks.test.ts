@@ -79,11 +79,10 @@ describe('roundBlocks', () => {
     const model = net()
     const { plan, file } = await quantized(model, batches)
     const rounded = await roundBlocks(await open(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
-    assert.ok(
-      rounded.blocks.every(({ before, after }) => after <= before),
-      'no block got worse',
+    assert.deepEqual(
+      rounded.blocks.map(({ before, after, changed }) => [after - before, changed]),
+      rounded.blocks.map(() => [0, 0]),
     )
-    const same = rounded.blocks.filter(({ changed }) => changed === 0).length
-    assert.equal(same > 0, true)
+    assert.equal(rounded.model, file)
   })
 })
