@@ -111,6 +111,9 @@ class Pass {
     const maps = node.inputs.filter((input) => input !== '' && g.size(input) !== 1)
     if (dims.length !== 4 || !maps.some((input) => layouts.isMissing(input))) return false
     if (!maps.every((input) => g.dims(input).join() === dims.join() && layouts.canBlock(input))) return false
+    // In added channels 0/0 would be NaN, which a convolution spreads although their weights are 0.
+    const divides = isOp(node, 'Div') && maps.includes(node.inputs[1] ?? '')
+    if (divides && (dims[1] ?? 1) % layouts.block !== 0) return false
     // Only float32 can be brought back into the plain layout.
     const casts = g.editor.consumers(value).every((next) => isOp(next, 'Cast') && g.isFloat(next.outputs[0] ?? ''))
     if (dtype !== 'float32' && (g.editor.isOutput(value) || g.editor.isCaptured(value) || !casts)) return false
