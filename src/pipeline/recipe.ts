@@ -266,10 +266,13 @@ export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
   throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
 }
 
-/** 4-bit weights are refitted, which has many unknowns: twice the samples, unless somebody says how many. */
+/**
+ * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, unless somebody says how many. A training
+ * takes all it gets.
+ */
 function withSamples(json: unknown): unknown {
-  const few =
-    typeof json === 'object' && json !== null && 'weightBits' in json && json.weightBits === 4 && !('samples' in json)
+  if (typeof json !== 'object' || json === null || 'samples' in json) return json
+  const few = 'weightBits' in json && json.weightBits === 4 && 'command' in json && json.command === 'quantize'
   return few ? { ...json, samples: 128 } : json
 }
 
