@@ -124,7 +124,7 @@ export function scheduleOf(recipe: FinetuneRecipe, epochs: number, steps: number
 /** Steps that a training takes at least, by default. */
 const LEAST_STEPS = 600
 const FEW_EPOCHS = 3
-const MANY_EPOCHS = 30
+const MANY_EPOCHS = 100
 
 /** Epochs over a number of samples: a small set is gone through more often. */
 export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): number {

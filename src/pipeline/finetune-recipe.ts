@@ -5,7 +5,7 @@ export interface FinetuneKeys {
   readonly command: 'finetune'
   /** Samples to train on, evenly spaced; default: all. */
   readonly samples?: number
-  /** Default: 3, and more of a small set, up to 30, until there are 600 steps. */
+  /** Default: 3, and more of a small set, up to 100, until there are 600 steps. */
   readonly epochs?: number
   /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.003 of it, at first. */
   readonly lr?: number
