@@ -64,6 +64,10 @@ const drawings: Readonly<Record<string, readonly [string, BatchNormMode]>> = {
     `x[N,3,7,7] -> Conv 3x3 3->18 pads=1,1,1,1 -> Relu -> Conv 3x3 18->18 pads=1,1,1,1 -> Abs -> Sqrt -> Conv 1x1 18->20 ${head} 20->4 -> y`,
     'frozen',
   ],
+  'a sum over everything, for whole blocks and for others': [
+    `x[N,16,6,6] -> Conv 3x3 16->16 pads=1,1,1,1 -> PRelu floats[1] -> Conv 3x3 16->20 pads=1,1,1,1 -> PRelu floats[1] ${head} 20->4 -> y`,
+    'frozen',
+  ],
   'depthwise, strided and dilated': [
     `x[N,16,9,9] -> Conv 3x3 16->16 group=16 pads=1,1,1,1 -> Relu -> Conv 3x3 16->16 group=16 strides=2,2 pads=1,1,1,1 -> Relu -> Conv 3x3 16->16 group=16 dilations=2,2 pads=2,2,2,2 ${head} 16->4 -> y`,
     'frozen',

@@ -36,7 +36,7 @@ const ELEMENTWISE = new Set([...UNARY, ...BINARY])
  * 1. Conv → blocked Conv, its weight reordered in the graph, with an Add and a Relu behind it that nobody else reads;
  * 2. element-wise operators stay blocked between blocked values;
  * 3. the maps of all samples as channels of one picture, and a map as a depthwise weight: the same bytes, read as another shape;
- * 4. the sum over all but the channels: a product with ones, then a sum of what is left.
+ * 4. the sum over all but the channels: a product with ones, then a sum of what is left; the sum over everything.
  * Everything else reads the plain layout, which is made once when the first asks.
  * @param block channels of a block, as `blockSize` found it
  */
@@ -69,7 +69,7 @@ class Pass {
   }
 
   #lowered(node: Node): boolean {
-    return this.#conv(node) || this.#elementwise(node) || this.#sameBytes(node) || this.#channelSum(node)
+    return this.#conv(node) || this.#elementwise(node) || this.#sameBytes(node) || this.#sum(node)
   }
 
   #conv(node: Node): boolean {
@@ -151,8 +151,8 @@ class Pass {
     return true
   }
 
-  /** ReduceSum over [0, 2, 3] of a value that exists blocked only. */
-  #channelSum(node: Node): boolean {
+  /** ReduceSum over [0, 2, 3], or over everything, of a value that exists blocked only. */
+  #sum(node: Node): boolean {
     if (!isOp(node, 'ReduceSum') || intAttribute(node, 'noop_with_empty_axes', 0) !== 0) return false
     const { layouts } = this
     const { g, block } = layouts
@@ -160,15 +160,23 @@ class Pass {
     const list = g.editor.constant(axes)?.numbers() ?? intsAttribute(node, 'axes') ?? []
     const [value = ''] = node.outputs
     const dims = g.dims(x)
-    if (!layouts.isMissing(x) || dims.length !== 4 || [...list].join() !== '0,2,3') return false
+    const over = [...list].join()
+    const everything = over === '0,1,2,3' && (dims[1] ?? 1) % block === 0
+    if (!layouts.isMissing(x) || dims.length !== 4 || !(everything || over === '0,2,3')) return false
+    const total = everything ? g.sum(layouts.blocked(x), [0, 1, 2, 3]) : this.#channelSums(x, dims)
+    g.editor.removeNode(node)
+    g.editor.addNode({ opType: 'Reshape', inputs: [total, g.ints(g.dims(value))], outputs: [value] })
+    return true
+  }
+
+  #channelSums(x: string, dims: readonly number[]): string {
+    const { layouts } = this
+    const { g, block } = layouts
     const [batch = 1, channels = 1, ...map] = dims
     const positions = sizeOf(map)
     const filled = layouts.filled(channels)
     const rows = g.reshape(layouts.blocked(x), [(batch * filled) / block, positions, block])
     const sums = g.reshape(g.matMul(g.filled([1, positions], 1), rows), [batch, filled])
-    const total = g.slice(g.sum(sums, [0]), [0], [0], [channels])
-    g.editor.removeNode(node)
-    g.editor.addNode({ opType: 'Reshape', inputs: [total, g.ints(g.dims(value))], outputs: [value] })
-    return true
+    return g.slice(g.sum(sums, [0]), [0], [0], [channels])
   }
 }

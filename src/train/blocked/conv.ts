@@ -16,8 +16,10 @@ import type { Layouts } from './layouts.ts'
 const MOST_WASTE = 4
 
 /**
- * How a Conv runs in blocks. 1. dense or groups of whole blocks; 2. direct: few input channels, read as they are;
- * 3. depthwise; 4. depthwise whose weight is a blocked map already.
+ * How a Conv runs in blocks.
+ * 1. dense: blocks in, blocks out; also groups of whole blocks;
+ * 2. direct: few input channels, read in the plain layout;
+ * 3. depthwise; its weight may be a map that is blocked already.
  */
 export type Form = 'dense' | 'direct' | 'depthwise'
 
