@@ -65,8 +65,6 @@ export async function finetune(
 ): Promise<Tuned> {
   const { graph, initial, exported } = trainee
   const score = data.held ? await scorer(runtime, trainee, data.held, options) : undefined
-  const guard =
-    data.guard && options.teacher ? closeness(runtime, trainee, data.guard, options.teacher, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
@@ -98,17 +96,33 @@ export async function finetune(
   const values = pooled
     ? await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
     : result.values
-  // A training that made it worse must not be handed on.
-  const worse = before !== undefined && result.best !== undefined && !(result.best.score >= before)
-  const model = exported(worse ? initial : values)
-  const left = worse || !guard || (await guard(model)) >= (await guard(exported(initial)))
+  const model = exported(values)
+  const gain = before === undefined || !result.best ? 0 : result.best.score - before
+  const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
+  // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
+  const judges = data.guard ?? (gain < 0 && byChance ? data.held : undefined)
+  const kept =
+    judges && options.teacher ? await isNearer(runtime, trainee, judges, options.teacher, model, options) : gain >= 0
   return {
-    model: left ? model : exported(initial),
+    model: kept ? model : exported(initial),
     result,
-    kept: !worse && left,
+    kept,
     ...(score ? { scoreName: score.name } : {}),
     ...(before === undefined ? {} : { before }),
   }
+}
+
+/** Is the trained model no further from the teacher than the model as it came? */
+async function isNearer(
+  runtime: Runtime,
+  trainee: Trainee,
+  judges: Samples,
+  teacher: Model,
+  model: Model,
+  watch: Watch,
+): Promise<boolean> {
+  const near = closeness(runtime, trainee, judges, teacher, watch)
+  return (await near(model)) >= (await near(trainee.exported(trainee.initial)))
 }
 
 /** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */
