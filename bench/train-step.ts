@@ -1,13 +1,15 @@
 // Time of a training step, side by side with PyTorch where it is installed: forward, backward, Adam, copies included.
-// Usage: [PYTHON=python3] node --import tsx bench/train-step.ts [word of a model] [rounds]
+// The two take turns, a few steps each; medians of all. Processor time tells more than the clock on a machine that others use.
+// Usage: [PYTHON=python3] node --import tsx bench/train-step.ts [word of a model] [steps a turn] [threads]
 import { spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TensorValue } from '../src/base/index.ts'
 import { median, randomStream } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { type Runtime, withSession } from '../src/runtime/index.ts'
-import { adam, crossEntropy, FEEDS, floatTrainee } from '../src/train/index.ts'
+import type { Runtime } from '../src/runtime/index.ts'
+import { adam, crossEntropy, FEEDS, floatTrainee, withTrainingSession } from '../src/train/index.ts'
 import { noModels, sharedFolder } from '../test/manifest.ts'
 
 const models = [
@@ -16,29 +18,54 @@ const models = [
   ['mobilenet_v1_0.25_224.onnx', 16],
 ] as const
 const word = process.argv[2] ?? ''
-const rounds = Number(process.argv[3] ?? 20)
+const rounds = Number(process.argv[3] ?? 8)
+const threads = Number(process.argv[4] ?? availableParallelism())
+const TURNS = 3
+const WARM_UPS = 3
 const python = process.env['PYTHON'] ?? 'python3'
 
 if (noModels) throw new Error(noModels)
-const runtime = await openRuntime()
+const runtime = await openRuntime({ threads })
 try {
-  console.log('| model | batch | BatchNorm | onnxpress, ms | PyTorch, ms | ratio |')
-  console.log('|---|---|---|---|---|---|')
+  console.log(`${threads} threads`)
+  console.log(
+    '| model | batch | BatchNorm | onnxpress, ms | processor | PyTorch, ms | processor | ratio | of processor time |',
+  )
+  console.log('|---|---|---|---|---|---|---|---|---|')
   for (const [file, batch] of models.filter(([name]) => name.includes(word)))
     for (const mode of ['frozen', 'training'] as const) {
-      const own = await stepTime(runtime, file, batch, mode)
-      const peer = torchTime(file, batch, mode)
-      const ratio = peer === undefined ? '' : (own / peer).toFixed(2)
-      console.log(
-        `| ${file} | ${batch} | ${mode} | ${own.toFixed(1)} | ${peer?.toFixed(1) ?? 'not installed'} | ${ratio} |`,
-      )
+      const own: Step[] = []
+      const peer: Step[] = []
+      await withSteps(runtime, file, batch, mode, async (take) => {
+        for (let turn = 0; turn < TURNS; turn++) {
+          own.push(...(await take(rounds + WARM_UPS)).slice(WARM_UPS))
+          peer.push(...torchSteps(file, batch, mode))
+        }
+      })
+      const middle = (steps: readonly Step[], key: keyof Step) => median(steps.map((step) => step[key]))
+      const cells = (steps: readonly Step[]) => (['ms', 'cpuMs'] as const).map((key) => middle(steps, key).toFixed(1))
+      const ratio = (key: keyof Step) => (middle(own, key) / middle(peer, key)).toFixed(2)
+      const others = peer.length > 0 ? [...cells(peer), ratio('ms'), ratio('cpuMs')] : ['not installed', '', '', '']
+      console.log(`| ${[file, batch, mode, ...cells(own), ...others].join(' | ')} |`)
     }
 } finally {
   await runtime.close()
 }
 
-/** Median milliseconds of a step. */
-async function stepTime(run: Runtime, file: string, batch: number, mode: 'frozen' | 'training'): Promise<number> {
+/** Milliseconds of a step by the clock, and of all threads of the process together. */
+interface Step {
+  readonly ms: number
+  readonly cpuMs: number
+}
+
+/** Hands out a function that takes so many steps. */
+async function withSteps(
+  run: Runtime,
+  file: string,
+  batch: number,
+  mode: 'frozen' | 'training',
+  work: (take: (count: number) => Promise<Step[]>) => Promise<void>,
+): Promise<void> {
   const model = await readModelFile(join(sharedFolder, 'models', file))
   const input = model.graph.inputs[0]
   if (!input?.shape) throw new Error(`${file} declares no input`)
@@ -68,38 +95,41 @@ async function stepTime(run: Runtime, file: string, batch: number, mode: 'frozen
   const optimizer = adam()
   const picture = noise([batch, ...dims.slice(1)])
   const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % 10))
-  const times: number[] = []
-  await withSession(run, graph.model, { optimization: 'extended' }, async (session) => {
-    for (let round = 0; round < rounds + 3; round++) {
-      const started = performance.now()
-      const results = await session.run({
-        [input.name]: picture,
-        [FEEDS.labels]: { dtype: 'int64', dims: [batch], data: labels },
-        [FEEDS.rowWeight]: { dtype: 'float32', dims: [batch], data: new Float32Array(batch).fill(1) },
-        ...Object.fromEntries(
-          graph.parameters.map(({ name, dims: own }): [string, TensorValue] => [
-            name,
-            { dtype: 'float32', dims: own, data: values.get(name)! },
-          ]),
-        ),
-      })
-      for (const { name, gradient } of graph.parameters)
-        optimizer.update(values.get(name)!, results[gradient]!.data as Float32Array, moments.get(name)!, {
-          rate: 1e-6,
-          decay: 0,
-          step: round + 1,
+  let step = 0
+  await withTrainingSession(run, graph, (session) =>
+    work(async (count) => {
+      const steps: Step[] = []
+      for (let i = 0; i < count; i++) {
+        const [started, used] = [performance.now(), process.cpuUsage()]
+        const results = await session.run({
+          [input.name]: picture,
+          [FEEDS.labels]: { dtype: 'int64', dims: [batch], data: labels },
+          [FEEDS.rowWeight]: { dtype: 'float32', dims: [batch], data: new Float32Array(batch).fill(1) },
+          ...Object.fromEntries(
+            graph.parameters.map(({ name, dims: own }): [string, TensorValue] => [
+              name,
+              { dtype: 'float32', dims: own, data: values.get(name)! },
+            ]),
+          ),
         })
-      if (round >= 3) times.push(performance.now() - started)
-    }
-  })
-  return median(times)
+        for (const { name, gradient } of graph.parameters)
+          optimizer.update(values.get(name)!, results[gradient]!.data as Float32Array, moments.get(name)!, {
+            rate: 1e-6,
+            decay: 0,
+            step: ++step,
+          })
+        const { user, system } = process.cpuUsage(used)
+        steps.push({ ms: performance.now() - started, cpuMs: (user + system) / 1000 })
+      }
+      return steps
+    }),
+  )
 }
 
-function torchTime(file: string, batch: number, mode: string): number | undefined {
+/** Steps of PyTorch; none where it is not installed. */
+function torchSteps(file: string, batch: number, mode: string): Step[] {
   const script = resolve(import.meta.dirname, 'peers/torch_step.py')
-  const { status, stdout } = spawnSync(python, [script, file, String(batch), mode, String(rounds)], {
-    encoding: 'utf8',
-  })
-  const time = Number(stdout.trim().split('\n').at(-1))
-  return status === 0 && Number.isFinite(time) ? time : undefined
+  const options = [script, file, String(batch), mode, String(rounds), String(threads)]
+  const { status, stdout } = spawnSync(python, options, { encoding: 'utf8' })
+  return status === 0 ? (JSON.parse(stdout.trim().split('\n').at(-1) ?? '[]') as Step[]) : []
 }

@@ -1,8 +1,8 @@
-"""Median milliseconds of a PyTorch training step (Adam, cross entropy) of the networks of bench/train-step.ts.
+"""Milliseconds of PyTorch training steps (Adam, cross entropy) of the networks of bench/train-step.ts, as JSON.
 
-Usage: python3 torch_step.py FILE BATCH frozen|training ROUNDS
+Usage: python3 torch_step.py FILE BATCH frozen|training ROUNDS THREADS
 """
-import statistics
+import json
 import sys
 import time
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 file, batch, mode, rounds = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+torch.set_num_threads(int(sys.argv[5]))
 
 
 def lenet():
@@ -69,11 +70,11 @@ if mode == "frozen":
             module.eval()
 optimizer = torch.optim.Adam(net.parameters(), 1e-6)
 picture, labels = torch.randn(batch, *shape), torch.arange(batch) % 10
-times = []
+steps = []
 for _ in range(rounds + 3):
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     optimizer.zero_grad()
     nn.functional.cross_entropy(net(picture), labels).backward()
     optimizer.step()
-    times.append(1000 * (time.perf_counter() - started))
-print(statistics.median(times[3:]))
+    steps.append({"ms": 1000 * (time.perf_counter() - started), "cpuMs": 1000 * (time.process_time() - used)})
+print(json.dumps(steps[3:]))

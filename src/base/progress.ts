@@ -6,6 +6,8 @@ export interface ProgressEvent {
   readonly done: number
   readonly total: number
   readonly message?: string
+  /** Numbers that can be drawn as curves: a training gives loss, score, rate, epoch, samplesPerSecond. */
+  readonly values?: Readonly<Record<string, number>>
   /** Milliseconds since 1970. */
   readonly at: number
 }
@@ -19,6 +21,14 @@ export interface Watch {
 }
 
 /** Reports `done` of `total` of a step, when somebody listens. */
-export function report(watch: Watch, step: string, done: number, total: number, message?: string): void {
-  watch.progress?.({ step, done, total, at: Date.now(), ...(message === undefined ? {} : { message }) })
+export function report(
+  watch: Watch,
+  step: string,
+  done: number,
+  total: number,
+  message?: string,
+  values?: Readonly<Record<string, number>>,
+): void {
+  const more = { ...(message === undefined ? {} : { message }), ...(values === undefined ? {} : { values }) }
+  watch.progress?.({ step, done, total, at: Date.now(), ...more })
 }

@@ -2,18 +2,20 @@
 import { InputError, UsageError } from '../base/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { isOp, type Model } from '../onnx/index.ts'
-import type { Runtime } from '../runtime/index.ts'
+import type { Runtime, Values } from '../runtime/index.ts'
 import {
   adam,
   constant,
   cosine,
   crossEntropy,
   distillation,
+  features,
   type LossTerm,
   meanSquare,
   type Optimizer,
   type Schedule,
   sgd,
+  sharedFeatures,
   stepwise,
   userLoss,
   warmUp,
@@ -34,10 +36,12 @@ export async function lossOf(
   recipe: FinetuneRecipe,
   model: Model,
   hasLabels: boolean,
+  teaching: Teaching,
 ): Promise<ChosenLoss> {
   const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
-  const matches = recipe.match.map((value) => meanSquare({ value }))
-  const { temperature, smoothing } = recipe
+  const matches = await matchesOf(runtime, recipe, model, teaching)
+  const { smoothing } = recipe
+  const temperature = recipe.temperature ?? (recipe.teacher === undefined || recipe.qat ? 1 : SOFT)
   if (recipe.lossGraph !== undefined) {
     const graph = await readModelFile(recipe.lossGraph)
     const teaches = graph.graph.inputs.some(({ name }) => name.startsWith('teacher:')) || matches.length > 0
@@ -60,6 +64,30 @@ export async function lossOf(
   const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
   return { terms: [term, ...matches], needsTeacher: true }
 }
+
+/** Temperature with a teacher of another build: a compressed model learns more from how it ranks the wrong classes. */
+const SOFT = 4
+
+/** The teacher, and a sample that both models are run on to see what they share. */
+export interface Teaching {
+  readonly teacher: Model
+  readonly sample: Values
+}
+
+/** Inner tensors by name, and "auto": those that model and teacher share. */
+async function matchesOf(
+  runtime: Runtime,
+  { match }: FinetuneRecipe,
+  model: Model,
+  { teacher, sample }: Teaching,
+): Promise<LossTerm[]> {
+  const named = match.filter((value) => value !== AUTO).map((value) => meanSquare({ value }))
+  if (!match.includes(AUTO)) return named
+  const values = await sharedFeatures(runtime, model, teacher, sample)
+  return values.length > 0 ? [...named, features({ values })] : named
+}
+
+const AUTO = 'auto'
 
 /** Labels, or a Softmax at the end; of other models the outputs themselves are compared. */
 function isClassifier(model: Model, hasLabels: boolean): boolean {
@@ -96,7 +124,7 @@ export function scheduleOf(recipe: FinetuneRecipe, epochs: number, steps: number
 /** Steps that a training takes at least, by default. */
 const LEAST_STEPS = 600
 const FEW_EPOCHS = 3
-const MANY_EPOCHS = 30
+const MANY_EPOCHS = 100
 
 /** Epochs over a number of samples: a small set is gone through more often. */
 export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): number {

@@ -5,7 +5,7 @@ export interface FinetuneKeys {
   readonly command: 'finetune'
   /** Samples to train on, evenly spaced; default: all. */
   readonly samples?: number
-  /** Default: 3, and more of a small set, up to 30, until there are 600 steps. */
+  /** Default: 3, and more of a small set, up to 100, until there are 600 steps. */
   readonly epochs?: number
   /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.003 of it, at first. */
   readonly lr?: number
@@ -21,7 +21,8 @@ export interface FinetuneKeys {
   readonly teacher?: string
   /** Share of the labels' loss; the rest is distillation. */
   readonly alpha?: number
-  readonly temperature: number
+  /** Default: 4 beside a teacher of its own, which shows how it ranks the wrong classes; else 1. */
+  readonly temperature?: number
   readonly smoothing: number
   readonly train: 'biases' | 'weights' | 'all' | 'last'
   readonly only: readonly string[]
@@ -37,6 +38,8 @@ export interface FinetuneKeys {
   /** Mirror pictures; move them by up to `shift` pixels. */
   readonly flip: boolean
   readonly shift: number
+  /** Blend samples with each other; only for losses without labels. */
+  readonly mix: boolean
   /** Samples held back to choose the best epoch; default: a tenth, at most 1000, and none of fewer than 2000. */
   readonly holdBack?: number
   readonly patience?: number

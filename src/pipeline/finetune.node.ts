@@ -1,7 +1,7 @@
 // finetune: prepare → estimate memory → train with checkpoints → export → measure → write. One call is one run.
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
-import { CancelledError, report, type Watch } from '../base/index.ts'
+import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
 import { batches, chooseSamples, type Dataset, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
@@ -11,6 +11,7 @@ import { optimizedGraph } from '../runtime/index.node.ts'
 import { fixedBatch, type Runtime, type Values, withSession } from '../runtime/index.ts'
 import {
   type Arrays,
+  type Augmentation,
   cloneArrays,
   decodeState,
   encodeState,
@@ -59,10 +60,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
-  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels)
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
   const split = splitOf(dataset, recipe)
   const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
+  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss: loss.terms,
@@ -86,6 +87,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         dataset,
         indices: split.train,
         ...(split.held.length > 0 ? { held: { dataset, indices: split.held } } : {}),
+        ...(split.guard.length > 0 ? { guard: { dataset, indices: split.guard } } : {}),
       },
       {
         epochs,
@@ -96,7 +98,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
         decay: recipe.decay,
         clipNorm: recipe.clipNorm,
         seed: recipe.seed,
-        augmentation: recipe.flip || recipe.shift > 0 ? { flip: recipe.flip, shift: recipe.shift } : undefined,
+        augmentation: augmentationOf(recipe, trainee),
         patience: recipe.patience,
         teacher,
         checkpoint: save,
@@ -108,6 +110,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
   notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  if (!tuned.kept)
+    notes.push(
+      `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
+    )
   report(watch, 'write', 0, 1, output)
   const after = await writeModelFile(tuned.model, output)
   await rm(checkpoint, { force: true })
@@ -177,14 +183,36 @@ async function traineeOf(
   return fixedBatch(model) === undefined && recipe.batch > 1 ? make(recipe.batch) : single
 }
 
-/** Which samples are trained on, and which are held back to choose the best epoch. */
-function splitOf(dataset: Dataset, recipe: FinetuneRecipe): { train: number[]; held: number[] } {
+/** @throws UsageError when blended samples would need labels */
+function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee): Augmentation | undefined {
+  if (mix && graph.needs.labels)
+    throw new UsageError('a blend of two samples has no label: --mix needs a loss without labels, --loss distill')
+  return flip || mix || shift > 0 ? { flip, shift, mix } : undefined
+}
+
+/** Share of a small set that judges a quantised result: one in so many. */
+const GUARD_SHARE = 8
+const LEAST_GUARDED = 64
+
+interface Split {
+  readonly train: number[]
+  /** Held back to choose the best epoch. */
+  readonly held: number[]
+  /** Held back to compare a quantised result with what it was before, where `held` would be too few. */
+  readonly guard: number[]
+}
+
+/** Which samples are trained on, and which are held back. */
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe): Split {
   const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
   const all = chooseSamples(dataset.size, total)
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
-  const held = new Set(chooseSamples(all.length, Math.min(count, total - 1)))
-  return { train: all.filter((_, i) => !held.has(i)), held: all.filter((_, i) => held.has(i)) }
+  const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
+  const number = guarded ? Math.floor(total / GUARD_SHARE) : Math.min(count, total - 1)
+  const kept = new Set(chooseSamples(all.length, number))
+  const back = all.filter((_, i) => kept.has(i))
+  return { train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
 }
 
 /** What must be the same for a training to be resumed. */

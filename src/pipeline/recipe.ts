@@ -80,7 +80,7 @@ const finetune = z.strictObject({
   match: z.array(z.string()).default([]),
   teacher: z.string().exactOptional(),
   alpha: z.number().min(0).max(1).exactOptional(),
-  temperature: z.number().positive().default(1),
+  temperature: z.number().positive().exactOptional(),
   smoothing: z.number().min(0).max(1).default(0),
   train: z.enum(['biases', 'weights', 'all', 'last']).default('all'),
   only: z.array(z.string()).default([]),
@@ -93,6 +93,7 @@ const finetune = z.strictObject({
   clipNorm: z.number().positive().exactOptional(),
   flip: z.boolean().default(false),
   shift: z.int().min(0).default(0),
+  mix: z.boolean().default(false),
   holdBack: z.int().min(0).exactOptional(),
   patience: z.int().positive().exactOptional(),
   memory: z.number().positive().exactOptional(),
@@ -268,10 +269,13 @@ export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
   throw new InputError(`cannot use ${where}: ${problemOf(parsed.error.issues[0], json)}`)
 }
 
-/** 4-bit weights are refitted, which has many unknowns: twice the samples, unless somebody says how many. */
+/**
+ * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, unless somebody says how many. A training
+ * takes all it gets.
+ */
 function withSamples(json: unknown): unknown {
-  const few =
-    typeof json === 'object' && json !== null && 'weightBits' in json && json.weightBits === 4 && !('samples' in json)
+  if (typeof json !== 'object' || json === null || 'samples' in json) return json
+  const few = 'weightBits' in json && json.weightBits === 4 && 'command' in json && json.command === 'quantize'
   return few ? { ...json, samples: 128 } : json
 }
 

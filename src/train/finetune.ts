@@ -1,9 +1,8 @@
 // Fine-tuning as one call: train a trainee on samples, score it on held-back ones, give the best model back.
-import { UnsupportedError, type Watch } from '../base/index.ts'
-import { batches, type Dataset, readSamples } from '../data/index.ts'
-import { compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
+import type { Watch } from '../base/index.ts'
+import type { Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { type Runtime, withSession } from '../runtime/index.ts'
+import type { Runtime } from '../runtime/index.ts'
 import type { Augmentation } from './loop/augment.ts'
 import { reestimateStatistics } from './loop/re-estimate.ts'
 import { SampleStore } from './loop/sample-store.ts'
@@ -11,6 +10,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { type TrainResult, train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
+import { closeness, type Samples, type Scorer, scorer } from './score.ts'
 import type { Trainee } from './trainee.ts'
 
 export interface TuneData {
@@ -18,7 +18,12 @@ export interface TuneData {
   /** Samples to train on. */
   readonly indices: readonly number[]
   /** Held-back samples that decide which epoch was the best. */
-  readonly held?: { readonly dataset: Dataset; readonly indices: readonly number[] } | undefined
+  readonly held?: Samples | undefined
+  /**
+   * Held-back samples for the last word alone, where there are too few to tell epochs apart: the trained model is kept when it
+   * is no further from the teacher on them than the model as it came.
+   */
+  readonly guard?: Samples | undefined
 }
 
 export interface TuneOptions extends Watch {
@@ -47,6 +52,8 @@ export interface Tuned {
   readonly scoreName?: string
   /** Score of the model as it came. */
   readonly before?: number
+  /** False: the training made nothing better, and the model is the one that came. */
+  readonly kept: boolean
 }
 
 /** Trains and returns the model of the best epoch; the model as it came when no epoch was better. */
@@ -77,6 +84,7 @@ export async function finetune(
     teacher: options.teacher,
     classes: (logits.length > 2 && logits.slice(2).every((dim) => dim === 1) ? logits[1] : logits.at(-1)) ?? 1,
     score: score && ((values: Arrays) => score.of(exported(values))),
+    tolerance: score?.tolerance,
     checkpoint: options.checkpoint,
     resume: options.resume,
     afterStep: trainee.afterStep,
@@ -88,14 +96,33 @@ export async function finetune(
   const values = pooled
     ? await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
     : result.values
-  // A training that made it worse must not be handed on.
-  const worse = before !== undefined && result.best !== undefined && !(result.best.score >= before)
+  const model = exported(values)
+  const gain = before === undefined || !result.best ? 0 : result.best.score - before
+  const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
+  // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
+  const judges = data.guard ?? (gain < 0 && byChance ? data.held : undefined)
+  const kept =
+    judges && options.teacher ? await isNearer(runtime, trainee, judges, options.teacher, model, options) : gain >= 0
   return {
-    model: exported(worse ? initial : values),
+    model: kept ? model : exported(initial),
     result,
+    kept,
     ...(score ? { scoreName: score.name } : {}),
     ...(before === undefined ? {} : { before }),
   }
+}
+
+/** Is the trained model no further from the teacher than the model as it came? */
+async function isNearer(
+  runtime: Runtime,
+  trainee: Trainee,
+  judges: Samples,
+  teacher: Model,
+  model: Model,
+  watch: Watch,
+): Promise<boolean> {
+  const near = closeness(runtime, trainee, judges, teacher, watch)
+  return (await near(model)) >= (await near(trainee.exported(trainee.initial)))
 }
 
 /** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */
@@ -105,50 +132,11 @@ async function withPooledStatistics(
   store: SampleStore,
   values: Arrays,
   seed: number,
-  score: { readonly of: (model: Model) => Promise<number> } | undefined,
+  score: Scorer | undefined,
   exported: (values: Arrays) => Model,
 ): Promise<Arrays> {
   if (graph.batchNorms.length === 0) return values
   const pooled = await reestimateStatistics(runtime, graph, values, store, seed)
   if (!score) return pooled
   return (await score.of(exported(pooled))) >= (await score.of(exported(values))) ? pooled : values
-}
-
-/** Samples scored in one run. */
-const SCORED_BATCH = 32
-
-async function scorer(
-  runtime: Runtime,
-  trainee: Trainee,
-  held: { readonly dataset: Dataset; readonly indices: readonly number[] },
-  { teacher, signal }: TuneOptions,
-): Promise<{ name: string; of: (model: Model) => Promise<number> }> {
-  const { prepared } = trainee
-  const free = typeof prepared.model.graph.inputs[0]?.shape?.[0] !== 'number'
-  const read = () => batches(readSamples(held.dataset, held.indices, { signal }), free ? SCORED_BATCH : prepared.batch)
-  const label = 'the trained model'
-  if (held.dataset.hasLabels) {
-    const { label: first } = await held.dataset.sample(held.indices[0] ?? 0, signal)
-    const metric = usualMetric(first === undefined ? [] : [first])
-    return {
-      name: metric.name,
-      of: (model) =>
-        withSession(runtime, model, { label }, async (session) => {
-          const { value } = await scoreSession(session, read(), held.indices.length, { signal }, metric)
-          return value
-        }),
-    }
-  }
-  if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
-  return {
-    name: 'SQNR',
-    of: (model) =>
-      withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
-        withSession(runtime, model, { label }, async (after) => {
-          const { sqnrDb } = await compareSessions(before, after, read(), held.indices.length, { signal })
-          const [db] = Object.values(sqnrDb)
-          return db === null ? Number.POSITIVE_INFINITY : (db ?? Number.NaN)
-        }),
-      ),
-  }
 }

@@ -1,6 +1,7 @@
 // train: back-propagation on ONNX files — gradient rules, training graphs, losses, optimisers, the loop, rounding.
 // Imports base, math, onnx, data, runtime, metrics, calibrate, rewrite and quantize; never pipeline or cli.
 
+export { withTrainingSession } from './blocked/session.ts'
 export * from './finetune.ts'
 export { addGradients } from './graph/backward.ts'
 export { Emitter } from './graph/emitter.ts'
@@ -10,6 +11,7 @@ export * from './loop/re-estimate.ts'
 export * from './loop/sample-store.ts'
 export * from './loop/state.ts'
 export * from './loop/train.ts'
+export * from './loss/features.ts'
 export * from './loss/logits.ts'
 export * from './loss/terms.ts'
 export * from './loss/user-loss.ts'
@@ -24,6 +26,7 @@ export { relativeRates } from './quant/rates.ts'
 export * from './quant/tune-bias.ts'
 export * from './rounding/adaround.ts'
 export * from './rounding/relaxation.ts'
+export * from './rounding/round-blocks.ts'
 export * from './rounding/round-layers.ts'
 export { gradientRuleOf, gradientRules } from './rules/index.ts'
 export * from './trainee.ts'

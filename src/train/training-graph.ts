@@ -2,11 +2,12 @@
 import { sizeOf, UnsupportedError } from '../base/index.ts'
 import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
 import { addGradients } from './graph/backward.ts'
-import { Emitter } from './graph/emitter.ts'
+import { Emitter, type Known } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossSite, LossTerm } from './loss/terms.ts'
 import type { Parameter } from './parameters.ts'
 import { type Prepared, type TrainedBatchNorm, trainedBatchNorms } from './prepare.ts'
+import { expandBatchNorms } from './rules/batch-norm.ts'
 import { lowerFakeQuant } from './rules/fake-quant.ts'
 import { gradientRuleOf } from './rules/index.ts'
 
@@ -43,6 +44,8 @@ export interface TrainingGraph {
   }
   /** Value with the scores. */
   readonly logits: string
+  /** Shapes of all its values. */
+  readonly shapes: ReadonlyMap<string, Known>
   /** Estimated bytes of all values that live at the same time, at most. */
   readonly bytes: number
 }
@@ -104,10 +107,13 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     rules: gradientRuleOf,
   })
   lowerFakeQuant(g)
+  expandBatchNorms(g)
   // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is.
   const trained = parameters.flatMap((parameter): TrainedArray[] => {
     const gradient = found.get(parameter.name)
-    return gradient === undefined ? [] : [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
+    if (gradient !== undefined) return [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
+    backToConstant(g, parameter.name, model)
+    return []
   })
   if (trained.length === 0) throw new UnsupportedError('the loss does not depend on anything that is trained')
   const batchNorms = trainedBatchNorms(model)
@@ -125,6 +131,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     batchNorms,
     needs: { ...asked, rows: rowsOf(g, logits) },
     logits,
+    shapes: g.shapes,
     bytes: peakBytes(finished.graph, (value) => 4 * sizeOf(g.known(value).dims)),
   }
 }
@@ -134,6 +141,18 @@ export function asInput(g: Emitter, name: string, dims: readonly number[]): void
   g.editor.graph.initializers.delete(name)
   g.editor.graph.inputs.push({ name, dtype: 'float32', shape: dims })
   g.declare(name, dims)
+}
+
+/** Undoes `asInput`. */
+function backToConstant({ editor }: Emitter, name: string, model: Model): void {
+  const tensor = model.graph.initializers.get(name)
+  if (!tensor) return
+  const { inputs } = editor.graph
+  inputs.splice(
+    inputs.findIndex((input) => input.name === name),
+    1,
+  )
+  editor.graph.initializers.set(name, tensor)
 }
 
 function rowsOf(g: Emitter, logits: string): number {

@@ -5,9 +5,6 @@ import { type FinetuneRun, finetuneFile } from '../finetune.node.ts'
 import { defaultOutput } from '../output.node.ts'
 import { type CompressRecipe, parseRecipe } from '../recipe.ts'
 
-/** Softens the teacher: a compressed model learns more from how it ranks the wrong classes. */
-const TEMPERATURE = 4
-
 /** Trains a compressed file into `<file>.tuned.onnx` beside it. */
 export async function tuneCompressed(
   runtime: Runtime,
@@ -20,7 +17,6 @@ export async function tuneCompressed(
     ...{ data, labels, val, preprocess, exif, seed, shape, epochs, teacher },
     command: 'finetune',
     model: compressed,
-    temperature: TEMPERATURE,
     output: defaultOutput(compressed, 'tuned'),
   }
   const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))

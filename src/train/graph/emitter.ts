@@ -8,7 +8,6 @@ import {
   intsAttr,
   isFloat,
   type Node,
-  type Shapes,
   Tensor,
 } from '../../onnx/index.ts'
 import { reducedTo } from './broadcast.ts'
@@ -39,10 +38,16 @@ export class Emitter {
   readonly editor: GraphEditor
   readonly #known: Map<string, Known>
   readonly #constants = new Map<string, string>()
+  readonly #made = new Map<string, string>()
 
-  constructor(editor: GraphEditor, shapes: Shapes) {
+  constructor(editor: GraphEditor, shapes: ReadonlyMap<string, Known>) {
     this.editor = editor
     this.#known = new Map([...shapes].map(([name, { dims, dtype }]) => [name, { dims, dtype }]))
+  }
+
+  /** Shapes and element types of all values that were observed or emitted. */
+  get shapes(): ReadonlyMap<string, Known> {
+    return this.#known
   }
 
   known(value: string): Known {
@@ -87,6 +92,27 @@ export class Emitter {
     const output = this.editor.freshName(`train/${opType}`)
     this.editor.addNode({ opType, inputs, outputs: [output], attributes })
     return this.declare(output, dims, dtype)
+  }
+
+  /** Adds a node of one of ONNX Runtime's own domains. */
+  addOwn(
+    domain: string,
+    opType: string,
+    inputs: readonly string[],
+    dims: readonly number[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string {
+    this.editor.model.opsets.set(domain, 1)
+    const output = this.editor.freshName(`train/${opType}`)
+    this.editor.addNode({ opType, domain, inputs, outputs: [output], attributes })
+    return this.declare(output, dims)
+  }
+
+  /** A value that several places of the graph share, made when the first of them asks. */
+  once(key: string, make: () => string): string {
+    const present = this.#made.get(key) ?? make()
+    this.#made.set(key, present)
+    return present
   }
 
   /** Makes an existing node give one of its optional outputs and returns that output's name. */
@@ -168,16 +194,8 @@ export class Emitter {
     const batch = broadcastDims(left.slice(0, -2), right.slice(0, -2))
     const dims = [...batch, left.at(transA ? -1 : -2) ?? 1, right.at(transB ? -2 : -1) ?? 1]
     if (!transA && !transB) return this.add('MatMul', [a, b], dims)
-    this.editor.model.opsets.set(CONTRIBUTED, 1)
-    const output = this.editor.freshName('train/FusedMatMul')
-    this.editor.addNode({
-      opType: 'FusedMatMul',
-      domain: CONTRIBUTED,
-      inputs: [a, b],
-      outputs: [output],
-      attributes: { transA: intAttr(transA ? 1 : 0), transB: intAttr(transB ? 1 : 0) },
-    })
-    return this.declare(output, dims)
+    const attributes = { transA: intAttr(transA ? 1 : 0), transB: intAttr(transB ? 1 : 0) }
+    return this.addOwn(CONTRIBUTED, 'FusedMatMul', [a, b], dims, attributes)
   }
 
   /** alpha · A'·B' of matrices. */

@@ -1,4 +1,4 @@
-// Simple augmentation of pictures while they are copied into a batch: mirrored, and moved by a few pixels.
+// Simple augmentation while samples are copied into a batch: pictures mirrored and moved by a few pixels, samples mixed.
 import type { Random } from '../../math/index.ts'
 
 export interface Augmentation {
@@ -6,6 +6,25 @@ export interface Augmentation {
   readonly flip: boolean
   /** Move by up to this many pixels each way; the border is repeated. 0: not at all. */
   readonly shift: number
+  /** Blend each sample with its neighbour in the batch. Only for losses without labels: the teacher sees the same blend. */
+  readonly mix?: boolean
+}
+
+/**
+ * Blends every sample of a batch with the next one: λ·a + (1 − λ)·b, λ from 0 to 1 evenly (mixup, arXiv 1710.09412, with α = 1;
+ * for distillation: arXiv 2106.05237). `count` samples of `each` numbers; what lies behind them is left.
+ */
+export function mixSamples(data: Float32Array, count: number, each: number, random: Random): void {
+  if (count < 2) return
+  const first = data.slice(0, each)
+  for (let i = 0; i < count; i++) {
+    const share = random.next()
+    const from = i * each
+    for (let k = 0; k < each; k++) {
+      const other = i + 1 < count ? (data[from + each + k] ?? 0) : (first[k] ?? 0)
+      data[from + k] = share * (data[from + k] ?? 0) + (1 - share) * other
+    }
+  }
 }
 
 /** Copies one picture [C, H, W] into `target` at `offset`, augmented. */

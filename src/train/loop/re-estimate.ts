@@ -1,7 +1,8 @@
 // Running statistics anew, after the weights have stopped moving: moments pooled over many batches (arXiv 2203.11086).
 import type { TensorValue } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { withTrainingSession } from '../blocked/session.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import { makeBatch, type SampleStore } from './sample-store.ts'
 import type { Arrays } from './state.ts'
@@ -25,7 +26,7 @@ export async function reestimateStatistics(
   const order = randomStream(seed, 're-estimation').shuffle(Array.from({ length: store.size }, (_, i) => i))
   const count = Math.min(BATCHES, Math.max(1, Math.floor(order.length / graph.batch)))
   const sums = new Map<string, { mean: Float64Array; square: Float64Array }>()
-  await withSession(runtime, graph.model, { optimization: 'extended' }, async (session) => {
+  await withTrainingSession(runtime, graph, async (session) => {
     for (let b = 0; b < count; b++) {
       const places = order.slice(b * graph.batch, (b + 1) * graph.batch)
       const { inputs, labels, rowWeight, sampleWeight } = await makeBatch(

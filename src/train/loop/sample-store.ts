@@ -3,7 +3,7 @@ import { InputError, isValueType, makeArray, sizeOf, type TensorValue, type Valu
 import type { Dataset, Label, Sample } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
 import type { TrainingGraph } from '../training-graph.ts'
-import { type Augmentation, copyPicture } from './augment.ts'
+import { type Augmentation, copyPicture, mixSamples } from './augment.ts'
 
 /** Bytes of decoded samples that are kept, at most. */
 const KEPT_BYTES = 2e9
@@ -130,5 +130,7 @@ function joined(
       data.set(value.data as BigInt64Array, i * each)
     else data.set(value.data as Float32Array, i * each)
   }
+  if (plan.augmentation?.mix && data instanceof Float32Array && dims.length > 1)
+    mixSamples(data, samples.length, each, randomStream(plan.seed, `mix ${plan.epoch} ${plan.places}`))
   return { dtype, dims, data } as TensorValue
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { CancelledError } from '../../base/index.ts'
+import { CancelledError, type ProgressEvent } from '../../base/index.ts'
 import type { Dataset } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
@@ -59,6 +59,10 @@ async function trained(options: {
   resume?: TrainState
   rate?: number
   signal?: AbortSignal
+  progress?: (event: ProgressEvent) => void
+  scores?: readonly number[]
+  tolerance?: number
+  patience?: number
   checkpoint?: (state: TrainState) => Promise<void>
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
@@ -70,12 +74,16 @@ async function trained(options: {
     loss,
     fromScratch: 1,
   })
+  const scores = [...(options.scores ?? [])]
   const result = await train(
     await open(),
     trainee.graph,
     trainee.initial,
     new SampleStore(dataset, all(dataset.size)),
     {
+      ...(options.scores ? { score: async () => scores.shift() ?? Number.NaN } : {}),
+      tolerance: () => options.tolerance ?? 0,
+      patience: options.patience,
       epochs,
       batch,
       rate: options.rate ?? 0.05,
@@ -86,6 +94,7 @@ async function trained(options: {
       resume: options.resume,
       signal: options.signal,
       checkpoint: options.checkpoint,
+      progress: options.progress,
     },
   )
   return { trainee, result }
@@ -98,6 +107,38 @@ describe('training', () => {
     const [a, b] = [await trained({}), await trained({})]
     assert.deepEqual(bits(a.result.values), bits(b.result.values))
     assert.notDeepEqual(bits(a.result.values), bits(a.trainee.initial))
+  })
+
+  it('tells loss, rate, epoch and speed as numbers at every step', async () => {
+    const events: ProgressEvent[] = []
+    const { result } = await trained({ progress: (event) => events.push(event) })
+    const told = events.flatMap(({ step, values }) => (step === 'train' && values ? [values] : []))
+    assert.equal(told.length, result.steps)
+    assert.deepEqual(
+      told.map(({ loss }) => loss),
+      result.losses.map(({ loss }) => loss),
+    )
+    assert.deepEqual([told[0]?.['epoch'], told.at(-1)?.['epoch']], [1, 2])
+    assert.ok(
+      told.every((values) => Object.values(values).every(Number.isFinite) && values['samplesPerSecond']! > 0),
+      'a number is missing',
+    )
+  })
+
+  it('keeps the best epoch, the last of those that chance could explain', async () => {
+    const best = async (scores: number[], tolerance: number) => {
+      const { result } = await trained({ epochs: scores.length, scores, tolerance })
+      return result.best?.epoch
+    }
+    assert.equal(await best([0.5, 0.9, 0.88, 0.7], 0), 2)
+    assert.equal(await best([0.5, 0.9, 0.88, 0.7], 0.05), 3)
+    assert.equal(await best([0.9, 0.87, 0.84], 0.04), 2)
+    assert.equal(await best([Number.NaN, 0.5, Number.NaN], 0.1), 2)
+  })
+
+  it('stops when the top score is too long ago', async () => {
+    const { result } = await trained({ epochs: 5, scores: [0.5, 0.9, 0.88, 0.87, 0.95], tolerance: 0.05, patience: 2 })
+    assert.equal(result.history.length, 4)
   })
 
   it('resumes to the same bits, after an epoch and in the middle of one', async () => {

@@ -2,7 +2,8 @@
 import { CancelledError, InputError, RuntimeFailure, report, type TensorValue, type Watch } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
+import type { Runtime, Session, Values } from '../../runtime/index.ts'
+import { withTrainingSession } from '../blocked/session.ts'
 import { globalNorm, type Optimizer } from '../optimizers/optimizer.ts'
 import type { Schedule } from '../optimizers/schedule.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
@@ -34,6 +35,8 @@ export interface TrainOptions extends Watch {
   readonly classes: number
   /** Scores the current values on held-back samples; higher is better, NaN never wins. */
   readonly score?: ((values: Arrays) => Promise<number>) | undefined
+  /** How far two scores may lie apart by chance, near a score: of epochs that close to the top one the last wins. */
+  readonly tolerance?: ((score: number) => number) | undefined
   /** Called with the state after each epoch, and when the training is interrupted. */
   readonly checkpoint?: ((state: TrainState) => Promise<void>) | undefined
   readonly resume?: TrainState | undefined
@@ -71,7 +74,7 @@ export async function train(
   options: TrainOptions,
 ): Promise<TrainResult> {
   if (store.size === 0) throw new InputError('there are no samples to train on')
-  return withSession(runtime, graph.model, { optimization: 'extended', label: 'the training graph' }, (session) =>
+  return withTrainingSession(runtime, graph, (session) =>
     withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
       new Trainer(runtime, session, teacher, graph, store, options, initial).run(),
     ),
@@ -122,8 +125,9 @@ class Trainer {
       if (!finished) continue
       await this.#options.checkpoint?.(this.#state)
       this.#anchor = cloneState(this.#state)
-      const { best, epoch } = this.#state
-      if (patience !== undefined && best && epoch - best.epoch >= patience) {
+      const { best, epoch, history } = this.#state
+      const top = history.findLast(({ score }) => score === topOf(history))?.epoch ?? epoch
+      if (patience !== undefined && best && epoch - top >= patience) {
         this.#notes.push(`stopped after ${epoch} of ${epochs} epochs: no better score for ${patience}`)
         break
       }
@@ -172,9 +176,12 @@ class Trainer {
     const state = this.#state
     const score = await this.#options.score?.(state.values)
     state.epoch++
-    // Of equal scores the later epoch wins: it has seen more.
-    if (score !== undefined && score >= (state.best?.score ?? Number.NEGATIVE_INFINITY))
-      state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
+    // Of scores that chance could explain the later epoch wins: it has seen more, with a smaller rate.
+    if (score !== undefined) {
+      const top = topOf([...state.history, { score }])
+      if (score >= top - (this.#options.tolerance?.(top) ?? 0))
+        state.best = { epoch: state.epoch, score, values: cloneArrays(state.values) }
+    }
     state.history.push({
       epoch: state.epoch,
       loss: state.lossSum / this.#stepsPerEpoch,
@@ -337,8 +344,20 @@ class Trainer {
       step,
       this.#options.epochs * this.#stepsPerEpoch,
       `epoch ${epoch + 1}, loss ${loss.toPrecision(4)}${scored}, ${perSecond.toPrecision(3)} samples/s`,
+      {
+        loss,
+        epoch: epoch + 1,
+        rate: this.#rate(),
+        samplesPerSecond: perSecond,
+        ...(score === undefined || !Number.isFinite(score) ? {} : { score }),
+      },
     )
   }
+}
+
+/** The highest score of all; NaN is none. */
+function topOf(rows: readonly { readonly score?: number }[]): number {
+  return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
 }
 
 const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })

@@ -51,7 +51,7 @@ export async function qdqTrainee(
 const biasName = (layer: string) => `train/bias/${layer}`
 
 /** Constants behind DQ become float; the biases of layers get names of their own. */
-function withFloatConstants(quantized: Model): { model: Model; parameters: Parameter[] } {
+export function withFloatConstants(quantized: Model): { model: Model; parameters: Parameter[] } {
   const editor = new GraphEditor(quantized)
   for (const node of editor.nodes('DequantizeLinear')) {
     const float = dequantized(editor, node)
@@ -99,7 +99,7 @@ function dequantized(editor: GraphEditor, node: Node): Tensor | undefined {
 }
 
 /** Q, perhaps a Min on the codes, and DQ become one fake quantisation with the pair's scale, which stays. */
-function simulatePairs(g: Emitter): Map<string, string> {
+export function simulatePairs(g: Emitter): Map<string, string> {
   const { editor } = g
   const renamed = new Map<string, string>()
   for (const end of editor.nodes('DequantizeLinear')) {

@@ -164,6 +164,20 @@ describe('quantisation-aware training', () => {
   })
 })
 
+describe('the guard of a training', () => {
+  it('hands back the quantised model before training when the trained one is further from the teacher', async () => {
+    const trainee = await traineeOf(8, 8)
+    const half = { dataset, indices: indices.slice(16) }
+    const options = { epochs: 1, batch: 8, seed: 0, teacher: net() }
+    const data = { dataset, indices: indices.slice(0, 16), guard: half }
+    const spoiled = await finetune(await open(), trainee, data, { ...options, rate: 1 })
+    assert.equal(spoiled.kept, false)
+    assert.deepEqual(writeModel(spoiled.model), writeModel(trainee.exported(trainee.initial)))
+    const left = await finetune(await open(), trainee, data, { ...options, rate: 1e-12 })
+    assert.equal(left.kept, true)
+  })
+})
+
 describe('tuneBias', () => {
   it('repairs biases that were moved, and leaves scales, weights and the model given as they are', async () => {
     const trainee = await traineeOf(8, 8)

@@ -1,25 +1,40 @@
 // Gradient of a convolution at its input, in the form that ONNX Runtime runs fastest for the shape.
+import { sizeOf } from '../../base/index.ts'
 import { type Attribute, intAttr, intsAttr } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import type { ConvShape } from './conv-shape.ts'
 
 /**
  * dX of y = Conv(x, w).
- * 1. pointwise: Wᵀ·dY for each sample;
- * 2. stride 1, at least 8 channels or depthwise: Conv of dY with the flipped weight;
+ * 1. pointwise: Conv of dY with Wᵀ;
+ * 2. stride 1, at least 8 channels or depthwise: Conv of dY with the flipped weight, where that is not much more work;
  * 3. else: ConvTranspose with the weight as it is.
  */
 export function convInputGradient(g: Emitter, dY: string, weight: string, conv: ConvShape): string {
   if (conv.pointwise) return pointwise(g, dY, weight, conv)
-  const flips = conv.unitStride && (conv.channels >= 8 || conv.depthwise)
+  const flips = conv.unitStride && (conv.channels >= 8 || conv.depthwise) && !isWasteful(conv)
   return flips ? flipped(g, dY, weight, conv) : convTranspose(g, dY, weight, conv)
 }
 
+/** Channels that a vectorised convolution computes at once. */
+const VECTOR = 16
+/** How many times the multiplications of a ConvTranspose a convolution may have, and still be faster. */
+const MOST_WASTE = 4
+
+/** Does a Conv that makes the whole input map do much more than a ConvTranspose that starts from the output map? */
+function isWasteful({ depthwise, channels, outputs, groups, input, positions }: ConvShape): boolean {
+  if (depthwise) return false
+  const filled = (count: number) => Math.ceil(count / VECTOR) * VECTOR
+  const waste = (filled(channels / groups) * filled(outputs / groups) * groups) / ((channels * outputs) / groups)
+  return (waste * sizeOf(input)) / positions > MOST_WASTE
+}
+
 function pointwise(g: Emitter, dY: string, weight: string, conv: ConvShape): string {
-  const { batch, channels, outputs, positions, input } = conv
-  const matrix = g.reshape(weight, [outputs, channels])
-  const product = g.matMul(matrix, g.reshape(dY, [batch, outputs, positions]), { transA: true })
-  return g.reshape(product, [batch, channels, ...input])
+  const { batch, channels, outputs, input, kernel } = conv
+  const turned = g.reshape(g.transpose(g.reshape(weight, [outputs, channels]), [1, 0]), [channels, outputs, ...kernel])
+  const ones = kernel.map(() => 1)
+  const none = [...kernel, ...kernel].map(() => 0)
+  return g.add('Conv', [dY, turned], [batch, channels, ...input], convAttributes(kernel, ones, ones, none, 1))
 }
 
 /** ConvTranspose with output_padding: the input rows that the kernel never reached have gradient 0. */

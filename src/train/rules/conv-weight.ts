@@ -3,25 +3,54 @@ import type { Emitter } from '../graph/emitter.ts'
 import { convAttributes } from './conv-input.ts'
 import type { ConvShape } from './conv-shape.ts'
 
-/** A depthwise map of at most this many positions is cheaper as one convolution. */
-const SMALL_MAP = 16
+/** Tap by tap needs channels enough to fill the vector registers of a matrix product. */
+const FILLED = 16
+
 /**
  * dW of y = Conv(x, w), of w's shape.
- * 1. pointwise: dY·xᵀ of each sample, summed;
- * 2. depthwise on a small map: Conv of x with dY as kernel, samples as channels;
- * 3. else the input unfolded by a Conv with one-hot kernels, then as 1. Costs taps × the memory of the input.
+ * 1. pointwise: dY·xᵀ of each sample, summed; on a map of one position a single product over all samples;
+ * 2. depthwise, one output a channel: Conv of x with dY as kernel, each map of each sample a channel of its own;
+ * 3. dense, stride 1: for each tap dY times the input moved by that tap;
+ * 4. else the input unfolded by a Conv with one-hot kernels, then as 1. Costs taps × the memory of the input.
  */
 export function convWeightGradient(g: Emitter, x: string, dY: string, conv: ConvShape): string {
+  const { channels, outputs, groups, kernel, unitStride } = conv
   if (conv.pointwise) return pointwise(g, x, dY, conv)
-  const small = conv.depthwise && conv.positions <= SMALL_MAP && conv.taps > 1
-  return small ? asConv(g, x, dY, conv) : unfolded(g, x, dY, conv)
+  if (conv.depthwise && outputs === channels) return depthwise(g, x, dY, conv)
+  const dense = groups === 1 && unitStride && Math.min(channels, outputs) >= FILLED && kernel.length === 2
+  return dense ? tapByTap(g, x, dY, conv) : unfolded(g, x, dY, conv)
+}
+
+/** a·bᵀ over the last two axes. The right operand is repacked on the way: it is the one with fewer rows. */
+function outer(g: Emitter, a: string, b: string): string {
+  const [rows = 1, others = 1] = [g.dims(a).at(-2), g.dims(b).at(-2)]
+  if (others <= rows) return g.sum(g.matMul(a, b, { transB: true }), [0])
+  const turned = g.sum(g.matMul(b, a, { transB: true }), [0])
+  const last = g.dims(turned).length - 1
+  return g.transpose(turned, [...Array.from({ length: last - 1 }, (_, axis) => axis), last, last - 1])
 }
 
 function pointwise(g: Emitter, x: string, dY: string, conv: ConvShape): string {
   const { batch, channels, outputs, positions, kernel } = conv
-  const flat = g.reshape(x, [batch, channels, positions])
-  const products = g.matMul(g.reshape(dY, [batch, outputs, positions]), flat, { transB: true })
-  return g.reshape(g.sum(products, [0]), [outputs, channels, ...kernel])
+  const dims = [outputs, channels, ...kernel]
+  if (positions === 1)
+    return g.reshape(g.gemm(g.reshape(dY, [batch, outputs]), g.reshape(x, [batch, channels]), true, false), dims)
+  const product = outer(g, g.reshape(dY, [batch, outputs, positions]), g.reshape(x, [batch, channels, positions]))
+  return g.reshape(product, dims)
+}
+
+function tapByTap(g: Emitter, x: string, dY: string, conv: ConvShape): string {
+  const { batch, channels, outputs, kernel, dilations, begins, ends, output, positions, taps } = conv
+  const padded = g.pad(x, [0, 0, ...begins, 0, 0, ...ends])
+  const left = g.reshape(dY, [batch, outputs, positions])
+  const columns = Array.from({ length: taps }, (_, tap) => {
+    const [down, right] = [Math.floor(tap / (kernel[1] ?? 1)), tap % (kernel[1] ?? 1)]
+    const from = [down * (dilations[0] ?? 1), right * (dilations[1] ?? 1)]
+    const to = from.map((start, axis) => start + (output[axis] ?? 1))
+    const moved = g.reshape(g.slice(padded, [2, 3], from, to), [batch, channels, positions])
+    return g.reshape(outer(g, left, moved), [outputs, channels, 1])
+  })
+  return g.reshape(g.concat(columns, 2), [outputs, channels, ...kernel])
 }
 
 function unfolded(g: Emitter, x: string, dY: string, conv: ConvShape): string {
@@ -36,33 +65,18 @@ function unfolded(g: Emitter, x: string, dY: string, conv: ConvShape): string {
     convAttributes(kernel, strides, dilations, [...begins, ...ends], channels),
   )
   const weightDims = [outputs, channels / groups, ...kernel]
-  if (conv.depthwise && outputs === channels) {
-    const products = g.matMul(
-      g.reshape(columns, [batch, channels, taps, positions]),
-      g.reshape(dY, [batch, channels, positions, 1]),
-    )
-    return g.reshape(g.sum(products, [0]), weightDims)
-  }
   const perGroup = (channels / groups) * taps
   const right = g.reshape(columns, [batch, groups, perGroup, positions])
-  const products = g.matMul(g.reshape(dY, [batch, groups, outputs / groups, positions]), right, { transB: true })
-  return g.reshape(g.sum(products, [0]), weightDims)
+  return g.reshape(outer(g, g.reshape(dY, [batch, groups, outputs / groups, positions]), right), weightDims)
 }
 
-/** x as [C/g, g·N, …], dY as [M, N, …]: stride and dilation change places, and the result may have rows too many. */
-function asConv(g: Emitter, x: string, dY: string, conv: ConvShape): string {
-  const { batch, channels, groups, input, kernel } = conv
-  const perGroup = channels / groups
-  const spatial = kernel.map((_, axis) => axis)
-  const grouped = g.reshape(x, [batch, groups, perGroup, ...input])
-  const images = g.reshape(g.transpose(grouped, [2, 1, 0, ...spatial.map((axis) => axis + 3)]), [
-    perGroup,
-    groups * batch,
-    ...input,
-  ])
-  const kernels = g.transpose(dY, [1, 0, ...spatial.map((axis) => axis + 2)])
-  const cut = correlate(g, images, kernels, conv, groups)
-  return g.transpose(cut, [1, 0, ...spatial.map((axis) => axis + 2)])
+/** x as [1, N·C, …], dY as [N·C, 1, …]: one map a group. */
+function depthwise(g: Emitter, x: string, dY: string, conv: ConvShape): string {
+  const { batch, channels, input, output, kernel } = conv
+  const images = g.reshape(x, [1, batch * channels, ...input])
+  const kernels = g.reshape(dY, [batch * channels, 1, ...output])
+  const each = correlate(g, images, kernels, conv, batch * channels)
+  return g.reshape(g.sum(g.reshape(each, [batch, channels, ...kernel]), [0]), [channels, 1, ...kernel])
 }
 
 /** Conv with a map as kernel: stride and dilation change places, and rows that are too many are cut off. */

@@ -3,6 +3,7 @@ import { sizeOf } from '../../base/index.ts'
 import { floatAttribute, intAttribute } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import { defineGradient, type GradientRule, type Site } from '../graph/rule.ts'
+import { expandedGradient, isExpanded } from './batch-norm.ts'
 
 /**
  * BatchNormalization.
@@ -13,6 +14,7 @@ import { defineGradient, type GradientRule, type Site } from '../graph/rule.ts'
 const batchNorm: GradientRule = defineGradient({
   op: 'BatchNormalization',
   build: (g, site) => {
+    if (isExpanded(g, site.node)) return expandedGradient(g, site)
     const { node, inputs, x, dY } = site
     const scale = inputs[1] ?? ''
     const dims = g.dims(x)

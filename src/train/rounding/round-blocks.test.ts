@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { calibrate } from '../../calibrate/index.ts'
+import { randomStream } from '../../math/index.ts'
+import { type Model, opsetOf } from '../../onnx/index.ts'
+import { insertQdq, makePlan, ortCpu, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { observeShapes, type Runtime, typesOf, type Values, withSession } from '../../runtime/index.ts'
+import { roundBlocks } from './round-blocks.ts'
+
+let runtime: Promise<Runtime> | undefined
+after(async () => (await runtime)?.close())
+const open = () => {
+  runtime ??= openRuntime({ threads: 1 })
+  return runtime
+}
+
+const net = () =>
+  tinyModel(
+    'x[N,3,8,8] -> Conv 3x3 3->8 pads=1,1,1,1 -> Relu -> a -> Conv 3x3 8->8 pads=1,1,1,1 -> Relu -> Conv 1x1 8->8 -> Add =a -> Relu -> GlobalAveragePool -> Flatten -> Gemm 8->4 -> y',
+    { opset: 18 },
+  )
+
+/** Neighbours alike, as in pictures: what learned roundings live on. */
+function smooth(seed: number): Values {
+  const random = randomStream(seed, 'smooth')
+  const data = new Float32Array(8 * 192)
+  for (let i = 0; i < data.length; i++) data[i] = 0.95 * (data[i - 1] ?? 0) + 0.3 * random.normal()
+  return { x: { dtype: 'float32', dims: [8, 3, 8, 8], data } }
+}
+
+async function quantized(model: Model, batches: readonly Values[]) {
+  const shapes = await observeShapes(await open(), model, batches[0] ?? {})
+  const options = { ...quantizeDefaults, weightBits: 4 as const, keep8bit: ['none'] }
+  const placement = place(model, ortCpu, options, typesOf(model))
+  const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
+  async function* stream() {
+    for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }
+  }
+  const statistics = await calibrate(await open(), model, stream(), requests, { shapes, total: 8 * batches.length })
+  const plan = makePlan(placement, statistics, options, weightBitsOf(placement, model.graph.nodes, options))
+  return { plan, file: insertQdq(model, plan) }
+}
+
+describe('roundBlocks', () => {
+  it('lowers the error at the end of blocks and of the network on unseen samples, changing codes alone', async () => {
+    const batches = Array.from({ length: 12 }, (_, seed) => smooth(seed))
+    const model = net()
+    assert.equal(opsetOf(model), 18)
+    const { plan, file } = await quantized(model, batches.slice(0, 4))
+    const rounded = await roundBlocks(await open(), model, file, plan, batches, { iterations: 150 })
+    assert.ok(
+      rounded.blocks.some(({ after, before }) => after < 0.8 * before),
+      rounded.blocks.map(({ before, after }) => `${before} → ${after}`).join(', '),
+    )
+    const unseen = Array.from({ length: 8 }, (_, seed) => smooth(100 + seed))
+    const outputs = async (which: Model) =>
+      withSession(await open(), which, { simulate: true }, async (session) => {
+        const all: number[] = []
+        for (const batch of unseen) all.push(...Array.from((await session.run(batch))['y']!.data, Number))
+        return all
+      })
+    const aims = await outputs(model)
+    const error = (got: number[]) => got.reduce((sum, value, i) => sum + (value - aims[i]!) ** 2, 0)
+    const [before, later] = [error(await outputs(file)), error(await outputs(rounded.model))]
+    assert.ok(later < 0.8 * before, `${before} → ${later}`)
+    for (const [name, tensor] of rounded.model.graph.initializers)
+      if (!name.endsWith('/weight/q')) assert.equal(tensor, file.graph.initializers.get(name), name)
+      else
+        assert.ok(
+          tensor.numbers().every((code) => Math.abs(code) <= 7),
+          name,
+        )
+  })
+
+  it('keeps the codes of a block that gains nothing', async () => {
+    const batches = Array.from({ length: 4 }, (_, seed) => smooth(seed))
+    const model = net()
+    const { plan, file } = await quantized(model, batches)
+    const rounded = await roundBlocks(await open(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
+    assert.deepEqual(
+      rounded.blocks.map(({ before, after, changed }) => [after - before, changed]),
+      rounded.blocks.map(() => [0, 0]),
+    )
+    assert.equal(rounded.model, file)
+  })
+})

@@ -1,0 +1,97 @@
+// How good a model that is trained has become on samples that it is not trained on.
+import { UnsupportedError, type Watch } from '../base/index.ts'
+import { batches, type Dataset, readSamples } from '../data/index.ts'
+import { type Comparison, compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
+import type { Model } from '../onnx/index.ts'
+import { type Runtime, withSession } from '../runtime/index.ts'
+import type { Trainee } from './trainee.ts'
+
+export interface Samples {
+  readonly dataset: Dataset
+  readonly indices: readonly number[]
+}
+
+export interface Scorer {
+  readonly name: string
+  /** Higher is better. */
+  readonly of: (model: Model) => Promise<number>
+  /** The standard error of a score: of a share of samples √(p(1 − p)/n), of other scores 0. */
+  readonly tolerance: (score: number) => number
+}
+
+type ScoreOptions = Watch & { readonly teacher?: Model | undefined }
+
+/** Samples scored in one run. */
+const SCORED_BATCH = 32
+
+/**
+ * The metric that suits the labels; without labels the SQNR of the first output against the teacher, in dB.
+ * @throws UnsupportedError without labels and without a teacher
+ */
+export async function scorer(
+  runtime: Runtime,
+  trainee: Trainee,
+  held: Samples,
+  { teacher, signal }: ScoreOptions,
+): Promise<Scorer> {
+  const { dataset, indices } = held
+  if (dataset.hasLabels) {
+    const { label: first } = await dataset.sample(indices[0] ?? 0, signal)
+    const metric = usualMetric(first === undefined ? [] : [first])
+    return {
+      name: metric.name,
+      tolerance: (score) => Math.sqrt(Math.max(0, score * (1 - score)) / indices.length),
+      of: (model) =>
+        withSession(runtime, model, { label: 'the trained model' }, async (session) => {
+          const { value } = await scoreSession(session, read(trainee, held, signal), indices.length, { signal }, metric)
+          return value
+        }),
+    }
+  }
+  if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
+  return {
+    name: 'SQNR',
+    tolerance: () => 0,
+    of: async (model) => sqnrOf(await compared(runtime, trainee, held, teacher, model, signal)),
+  }
+}
+
+/** How near a model comes to the teacher: minus the divergence of a classifier's answers, else the SQNR of the first output. */
+export function closeness(
+  runtime: Runtime,
+  trainee: Trainee,
+  samples: Samples,
+  teacher: Model,
+  { signal }: Watch,
+): (model: Model) => Promise<number> {
+  return async (model) => {
+    const comparison = await compared(runtime, trainee, samples, teacher, model, signal)
+    return comparison.kl === undefined ? sqnrOf(comparison) : -comparison.kl
+  }
+}
+
+function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
+  const free = typeof prepared.model.graph.inputs[0]?.shape?.[0] !== 'number'
+  return batches(readSamples(dataset, indices, { signal }), free ? SCORED_BATCH : prepared.batch)
+}
+
+function compared(
+  runtime: Runtime,
+  trainee: Trainee,
+  samples: Samples,
+  teacher: Model,
+  model: Model,
+  signal: AbortSignal | undefined,
+): Promise<Comparison> {
+  const { length } = samples.indices
+  return withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
+    withSession(runtime, model, { label: 'the trained model' }, (after) =>
+      compareSessions(before, after, read(trainee, samples, signal), length, { signal }),
+    ),
+  )
+}
+
+function sqnrOf({ sqnrDb }: Comparison): number {
+  const [db] = Object.values(sqnrDb)
+  return db === null ? Number.POSITIVE_INFINITY : (db ?? Number.NaN)
+}
