@@ -1,5 +1,5 @@
 // How long each layer that changed takes now, and took before.
-import type { Watch } from '../../base/index.ts'
+import { report, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
   type CostShape,
@@ -18,8 +18,8 @@ export interface LayerLatency {
   readonly after: number
 }
 
-/** Shapes that are timed, at most: more layers than these are left without times. */
-const MOST = 60
+/** Milliseconds for all of it, the dearest layers first: layers that are left then have no times. */
+const BUDGET = 1500
 /** Enough for a table; a search takes more. */
 const TIMING = { warmups: 1, rounds: 15, limitMs: 40 }
 
@@ -46,13 +46,27 @@ export async function layerLatencies(
   }
   const macs = ({ inputs, outputs, groups, positions, points }: CostShape) =>
     (inputs / groups) * outputs * positions * points
-  const dearest = pairs.toSorted((a, b) => macs(b.before) - macs(a.before)).slice(0, MOST / 3)
-  const shapes = dearest.flatMap(({ before, after }) => [before, ...after])
-  const { cost } = measuredTime(await timeLayers(runtime, shapes, watch, { timing: TIMING }))
-  return new Map(
-    dearest.map(({ name, before, after }) => [
-      name,
-      { before: cost(before), after: after.reduce((sum, shape) => sum + cost(shape), 0) },
-    ]),
-  )
+  const dearest = pairs.toSorted((a, b) => macs(b.before) - macs(a.before))
+  const times = new Map<string, number>()
+  const latencies = new Map<string, LayerLatency>()
+  const until = performance.now() + BUDGET
+  for (const [index, { name, before, after }] of dearest.entries()) {
+    if (performance.now() > until) break
+    report(watch, 'time-layers', index, dearest.length, name)
+    const { cost } = measuredTime(
+      await timeLayers(
+        runtime,
+        [before, ...after],
+        { signal: watch.signal },
+        {
+          known: (key) => times.get(key),
+          keep: (key, time) => times.set(key, time),
+          timing: TIMING,
+        },
+      ),
+    )
+    latencies.set(name, { before: cost(before), after: after.reduce((sum, shape) => sum + cost(shape), 0) })
+  }
+  report(watch, 'time-layers', dearest.length, dearest.length)
+  return latencies
 }
