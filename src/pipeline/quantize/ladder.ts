@@ -192,6 +192,12 @@ class Ladder {
         if (kept) standing = tuned
       }
     }
+    // What was decided stands; codes and refitted weights now learn from the judge's samples too.
+    if (this.#isKept('rounded') && !this.#isKept('tuned')) {
+      const { built: again, corrections: own } = await this.#walk({ ...standing, built: standing.plain }, true, true)
+      standing = { ...standing, built: again }
+      corrections = own
+    }
     const equalised = this.#isKept('equalised')
     const { built, corrections: stored } = await this.#onAllSamples(standing)
     standing = { ...standing, built }
@@ -263,28 +269,36 @@ class Ladder {
     rounding: boolean,
   ): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
     this.#step(rounding ? 'rounded' : 'corrected')
+    const { built, corrections } = await this.#walk(standing, rounding, false)
+    return { standing: { ...standing, built, score: await this.#score(built) }, corrections }
+  }
+
+  /** One walk over float and quantised model; `everything`: the judge's samples take part. */
+  async #walk(
+    { float, seen, built }: Standing,
+    rounding: boolean,
+    everything: boolean,
+  ): Promise<{ built: Built; corrections: readonly LayerCorrection[] }> {
     const { products, seed, spill, signal, progress } = this.#options
     const all = await this.#samples.split()
     // Means settle with few samples; codes and refitted weights take all there are.
     const split = rounding ? all : someOf(all, ENOUGH_FOR_MEANS)
-    const { built } = standing
     const batches = split.map(({ batch }) => batch.inputs)
     const options = {
-      shapes: standing.seen.shapes,
-      held: (batch: number) => split[batch]?.held === true,
+      shapes: seen.shapes,
+      held: (batch: number) => !everything && split[batch]?.held === true,
       ...(spill ? { spill } : {}),
       signal,
       progress,
     }
     const { model, layers, plan } = rounding
-      ? await roundAndCorrect(this.#runtime, standing.float, built.model, built.plan, batches, {
+      ? await roundAndCorrect(this.#runtime, float, built.model, built.plan, batches, {
           ...options,
           products,
           seed,
         })
-      : { plan: built.plan, ...(await correctBias(this.#runtime, standing.float, built.model, batches, options)) }
-    const next = { ...built, model, plan }
-    return { standing: { ...standing, built: next, score: await this.#score(next) }, corrections: layers }
+      : { plan: built.plan, ...(await correctBias(this.#runtime, float, built.model, batches, options)) }
+    return { built: { ...built, model, plan }, corrections: layers }
   }
 
   /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */

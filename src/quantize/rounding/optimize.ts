@@ -16,7 +16,8 @@ export interface RoundingProblem {
 
 /** Share of the mean diagonal that damps the Hessian. */
 const DAMP = 0.01
-const SWEEPS = 4
+/** Most weights settle in four; a sweep that changes nothing is the last one. */
+const SWEEPS = 20
 
 /**
  * Integer codes [rows, columns] with a low eᵀHe, e = W − s·q, for each row: GPTQ (arXiv 2210.17323) in order of falling
