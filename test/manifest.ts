@@ -1,7 +1,11 @@
 // The models of the shared manifest and the samples that belong to each, for tests and benchmarks.
+import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../src/base/index.ts'
+import { randomStream } from '../src/math/index.ts'
 import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
+import type { Values } from '../src/runtime/index.ts'
 
 export const sharedFolder: string = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const manifest = join(sharedFolder, 'models', 'manifest.json')
@@ -21,7 +25,35 @@ export interface ManifestEntry {
   readonly outputs: readonly { readonly name: string }[]
   readonly preprocess: Readonly<Record<string, unknown>> | null
   readonly data: { readonly path: string } | null
-  readonly example: { readonly feeds: Readonly<Record<string, { readonly shape: number[] }>> } | null
+  readonly example: { readonly feeds: Readonly<Record<string, ExampleFeed>> } | null
+}
+
+/** One input of an example, as the manifest describes it. */
+interface ExampleFeed {
+  readonly dtype: string
+  readonly shape: number[]
+  readonly fill: 'uniform' | 'integers' | 'constant'
+  readonly low?: number
+  readonly high?: number
+  readonly value?: number
+}
+
+/** The example of a model, seeded. */
+export function exampleFeeds({ example }: Pick<ManifestEntry, 'example'>): Values {
+  const feeds: Record<string, TensorValue> = {}
+  for (const [name, { dtype, shape, fill, low = 0, high = 1, value = 0 }] of Object.entries(example?.feeds ?? {})) {
+    assert.ok(isValueType(dtype), dtype)
+    const random = randomStream(0, name)
+    const data = makeArray(dtype, sizeOf(shape))
+    const draw = {
+      constant: () => value,
+      integers: () => random.integer(low, high),
+      uniform: () => random.uniform(low, high),
+    }
+    for (let i = 0; i < data.length; i++) setElement(data, i, draw[fill]())
+    feeds[name] = { dtype, dims: shape, data }
+  }
+  return feeds
 }
 
 export function manifestEntries(): readonly ManifestEntry[] {

@@ -1,5 +1,6 @@
 // How a layer reads its input: kernel, strides, pads, groups; a matrix product is a 1×1 kernel over rows.
 import { InputError, sizeOf } from '../base/index.ts'
+import type { Matrix } from '../math/index.ts'
 import { intAttribute, intsAttribute, isOp, type Layer, stringAttribute } from '../onnx/index.ts'
 
 type Pair = readonly [number, number]
@@ -21,6 +22,27 @@ export interface LayerGeometry {
 /** Length of a patch: inputs of a group times kernel positions. */
 export function patchSize({ inputsPerGroup, kernel }: LayerGeometry): number {
   return inputsPerGroup * kernel[0] * kernel[1]
+}
+
+/**
+ * The weight of one group, [outputs of the group, inputs of the group × kernel positions], in the order in which patches are
+ * gathered.
+ * @throws InputError for a layer without a weight view, which has no geometry either
+ */
+export function kernelOf(layer: Layer, geometry: LayerGeometry, group: number): Matrix {
+  const { view } = layer
+  if (!view) throw new InputError(`layer ${layer.name} has no weight view`)
+  const values = layer.weight.floats()
+  const rows = geometry.outputsPerGroup
+  const columns = patchSize(geometry)
+  const data = new Float64Array(rows * columns)
+  for (let o = 0, to = 0; o < rows; o++) {
+    const base = view.offset(group * rows + o)
+    for (let i = 0; i < view.inputsPerGroup; i++)
+      for (let u = 0; u < view.positions; u++, to++)
+        data[to] = values[base + i * view.inputStride + u * view.positionStride]!
+  }
+  return { rows, columns, data }
 }
 
 /**

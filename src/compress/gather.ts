@@ -13,6 +13,7 @@ import { type Products, randomStream } from '../math/index.ts'
 import { extractModel, type Model, type Shapes } from '../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../runtime/index.ts'
 import type { CompressibleLayer } from './layers.ts'
+import { covarianceBytes, inParts } from './parts.ts'
 
 export interface SamplingOptions extends Watch {
   readonly shapes: Shapes
@@ -23,9 +24,6 @@ export interface SamplingOptions extends Watch {
 
 /** Patches longer than this have no covariance: a matrix of 4,608² takes 170 MB, and its factors minutes. */
 export const LONGEST_PATCH = 2304
-
-/** Bytes of covariances that are kept at a time; more layers take another run of the model. */
-const MEMORY = 512e6
 
 /** The selection only compares: this many samples for each unknown tell as much as more, in a fraction of the time. */
 const ENOUGH = 16
@@ -56,7 +54,9 @@ export async function inputMoments(
   use: (layer: CompressibleLayer, moments: readonly Moments[] | undefined) => Promise<void>,
 ): Promise<void> {
   let done = 0
-  for (const part of partsOf(layers)) {
+  // Layers whose covariances do not fit beside the others' take another run of the model.
+  const parts = inParts(layers, ({ geometry }) => covarianceBytes(patchSize(geometry), geometry.groups, LONGEST_PATCH))
+  for (const part of parts) {
     const watched = part.filter(({ geometry }) => patchSize(geometry) <= LONGEST_PATCH)
     const moments = new Map(
       watched.map((layer) => {
@@ -135,21 +135,4 @@ function watcher(model: Model, layers: readonly CompressibleLayer[], shapes: Sha
       return { name, ...(dtype ? { dtype } : {}) }
     }),
   )
-}
-
-/** Layers in graph order, cut where their covariances would take too much memory. */
-function partsOf(layers: readonly CompressibleLayer[]): CompressibleLayer[][] {
-  const parts: CompressibleLayer[][] = []
-  let left = 0
-  for (const layer of layers) {
-    const d = patchSize(layer.geometry)
-    const bytes = d <= LONGEST_PATCH ? 8 * d * d * layer.geometry.groups : 0
-    if (parts.length === 0 || bytes > left) {
-      parts.push([])
-      left = MEMORY
-    }
-    left -= bytes
-    parts.at(-1)?.push(layer)
-  }
-  return parts
 }

@@ -2,6 +2,7 @@
 // Imports only base. Only read.ts and write.ts know protobuf.
 export * from './attributes.ts'
 export * from './channels/index.ts'
+export * from './consumers.ts'
 export * from './dtype.ts'
 export * from './edit.ts'
 export * from './extract.ts'

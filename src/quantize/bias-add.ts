@@ -1,19 +1,5 @@
 // A MatMul's bias: the constant vector that the only node behind it adds.
-import { isOp, type Node, type Tensor } from '../onnx/index.ts'
-
-/** Consumers of each value of a graph. */
-export type Consumers = ReadonlyMap<string, readonly Node[]>
-
-export function consumersIn(nodes: readonly Node[]): Consumers {
-  const consumers = new Map<string, Node[]>()
-  for (const node of nodes)
-    for (const input of new Set(node.inputs)) {
-      const own = consumers.get(input)
-      if (own) own.push(node)
-      else consumers.set(input, [node])
-    }
-  return consumers
-}
+import { type Consumers, isOp, type Node, type Tensor } from '../onnx/index.ts'
 
 /** The Add behind a MatMul, the name of what it adds and its values [channels]; undefined for other nodes and other Adds. */
 export function biasAddOf(

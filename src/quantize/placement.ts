@@ -1,7 +1,9 @@
 // Where Q/DQ goes: which nodes run in integers, which tensors need a grid, and why the rest stays float.
 import {
   type Bounds,
+  type Consumers,
   constantsOf,
+  consumersOf,
   type DType,
   factsOf,
   floatAttribute,
@@ -15,7 +17,7 @@ import {
   stringAttribute,
   type Tensor,
 } from '../onnx/index.ts'
-import { biasAddOf, type Consumers, consumersIn } from './bias-add.ts'
+import { biasAddOf } from './bias-add.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -80,7 +82,7 @@ class Placer {
     this.#ops = new Map(target.ops.map((op) => [op.op, op]))
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
-    this.#consumers = consumersIn(this.#nodes)
+    this.#consumers = consumersOf(this.#nodes)
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
     this.#excluded = (node) =>

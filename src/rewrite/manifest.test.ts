@@ -1,52 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
-import { randomStream, sqnrDb } from '../math/index.ts'
+import { exampleFeeds, manifestEntries, noModels, sharedFolder } from '../../test/manifest.ts'
+import { sqnrDb } from '../math/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, opsetOf, writeModel } from '../onnx/index.ts'
 import type { Values } from '../runtime/index.ts'
 import { contextOf, run } from './battery.node.ts'
 import { passes } from './passes.ts'
 
-interface Feed {
-  readonly dtype: string
-  readonly shape: readonly number[]
-  readonly fill: 'uniform' | 'integers' | 'constant'
-  readonly low?: number
-  readonly high?: number
-  readonly value?: number
-}
-
-interface Entry {
-  readonly file: string
-  readonly loads: boolean
-  readonly example: { readonly feeds: Readonly<Record<string, Feed>> } | null
-}
-
-const folder = join(process.env['ONNXPRESS_SHARED'] ?? '../shared', 'models')
-const manifest = join(folder, 'manifest.json')
-
 /** What a Sigmoid gives near 0 is only right to a few float32 steps of 1: differences below this are none. */
 const SIGMOID_STEP = 5e-7
-
-function feedsOf({ example }: Entry): Values {
-  const feeds: Record<string, TensorValue> = {}
-  for (const [name, { dtype, shape, fill, low = 0, high = 1, value = 0 }] of Object.entries(example?.feeds ?? {})) {
-    assert.ok(isValueType(dtype), dtype)
-    const random = randomStream(0, name)
-    const data = makeArray(dtype, sizeOf(shape))
-    const draw = {
-      constant: () => value,
-      integers: () => random.integer(low, high),
-      uniform: () => random.uniform(low, high),
-    }
-    for (let i = 0; i < data.length; i++) setElement(data, i, draw[fill]())
-    feeds[name] = { dtype, dims: shape, data }
-  }
-  return feeds
-}
 
 function assertSame(expected: Values, got: Values, boundDb: number, sigmoids: ReadonlySet<string>, what: string): void {
   for (const [name, { data }] of Object.entries(expected)) {
@@ -63,16 +27,15 @@ function assertSame(expected: Values, got: Values, boundDb: number, sigmoids: Re
 const count = (model: Model, op: string) => model.graph.nodes.filter((node) => node.opType === op).length
 
 describe('all passes in order', () => {
-  if (!existsSync(manifest)) {
-    it('keep the function of real models', { skip: `no models at ${manifest}; drawn models are tested` }, () => {})
+  if (noModels) {
+    it('keep the function of real models', { skip: noModels }, () => {})
     return
   }
-  const entries: readonly Entry[] = JSON.parse(readFileSync(manifest, 'utf8'))
-  for (const entry of entries.filter(({ loads }) => loads))
+  for (const entry of manifestEntries().filter(({ loads }) => loads))
     it(`keep the function of ${entry.file} and leave no BatchNormalization`, async () => {
-      const original = await readModelFile(join(folder, entry.file))
+      const original = await readModelFile(join(sharedFolder, 'models', entry.file))
       const bytes = writeModel(original)
-      const feeds = feedsOf(entry)
+      const feeds = exampleFeeds(entry)
       const expected = await run(original, feeds)
       const sigmoids = new Set(
         original.graph.nodes.filter((node) => node.opType === 'Sigmoid').flatMap((node) => node.outputs),

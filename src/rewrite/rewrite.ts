@@ -38,7 +38,10 @@ export interface SlowRewrite extends Omit<Rewrite, 'apply'> {
 /** What a list of passes holds. */
 export type Pass = Rewrite | SlowRewrite
 
-/** Makes an exact rewrite (bound 80 dB: float32 rounding through a deep network); the model given is never changed. */
+/** Lowest SQNR in dB that an exact rewrite may leave: float32 rounding through a deep network. */
+export const EXACT_BOUND_DB = 80
+
+/** Makes an exact rewrite; the model given is never changed. */
 export function defineRewrite(rewrite: Omit<Rewrite, 'boundDb'> & { readonly boundDb?: number }): Rewrite {
-  return { boundDb: 80, ...rewrite }
+  return { boundDb: EXACT_BOUND_DB, ...rewrite }
 }

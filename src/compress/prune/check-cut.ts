@@ -3,7 +3,14 @@ import { CancelledError, messageOf, type TensorValue } from '../../base/index.ts
 import { sqnrDb } from '../../math/index.ts'
 import type { ChannelGraph, Model, Shapes } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
-import { type ClosedLayer, type PruningGroups, passesChannels, pruningGroups, valueSets } from './groups.ts'
+import {
+  type ClosedLayer,
+  emptiesValue,
+  type PruningGroups,
+  passesChannels,
+  pruningGroups,
+  valueSets,
+} from './groups.ts'
 import { removeChannels, silenceChannels } from './remove-channels.ts'
 
 /** Float32 sums in another order differ by less. */
@@ -84,8 +91,6 @@ export async function provenGroups(
 function addHalf(channels: readonly number[], removed: Set<number>, sets: readonly ReadonlySet<number>[]): void {
   for (let i = 0; i < channels.length; i += 2) {
     const id = channels[i]
-    if (id === undefined) continue
-    const empties = sets.some((set) => set.has(id) && [...set].every((other) => other === id || removed.has(other)))
-    if (!empties) removed.add(id)
+    if (id !== undefined && !emptiesValue(sets, id, removed)) removed.add(id)
   }
 }

@@ -5,7 +5,7 @@ import { applyRewrites, foldDeadChannels, foldProvedChannels } from '../../rewri
 import { observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
 import { lowestSqnrDb } from '../sqnr.ts'
 import { checkCut } from './check-cut.ts'
-import { pruningGroups, valueSets } from './groups.ts'
+import { emptiesValue, pruningGroups, valueSets } from './groups.ts'
 import { unreadChannels } from './readers.ts'
 import { removeChannels } from './remove-channels.ts'
 
@@ -54,10 +54,7 @@ export async function removeDeadChannels(
     const open = new Set(groups.flatMap(({ channels }) => channels))
     const removed = new Set<number>()
     const sets = valueSets(folded.model, graph)
-    for (const id of unreadChannels(graph.layers, open)) {
-      const empties = sets.some((set) => set.has(id) && [...set].every((other) => other === id || removed.has(other)))
-      if (!empties) removed.add(id)
-    }
+    for (const id of unreadChannels(graph.layers, open)) if (!emptiesValue(sets, id, removed)) removed.add(id)
     if (removed.size === 0 || !weightsStay(model, folded.model, keepLayers)) continue
     if (await checkCut(runtime, folded.model, folded.shapes, graph, removed, sample)) continue
     const cut = removeChannels(folded.model, folded.shapes, removed, graph)

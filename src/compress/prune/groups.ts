@@ -106,6 +106,11 @@ function signaturesOf(graph: ChannelGraph): Map<number, string> {
   return new Map([...parts].map(([id, list]) => [id, list.join()]))
 }
 
+/** Would a value be left without any channel if this one went as well? */
+export function emptiesValue(sets: readonly ReadonlySet<number>[], id: number, removed: ReadonlySet<number>): boolean {
+  return sets.some((set) => set.has(id) && [...set].every((other) => other === id || removed.has(other)))
+}
+
 /**
  * Sets of numbers of which at least one must stay each: the channels of every value. A value without channels is nothing
  * that an operator could work on.

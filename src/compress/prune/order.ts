@@ -6,6 +6,7 @@ import type { Runtime, Values } from '../../runtime/index.ts'
 import { inputMoments, type SamplingOptions } from '../gather.ts'
 import { kernelsOf } from '../kernel.ts'
 import type { CompressibleLayer } from '../layers.ts'
+import { covarianceBytes, inParts } from '../parts.ts'
 import { ownTarget, ridgeShare } from '../target.ts'
 import { Elimination } from './elimination.ts'
 import { type PruningGroup, type PruningGroups, passesChannels } from './groups.ts'
@@ -34,8 +35,6 @@ export interface RankOptions extends SamplingOptions {
 
 /** Longer patches are ordered by energy: the inverse of their covariance takes too long. */
 const LONGEST = 1536
-/** Bytes of matrices that are held at a time. */
-const MEMORY = 512e6
 
 /** Ranks the channels of all groups. `layers` are those that can be fitted; other readers count by their weights. */
 export async function rankChannels(
@@ -207,20 +206,10 @@ function partsOf(groups: readonly PruningGroup[], layers: ReadonlyMap<string, Co
     for (const one of touching) components.splice(components.indexOf(one), 1)
     components.push(merged)
   }
-  const parts: PruningGroup[][][] = []
-  let left = 0
-  for (const { groups: together, readers } of components) {
-    const bytes = [...readers].reduce((sum, name) => {
+  const bytesOf = ({ readers }: (typeof components)[number]) =>
+    [...readers].reduce((sum, name) => {
       const geometry = layers.get(name)?.geometry
-      const d = geometry ? patchSize(geometry) : 0
-      return sum + (d <= LONGEST ? 8 * d * d * (geometry?.groups ?? 1) : 0)
+      return sum + (geometry ? covarianceBytes(patchSize(geometry), geometry.groups, LONGEST) : 0)
     }, 0)
-    if (parts.length === 0 || bytes > left) {
-      parts.push([])
-      left = MEMORY
-    }
-    left -= bytes
-    parts.at(-1)?.push(together)
-  }
-  return parts
+  return inParts(components, bytesOf).map((part) => part.map(({ groups: together }) => together))
 }

@@ -12,6 +12,7 @@ import {
   type Shapes,
   Tensor,
 } from '../../onnx/index.ts'
+import { forEachRead } from './readers.ts'
 import { resizeNode } from './resize-node.ts'
 
 /**
@@ -153,15 +154,9 @@ export function silenceChannels(
     const { view, weight } = layer
     if (!node || !view || passes(channels) || !input.some((id) => removed.has(id))) continue
     const values = weight.floats().slice()
-    const perGroup = view.outputs / view.groups
-    for (let o = 0; o < view.outputs; o++) {
-      const first = Math.floor(o / perGroup) * view.inputsPerGroup
-      for (let i = 0; i < view.inputsPerGroup; i++) {
-        if (!removed.has(input[first + i]!)) continue
-        const base = view.offset(o) + i * view.inputStride
-        for (let u = 0; u < view.positions; u++) values[base + u * view.positionStride] = 0
-      }
-    }
+    forEachRead(channels, (id, at) => {
+      if (removed.has(id)) values[at] = 0
+    })
     editor.setConstant(node, layer.weightIndex, Tensor.from('float32', weight.shape, values))
   }
   return editor.finish()

@@ -1,7 +1,8 @@
 // Where taking channels out differs from scaling them: sizes change, so what states or computes them must be followed too.
-import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
+import { intAttribute, stringAttribute } from '../attributes.ts'
 import { isOp, type Node } from '../model.ts'
 import { type ChannelMap, onAxis, singleAxis } from './channel-map.ts'
+import { channelPads, setPadded } from './pads.ts'
 import type { ChannelScope } from './scope.ts'
 import { shapeEntries } from './shape-values.ts'
 
@@ -9,16 +10,12 @@ type Rule = (scope: ChannelScope, node: Node) => string | undefined
 
 /** Channels that a Pad adds are 0 and can go like any other; the node's pads say how many there are. */
 const pad: Rule = (scope, node) => {
-  const single = singleAxis(scope.map(node.inputs[0]))
-  const rank = scope.dims(node.inputs[0])?.length ?? 0
-  const pads = intsAttribute(node, 'pads') ?? scope.constants(node.inputs[1])?.numbers()
-  if (!single || !pads) return 'pads a value whose channels are not followed'
-  if (node.inputs[3]) return 'pads chosen axes'
-  const [begin, end] = [pads[single.axis] ?? 0, pads[single.axis + rank] ?? 0]
+  const pads = channelPads(scope, node)
+  if (typeof pads === 'string') return pads
+  const { begin, end } = pads
   if (begin < 0 || end < 0) return 'cuts channels off'
   if ((begin > 0 || end > 0) && stringAttribute(node, 'mode', 'constant') !== 'constant') return 'repeats channels'
-  const ids = Int32Array.of(...scope.sets.add(begin), ...single.ids, ...scope.sets.add(end))
-  scope.set(node.outputs[0], onAxis(single.axis, ids))
+  setPadded(scope, node, pads)
   return undefined
 }
 

@@ -3,6 +3,7 @@ import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
 import { isOp, type Node } from '../model.ts'
 import { clipBounds, factsOf } from '../ops/index.ts'
 import { type ChannelMap, onAxis, reshapeMap, singleAxis, transposeMap } from './channel-map.ts'
+import { channelPads, setPadded } from './pads.ts'
 import { removeRules, tieAcrossAxes, unfitShape } from './remove-rules.ts'
 import type { ChannelScope } from './scope.ts'
 import { passShapeValues } from './shape-values.ts'
@@ -248,20 +249,16 @@ const reduce: Rule = (scope, node) => {
 }
 
 const pad: Rule = (scope, node) => {
-  const single = singleAxis(scope.map(node.inputs[0]))
-  const rank = scope.dims(node.inputs[0])?.length ?? 0
-  const pads = intsAttribute(node, 'pads') ?? scope.constants(node.inputs[1])?.numbers()
-  if (!single || !pads) return 'pads a value whose channels are not followed'
-  if (node.inputs[3]) return 'pads chosen axes'
+  const pads = channelPads(scope, node)
+  if (typeof pads === 'string') return pads
   const mode = stringAttribute(node, 'mode', 'constant')
   const fill = node.inputs[2] ? (scope.constants(node.inputs[2])?.floats()[0] ?? Number.NaN) : 0
   if (mode === 'constant' && fill !== 0) return 'pads with a number that is not 0'
-  const [begin, end] = [pads[single.axis] ?? 0, pads[single.axis + rank] ?? 0]
+  const { begin, end } = pads
   if (begin === 0 && end === 0) return same(scope, node)
   if (mode !== 'constant' || begin < 0 || end < 0) return 'pads the channels'
   // Padded channels are 0 whatever their scale.
-  const ids = Int32Array.of(...scope.sets.add(begin), ...single.ids, ...scope.sets.add(end))
-  scope.set(node.outputs[0], onAxis(single.axis, ids))
+  setPadded(scope, node, pads)
   return undefined
 }
 

@@ -7,6 +7,7 @@ import { ortCpu, place, weightBitsOf } from '../../quantize/index.ts'
 import {
   type AppliedRewrite,
   checkRewrite,
+  EXACT_BOUND_DB,
   equalize,
   explicitBiases,
   foldDeadChannels,
@@ -25,9 +26,6 @@ export interface FromStoredOptions extends Watch {
   readonly quantize: QuantizeOptions
   readonly label: string
 }
-
-/** Lowest SQNR of equalisation with caps of their own, as in the ladder. */
-const EXACT_BOUND_DB = 80
 
 /**
  * Repeats a quantisation. Every rewrite is run again on `feeds`, which need not be a real sample: whether it helps was measured when

@@ -17,6 +17,7 @@ import {
   capsWorthFreeing,
   channelRequests,
   checkRewrite,
+  EXACT_BOUND_DB,
   equalize,
   explicitBiases,
   foldDeadChannels,
@@ -34,7 +35,7 @@ import { isBetter, Judge, type Score } from './judge.ts'
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
 import { singles, someOf } from './some-samples.ts'
-import { type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
+import { type Learnt, type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
 import type { Technique } from './techniques.ts'
 
 export interface LadderOptions extends Watch {
@@ -68,7 +69,6 @@ export interface Climbed {
 }
 
 type Corrected = StoredStatistics['corrections'] | undefined
-type Learnt = Omit<StoredStatistics, 'kind' | 'version' | 'inputs' | 'preprocess'>
 
 /** A float model on the way up, with its quantisation. */
 interface Standing {
@@ -193,7 +193,7 @@ class Ladder {
       }
     }
     // What was decided stands; codes and refitted weights now learn from the judge's samples too.
-    if (this.#isKept('rounded') && !this.#isKept('tuned')) {
+    if (this.#holdsBack && this.#isKept('rounded') && !this.#isKept('tuned')) {
       const { built: again, corrections: own } = await this.#walk({ ...standing, built: standing.plain }, true, true)
       standing = { ...standing, built: again }
       corrections = own
@@ -259,7 +259,7 @@ class Ladder {
     }
     const result = await equalize(float, seen.shapes, statistics, { ...noise, clip: form })
     const kind = clip === 'exact' ? 'exact' : 'bounded'
-    const boundDb = clip === 'exact' ? 80 : HOLD_BOUND_DB
+    const boundDb = clip === 'exact' ? EXACT_BOUND_DB : HOLD_BOUND_DB
     const checked = await this.#check({ name: 'equalize', kind, boundDb }, result, standing.seen)
     return checked ? this.#build(checked.model, checked.seen) : undefined
   }
@@ -329,6 +329,11 @@ class Ladder {
     return { float, seen, plain: built, built, score: await this.#score(built) }
   }
 
+  /** Are there samples that only judge? */
+  get #holdsBack(): boolean {
+    return this.#samples.fitting < this.#samples.indices.length
+  }
+
   /** Ranges that the judge's samples took no part in: what it has not seen may be clipped, and it must notice. */
   get #fitting(): RangeSource {
     return { samples: this.#samples, withHeld: false }
@@ -337,8 +342,7 @@ class Ladder {
   /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
   async #onAllSamples({ float, seen, plain, built }: Standing): Promise<{ built: Built; corrections: Corrected }> {
     const { quantize, signal, progress } = this.#options
-    const complete = this.#samples.fitting === this.#samples.indices.length
-    if (complete && built === plain) return { built, corrections: undefined }
+    if (!this.#holdsBack && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
     const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, { signal, progress })
     const found = correctionsIn(built.model, built.plan)

@@ -23,7 +23,7 @@ import { buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { buildFromStored } from './from-stored.ts'
 import { climb } from './ladder.ts'
-import { type StoredStatistics, storedTensors } from './stored-statistics.ts'
+import { type Learnt, type StoredStatistics, storedTensors } from './stored-statistics.ts'
 import { defaultTechniques, parseTechniques, type Technique } from './techniques.ts'
 import { buildWithoutData } from './without-data.ts'
 
@@ -171,11 +171,7 @@ async function quantizeModel(
   }
 }
 
-function storedOf(
-  { dataset }: CalibrationSamples,
-  first: Values,
-  learnt: Omit<StoredStatistics, 'kind' | 'version' | 'inputs' | 'preprocess'>,
-): StoredStatistics {
+function storedOf({ dataset }: CalibrationSamples, first: Values, learnt: Learnt): StoredStatistics {
   const { preprocess } = dataset
   return {
     kind: 'onnxpress-statistics',

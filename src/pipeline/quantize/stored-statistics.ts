@@ -114,6 +114,9 @@ export interface StoredStatistics {
   readonly corrections?: StoredCorrections
 }
 
+/** The part of it that samples taught. */
+export type Learnt = Omit<StoredStatistics, 'kind' | 'version' | 'inputs' | 'preprocess'>
+
 /** @throws InputError naming the first thing that is wrong */
 export function parseStatistics(json: unknown, where: string): StoredStatistics {
   const parsed = schema.safeParse(json)

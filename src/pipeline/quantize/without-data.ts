@@ -5,6 +5,7 @@ import { correctBiasAnalytic, type QuantizeOptions, statisticsWithoutData } from
 import {
   type AppliedRewrite,
   checkRewrite,
+  EXACT_BOUND_DB,
   equalize,
   explicitBiases,
   foldDeadChannels,
@@ -84,7 +85,7 @@ export async function buildWithoutData(
     const scaled = new Map([...result.statistics].filter(([value]) => statistics.has(value)))
     const kind = clip === 'hold' ? 'bounded' : 'exact'
     await apply(
-      { name: 'equalize', kind, boundDb: clip === 'hold' ? HOLD_BOUND_DB : 80 },
+      { name: 'equalize', kind, boundDb: clip === 'hold' ? HOLD_BOUND_DB : EXACT_BOUND_DB },
       { ...result, statistics: scaled },
     )
   }

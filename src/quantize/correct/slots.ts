@@ -1,6 +1,6 @@
 // Where a written Q/DQ model keeps what can still be changed of a layer: codes, scales, bias. Found by the node's name.
-import { isOp, type Model, type Node, nodeName, type Tensor } from '../../onnx/index.ts'
-import { biasAddOf, consumersIn } from '../bias-add.ts'
+import { consumersOf, isOp, type Model, type Node, nodeName, type Tensor } from '../../onnx/index.ts'
+import { biasAddOf } from '../bias-add.ts'
 
 /** Names of a layer's values and constants in a Q/DQ model. */
 export interface LayerSlots {
@@ -20,7 +20,7 @@ export function slotsOf(model: Model): Map<string, LayerSlots> {
   const { graph } = model
   const producers = new Map<string, Node>()
   for (const node of graph.nodes) for (const output of node.outputs) producers.set(output, node)
-  const consumers = consumersIn(graph.nodes)
+  const consumers = consumersOf(graph.nodes)
   const constantBehind = (value: string | undefined): Node | undefined => {
     const node = producers.get(value ?? '')
     return node && isOp(node, 'DequantizeLinear') && graph.initializers.has(node.inputs[0] ?? '') ? node : undefined

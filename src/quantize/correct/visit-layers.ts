@@ -1,9 +1,9 @@
 // The layers of a written Q/DQ model beside those of its float model, one after the other, in one walk over both.
 import type { Watch } from '../../base/index.ts'
 import { type Spill, type Stop, type StopView, walk } from '../../calibrate/index.ts'
-import { type Layer, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import { consumersOf, type Layer, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
-import { biasAddOf, consumersIn } from '../bias-add.ts'
+import { biasAddOf } from '../bias-add.ts'
 import { type LayerSlots, slotsOf } from './slots.ts'
 
 export interface VisitOptions extends Watch {
@@ -39,7 +39,7 @@ export function visitLayers(
   const slots = slotsOf(quantized)
   const shared = usedTwice([...slots.values()].map(({ codes }) => codes))
   const layers = new Map(layersOf(float).map((layer) => [nodeName(layer.node), layer]))
-  const consumers = consumersIn(float.graph.nodes)
+  const consumers = consumersOf(float.graph.nodes)
   const stops: Stop[] = []
   for (const [name, { node }] of layers) {
     const own = slots.get(name)

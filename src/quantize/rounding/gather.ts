@@ -5,6 +5,7 @@ import {
   choosePositions,
   gatherOutputs,
   gatherPatches,
+  kernelOf,
   type LayerGeometry,
   Moments,
   patchSize,
@@ -31,7 +32,7 @@ const POSITIONS_DEPTHWISE = 4096
 /** Every how many batches one checks what the others say, before they are put together. */
 const CHECKS = 4
 
-/** The groups of a layer: their weights, refitted where asked, and the covariance of what they read; none when it was not observed. */
+/** The groups of a layer: their weights, refitted where that helps, and the covariance of what they read; none when it was not observed. */
 export async function gatherGroups(
   view: StopView,
   layer: Layer,
@@ -57,7 +58,7 @@ export async function gatherGroups(
       const y = gatherOutputs(geometry, output, positions[batch]!, group)
       await (batch % CHECKS === CHECKS - 1 ? check : fit).add(options.products, x, y)
     }
-    seen.push({ weights: weightRows(layer, geometry, group), ...joined(fit, check) })
+    seen.push({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })
   }
   return refitted(options.products, seen)
 }
@@ -93,18 +94,3 @@ async function refitted(products: Products, seen: readonly SeenGroup[]): Promise
 }
 
 const isFloat = (value: TensorValue) => value.data instanceof Float32Array
-
-/** Weights of a group, [outputs, inputs·positions]. */
-function weightRows(layer: Layer, { outputsPerGroup }: LayerGeometry, group: number): RoundingGroup['weights'] {
-  const { view } = layer
-  if (!view) throw new Error(`layer ${layer.name} has no weight view`)
-  const values = layer.weight.floats()
-  const columns = view.inputsPerGroup * view.positions
-  const data = new Float64Array(outputsPerGroup * columns)
-  let at = 0
-  for (let o = group * outputsPerGroup; o < (group + 1) * outputsPerGroup; o++)
-    for (let i = 0; i < view.inputsPerGroup; i++)
-      for (let u = 0; u < view.positions; u++, at++)
-        data[at] = values[view.offset(o) + i * view.inputStride + u * view.positionStride]!
-  return { rows: outputsPerGroup, columns, data }
-}

@@ -3,6 +3,7 @@ import { normalCdf } from '../../math/index.ts'
 import {
   type ChannelGraph,
   type ChannelStatistics,
+  consumersOf,
   isOp,
   type Layer,
   type LayerChannels,
@@ -37,7 +38,7 @@ export function noiseProblem(
   grids: NoiseGrids,
   variableOf: (channel: number) => number,
 ): { readonly layers: NoiseLayer[]; readonly tensors: NoiseTensor[] } {
-  const consumers = consumersOf(model)
+  const consumers = consumersOf(model.graph.nodes)
   const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
   const importance = importanceOf(model, graph, statistics, energies, consumers)
   const layers: NoiseLayer[] = []
@@ -222,13 +223,6 @@ function activity(seen: ChannelStatistics | undefined, channels: number): Float6
     const share = d > 0 ? normalCdf(m / d) : m > 0 ? 1 : 0
     return Math.max(LEAST_ACTIVE, share)
   })
-}
-
-function consumersOf(model: Model): Map<string, Node[]> {
-  const consumers = new Map<string, Node[]>()
-  for (const node of model.graph.nodes)
-    for (const input of new Set(node.inputs)) consumers.set(input, [...(consumers.get(input) ?? []), node])
-  return consumers
 }
 
 const rectifiers = ['Relu', 'Clip', 'LeakyRelu', 'PRelu']

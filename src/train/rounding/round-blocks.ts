@@ -71,9 +71,10 @@ export async function roundBlocks(
     const codes = await learn(runtime, float, model, block, targets, used, options)
     const next = withTensors(model, codes)
     const scored = judges.length > 0 ? judges : used
+    const aims = await valuesAt(runtime, float, block.output, scored, false)
     const [before, after] = [
-      await errorOf(runtime, float, model, block, scored),
-      await errorOf(runtime, float, next, block, scored),
+      await errorOf(runtime, model, block, scored, aims),
+      await errorOf(runtime, next, block, scored, aims),
     ]
     const better = after < before
     done.push({ ...block, before, after: better ? after : before, changed: better ? changedShare(model, codes) : 0 })
@@ -239,12 +240,11 @@ async function valuesAt(
 
 async function errorOf(
   runtime: Runtime,
-  float: Model,
   model: Model,
   { output }: Block,
   batches: readonly Values[],
+  aims: readonly TensorValue[],
 ): Promise<number> {
-  const aims = await valuesAt(runtime, float, output, batches, false)
   const found = await valuesAt(runtime, model, output, batches, true)
   let [error, size] = [0, 0]
   for (const [index, { data }] of aims.entries())

@@ -62,7 +62,7 @@ export class LocalRuns {
     const run: Run = {
       id,
       folder: '',
-      name: `${stamp}-${(recipe.model.split('/').at(-1) ?? 'model').replace(/\.onnx$/i, '')}`,
+      name: `${stamp}-${stemOf(recipe)}`,
       state: 'queued',
       command: recipe.command,
       model: recipe.model,
@@ -92,7 +92,7 @@ export class LocalRuns {
   file(id: string, what: unknown): MadeFile {
     const { result, report, recipe } = this.#of(id)
     if (!result || !report) throw new InputError('this run has made nothing yet')
-    const stem = (recipe.model.split('/').at(-1) ?? 'model').replace(/\.onnx$/i, '')
+    const stem = stemOf(recipe)
     const bits = recipe.weightBits === 4 ? 'int4' : 'int8'
     if (what === 'model')
       return {
@@ -149,4 +149,9 @@ function repeatable({ output: _, data: __, ...recipe }: QuantizeRecipe, { run }:
   const statistics = run.learnt ?? recipe.statistics
   const model = recipe.model.split('/').at(-1) ?? recipe.model
   return { ...recipe, model, data: 'none', ...(statistics ? { statistics } : {}) }
+}
+
+/** The model's name without folder and ending. */
+function stemOf({ model }: QuantizeRecipe): string {
+  return (model.split('/').at(-1) ?? 'model').replace(/\.onnx$/i, '')
 }
