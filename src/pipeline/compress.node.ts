@@ -130,7 +130,7 @@ async function run(
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
   const notes = [...original.notes]
-  const key = contentKey(bytes, batches, runtime)
+  const key = contentKey([bytes, writeModel(model)], batches, runtime)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
@@ -325,9 +325,10 @@ function keptLayers({ keepLayer }: CompressRecipe, { layers, left }: LayerSurvey
   return new Set(keepLayer)
 }
 
-/** Names the content that everything depends on: model, samples, runtime, threads. */
-function contentKey(model: Uint8Array, batches: readonly Batch[], runtime: Runtime): string {
-  const hash = createHash('sha256').update(model)
+/** Names the content that everything depends on: the model as given and as compressed, samples, runtime, threads. */
+function contentKey(models: readonly Uint8Array[], batches: readonly Batch[], runtime: Runtime): string {
+  const hash = createHash('sha256')
+  for (const model of models) hash.update(model)
   for (const batch of batches)
     for (const [name, { data, dims }] of Object.entries(batch.inputs))
       hash.update(`${name}[${dims}]`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))

@@ -154,13 +154,8 @@ async function mildest(context: LatencyContext, whole: Session, planAt: PlanAt, 
 /** Time of a plan's model as a share of the original's. */
 async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyContext, whole: Session, plan: Plan) {
   const name = `${key}|latency of|${JSON.stringify([...plan.choices])}|${[...(plan.removed ?? [])]}`
-  const known = cache.get(name)
-  if (typeof known === 'number') return known
-  const time = await withSession(
-    runtime,
-    skeleton(model, layers, plan),
-    { label: 'a timed model' },
-    async (session) => {
+  return remembered(cache, name, () =>
+    withSession(runtime, skeleton(model, layers, plan), { label: 'a timed model' }, async (session) => {
       const shares: number[] = []
       for (let burst = 0; burst < BURSTS; burst++) {
         const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
@@ -169,8 +164,15 @@ async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyCon
         shares.push(after / before)
       }
       return median(shares)
-    },
+    }),
   )
+}
+
+/** A time of an earlier run, or one that is taken now and kept: who has the same times decides the same. */
+async function remembered(cache: EvaluationCache, name: string, measure: () => Promise<number>): Promise<number> {
+  const known = cache.get(name)
+  if (typeof known === 'number') return known
+  const time = await measure()
   cache.put(name, time)
   return time
 }
@@ -207,10 +209,12 @@ export async function timedChoices(context: LatencyContext, choices: Choices, ma
   // Shares are of the time of this model from here on.
   const { whole: _, ...rest } = choices
   const timed = { ...rest, cost: measuredTime(times), fixed: 0 }
-  const whole = await withSession(runtime, model, { label: 'the model' }, async (session) => {
-    const { milliseconds } = await runtime.time([session], [sample], TIMING)
-    // A low quantile, as for the layers: what else the machine does only ever adds time.
-    return quantile(milliseconds[0] ?? [0], 0.1)
-  })
+  const whole = await remembered(cache, `${context.key}|time of the whole`, () =>
+    withSession(runtime, model, { label: 'the model' }, async (session) => {
+      const { milliseconds } = await runtime.time([session], [sample], TIMING)
+      // A low quantile, as for the layers: what else the machine does only ever adds time.
+      return quantile(milliseconds[0] ?? [0], 0.1)
+    }),
+  )
   return { ...timed, fixed: Math.max(0, whole - totalCost(timed)) }
 }
