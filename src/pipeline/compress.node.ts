@@ -29,6 +29,7 @@ import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
+import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
 import { costOfModel, freeChannels } from './compress/free-channels.node.ts'
@@ -119,19 +120,24 @@ async function run(
   )
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
-  const rewritten = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
+  const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
+  const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
+  const plain = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
+  const timing = { runtime, original, sample, cache, key: `${contentKey([bytes], [], runtime)}|${machine}`, ...watch }
+  const rewritten = budget.kind === 'latency' ? await blockShortcuts(timing, plain) : plain
   const first = surveyLayers(rewritten.model, rewritten.shapes)
   if (first.layers.length === 0 && recipe.method !== 'prune') throw nothingToCompress(recipe.model, first)
   const keepLayer = keptLayers(recipe, first)
   const batches: Batch[] = []
   for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) batches.push(batch)
   const samples = batches.map((batch) => batch.inputs)
-  const freed = await freeChannels(runtime, rewritten, samples, sample, recipe, watch)
+  // A rank or a width that fills no whole block of channels costs as one that does, and a change of layout besides.
+  const multiple = budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple
+  const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
   const notes = [...original.notes]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
-  const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
   const context: PointContext = {
@@ -168,8 +174,7 @@ async function run(
     fixed: fixedCost(model, survey, shapes, budget.cost),
     whole: costOfModel(rewritten.model, rewritten.shapes, budget.cost),
     keepLayer,
-    // A rank that fills no whole block of channels costs as one that does, and a change of layout besides.
-    multiple: budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple,
+    multiple,
     method,
     monotone: recipe.monotone,
   }
@@ -201,7 +206,7 @@ async function run(
   const planAt: PlanAt = (ratio) =>
     prune && problem ? prunePlanOrNothing(problem, choices, ratio) : planOrNothing(choices, ratio, recipe.select)
   const made = new Map<Plan, Compressed>()
-  const wanted = await wantedPlans(context, recipe, budget, choices, { planAt, problem, manual, made })
+  const wanted = await wantedPlans(context, recipe, budget, choices, { planAt, problem, manual, made, machine })
   const points: CompressPoint[] = []
   const refused: { target: number; reason: string }[] = []
   if (budget.kind === 'maxDrop') {
@@ -275,6 +280,8 @@ interface Choosing {
   readonly manual: ManualPlan | undefined
   /** Models that were made to choose between plans. */
   readonly made: Map<Plan, Compressed>
+  /** Names what times depend on. */
+  readonly machine: string
 }
 
 async function wantedPlans(
@@ -282,7 +289,7 @@ async function wantedPlans(
   recipe: CompressRecipe,
   budget: Budget,
   choices: Choices,
-  { planAt, problem, manual, made }: Choosing,
+  { planAt, problem, manual, made, machine }: Choosing,
 ): Promise<Wanted[]> {
   if (budget.kind === 'maxDrop') return []
   if (manual) {
@@ -293,7 +300,6 @@ async function wantedPlans(
   if (budget.kind !== 'latency')
     return paired(problem ? prunePlans(problem, choices, budget) : plansFor(choices, budget.ratios, recipe.select))
   const { runtime } = context
-  const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const timed = { ...context, key: `${context.key}|${machine}` }
   if (recipe.method === 'prune') return paired(await plansForLatency(timed, planAt, budget.ratios))
   const priced = recipe.layerTimes ? await timedChoices(timed, choices, machine) : choices

@@ -17,6 +17,7 @@ import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
 import { removeIdentity } from './remove-identity.ts'
 import type { Pass, Rewrite } from './rewrite.ts'
 import { scalarBounds } from './scalar-bounds.ts'
+import { shortcutToConv } from './shortcut-to-conv.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
@@ -34,11 +35,12 @@ export const passes: readonly Rewrite[] = listed([
 ])
 
 /**
- * Passes that are applied when they are named: they need statistics, or keep the function only within a bound that one
- * sample cannot check.
+ * Passes that are applied when they are named: they need statistics, keep the function only within a bound that one
+ * sample cannot check, or help on some machines only.
  */
 export const optionalPasses: readonly Pass[] = listed([
   foldDeadChannels,
+  shortcutToConv,
   explicitBiases,
   equalizePass,
   equalizeClassicPass,

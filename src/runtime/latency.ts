@@ -16,7 +16,7 @@ export async function measureLatency(
   runtime: Runtime,
   sessions: readonly Session[],
   feeds: Values,
-  options: TimeOptions = { warmups: 3, rounds: 60, limitMs: 3000 },
+  options: TimeOptions = { warmups: 5, rounds: 300, limitMs: 3000 },
 ): Promise<Latency[]> {
   const { milliseconds } = await runtime.time(
     sessions,

@@ -5,7 +5,7 @@ import { applyRewrites, foldDeadChannels, foldProvedChannels } from '../../rewri
 import { observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
 import { lowestSqnrDb } from '../sqnr.ts'
 import { checkCut } from './check-cut.ts'
-import { emptiesValue, pruningGroups, valueSets } from './groups.ts'
+import { emptiesValue, pruningGroups, valueSets, wholeSteps } from './groups.ts'
 import { unreadChannels } from './readers.ts'
 import { removeChannels } from './remove-channels.ts'
 
@@ -25,6 +25,8 @@ export interface DeadOptions extends Watch {
   /** What is known of the channels (BatchNormalization's statistics after folding); without it only what is proved goes. */
   readonly statistics?: Statistics
   readonly keepLayers?: ReadonlySet<string>
+  /** What a layer keeps is a multiple of this: 13 channels can be slower than 16. */
+  readonly multiple?: number
 }
 
 /** A model without its dead channels must give what it gave before, on every sample that is looked at. */
@@ -42,7 +44,7 @@ export async function removeDeadChannels(
   model: Model,
   samples: readonly Values[],
   sample: Values,
-  { shapes, statistics = new Map(), keepLayers = new Set(), ...watch }: DeadOptions,
+  { shapes, statistics = new Map(), keepLayers = new Set(), multiple = 1, ...watch }: DeadOptions,
 ): Promise<DeadChannels | undefined> {
   const attempts = [
     ...(statistics.size > 0 ? [{ pass: foldDeadChannels, certainty: 'assumed' } as const] : []),
@@ -54,7 +56,8 @@ export async function removeDeadChannels(
     const open = new Set(groups.flatMap(({ channels }) => channels))
     const removed = new Set<number>()
     const sets = valueSets(folded.model, graph)
-    for (const id of unreadChannels(graph.layers, open)) if (!emptiesValue(sets, id, removed)) removed.add(id)
+    for (const id of wholeSteps(groups, unreadChannels(graph.layers, open), multiple))
+      if (!emptiesValue(sets, id, removed)) removed.add(id)
     if (removed.size === 0 || !weightsStay(model, folded.model, keepLayers)) continue
     if (await checkCut(runtime, folded.model, folded.shapes, graph, removed, sample)) continue
     const cut = removeChannels(folded.model, folded.shapes, removed, graph)

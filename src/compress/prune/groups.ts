@@ -126,3 +126,21 @@ export function valueSets(model: Model, graph: ChannelGraph): readonly ReadonlyS
     }
   return [...sets.values()]
 }
+
+/** Channels of a group that go at a time, so that what its writers keep is a multiple. */
+export function stepOf({ width }: PruningGroup, multiple: number): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b))
+  return multiple / divisor(width, multiple)
+}
+
+/** Those of the channels that can go while every group keeps a multiple; with a multiple of 1 all. */
+export function wholeSteps(groups: readonly PruningGroup[], ids: ReadonlySet<number>, multiple: number): Set<number> {
+  const going = new Set<number>()
+  for (const group of groups) {
+    const mine = group.channels.filter((id) => ids.has(id))
+    const step = stepOf(group, multiple)
+    const keep = Math.ceil((group.channels.length - mine.length) / step) * step
+    for (const id of mine.slice(0, Math.max(0, group.channels.length - keep))) going.add(id)
+  }
+  return going
+}

@@ -1,6 +1,6 @@
 // Which channels go under a budget: along each group's order, always where the loss is smallest for what it saves.
 import type { CostBook } from './cost-book.ts'
-import type { PruningGroup } from './groups.ts'
+import { type PruningGroup, stepOf } from './groups.ts'
 import type { RankedGroup } from './order.ts'
 
 export interface PrunePlan {
@@ -160,9 +160,4 @@ export function keptOfShare(count: number, share: number, multiple: number): num
   const exact = count * share
   const whole = multiple === 1 ? Math.floor(exact + 1e-9) : Math.ceil(exact / multiple - 1e-9) * multiple
   return Math.min(count, Math.max(1, whole))
-}
-
-function stepOf({ width }: PruningGroup, multiple: number): number {
-  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b))
-  return multiple / divisor(width, multiple)
 }

@@ -140,6 +140,24 @@ describe('dead channels', () => {
     assert.ok(db === null || db > 100, `${db} dB`)
   })
 
+  it('go in whole steps, so that what stays is a multiple', async () => {
+    const model = tinyModel(drawing)
+    change(model, 'Conv_a', [1], -100)
+    change(model, 'Conv_a', [3], 0.7)
+    change(model, 'Conv_b', [2], -100)
+    const shapes = await observeShapes(runtime, model, sample)
+    const widths = async (multiple: number) => {
+      const dead = await removeDeadChannels(runtime, model, samples, sample, { shapes, multiple })
+      return ['Conv_a', 'Conv_b'].map(
+        (name) => layersOf(dead?.model ?? model).find((each) => each.name === name)?.weight.shape[0],
+      )
+    }
+    assert.deepEqual(await widths(1), [4, 4])
+    assert.deepEqual(await widths(4), [4, 4])
+    assert.deepEqual(await widths(3), [6, 5])
+    assert.deepEqual(await widths(16), [6, 5])
+  })
+
   it('stay where a layer is kept as it is, and where there are none nothing is done', async () => {
     const model = tinyModel(drawing)
     const shapes = await observeShapes(runtime, model, sample)

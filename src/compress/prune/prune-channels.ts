@@ -11,7 +11,7 @@ import { type CompressibleLayer, surveyLayers } from '../layers.ts'
 import { type FittedLayer, refitModel } from '../refit.ts'
 import { provenGroups } from './check-cut.ts'
 import { CostBook } from './cost-book.ts'
-import { type ClosedLayer, type PruningGroups, valueSets } from './groups.ts'
+import { type ClosedLayer, type PruningGroups, valueSets, wholeSteps } from './groups.ts'
 import { type PruningOrder, type RankedGroup, rankChannels } from './order.ts'
 import { keptOfShare, type PrunePlan, planPruning } from './plan.ts'
 import { unreadChannels } from './readers.ts'
@@ -86,9 +86,10 @@ export function pruningPlans(
   ratios: readonly number[],
   { cost = macs, multiple = 1, whole }: PlanOptions = {},
 ): (PrunePlan | number)[] {
-  const { model, shapes, graph, ranked, sets, free } = problem
+  const { model, shapes, graph, groups, ranked, sets, free } = problem
   const book = () => new CostBook(model, shapes, graph, cost, whole)
-  return ratios.map((ratio) => planPruning(book(), ranked, ratio, { multiple, sets, free }))
+  const limits = { multiple, sets, free: wholeSteps(groups, free, multiple) }
+  return ratios.map((ratio) => planPruning(book(), ranked, ratio, limits))
 }
 
 /**

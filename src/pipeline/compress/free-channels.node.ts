@@ -19,13 +19,15 @@ export async function freeChannels(
   { model, shapes, statistics }: AppliedRewrites,
   samples: readonly Values[],
   sample: Values,
-  recipe: CompressRecipe,
+  recipe: Pick<CompressRecipe, 'keepDead' | 'keepLayer' | 'multiple'>,
   watch: Watch,
 ): Promise<Freed> {
   const nothing: Freed = { model, shapes, notes: [], applied: [] }
   if (recipe.keepDead) return nothing
   const keepLayers = new Set(recipe.keepLayer)
-  const dead = await removeDeadChannels(runtime, model, samples, sample, { ...watch, shapes, statistics, keepLayers })
+  const { multiple } = recipe
+  const options = { ...watch, shapes, statistics, keepLayers, multiple }
+  const dead = await removeDeadChannels(runtime, model, samples, sample, options)
   if (!dead) return nothing
   const share = costOfModel(dead.model, dead.shapes, macs) / costOfModel(model, shapes, macs)
   const what = `${dead.channels} channels that never change were taken out (${dead.certainty}): ${(100 * share).toFixed(1)} % of the multiplications are left`

@@ -45,6 +45,11 @@ export interface Plan {
   readonly problem?: PruningProblem
 }
 
+/** Does a plan leave every layer as it is? */
+export function changesNothing({ choices, removed }: Plan): boolean {
+  return choices.size === 0 && (removed?.size ?? 0) === 0
+}
+
 /** The plan for a share of the cost; undefined when it is out of reach. */
 export type PlanAt = (ratio: number) => Plan | undefined
 

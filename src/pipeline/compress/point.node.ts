@@ -38,7 +38,7 @@ import {
 import type { EvaluationCache } from '../../search/index.ts'
 import { PREPROCESS_KEY, readBatches, type Scoring } from '../samples.ts'
 import { POSITIONS } from './curves.ts'
-import type { Plan } from './plan.ts'
+import { changesNothing, type Plan } from './plan.ts'
 
 /** What all points of a run share. */
 export interface PointContext extends Watch {
@@ -83,11 +83,9 @@ export interface PointMeasures {
 }
 
 /** Compresses by a plan; a finished model of an earlier, killed run is taken from the cache. */
-export async function compressBy(
-  context: PointContext,
-  { choices: plan, removed, problem }: Plan,
-): Promise<Compressed> {
+export async function compressBy(context: PointContext, whole: Plan): Promise<Compressed> {
   const { cache, folder } = context
+  const { choices: plan, removed, problem } = whole
   const key = [
     context.key,
     'point',
@@ -105,8 +103,9 @@ export async function compressBy(
     const bytes = await readFile(file).catch(() => undefined)
     if (bytes) return { bytes, model: readModel(bytes, { file }), layers: known as FittedLayer[] }
   }
-  const { model, layers } =
-    problem && removed
+  const { model, layers } = changesNothing(whole)
+    ? { model: context.model, layers: context.layers.map(({ name }) => ({ name, error: 0 })) }
+    : problem && removed
       ? await pruned(context, plan, problem, removed)
       : context.plain
         ? await plainly(context, plan)
