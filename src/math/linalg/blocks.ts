@@ -56,27 +56,6 @@ export function subtractFour(
     to[t0 + j]! -= w0 * rows[r0 + j]! + w1 * rows[r1 + j]! + (w2 * rows[r2 + j]! + w3 * rows[r3 + j]!)
 }
 
-/** rows[r0 + q·stride + j] −= w[q]·row[f0 + j] for `count` numbers j and four rows q. */
-export function subtractFromFour(
-  rows: Float64Array,
-  r0: number,
-  stride: number,
-  row: Float64Array,
-  f0: number,
-  count: number,
-  w: Float64Array,
-): void {
-  const [r1, r2, r3] = [r0 + stride, r0 + 2 * stride, r0 + 3 * stride]
-  const [w0, w1, w2, w3] = [w[0]!, w[1]!, w[2]!, w[3]!]
-  for (let j = 0; j < count; j++) {
-    const x = row[f0 + j]!
-    rows[r0 + j]! -= w0 * x
-    rows[r1 + j]! -= w1 * x
-    rows[r2 + j]! -= w2 * x
-    rows[r3 + j]! -= w3 * x
-  }
-}
-
 /** to[t0 + j] −= w·row[r0 + j] for `count` numbers j. */
 export function subtract(to: Float64Array, t0: number, row: Float64Array, r0: number, count: number, w: number): void {
   for (let j = 0; j < count; j++) to[t0 + j]! -= w * row[r0 + j]!

@@ -1,10 +1,12 @@
 // The largest eigenvalues of a symmetric matrix and their vectors.
 import { InputError } from '../../base/index.ts'
+import { backTransform } from './back-transform.ts'
 import { dot, fourDots } from './blocks.ts'
 import { implicitQl } from './implicit-ql.ts'
 import { inverseIteration } from './inverse-iteration.ts'
 import type { Matrix } from './matrix.ts'
-import { backTransform, type Tridiagonal, tridiagonalize } from './tridiagonal.ts'
+import { type Products, plainProducts } from './products.ts'
+import { type Tridiagonal, tridiagonalize } from './tridiagonal.ts'
 
 export interface Eigen {
   /** Largest first. */
@@ -19,7 +21,11 @@ export interface Eigen {
  * by QL when a residual or an inner product is above 1e-10.
  * @throws InputError when the matrix is not square or not finite
  */
-export function symmetricEigen(a: Matrix, count: number = a.rows): Eigen {
+export async function symmetricEigen(
+  a: Matrix,
+  count: number = a.rows,
+  products: Products = plainProducts,
+): Promise<Eigen> {
   const n = a.rows
   if (a.columns !== n) throw new InputError(`eigenvalues need a square matrix, got ${n}×${a.columns}`)
   const k = Math.min(count, n)
@@ -32,9 +38,10 @@ export function symmetricEigen(a: Matrix, count: number = a.rows): Eigen {
   const all = implicitQl(t).sort().reverse()
   const values = all.subarray(0, k)
   const vectors = inverseIteration(t, values)
-  if (!holds(t, values, vectors)) return byQl(t, k, largest)
-  backTransform(t, vectors)
-  return { values: values.map((value) => value * largest), vectors: { rows: k, columns: n, data: vectors } }
+  if (!holds(t, values, vectors)) return byQl(t, k, largest, products)
+  const back: Matrix = { rows: k, columns: n, data: vectors }
+  await backTransform(t, back, products)
+  return { values: values.map((value) => value * largest), vectors: back }
 }
 
 /** @throws InputError for NaN and infinities */
@@ -81,16 +88,14 @@ function holds(t: Tridiagonal, values: Float64Array, vectors: Float64Array): boo
 }
 
 /** The slow and sure way: QL with all vectors. */
-function byQl(t: Tridiagonal, count: number, scale: number): Eigen {
+async function byQl(t: Tridiagonal, count: number, scale: number, products: Products): Promise<Eigen> {
   const { n } = t
   const all = identity(n, n).data
   const values = implicitQl(t, all)
   const order = Array.from(values.keys()).sort((i, j) => values[j]! - values[i]!)
   const data = new Float64Array(count * n)
   for (let k = 0; k < count; k++) data.set(all.subarray(order[k]! * n, (order[k]! + 1) * n), k * n)
-  backTransform(t, data)
-  return {
-    values: Float64Array.from({ length: count }, (_, k) => values[order[k]!]! * scale),
-    vectors: { rows: count, columns: n, data },
-  }
+  const vectors: Matrix = { rows: count, columns: n, data }
+  await backTransform(t, vectors, products)
+  return { values: Float64Array.from({ length: count }, (_, k) => values[order[k]!]! * scale), vectors }
 }

@@ -21,7 +21,7 @@ export async function topSvd(a: Matrix, rank: number, products: Products = plain
   const wide = a.rows < a.columns
   const tall = wide ? transpose(a) : a
   const k = Math.min(rank, tall.columns)
-  const { values, vectors } = symmetricEigen(await products.gram(tall), k)
+  const { values, vectors } = await symmetricEigen(await products.gram(tall), k, products)
   const singularValues = values.map((value) => Math.sqrt(Math.max(0, value)))
   const small = transpose(vectors)
   const large = await products.multiply(tall, small)

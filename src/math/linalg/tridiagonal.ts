@@ -1,5 +1,5 @@
-// Symmetric matrix → tridiagonal matrix by Householder reflections, and vectors back again.
-import { dot, fourDots, subtract, subtractFromFour } from './blocks.ts'
+// Symmetric matrix → tridiagonal matrix by Householder reflections.
+import { dot, subtract } from './blocks.ts'
 
 /** T of A = Q·T·Qᵀ: its diagonal, the diagonal beside it, and Q as reflections. */
 export interface Tridiagonal {
@@ -131,32 +131,4 @@ function updateAndMultiply(
       product[i]! += entry * next[j]!
       if (j > i) product[j]! += entry * next[i]!
     }
-}
-
-/** Vectors that pass the reflections together, so that they stay in the cache. */
-const TOGETHER = 16
-
-/** Turns eigenvectors of T, one a row, into those of A, in place. */
-export function backTransform({ n, reflections, tau }: Tridiagonal, vectors: Float64Array): void {
-  const weights = new Float64Array(4)
-  for (let start = 0; start < vectors.length; start += TOGETHER * n) {
-    const end = Math.min(vectors.length, start + TOGETHER * n)
-    for (let k = n - 3; k >= 0; k--) {
-      const factor = tau[k]!
-      if (factor === 0) continue
-      const from = k + 1
-      const count = n - from
-      const reflection = k * n + from
-      let row = start
-      for (; row + 3 * n < end; row += 4 * n) {
-        fourDots(reflections, reflection, vectors, row + from, n, count, weights)
-        for (let q = 0; q < 4; q++) weights[q]! *= factor
-        subtractFromFour(vectors, row + from, n, reflections, reflection, count, weights)
-      }
-      for (; row < end; row += n) {
-        const weight = factor * dot(reflections, reflection, vectors, row + from, count)
-        subtract(vectors, row + from, reflections, reflection, count, weight)
-      }
-    }
-  }
 }
