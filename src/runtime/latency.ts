@@ -1,6 +1,7 @@
 // Latency of two or more models on the same input, interleaved so that a slow moment hits all of them.
 import { median, quantile } from '../math/index.ts'
-import type { Runtime, Session, TimeOptions, Values } from './session.ts'
+import type { Model } from '../onnx/index.ts'
+import { type Runtime, type Session, type TimeOptions, type Values, withSession } from './session.ts'
 
 export interface Latency {
   /** Median of the counted runs. */
@@ -16,17 +17,42 @@ export async function measureLatency(
   runtime: Runtime,
   sessions: readonly Session[],
   feeds: Values,
-  options: TimeOptions = { warmups: 5, rounds: 300, limitMs: 3000 },
+  options: TimeOptions = { warmups: 3, rounds: 60, limitMs: 3000 },
 ): Promise<Latency[]> {
   const { milliseconds } = await runtime.time(
     sessions,
     sessions.map(() => feeds),
     options,
   )
-  return milliseconds.map((times) => ({
-    medianMs: median(times),
-    lowMs: quantile(times, 0.25),
-    highMs: quantile(times, 0.75),
-    runs: times.length,
-  }))
+  return milliseconds.map(summary)
+}
+
+/** Openings of the sessions that times are pooled over. */
+const OPENINGS = 3
+
+/**
+ * Times two models in turn on the same feeds, with sessions that are opened anew several times: where their memory comes to
+ * lie, and what else the machine does for a second, changes the ratio by several per cent.
+ * @param options of each opening
+ */
+export async function measureModels(
+  runtime: Runtime,
+  first: Model | Uint8Array,
+  second: Model | Uint8Array,
+  feeds: Values,
+  options: TimeOptions = { warmups: 5, rounds: 300, limitMs: 1000 },
+): Promise<{ readonly before: Latency; readonly after: Latency }> {
+  const times: [number[], number[]] = [[], []]
+  for (let opening = 0; opening < OPENINGS; opening++)
+    await withSession(runtime, first, { label: 'the model' }, (a) =>
+      withSession(runtime, second, { label: 'a timed model' }, async (b) => {
+        const { milliseconds } = await runtime.time([a, b], [feeds, feeds], options)
+        for (const [i, list] of times.entries()) list.push(...(milliseconds[i] ?? []))
+      }),
+    )
+  return { before: summary(times[0]), after: summary(times[1]) }
+}
+
+function summary(times: readonly number[]): Latency {
+  return { medianMs: median(times), lowMs: quantile(times, 0.25), highMs: quantile(times, 0.75), runs: times.length }
 }

@@ -2,7 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type AppliedRewrites, applyRewrites, shortcutToConv } from '../../rewrite/index.ts'
-import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
 import { remembered, timeShare } from './latency.ts'
 
@@ -27,7 +27,7 @@ export async function blockShortcuts(context: ShortcutContext, rewritten: Applie
   const [row] = blocked.applied
   if (!row?.kept) return rewritten
   const share = await remembered(cache, `${key}|time with ${shortcutToConv.name}`, () =>
-    withSession(runtime, original, { label: 'the model' }, (whole) => timeShare(runtime, whole, blocked.model, sample)),
+    timeShare(runtime, original, blocked.model, sample),
   )
   const time = `${share.toFixed(2)} of the original's time on this machine`
   if (share > WORTH)

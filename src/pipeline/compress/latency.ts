@@ -14,9 +14,9 @@ import {
   timeLayers,
   wholeShape,
 } from '../../compress/index.ts'
-import { matrix, median, quantile } from '../../math/index.ts'
+import { matrix, quantile } from '../../math/index.ts'
 import { GraphEditor, type Model } from '../../onnx/index.ts'
-import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
+import { measureModels, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { type EvaluationCache, monotoneFit } from '../../search/index.ts'
 import { type Choices, changesNothing, type Plan, type PlanAt, totalCost } from './plan.ts'
 
@@ -71,8 +71,6 @@ const MARGIN = 0.97
 /** Plans that are timed for a target. */
 const TIMED = 7
 const TIMING = { warmups: 5, rounds: 300, limitMs: 1000 }
-/** Bursts of rounds, of which the median counts: what else the machine does comes and goes. */
-const BURSTS = 3
 
 /**
  * For each wanted share of the original's time the plan of the largest cost whose measured time is below it, by halving the
@@ -84,11 +82,9 @@ export async function plansForLatency(
   planAt: PlanAt,
   ratios: readonly number[],
 ): Promise<Plan[]> {
-  return withSession(context.runtime, context.original, { label: 'the model' }, async (whole) => {
-    const results: Plan[] = []
-    for (const ratio of ratios) results.push(await mildest(context, whole, planAt, ratio))
-    return results
-  })
+  const results: Plan[] = []
+  for (const ratio of ratios) results.push(await mildest(context, planAt, ratio))
+  return results
 }
 
 /**
@@ -131,7 +127,7 @@ interface TimedPlan {
   readonly time: number
 }
 
-async function mildest(context: LatencyContext, whole: Session, planAt: PlanAt, ratio: number): Promise<Plan> {
+async function mildest(context: LatencyContext, planAt: PlanAt, ratio: number): Promise<Plan> {
   const limit = MARGIN * ratio
   const timed: TimedPlan[] = []
   // Costs between 0 and 1: what is out of reach counts as fast, so that the range closes in on what is there. First all of it:
@@ -142,7 +138,7 @@ async function mildest(context: LatencyContext, whole: Session, planAt: PlanAt, 
     throwIfCancelled(context.signal)
     report(context, 'latency', step, TIMED, `${cost.toFixed(3)} of the cost`)
     const plan = planAt(cost)
-    const time = plan ? await timeOf(context, whole, plan) : 0
+    const time = plan ? await confirmedTime(context, plan, limit) : 0
     if (plan) timed.push({ plan, cost, time })
     if (time <= limit) strong = cost
     else mild = cost
@@ -167,24 +163,20 @@ function mildestBelow(timed: readonly TimedPlan[], limit: number): Plan | undefi
   return rising.findLast((_, i) => (times[i] ?? 1) <= limit)?.plan
 }
 
-/** Time of a plan's model as a share of the original's. */
-async function timeOf({ runtime, model, layers, sample, cache, key }: LatencyContext, whole: Session, plan: Plan) {
+/** Time of a plan's model as a share of the original's; one that is low enough is taken twice, and the mean counts. */
+async function confirmedTime(context: LatencyContext, plan: Plan, limit: number): Promise<number> {
+  const { runtime, original, model, layers, sample, cache, key } = context
   const name = `${key}|latency of|${JSON.stringify([...plan.choices])}|${[...(plan.removed ?? [])]}`
-  return remembered(cache, name, () => timeShare(runtime, whole, skeleton(model, layers, plan), sample))
+  const take = (time: string) =>
+    remembered(cache, `${name}|${time}`, () => timeShare(runtime, original, skeleton(model, layers, plan), sample))
+  const first = await take('first')
+  return first <= limit ? (first + (await take('second'))) / 2 : first
 }
 
-/** Time of a model as a share of another's, the two in turn. */
-export function timeShare(runtime: Runtime, whole: Session, model: Model, sample: Values): Promise<number> {
-  return withSession(runtime, model, { label: 'a timed model' }, async (session) => {
-    const shares: number[] = []
-    for (let burst = 0; burst < BURSTS; burst++) {
-      const { milliseconds } = await runtime.time([whole, session], [sample, sample], TIMING)
-      // Medians, as the report has them: what is promised is what is told.
-      const [before = 1, after = 1] = milliseconds.map(median)
-      shares.push(after / before)
-    }
-    return median(shares)
-  })
+/** Time of a model as a share of another's, measured as in the report: what is promised is what is told. */
+export async function timeShare(runtime: Runtime, whole: Model, model: Model, sample: Values): Promise<number> {
+  const { before, after } = await measureModels(runtime, whole, model, sample)
+  return after.medianMs / before.medianMs
 }
 
 /** A time of an earlier run, or one that is taken now and kept: who has the same times decides the same. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InputError, report, sizeOf, type Watch } from '../../base/index.ts'
+import { report, sizeOf, type Watch } from '../../base/index.ts'
 import {
   type CompressibleLayer,
   cutAndRefit,
@@ -29,7 +29,7 @@ import {
 import { withSpillFolder } from '../../runtime/index.node.ts'
 import {
   type Latency,
-  measureLatency,
+  measureModels,
   observeShapes,
   type Runtime,
   type Values,
@@ -182,22 +182,20 @@ export async function measurePoint(context: PointContext, { bytes, model }: Comp
     parameters: countParameters(model),
     activationBytes: activationBytesOf(model, seen),
   }
-  return withSession(runtime, original, { label: 'the model' }, (first) =>
-    withSession(runtime, bytes, { label: 'the compressed model' }, async (second) => {
+  const comparison = await withSession(runtime, original, { label: 'the model' }, (first) =>
+    withSession(runtime, bytes, { label: 'the compressed model' }, (second) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const comparison = await compareSessions(first, second, batches, scoring.indices.length, watch, 'compare', metric)
-      report(watch, 'latency', 0, 1)
-      const [a, b] = await measureLatency(runtime, [first, second], sample)
-      if (!a || !b) throw new InputError('there is no sample to time the models on')
-      return {
-        comparison,
-        latency: { before: a, after: b },
-        macs: { before: before.macs, after: after.macs },
-        parameters: { before: before.parameters, after: after.parameters },
-        activationBytes: { before: before.activationBytes, after: after.activationBytes },
-      }
+      return compareSessions(first, second, batches, scoring.indices.length, watch, 'compare', metric)
     }),
   )
+  report(watch, 'latency', 0, 1)
+  return {
+    comparison,
+    latency: await measureModels(runtime, original, bytes, sample),
+    macs: { before: before.macs, after: after.macs },
+    parameters: { before: before.parameters, after: after.parameters },
+    activationBytes: { before: before.activationBytes, after: after.activationBytes },
+  }
 }
 
 /** Multiply-accumulates of all layers for one sample. */
