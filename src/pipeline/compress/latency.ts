@@ -175,7 +175,7 @@ async function confirmedTime(context: LatencyContext, plan: Plan, limit: number)
 
 /** Time of a model as a share of another's, measured as in the report: what is promised is what is told. */
 export async function timeShare(runtime: Runtime, whole: Model, model: Model, sample: Values): Promise<number> {
-  const { before, after } = await measureModels(runtime, whole, model, sample)
+  const { before, after } = await measureModels(runtime, whole, model, sample, TIMING)
   return after.medianMs / before.medianMs
 }
 
