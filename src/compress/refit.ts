@@ -177,6 +177,13 @@ async function observe(
   return { fit, check, samples: fit[0]?.count ?? 0, channels: first ? gridOf(geometry, first.dims).channels : 0 }
 }
 
+/**
+ * Ridges that are tried for a layer of a pruned network, as multiples of the usual one, until a harder pull makes held-back
+ * samples worse. Positions of one sample resemble each other: there are fewer of them than it seems.
+ */
+const RIDGES = [1, 10, 100]
+const ONE_RIDGE = [1]
+
 interface Fit {
   readonly error: number
   readonly plain?: string
@@ -192,25 +199,33 @@ async function fitLayer(
 ): Promise<Fit> {
   const { geometry } = layer
   const weights = kernelsOf(layer)
-  const share = ridgeShare(samples, patchSize(geometry))
+  const usual = ridgeShare(samples, patchSize(geometry))
   const long = patchSize(geometry) > LONGEST_PATCH
-  const targets = (moments: readonly Moments[]) =>
+  const targets = (moments: readonly Moments[], share: number) =>
     weights.map((weight, group) => {
       const own = moments[group]
       return own && !long ? targetOf(weight, own, share) : plainTarget(weight)
     })
+  let share = usual
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const tried = targets(fit).map(leastSquaresKernel)
-    const held = targets(check)
-    if (!((await totalError(products, held, tried)) < (await totalError(products, held, weights)))) {
+    const held = targets(check, usual)
+    let least = await totalError(products, held, weights)
+    let best: number | undefined
+    for (const factor of options.pruned ? RIDGES : ONE_RIDGE) {
+      const error = await totalError(products, held, targets(fit, factor * usual).map(leastSquaresKernel))
+      if (error < least) [least, best] = [error, factor * usual]
+      else if (best !== undefined) break
+    }
+    if (best === undefined) {
       const all = merged(fit, check)
-      const error = await shareOfEnergy(products, targets(all), weights)
+      const error = await shareOfEnergy(products, targets(all, usual), weights)
       return { error, apply: (editor) => setWeight(editor, layer, weights, biasFor(geometry, weights, all)) }
     }
+    share = best
   }
   const all = merged(fit, check)
-  const fitted = targets(all)
+  const fitted = targets(all, share)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
     const kernels = fitted.map(leastSquaresKernel)

@@ -1,5 +1,5 @@
 // The lasso's order of channels: those whose weight stays zero longest, as the penalty falls, go first.
-import type { Matrix } from '../../math/index.ts'
+import { type Matrix, matrix, type Products } from '../../math/index.ts'
 
 /** Penalties from the one that silences everything down, geometrically. */
 const STEPS = 80
@@ -39,4 +39,53 @@ export function lassoEntries(gram: Matrix, target: Float64Array): Float64Array {
     for (let i = 0; i < m; i++) if (t[i] !== 0 && entries[i] === 0) entries[i] = penalty
   }
   return entries
+}
+
+/** Inner products of what the channels of one reader contribute to its output, as shares of the output's variance. */
+export interface Gram {
+  readonly ids: readonly number[]
+  readonly data: Matrix
+  /** Of each with the whole output. */
+  readonly target: Float64Array
+}
+
+/** G_ij = Σ over the columns of i and j of C_ab·(WᵀW)_ab */
+export async function gramOf(
+  products: Products,
+  weight: Matrix,
+  covariance: Matrix,
+  columns: ReadonlyMap<number, readonly number[]>,
+  energy: number,
+): Promise<Gram> {
+  const own = (await products.gram(weight)).data
+  const ids = [...columns.keys()]
+  const place = new Map(ids.flatMap((id, i) => (columns.get(id) ?? []).map((column) => [column, i] as const)))
+  const data = matrix(ids.length, ids.length)
+  const target = new Float64Array(ids.length)
+  const d = covariance.rows
+  const share = energy > 0 ? 1 / energy : 0
+  for (const [a, i] of place)
+    for (let b = 0; b < d; b++) {
+      const value = share * covariance.data[a * d + b]! * own[a * d + b]!
+      target[i]! += value
+      const j = place.get(b)
+      if (j !== undefined) data.data[i * ids.length + j]! += value
+    }
+  return { ids, data, target }
+}
+
+/** Number → the penalty at which it comes in; small ones go first. */
+export function lassoOrder(grams: readonly Gram[], ids: readonly number[]): Map<number, number> {
+  const place = new Map(ids.map((id, i) => [id, i]))
+  const sum = matrix(ids.length, ids.length)
+  const target = new Float64Array(ids.length)
+  for (const gram of grams)
+    for (const [i, id] of gram.ids.entries()) {
+      const row = place.get(id) ?? 0
+      target[row]! += gram.target[i]!
+      for (const [j, other] of gram.ids.entries())
+        sum.data[row * ids.length + (place.get(other) ?? 0)]! += gram.data.data[i * gram.ids.length + j]!
+    }
+  const entries = lassoEntries(sum, target)
+  return new Map(ids.map((id, i) => [id, entries[i]!]))
 }
