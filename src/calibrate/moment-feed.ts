@@ -18,6 +18,8 @@ export class MomentFeed {
   #x: Float32Array = new Float32Array(0)
   #y: Float32Array = new Float32Array(0)
   #rows = 0
+  /** Rows of the first batch that waits. */
+  #first = 0
 
   constructor(products: Products, moments: Moments) {
     this.#products = products
@@ -27,11 +29,15 @@ export class MomentFeed {
   /** Room for `rows` rows of x and y, which count as added. */
   async next(rows: number): Promise<Room> {
     const { inputs, outputs } = this.#moments
-    if ((this.#rows + rows) * inputs > this.#x.length) await this.finish()
-    if (rows * inputs > this.#x.length) {
-      const most = Math.max(rows, Math.floor(ENOUGH / inputs))
-      this.#x = new Float32Array(most * inputs)
-      this.#y = new Float32Array(most * outputs)
+    const most = Math.max(this.#first, Math.floor(ENOUGH / inputs))
+    if (this.#rows > 0 && this.#rows + rows > most) await this.finish()
+    if (this.#rows === 0) this.#first = rows
+    const wanted = (this.#rows + rows) * inputs
+    if (wanted > this.#x.length) {
+      // A depthwise layer has hundreds of these: room grows with what comes.
+      const room = Math.max(this.#rows + rows, Math.min(2 * (this.#rows + rows), most))
+      this.#x = grown(this.#x, this.#rows * inputs, room * inputs)
+      this.#y = grown(this.#y, this.#rows * outputs, room * outputs)
     }
     const from = this.#rows
     this.#rows += rows
@@ -53,4 +59,10 @@ export class MomentFeed {
     this.#y = new Float32Array(0)
     await this.#moments.add(this.#products, x, outputs > 0 ? y : undefined)
   }
+}
+
+function grown(old: Float32Array, used: number, size: number): Float32Array {
+  const room = new Float32Array(size)
+  room.set(old.subarray(0, used))
+  return room
 }
