@@ -1,5 +1,5 @@
 // Backward elimination: which channels a layer can do without, when it is fitted anew to those that stay.
-import { cholesky, type Matrix } from '../../math/index.ts'
+import { cholesky, type Matrix, type Products } from '../../math/index.ts'
 
 /**
  * One group of a reading layer: its weights W [n, d] and the inverse Ci of its inputs' covariance. Taking out the columns c
@@ -16,15 +16,15 @@ export class Elimination {
   readonly #energy: number
 
   /**
-   * @param covariance C' [d, d], positive definite
+   * @param inverse Ci [d, d], of `inverseOf`; taken over
    * @param columns number of a channel → its columns
    * @param energy what costs are a share of
    */
-  constructor(weight: Matrix, covariance: Matrix, columns: ReadonlyMap<number, readonly number[]>, energy: number) {
+  constructor(weight: Matrix, inverse: Matrix, columns: ReadonlyMap<number, readonly number[]>, energy: number) {
     this.#rows = weight.rows
     this.#size = weight.columns
     this.#weight = weight.data.slice()
-    this.#inverse = inverseOf(covariance)
+    this.#inverse = inverse.data
     this.#columns = new Map([...columns].map(([id, list]) => [id, [...list]]))
     this.#energy = energy > 0 ? energy : 1
   }
@@ -128,7 +128,7 @@ function picked(data: Float64Array, columns: number, rows: readonly number[], ke
 }
 
 /** The inverse of a positive definite matrix, C⁻¹ = L⁻ᵀ·L⁻¹; a ridge helps where rounding made it none. */
-function inverseOf(covariance: Matrix): Float64Array {
+export async function inverseOf(products: Products, covariance: Matrix): Promise<Matrix> {
   const d = covariance.rows
   let trace = 0
   for (let i = 0; i < d; i++) trace += covariance.data[i * (d + 1)]!
@@ -136,22 +136,17 @@ function inverseOf(covariance: Matrix): Float64Array {
   for (let ridge = (1e-9 * trace) / d || 1; !lower; ridge *= 100) lower = cholesky(covariance, ridge)
   const l = lower.data
   // Rows of L⁻¹, from the top: each is made of those above it.
-  const inverse = new Float64Array(d * d)
+  const data = new Float64Array(d * d)
   for (let i = 0; i < d; i++) {
-    const row = inverse.subarray(i * d, i * d + i + 1)
-    for (let k = 0; k < i; k++) subtract(row.subarray(0, k + 1), inverse.subarray(k * d, k * d + k + 1), l[i * d + k]!)
-    for (let j = 0; j < i; j++) row[j]! /= l[i * d + i]!
-    row[i] = 1 / l[i * d + i]!
-  }
-  // (L⁻ᵀ·L⁻¹)[a, b] = Σ_i L⁻¹[i, a]·L⁻¹[i, b]
-  const result = new Float64Array(d * d)
-  for (let i = 0; i < d; i++) {
-    const row = inverse.subarray(i * d, i * d + i + 1)
-    for (let a = 0; a <= i; a++) {
-      const factor = row[a]!
-      const target = result.subarray(a * d, a * d + i + 1)
-      if (factor !== 0) for (let b = 0; b <= i; b++) target[b]! += factor * row[b]!
+    const own = i * d
+    for (let k = 0; k < i; k++) {
+      const factor = l[own + k]!
+      const above = k * d
+      if (factor !== 0) for (let j = 0; j <= k; j++) data[own + j]! -= factor * data[above + j]!
     }
+    const pivot = l[own + i]!
+    for (let j = 0; j < i; j++) data[own + j]! /= pivot
+    data[own + i] = 1 / pivot
   }
-  return result
+  return products.gram({ rows: d, columns: d, data })
 }

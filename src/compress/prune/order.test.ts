@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Matrix, matrix, multiply, randomStream, solveNormalEquations, transpose } from '../../math/index.ts'
+import {
+  type Matrix,
+  matrix,
+  multiply,
+  plainProducts,
+  randomStream,
+  solveNormalEquations,
+  transpose,
+} from '../../math/index.ts'
 import type { LayerChannels } from '../../onnx/index.ts'
 import { layerOf, makeNode, Tensor } from '../../onnx/index.ts'
 import selection from '../fixtures/channel-select.json' with { type: 'json' }
-import { Elimination } from './elimination.ts'
+import { Elimination, inverseOf } from './elimination.ts'
 import { lassoEntries } from './lasso.ts'
 import { keptOfShare } from './plan.ts'
 import { inputEnergies, unreadChannels } from './readers.ts'
@@ -46,8 +54,8 @@ describe('backward elimination', () => {
     [1, [7, 11]],
   ])
 
-  it('knows what the best fit loses with each channel, and with those that went before', () => {
-    const elimination = new Elimination(weight, covariance, columns, 1)
+  it('knows what the best fit loses with each channel, and with those that went before', async () => {
+    const elimination = new Elimination(weight, await inverseOf(plainProducts, covariance), columns, 1)
     const left = new Map(columns)
     let lost = 0
     for (const id of [5, 9, 3, 7]) {
@@ -64,11 +72,16 @@ describe('backward elimination', () => {
     assert.ok(!elimination.has(5) && elimination.has(1), 'what went is gone')
   })
 
-  it('takes a channel that another one equals for nothing, and an unread one', () => {
+  it('takes a channel that another one equals for nothing, and an unread one', async () => {
     const twins = matrix(3, 3, Float64Array.of(2, 2, 0, 2, 2, 0, 0, 0, 1))
     for (let i = 0; i < 3; i++) twins.data[i * 4]! += 1e-6
     const ids = new Map([0, 1, 2].map((id) => [id, [id]]))
-    const elimination = new Elimination(matrix(1, 3, Float64Array.of(3, 1, 0)), twins, ids, 1)
+    const elimination = new Elimination(
+      matrix(1, 3, Float64Array.of(3, 1, 0)),
+      await inverseOf(plainProducts, twins),
+      ids,
+      1,
+    )
     assert.ok(elimination.cost(0) < 1e-4 && elimination.cost(2) === 0, `${elimination.cost(0)}`)
     elimination.remove(0)
     assert.ok(Math.abs(elimination.cost(1) - 32) < 1e-3, 'the twin has taken over its part: (3 + 1)²·2')

@@ -7,7 +7,7 @@ import { inputMoments, type SamplingOptions } from '../gather.ts'
 import type { CompressibleLayer } from '../layers.ts'
 import { covarianceBytes, inParts } from '../parts.ts'
 import { eliminate } from './eliminate.ts'
-import { Elimination } from './elimination.ts'
+import { Elimination, inverseOf } from './elimination.ts'
 import { type PruningGroup, type PruningGroups, passesChannels } from './groups.ts'
 import { type Gram, gramOf, lassoOrder } from './lasso.ts'
 import { columnsOf, inputEnergies } from './readers.ts'
@@ -77,7 +77,8 @@ export async function rankChannels(
       if (!found && how !== 'energy')
         notes.push(`${layer.name} has long patches: its channels are ordered by their energy`)
     })
-    const eliminations = readings.flatMap((one) => eliminationsOf(one, open))
+    const eliminations: Elimination[] = []
+    for (const one of readings) eliminations.push(...(await eliminationsOf(products, one, open)))
     const sensitivities = new Map<PruningGroup, number>()
     if (withData)
       for (const group of part.flat()) {
@@ -93,16 +94,17 @@ export async function rankChannels(
   return { ranked: groups.map((group) => ({ group, order: ranked.get(group) ?? [] })), notes }
 }
 
-function eliminationsOf({ channels, targets, energy }: Reading, open: ReadonlySet<number>): Elimination[] {
-  return targets.map(
-    ({ weight, covariance }, group) =>
-      new Elimination(
-        weight,
-        covariance,
-        columnsOf(channels, group, (id) => open.has(id)),
-        energy,
-      ),
-  )
+async function eliminationsOf(
+  products: Products,
+  { channels, targets, energy }: Reading,
+  open: ReadonlySet<number>,
+): Promise<Elimination[]> {
+  const eliminations: Elimination[] = []
+  for (const [group, { weight, covariance }] of targets.entries()) {
+    const columns = columnsOf(channels, group, (id) => open.has(id))
+    eliminations.push(new Elimination(weight, await inverseOf(products, covariance), columns, energy))
+  }
+  return eliminations
 }
 
 async function lassoTurns(
