@@ -1,6 +1,6 @@
 // Compression side by side with the published figures of AIMET: ratios of ResNet-20 over three seeds, the MNIST networks,
-// channel pruning, the latency budget, what must be refused, and the SVD's time.
-// Usage: node --import tsx bench/compression.ts [resnet20|mnist|prune|latency|refusals|svd]…   (needs ../shared)
+// channel pruning, also by its distance to the original, the latency budget, what must be refused, and the SVD's time.
+// Usage: node --import tsx bench/compression.ts [resnet20|mnist|prune|distance|latency|refusals|svd]…   (needs ../shared)
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +60,24 @@ async function curve(file: string, ratios: readonly number[], more: Partial<Comp
     )
 }
 
+/** Pruned models against the original on held-back samples. */
+async function distance(file: string, ratios: readonly number[], samples: number): Promise<void> {
+  const run = await attempt(file, { macs: ratios, method: 'prune', samples, force: true })
+  if (typeof run === 'string') return console.log(`  ${file}: ${run}`)
+  console.log(`\n${file}, --method prune, ${samples} samples, ${run.seconds.toFixed(0)} s`)
+  for (const { measures, target } of run.points) {
+    const { comparison, macs } = measures
+    const db = Object.values(comparison.sqnrDb).map((value) => value?.toFixed(1) ?? 'exact')
+    const score = comparison.metric
+      ? `, top-1 ${(100 * comparison.metric.before).toFixed(1)} → ${(100 * comparison.metric.after).toFixed(1)}`
+      : ''
+    const same = comparison.agreement === undefined ? '' : `, agreement ${(100 * comparison.agreement).toFixed(1)} %`
+    console.log(
+      `  ${target}: delivered ${(macs.after / macs.before).toFixed(3)}, SQNR ${db.join(', ')} dB${same}${score} (${comparison.samples} samples)`,
+    )
+  }
+}
+
 const parts: Record<string, () => Promise<void>> = {
   resnet20: () => curve('cifar10_resnet20.onnx', [0.75, 0.66, 0.5, 0.4, 0.3]),
   mnist: async () => {
@@ -69,6 +87,13 @@ const parts: Record<string, () => Promise<void>> = {
   prune: async () => {
     await curve('cifar10_resnet20.onnx', [0.66, 0.5, 0.4], { method: 'prune' })
     await curve('classic_mnist_cnn.onnx', [0.6, 0.42], { method: 'prune' })
+    await curve('mlperftiny_resnet8_cifar10.onnx', [0.9, 0.8, 0.66], { method: 'prune' })
+  },
+  // Squeeze-and-excitation, a deep narrow network, depthwise ones: distance to the original on samples that no fit has seen.
+  distance: async () => {
+    await distance('ch_PP-OCRv3_det_infer.onnx', [0.9, 0.8], 32)
+    await distance('mcunet-256kb-1mb_imagenet.onnx', [0.85], 384)
+    await distance('mlperftiny_vww96_mobilenetv1_025.onnx', [0.45], 384)
   },
   latency: async () => {
     for (const seed of SEEDS) {

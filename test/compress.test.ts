@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { randomStream } from '../src/math/index.ts'
+import { argMax, randomStream } from '../src/math/index.ts'
 import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { printModel } from '../src/onnx/index.ts'
 import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
@@ -23,6 +23,20 @@ function recipe(more: Partial<CompressRecipe>): CompressRecipe {
   const parsed = parseRecipe({ command: 'compress', model, data, samples: 48, output, ...more })
   assert.ok(parsed.command === 'compress')
   return parsed
+}
+
+/** The samples with what the float model says of each as its label; the path of their description. */
+async function labelled(): Promise<string> {
+  const x = { dtype: 'float32' as const, dims: [96, 8, 12, 12], data: new Float32Array(96 * 8 * 144) }
+  new Uint8Array(x.data.buffer).set(readFileSync(join(folder, 'x.bin')))
+  const { y } = await withSession(runtime, await readModelFile(model), {}, (session) => session.run({ x }))
+  const labels = Uint8Array.from({ length: 96 }, (_, i) => argMax(y?.data as Float32Array, 10 * i, 10))
+  writeFileSync(join(folder, 'labels.bin'), labels)
+  const own = { format: 'raw', file: 'labels.bin', dtype: 'uint8', shape: [96] }
+  const description = { format: 'raw', file: 'x.bin', dtype: 'float32', shape: [96, 8, 12, 12], labels: own }
+  const path = join(folder, 'labelled.json')
+  writeFileSync(path, JSON.stringify(description))
+  return path
 }
 
 describe('compress', () => {
@@ -66,6 +80,22 @@ describe('compress', () => {
     assert.ok(json.macs.ratio <= 0.7 && json.macs.ratio > 0.5, `${json.macs.ratio}`)
     assert.ok(json.layers.some((layer) => layer.method === 'prune' && (layer.channels ?? 0) > 0))
     await assert.rejects(compressFile(runtime, recipe({ method: 'prune', macs: [0.001] })), /the nearest is 0\.\d+/)
+  })
+
+  it('finds the fewest channels within a drop of the metric, and needs labels for that', async () => {
+    const wanted = { method: 'prune', maxDrop: 0.05 } as const
+    await assert.rejects(compressFile(runtime, recipe(wanted)), /--max-drop needs labels/)
+    const run = await compressFile(runtime, recipe({ ...wanted, val: await labelled() }))
+    const [point] = run.points
+    const { metric } = point?.measures.comparison ?? {}
+    assert.ok(metric && metric.before === 1 && metric.difference >= -0.05, `${metric?.difference}`)
+    const share = point.measures.macs.after / point.measures.macs.before
+    assert.ok(share < 0.95 && run.evaluations > 1, `${share} after ${run.evaluations} evaluations`)
+    // The next stronger step loses more: that is why the search ended here.
+    const macs = [(Math.ceil(20 * share) - 1) / 20]
+    const stronger = await compressFile(runtime, recipe({ method: 'prune', macs, val: await labelled(), force: true }))
+    const { difference = 0 } = stronger.points[0]?.measures.comparison.metric ?? {}
+    assert.ok(difference < -0.05, `${macs} loses ${-difference}`)
   })
 
   it('refuses a budget out of reach: the nearest one, what holds it back, which limit to relax; no file is left', async () => {
