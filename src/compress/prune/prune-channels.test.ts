@@ -50,6 +50,22 @@ function change(model: Model, name: string, outputs: readonly number[], to: 'cop
 const chain = 'x[N,3,8,8] -> Conv 3x3 3->6 pads=1,1,1,1 -> Relu -> Conv 3x3 6->5 -> Relu -> Conv 1x1 5->4 -> y'
 
 describe('pruneChannels', () => {
+  it('takes channels where the outputs miss them least, whatever share of its own readers that is', async () => {
+    // Two branches that are alike, but one is hardly heard.
+    const branch = (name: string, gain: number) =>
+      `x -> Conv 1x1 3->12 -> Relu -> Conv 1x1 12->5 -> Mul number(${gain}) -> ${name}`
+    const model = tinyModel(`x[N,3,8,8]; ${branch('loud', 1)}; ${branch('quiet', 0.05)}; loud,quiet -> Add -> y`)
+    const left = async (order: 'backward' | 'magnitude') => {
+      const { layers } = await pruneChannels(runtime, model, { samples, sample, ratio: 0.75, order })
+      const channels = layers.map((layer) => layer.channels?.after ?? 12)
+      return { loud: channels[0] ?? 0, quiet: channels[2] ?? 0 }
+    }
+    const seen = await left('backward')
+    assert.ok(seen.loud - seen.quiet >= 4, `with data: ${JSON.stringify(seen)}`)
+    const blind = await left('magnitude')
+    assert.ok(Math.abs(blind.loud - blind.quiet) <= 2, `by the weights alone both are alike: ${JSON.stringify(blind)}`)
+  })
+
   for (const order of pruningOrders)
     it(`delivers at most the asked share in the order ${order}, and the same twice`, async () => {
       const model = tinyModel(chain)
