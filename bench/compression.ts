@@ -1,13 +1,14 @@
 // Compression side by side with the published figures of AIMET: ratios of ResNet-20 over three seeds, the MNIST networks,
 // channel pruning, also by its distance to the original, the latency budget, what must be refused, and the SVD's time.
-// Usage: node --import tsx bench/compression.ts [resnet20|mnist|prune|distance|latency|refusals|svd]…   (needs ../shared)
+// Usage: node --import tsx bench/compression.ts [resnet20|mnist|prune|distance|select|latency|refusals|svd]…   (needs ../shared)
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RefusedError } from '../src/base/index.ts'
-import { matrix, randomStream, topSvd } from '../src/math/index.ts'
+import { matrix, median, randomStream, topSvd } from '../src/math/index.ts'
 import { type CompressRun, compressFile } from '../src/pipeline/index.node.ts'
 import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { describeEnvironment, openRuntime } from '../src/runtime/index.node.ts'
 import { runtimeProducts } from '../src/runtime/index.ts'
 import { manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
@@ -94,6 +95,45 @@ const parts: Record<string, () => Promise<void>> = {
     await distance('ch_PP-OCRv3_det_infer.onnx', [0.9, 0.8], 32)
     await distance('mcunet-256kb-1mb_imagenet.onnx', [0.85], 384)
     await distance('mlperftiny_vww96_mobilenetv1_025.onnx', [0.45], 384)
+  },
+  // What a channel-select would have to gain: four residual blocks whose first layer reads a part of the stream.
+  select: async () => {
+    for (const [channels, side] of [
+      [16, 32],
+      [32, 16],
+      [64, 8],
+      [64, 28],
+    ] as const) {
+      const blocks = (reads: string, inputs: number) =>
+        Array.from(
+          { length: 4 },
+          (_, i) =>
+            `r${i} -> ${reads}Conv 3x3 ${inputs}->${channels} pads=1,1,1,1 -> Relu -> Conv 3x3 ${channels}->${channels} pads=1,1,1,1 -> b${i}; b${i},r${i} -> Add -> Relu -> r${i + 1}`,
+        ).join('; ')
+      const gathered = (count: number) => {
+        const places = Array.from({ length: count }, (_, i) => Math.floor((i * channels) / count))
+        return blocks(`Gather axis=1 ints(${places.join()}) -> `, count)
+      }
+      const start = `x[N,${channels},${side},${side}] -> Conv 3x3 ${channels}->${channels} pads=1,1,1,1 -> r0`
+      const sliced = blocks(`Slice ints(0) ints(${channels / 2}) ints(1) -> `, channels / 2)
+      const drawn = [blocks('', channels), gathered((3 * channels) / 4), gathered(channels / 2), sliced]
+      const sessions = []
+      for (const each of drawn) sessions.push(await runtime.open(tinyModel(`${start}; ${each}`), {}))
+      const data = new Float32Array(channels * side * side).fill(0.3)
+      const feeds = { x: { dtype: 'float32' as const, dims: [1, channels, side, side], data } }
+      const limits = { warmups: 10, rounds: 300, limitMs: 8000 }
+      const { milliseconds } = await runtime.time(
+        sessions,
+        sessions.map(() => feeds),
+        limits,
+      )
+      const [whole = 1, ...parts] = milliseconds.map(median)
+      const shares = parts.map((time) => (time / whole).toFixed(2))
+      console.log(
+        `  ${channels} channels of ${side}×${side}, ${whole.toFixed(3)} ms: Gather of 3/4 ${shares[0]}, of 1/2 ${shares[1]}, Slice of 1/2 ${shares[2]} of the time`,
+      )
+      for (const session of sessions) await session.close()
+    }
   },
   latency: async () => {
     for (const seed of SEEDS) {

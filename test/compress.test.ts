@@ -87,7 +87,8 @@ describe('compress', () => {
     await assert.rejects(compressFile(runtime, recipe(wanted)), /--max-drop needs labels/)
     const run = await compressFile(runtime, recipe({ ...wanted, val: await labelled() }))
     const [point] = run.points
-    const { metric } = point?.measures.comparison ?? {}
+    assert.ok(point, 'there is a result')
+    const { metric } = point.measures.comparison
     assert.ok(metric && metric.before === 1 && metric.difference >= -0.05, `${metric?.difference}`)
     const share = point.measures.macs.after / point.measures.macs.before
     assert.ok(share < 0.95 && run.evaluations > 1, `${share} after ${run.evaluations} evaluations`)
