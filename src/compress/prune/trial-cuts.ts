@@ -13,6 +13,9 @@ const SAMPLES = 64
 const LARGEST_SHARE = 0.25
 /** Of a group's channels, those that cost least. Errors grow in step with losses up to here and well beyond. */
 const TRIED = 0.25
+/** Of the dearest channel's cost: what is below is dead or a copy, and its error that of float32 sums. */
+const NEGLIGIBLE = 1e-3
+const LEAST_LOSS = 1e-7
 
 /** Batches for moments, and batches for trials: the same ones when there are too few to keep some back. */
 export function keepForTrials(batches: readonly Values[]): {
@@ -26,6 +29,14 @@ export function keepForTrials(batches: readonly Values[]): {
   while (first > 0 && count < SAMPLES && count + sizes[first - 1]! <= LARGEST_SHARE * total) count += sizes[--first]!
   if (count > 0) return { moments: batches.slice(0, first), trials: batches.slice(first) }
   return { moments: batches, trials: batches.slice(-1) }
+}
+
+/** Of channels by rising cost those that cost nothing, and of the others the cheaper ones; at least one channel stays. */
+export function tried<T extends { readonly cost: number }>(cheapest: readonly T[]): readonly T[] {
+  const least = NEGLIGIBLE * (cheapest.at(-1)?.cost ?? 0)
+  const nothing = cheapest.filter(({ cost }) => cost <= least).length
+  const count = nothing + Math.max(1, Math.round(TRIED * (cheapest.length - nothing)))
+  return cheapest.slice(0, Math.max(1, Math.min(count, cheapest.length - 1)))
 }
 
 /** Runs changed versions of a model and tells how far their outputs are from the model's own. */
@@ -70,8 +81,7 @@ export class TrialCuts {
     throwIfCancelled(this.#watch.signal)
     report(this.#watch, 'select', 0, 1, group.writers[0] ?? '')
     const cheapest = group.channels.map((id) => ({ id, cost: costOf(id) })).sort((a, b) => a.cost - b.cost)
-    const count = Math.max(1, Math.round(TRIED * cheapest.length))
-    const removed = new Set(cheapest.slice(0, count).map(({ id }) => id))
+    const removed = new Set(tried(cheapest).map(({ id }) => id))
     const editor = new GraphEditor(silenceChannels(this.#model, this.#graph, removed, passesChannels))
     let loss = 0
     for (const id of removed) loss += unfitted.get(id) ?? 0
@@ -80,7 +90,7 @@ export class TrialCuts {
         loss += await fitWithout(this.#products, editor, reading, removed)
     const error = await this.#errorOf(editor.finish())
     // Channels that cost nothing at all tell nothing either.
-    return loss > 0 && Number.isFinite(error) ? error / loss : 1
+    return loss > LEAST_LOSS && Number.isFinite(error) ? error / loss : 1
   }
 
   async #errorOf(changed: Model): Promise<number> {
