@@ -28,7 +28,7 @@ export async function measureLatency(
 }
 
 /** Openings of the sessions that times are pooled over. */
-const OPENINGS = 3
+const OPENINGS = 5
 
 /**
  * Times two models in turn on the same feeds, with sessions that are opened anew several times: where their memory comes to
@@ -40,7 +40,7 @@ export async function measureModels(
   first: Model | Uint8Array,
   second: Model | Uint8Array,
   feeds: Values,
-  options: TimeOptions = { warmups: 5, rounds: 100, limitMs: 1000 },
+  options: TimeOptions = { warmups: 5, rounds: 80, limitMs: 600 },
 ): Promise<{ readonly before: Latency; readonly after: Latency }> {
   const times: [number[], number[]] = [[], []]
   for (let opening = 0; opening < OPENINGS; opening++)
