@@ -3,12 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chooseSamples } from '../src/data/index.ts'
-import { readModelFile } from '../src/onnx/index.node.ts'
-import { finetuneFile, openSamples, quantizeFile } from '../src/pipeline/index.node.ts'
-import { type FinetuneRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { compressFile, finetuneFile } from '../src/pipeline/index.node.ts'
+import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { tuneBias } from '../src/train/index.ts'
 import { manifestEntries, noModels, recipeFor, sharedFolder } from '../test/manifest.ts'
 
 if (noModels) throw new Error(noModels)
@@ -44,6 +41,12 @@ const cases: Readonly<Record<string, { model: string; data: string; val: string;
   },
 }
 
+/** Compressed to a share of the multiplications, then trained with the original as teacher. */
+const compressed: Readonly<Record<string, { model: string; macs: number[]; finetune: number }>> = {
+  'resnet20 at 0.3': { model: 'cifar10_resnet20.onnx', macs: [0.3], finetune: 10 },
+  'mnist at 0.42': { model: 'classic_mnist_cnn.onnx', macs: [0.42], finetune: 2 },
+}
+
 try {
   for (const [name, { model, data: train, val, more }] of Object.entries(cases)) {
     if (!name.includes(word)) continue
@@ -66,28 +69,19 @@ try {
       `${name}: ${share(metric?.before)} → ${share(metric?.after)} in ${run.tuned.result.history.length} epochs${deployed === undefined ? '' : `, deployed and simulated agree on ${share(deployed)}`}`,
     )
   }
-  if ('bias tuning'.includes(word)) await biases()
+  for (const [name, { model, ...more }] of Object.entries(compressed)) {
+    if (!name.includes(word)) continue
+    const entry = manifestEntries().find(({ file }) => file === model)
+    if (!entry) continue
+    const { model: file, data: train, val, preprocess } = recipeFor(entry)
+    const given = { command: 'compress', model: file, data: train, val, output: join(folder, 'small.onnx'), ...more }
+    const recipe = parseRecipe(preprocess === undefined ? given : { ...given, preprocess }) as CompressRecipe
+    const [point] = (await compressFile(runtime, recipe)).points
+    const metrics = [point?.measures.comparison.metric, point?.tuned?.comparison?.metric]
+    const [before, after] = metrics.map((metric) => `${(100 * (metric?.after ?? Number.NaN)).toFixed(2)} %`)
+    console.log(`${name}: ${before} → ${after} in ${point?.tuned?.tuned.result.history.length} epochs`)
+  }
 } finally {
   await runtime.close()
   rmSync(folder, { recursive: true })
-}
-
-/** SQNR on held-back calibration samples before and after bias tuning, of every model with data. */
-async function biases(): Promise<void> {
-  for (const entry of manifestEntries()) {
-    if (!entry.data || entry.expect !== 'quantizable') continue
-    const output = join(folder, 'quantized.onnx')
-    const recipe = recipeFor(entry, { effort: 'fast', output })
-    try {
-      await quantizeFile(runtime, recipe)
-      const [float, quantized] = [await readModelFile(recipe.model), await readModelFile(output)]
-      const dataset = await openSamples(recipe, float, recipe.data, 64)
-      const tuned = await tuneBias(runtime, float, quantized, dataset, chooseSamples(dataset.size, 64), { seed: 0 })
-      const text =
-        tuned.left ?? `${tuned.before.toFixed(1)} → ${tuned.after.toFixed(1)} dB${tuned.kept ? '' : ', not kept'}`
-      console.log(`biases of ${entry.file}: ${text}`)
-    } catch (error) {
-      console.log(`biases of ${entry.file}: ${error instanceof Error ? error.message : error}`)
-    }
-  }
 }

@@ -84,6 +84,11 @@ describe('finetune', () => {
     await assert.rejects(finetuneFile(await open(), recipe('t.onnx', { loss: 'distill' })), UsageError)
   })
 
+  it('says that quantised layers are trained with BatchNorm folded', async () => {
+    const both = recipe('n.onnx', { qat: true, batchNorm: 'training' })
+    await assert.rejects(finetuneFile(await open(), both), /--qat trains the layers with BatchNorm folded into them/)
+  })
+
   it('leaves checkpoint and best model when interrupted, no output, and resumes to the same bytes', async () => {
     const abort = new AbortController()
     const progress = (event: { step: string; done: number }) => {

@@ -247,7 +247,7 @@ async function run(
     tuned.push(
       recipe.finetune === undefined
         ? point
-        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, watch) },
+        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, watch) },
     )
   const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
   notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))

@@ -132,6 +132,9 @@ export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): nu
   return Math.min(MANY_EPOCHS, Math.max(FEW_EPOCHS, Math.ceil(LEAST_STEPS / Math.ceil(samples / batch))))
 }
 
+/** First step, as a share of a tensor's size. Beside a teacher that answers for moved samples nothing is learnt by heart: twice. */
+const CAREFUL = 0.003
+
 /**
  * The learning rate, and what it means. One that was given is that of every weight. Without one Adam, whose steps have the
  * size of the rate, takes a share of the size of each tensor; from scratch all have one size.
@@ -140,5 +143,7 @@ export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readon
   const adaptive = recipe.optimizer.startsWith('adam')
   if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
   if (!adaptive) return { rate: 0.01, relative: false }
-  return recipe.fromScratch ? { rate: 0.001, relative: false } : { rate: 0.003, relative: true }
+  if (recipe.fromScratch) return { rate: 0.001, relative: false }
+  const moved = recipe.flip || recipe.mix || recipe.shift > 0
+  return { rate: moved && recipe.teacher !== undefined ? 2 * CAREFUL : CAREFUL, relative: true }
 }

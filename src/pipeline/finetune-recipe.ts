@@ -7,7 +7,7 @@ export interface FinetuneKeys {
   readonly samples?: number
   /** Default: 3, and more of a small set, up to 100, until there are 600 steps. */
   readonly epochs?: number
-  /** Learning rate. Without it Adam's steps are a share of each tensor's size: 0.003 of it, at first. */
+  /** Learning rate. Without it Adam's steps are a share of each tensor's size, at first: 0.003, twice that with a teacher for moved samples. */
   readonly lr?: number
   /** Samples a step. */
   readonly batch: number

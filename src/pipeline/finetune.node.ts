@@ -151,6 +151,10 @@ async function traineeOf(
   const make = async (batch: number): Promise<Trainee> => {
     const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
     const common = { train: recipe.train, selected, batch, loss, teacher, label: recipe.model, ...watch }
+    if (recipe.qat && recipe.batchNorm === 'training')
+      throw new UsageError(
+        '--qat trains the layers with BatchNorm folded into them, on the grids that the file will have; leave --batch-norm training out, or train the float model with it first',
+      )
     if (recipe.qat)
       return quantTrainee(runtime, model, sample, {
         ...common,

@@ -1,5 +1,5 @@
 // Activations. A kink has the gradient of one of its sides; masks are Cast and Mul, which are faster than Where.
-import { floatAttribute, stringAttribute } from '../../onnx/index.ts'
+import { floatAttr, floatAttribute, stringAttribute } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import { defineGradient, defineUnary, type GradientRule } from '../graph/rule.ts'
 
@@ -9,7 +9,14 @@ const oneMinus = (g: Emitter, x: string) => g.minus(g.scalar(1), x)
 /** Slope a where x ≤ 0, else 1, from the mask of x > 0. */
 const sloped = (g: Emitter, mask: string, slope: string) => g.plus(mask, g.times(oneMinus(g, mask), slope))
 
-const relu = defineUnary('Relu', (g, { y, dY }) => g.times(dY, positive(g, y)))
+/** Takes every normal float above 0 to 1 or more. */
+const STEEP = 3e38
+
+/** The mask of a y that is never negative is min(1, steep·y): one pass over a map, where comparing and casting are two. */
+const relu = defineUnary('Relu', (g, { y, dY }) => {
+  const attributes = { alpha: floatAttr(STEEP), beta: floatAttr(0) }
+  return g.times(dY, g.unary('HardSigmoid', y, attributes))
+})
 
 const leakyRelu = defineUnary('LeakyRelu', (g, { node, x, dY }) =>
   g.times(dY, sloped(g, positive(g, x), g.scalar(floatAttribute(node, 'alpha', 0.01)))),

@@ -27,6 +27,22 @@ function affine(g: Emitter, x: string, scale: string, shift?: string): string {
   return g.add('Conv', inputs, g.dims(x), convAttributes([1, 1], [1, 1], [1, 1], [0, 0, 0, 0], channels))
 }
 
+/** Channels that every block size of ONNX Runtime's blocked layout divides. */
+const WHOLE_BLOCKS = 16
+
+/**
+ * Σ a·b over all but the channels, [C]. In whole blocks each map of a is convolved with that of b, a picture of one position:
+ * nothing of the size of a map is written. Else a product and its sum.
+ */
+function dot(g: Emitter, a: string, b: string): string {
+  const [batch = 1, channels = 1, ...map] = g.dims(a)
+  if (channels % WHOLE_BLOCKS !== 0) return g.sum(g.times(a, b), AXES)
+  const maps = batch * channels
+  const inputs = [g.reshape(a, [1, maps, ...map]), g.reshape(b, [maps, 1, ...map])]
+  const attributes = convAttributes(map, [1, 1], [1, 1], [0, 0, 0, 0], maps)
+  return g.sum(g.reshape(g.add('Conv', inputs, [1, maps, 1, 1], attributes), [batch, channels]), [0])
+}
+
 function nodeOf(g: Emitter, value: string): Node {
   const node = g.editor.producer(value)
   if (!node) throw new Error(`nothing makes "${value}"`)
@@ -57,7 +73,7 @@ export function expandedGradient(g: Emitter, { node, inputs, x, dY }: Site): rea
   const scale = inputs[1] ?? ''
   const share = -(g.dims(x)[1] ?? 1) / sizeOf(g.dims(x))
   const total = () => g.once(`${node.name} total`, () => g.sum(dY, AXES))
-  const product = () => g.once(`${node.name} product`, () => g.sum(g.times(dY, centred(g, node)), AXES))
+  const product = () => g.once(`${node.name} product`, () => dot(g, centred(g, node), dY))
   const inputGradient = () => {
     const inv = inverse(g, node)
     const slope = g.times(scale, inv)
@@ -80,7 +96,7 @@ export function expandBatchNorms(g: Emitter): void {
       g.editor.addNode({ opType: 'Identity', inputs: [value], outputs: [name] })
     named(g.scaled(g.sum(x, AXES), share), mean)
     const moved = centred(g, node)
-    named(g.scaled(g.sum(g.times(moved, moved), AXES), share), variance)
+    named(g.scaled(dot(g, moved, moved), share), variance)
     g.editor.setOutput(nodeOf(g, affine(g, moved, g.times(scale, inverse(g, node)), shift)), 0, y)
   }
 }

@@ -18,7 +18,8 @@ export function convWeightGradient(g: Emitter, x: string, dY: string, conv: Conv
   if (conv.pointwise) return pointwise(g, x, dY, conv)
   if (conv.depthwise && outputs === channels) return depthwise(g, x, dY, conv)
   const dense = groups === 1 && unitStride && Math.min(channels, outputs) >= FILLED && kernel.length === 2
-  return dense ? tapByTap(g, x, dY, conv) : unfolded(g, x, dY, conv)
+  if (!dense) return unfolded(g, x, dY, conv)
+  return conv.input.join() === conv.output.join() ? tapByShift(g, x, dY, conv) : tapByTap(g, x, dY, conv)
 }
 
 /** a·bᵀ over the last two axes. The right operand is repacked on the way: it is the one with fewer rows. */
@@ -49,6 +50,26 @@ function tapByTap(g: Emitter, x: string, dY: string, conv: ConvShape): string {
     const to = from.map((start, axis) => start + (output[axis] ?? 1))
     const moved = g.reshape(g.slice(padded, [2, 3], from, to), [batch, channels, positions])
     return g.reshape(outer(g, left, moved), [outputs, channels, 1])
+  })
+  return g.reshape(g.concat(columns, 2), [outputs, channels, ...kernel])
+}
+
+/**
+ * Tap by tap where input and output map have one size: x moved sideways times dY moved up and down the other way, zeros
+ * coming in. A 3×3 kernel takes two copies of each, and not nine of x.
+ */
+function tapByShift(g: Emitter, x: string, dY: string, conv: ConvShape): string {
+  const { batch, channels, outputs, kernel, dilations, begins, positions } = conv
+  const moves = (axis: number) =>
+    Array.from({ length: kernel[axis] ?? 1 }, (_, tap) => tap * (dilations[axis] ?? 1) - (begins[axis] ?? 0))
+  const shifted = (value: string, axis: 2 | 3, by: number) => {
+    const front = axis === 2 ? [0, 0, by, 0] : [0, 0, 0, -by]
+    return by === 0 ? value : g.pad(value, [...front, ...front.map((count) => -count)])
+  }
+  const right = moves(1).map((by) => g.reshape(shifted(x, 3, by), [batch, channels, positions]))
+  const columns = moves(0).flatMap((by) => {
+    const left = g.reshape(shifted(dY, 2, by), [batch, outputs, positions])
+    return right.map((moved) => g.reshape(outer(g, left, moved), [outputs, channels, 1]))
   })
   return g.reshape(g.concat(columns, 2), [outputs, channels, ...kernel])
 }
