@@ -40,7 +40,7 @@ export async function measureModels(
   first: Model | Uint8Array,
   second: Model | Uint8Array,
   feeds: Values,
-  options: TimeOptions = { warmups: 5, rounds: 80, limitMs: 600 },
+  options: TimeOptions = { warmups: 5, rounds: 40, limitMs: 600 },
 ): Promise<{ readonly before: Latency; readonly after: Latency }> {
   const times: [number[], number[]] = [[], []]
   for (let opening = 0; opening < OPENINGS; opening++)
