@@ -59,7 +59,14 @@ export function keepRun(run: Run): void {
   change({ runs: new Map(state.runs).set(run.id, run) })
 }
 
-function keepEvents({ id, start, events }: Extract<RunNews, { type: 'events' }>): void {
+type EventsNews = Extract<RunNews, { type: 'events' }>
+
+/** News that came while runs were being fetched: the answer may be older than they are. */
+const fetching = new Set<{ readonly id: string; readonly missed: EventsNews[] }>()
+
+function keepEvents(news: EventsNews): void {
+  const { id, start, events } = news
+  for (const fetched of fetching) if (fetched.id === id) fetched.missed.push(news)
   const known = state.events.get(id)
   // Events that came before this page looked are fetched by whoever needs them.
   if (known === undefined && start > 0) return
@@ -80,7 +87,14 @@ export function offeredRecipe(): Readonly<Record<string, unknown>> | undefined {
 
 /** Fetches a run with all of its events. */
 export async function loadRun(id: string): Promise<unknown> {
-  const { run, events, result } = await get<RunMessage>(`runs/${id}`)
-  change({ runs: new Map(state.runs).set(id, run), events: new Map(state.events).set(id, events) })
-  return result
+  const fetched = { id, missed: [] as EventsNews[] }
+  fetching.add(fetched)
+  try {
+    const { run, events, result } = await get<RunMessage>(`runs/${id}`)
+    change({ runs: new Map(state.runs).set(id, run), events: new Map(state.events).set(id, events) })
+    return result
+  } finally {
+    fetching.delete(fetched)
+    for (const news of fetched.missed) keepEvents(news)
+  }
 }
