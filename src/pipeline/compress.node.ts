@@ -123,8 +123,13 @@ async function run(
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const plain = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
-  const timing = { runtime, original, sample, cache, key: `${contentKey([bytes], [], runtime)}|${machine}`, ...watch }
-  const rewritten = budget.kind === 'latency' ? await blockShortcuts(timing, plain) : plain
+  const rewritten =
+    budget.kind === 'latency'
+      ? await blockShortcuts(
+          { runtime, original, sample, cache, key: `${contentKey([bytes], [], runtime)}|${machine}`, ...watch },
+          plain,
+        )
+      : plain
   const first = surveyLayers(rewritten.model, rewritten.shapes)
   if (first.layers.length === 0 && recipe.method !== 'prune') throw nothingToCompress(recipe.model, first)
   const keepLayer = keptLayers(recipe, first)

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../rewrite/battery.node.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../rewrite/battery.node.ts'
 import { applyRewrites } from '../../rewrite/index.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { memoryCache } from '../../search/index.ts'
 import { blockShortcuts } from './blocked-shortcuts.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 const block = (shortcut: string) =>
   tinyModel(`x[N,4,8,8] -> Conv 1x1 4->4 -> t; t -> Conv 1x1 4->6 -> a; t -> ${shortcut} -> b; a,b -> Add -> y`)

@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import type { TensorValue } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { isOp, type Model } from '../../onnx/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import { withSession } from '../../runtime/index.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import type { BatchNormMode } from '../prepare.ts'
 import { floatTrainee } from '../trainee.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import { BLOCKED_DOMAIN, blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 const BATCH = 3
 
@@ -31,7 +24,7 @@ async function graphOf(drawing: string, batchNorm: BatchNormMode): Promise<Train
       name,
     )
   const options = { train: 'all', batch: BATCH, batchNorm, loss: [crossEntropy()] } as const
-  const { graph, initial } = await floatTrainee(await open(), model, sample, options)
+  const { graph, initial } = await floatTrainee(await testRuntime(), model, sample, options)
   const feeds: Feeds = {}
   for (const { name, dims } of graph.inputs) feeds[name] = noise(dims, name)
   for (const { name, dims } of graph.parameters) feeds[name] = { dtype: 'float32', dims, data: initial.get(name)! }
@@ -48,7 +41,7 @@ function noise(dims: readonly number[], purpose: string): TensorValue {
 }
 
 const runs = async (model: Model, feeds: Feeds) =>
-  withSession(await open(), model, { optimization: 'extended' }, (session) => session.run(feeds))
+  withSession(await testRuntime(), model, { optimization: 'extended' }, (session) => session.run(feeds))
 
 const head = '-> GlobalAveragePool -> Flatten -> Gemm'
 const drawings: Readonly<Record<string, readonly [string, BatchNormMode]>> = {
@@ -86,7 +79,7 @@ describe('withBlockedLayout', () => {
   for (const [what, [drawing, mode]] of Object.entries(drawings))
     it(`keeps loss, gradients and statistics: ${what}`, async () => {
       const graph = await graphOf(drawing, mode)
-      const size = await blockSize(await open())
+      const size = await blockSize(await testRuntime())
       const blocked = withBlockedLayout(graph.model, graph.shapes, size)
       assert.equal(
         blocked.graph.nodes.some(({ domain }) => domain === BLOCKED_DOMAIN),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { CancelledError, type ProgressEvent } from '../../base/index.ts'
 import type { Dataset } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import type { Runtime } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { crossEntropy, distillation, type LossTerm } from '../loss/terms.ts'
 import { sgd } from '../optimizers/optimizer.ts'
@@ -15,13 +14,6 @@ import { reestimateStatistics } from './re-estimate.ts'
 import { SampleStore } from './sample-store.ts'
 import { decodeState, encodeState, type TrainState } from './state.ts'
 import { train } from './train.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 /** Pictures of 6×6 whose brighter half, upper or lower, is the label. */
 function halves(size: number, broken = -1): Dataset {
@@ -67,7 +59,7 @@ async function trained(options: {
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
   const sample = (await dataset.sample(0)).inputs
-  const trainee = await floatTrainee(await open(), net(), sample, {
+  const trainee = await floatTrainee(await testRuntime(), net(), sample, {
     train: 'all',
     batch: options.graphBatch ?? batch,
     batchNorm: mode,
@@ -76,7 +68,7 @@ async function trained(options: {
   })
   const scores = [...(options.scores ?? [])]
   const result = await train(
-    await open(),
+    await testRuntime(),
     trainee.graph,
     trainee.initial,
     new SampleStore(dataset, all(dataset.size)),
@@ -201,14 +193,14 @@ describe('training', () => {
     const dataset = halves(36)
     const { trainee, result } = await trained({ dataset, batch: 12 })
     const store = new SampleStore(dataset, all(36))
-    const pooled = await reestimateStatistics(await open(), trainee.graph, result.values, store, 0)
-    const whole = await floatTrainee(await open(), net(), (await dataset.sample(0)).inputs, {
+    const pooled = await reestimateStatistics(await testRuntime(), trainee.graph, result.values, store, 0)
+    const whole = await floatTrainee(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
       train: 'all',
       batch: 36,
       batchNorm: 'training',
       loss: [crossEntropy()],
     })
-    const expected = await reestimateStatistics(await open(), whole.graph, result.values, store, 1)
+    const expected = await reestimateStatistics(await testRuntime(), whole.graph, result.values, store, 1)
     for (const { mean, variance } of trainee.graph.batchNorms)
       for (const name of [mean, variance])
         for (const [c, value] of pooled.get(name)!.entries())
@@ -235,7 +227,7 @@ describe('fine-tuning', () => {
   it('keeps the model as it came when no epoch was better', async () => {
     const dataset = halves(40)
     const sample = (await dataset.sample(0)).inputs
-    const trainee = await floatTrainee(await open(), net(), sample, {
+    const trainee = await floatTrainee(await testRuntime(), net(), sample, {
       train: 'all',
       batch: 8,
       batchNorm: 'frozen',
@@ -243,21 +235,21 @@ describe('fine-tuning', () => {
       fromScratch: 2,
     })
     const good = await finetune(
-      await open(),
+      await testRuntime(),
       trainee,
       { dataset, indices: all(40), held: { dataset, indices: all(40) } },
       { epochs: 20, batch: 8, rate: 0.02, seed: 0 },
     )
     assert.ok(good.result.best!.score > 0.9, `score ${good.result.best!.score}`)
     // From there with a rate that destroys everything.
-    const again = await floatTrainee(await open(), good.model, sample, {
+    const again = await floatTrainee(await testRuntime(), good.model, sample, {
       train: 'all',
       batch: 8,
       batchNorm: 'frozen',
       loss: [crossEntropy()],
     })
     const bad = await finetune(
-      await open(),
+      await testRuntime(),
       again,
       { dataset, indices: all(40), held: { dataset, indices: all(40) } },
       { epochs: 1, batch: 8, rate: 30, optimizer: sgd(), schedule: constant, seed: 0 },
@@ -273,7 +265,7 @@ describe('fine-tuning', () => {
     const dataset: Dataset = { ...halves(40), hasLabels: false, id: (i) => `${i}`, sample: halves(40).sample }
     const sample = (await dataset.sample(0)).inputs
     const teacher = net()
-    const student = await floatTrainee(await open(), teacher, sample, {
+    const student = await floatTrainee(await testRuntime(), teacher, sample, {
       train: 'biases',
       batch: 8,
       batchNorm: 'frozen',
@@ -284,7 +276,7 @@ describe('fine-tuning', () => {
     for (const { kind } of student.graph.parameters) assert.equal(kind, 'bias')
     const moved = new Map([...student.initial].map(([name, array]) => [name, array.map((x) => x + 0.5)]))
     const tuned = await finetune(
-      await open(),
+      await testRuntime(),
       { ...student, initial: moved },
       { dataset, indices: all(30), held: { dataset, indices: [30, 31, 32, 33, 34, 35] } },
       { epochs: 10, batch: 8, rate: 0.05, seed: 0, teacher },
@@ -296,7 +288,7 @@ describe('fine-tuning', () => {
   it('says which operator has no gradient, and on which path', async () => {
     const model = tinyModel('x[N,1,6,6] -> Conv 3x3 1->4 -> Det -> Flatten -> Gemm 4->2 -> y')
     await assert.rejects(
-      floatTrainee(await open(), model, (await halves(2).sample(0)).inputs, {
+      floatTrainee(await testRuntime(), model, (await halves(2).sample(0)).inputs, {
         train: 'all',
         batch: 2,
         batchNorm: 'frozen',

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import { withSession } from '../../runtime/index.ts'
 import { floatTrainee } from '../trainee.ts'
 import { FEEDS } from '../training-graph.ts'
 import { features, sharedFeatures } from './features.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 const drawing = 'x[N,3] -> Gemm 3->4 -> a -> Relu -> b -> Gemm 4->2 -> y'
 const sample = { x: { dtype: 'float32' as const, dims: [1, 3], data: Float32Array.of(1, -1, 2) } }
@@ -20,14 +13,14 @@ const sample = { x: { dtype: 'float32' as const, dims: [1, 3], data: Float32Arra
 describe('sharedFeatures', () => {
   it('finds what weighted layers read, where name and size are the same', async () => {
     const [model, narrow] = [tinyModel(drawing), tinyModel(drawing.replace('3->4', '3->5').replace('4->2', '5->2'))]
-    assert.deepEqual(await sharedFeatures(await open(), model, model, sample), ['b'])
-    assert.deepEqual(await sharedFeatures(await open(), narrow, model, sample), [])
+    assert.deepEqual(await sharedFeatures(await testRuntime(), model, model, sample), ['b'])
+    assert.deepEqual(await sharedFeatures(await testRuntime(), narrow, model, sample), [])
   })
 })
 
 describe('features', () => {
   it('is the square distance over the square size of the teacher, without padding', async () => {
-    const { graph, initial, prepared } = await floatTrainee(await open(), tinyModel(drawing), sample, {
+    const { graph, initial, prepared } = await floatTrainee(await testRuntime(), tinyModel(drawing), sample, {
       train: 'all',
       batch: 2,
       batchNorm: 'frozen',
@@ -38,7 +31,7 @@ describe('features', () => {
     const weights = Object.fromEntries(
       graph.parameters.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: initial.get(name)! }]),
     )
-    const results = await withSession(await open(), graph.model, {}, (session) =>
+    const results = await withSession(await testRuntime(), graph.model, {}, (session) =>
       session.run({
         x,
         ...weights,

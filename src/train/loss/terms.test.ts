@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import type { TensorValue } from '../../base/index.ts'
 import { GraphEditor, type Model, Tensor } from '../../onnx/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import { withSession } from '../../runtime/index.ts'
 import { floatTrainee } from '../trainee.ts'
 import { FEEDS } from '../training-graph.ts'
 import { crossEntropy, distillation, type LossTerm, meanSquare } from './terms.ts'
 import { userLoss } from './user-loss.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 interface Case {
   input: { x: { dims: number[]; data: number[] }; target?: number[]; teacher?: { data: number[] } }
@@ -49,7 +42,7 @@ async function assertLoss(term: LossTerm, test: Case): Promise<void> {
   const model = identity(classes)
   const sample = { x: { dtype: 'float32' as const, dims: [1, classes], data: new Float32Array(classes) } }
   const options = { train: 'biases' as const, batch: rows + 1, batchNorm: 'frozen' as const, loss: [term] }
-  const { graph, initial } = await floatTrainee(await open(), model, sample, { ...options, teacher: model })
+  const { graph, initial } = await floatTrainee(await testRuntime(), model, sample, { ...options, teacher: model })
   const weights = (count: number): TensorValue => ({
     dtype: 'float32',
     dims: [count],
@@ -64,7 +57,7 @@ async function assertLoss(term: LossTerm, test: Case): Promise<void> {
   const other = teacher?.data ?? (test.input.target as unknown as { data: number[] } | undefined)?.data
   for (const name of needs.teacher) feeds[FEEDS.teacher(name)] = padded(other ?? [])
   for (const { name, dims } of graph.parameters) feeds[name] = { dtype: 'float32', dims, data: initial.get(name)! }
-  const results = await withSession(await open(), graph.model, {}, (session) => session.run(feeds))
+  const results = await withSession(await testRuntime(), graph.model, {}, (session) => session.run(feeds))
   const near = (got: number, expected: number, what: string) =>
     assert.ok(
       Math.abs(got - expected) <= 2e-5 * Math.max(1, Math.abs(expected)),
@@ -109,6 +102,6 @@ describe('losses agree with an independent autograd, padding counts nothing', ()
     for (const node of graph.graph.nodes)
       for (const [i, name] of node.inputs.entries())
         node.inputs[i] = name === 'z' ? 'y' : name === 't' ? 'teacher:y' : name
-    await assertLoss(userLoss(await open(), graph), test)
+    await assertLoss(userLoss(await testRuntime(), graph), test)
   })
 })

@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { batches, type Dataset, readSamples } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { isOp, type Model, writeModel } from '../../onnx/index.ts'
 import { lintFusion, ortCpu } from '../../quantize/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import { optimizedGraph } from '../../runtime/index.node.ts'
+import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { makeBatch, SampleStore } from '../loop/sample-store.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
 import { tuneBias } from './tune-bias.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 const size = 32
 const dataset: Dataset = {
@@ -42,7 +36,7 @@ const net = (): Model =>
   )
 
 async function traineeOf(weightBits: number, activationBits: 4 | 8 | 16, more: Partial<QuantTraineeOptions> = {}) {
-  return quantTrainee(await open(), net(), (await dataset.sample(0)).inputs, {
+  return quantTrainee(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
     train: 'all',
     batch: 8,
     loss: [crossEntropy()],
@@ -77,7 +71,7 @@ describe('quantisation-aware training', () => {
       const trainee = await traineeOf(weightBits, activationBits, { quantize: { weights } })
       const { graph } = trainee
       const tuned = await finetune(
-        await open(),
+        await testRuntime(),
         trainee,
         { dataset, indices },
         { epochs: 1, batch: 8, rate: 0.01, seed: 0 },
@@ -100,9 +94,14 @@ describe('quantisation-aware training', () => {
           ]),
         ),
       }
-      const trained = await withSession(await open(), graph.model, { optimization: 'disabled' }, (s) => s.run(feeds))
-      const written = await withSession(await open(), tuned.model, { optimization: 'disabled', simulate: true }, (s) =>
-        s.run(batch.inputs),
+      const trained = await withSession(await testRuntime(), graph.model, { optimization: 'disabled' }, (s) =>
+        s.run(feeds),
+      )
+      const written = await withSession(
+        await testRuntime(),
+        tuned.model,
+        { optimization: 'disabled', simulate: true },
+        (s) => s.run(batch.inputs),
       )
       const scores = Object.values(written)[0]!.data as Float32Array
       const expected = Number(trained[graph.loss]!.data[0])
@@ -124,12 +123,12 @@ describe('quantisation-aware training', () => {
     for (const bits of [4, 8] as const) {
       const trainee = await traineeOf(4, bits)
       const tuned = await finetune(
-        await open(),
+        await testRuntime(),
         trainee,
         { dataset, indices },
         { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
       )
-      const kernels = lintFusion(tuned.model, await optimizedGraph(await open(), tuned.model), ortCpu)
+      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), ortCpu)
       assert.deepEqual(
         kernels.map(({ kernel, integer }) => `${kernel} ${integer}`),
         ['QLinearConv true', 'QLinearConv true', 'QLinearConv true', 'QGemm true'],
@@ -145,12 +144,12 @@ describe('quantisation-aware training', () => {
     const { inputs } = await dataset.sample(0)
     const outputs = await Promise.all(
       [a, b].map(async (model) =>
-        withSession(await open(), model, { optimization: 'disabled' }, (session) => session.run(inputs)),
+        withSession(await testRuntime(), model, { optimization: 'disabled' }, (session) => session.run(inputs)),
       ),
     )
     assert.deepEqual(outputs[0], outputs[1])
     assert.ok(writeModel(b).byteLength < writeModel(a).byteLength)
-    const kernels = lintFusion(b, await optimizedGraph(await open(), b), ortCpu)
+    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), ortCpu)
     assert.ok(kernels.some(({ integer }) => !integer))
   })
 
@@ -170,10 +169,10 @@ describe('the guard of a training', () => {
     const half = { dataset, indices: indices.slice(16) }
     const options = { epochs: 1, batch: 8, seed: 0, teacher: net() }
     const data = { dataset, indices: indices.slice(0, 16), guard: half }
-    const spoiled = await finetune(await open(), trainee, data, { ...options, rate: 1 })
+    const spoiled = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1 })
     assert.equal(spoiled.kept, false)
     assert.deepEqual(writeModel(spoiled.model), writeModel(trainee.exported(trainee.initial)))
-    const left = await finetune(await open(), trainee, data, { ...options, rate: 1e-12 })
+    const left = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1e-12 })
     assert.equal(left.kept, true)
   })
 })
@@ -202,7 +201,7 @@ describe('tuneBias', () => {
         ),
       },
     }
-    const tuned = await tuneBias(await open(), trainee.prepared.model, moved, dataset, indices, {
+    const tuned = await tuneBias(await testRuntime(), trainee.prepared.model, moved, dataset, indices, {
       seed: 0,
       epochs: 20,
       rate: 0.02,
@@ -215,7 +214,7 @@ describe('tuneBias', () => {
   it('is dropped where it gains nothing', async () => {
     const trainee = await traineeOf(8, 8)
     const quantized = trainee.exported(trainee.initial)
-    const tuned = await tuneBias(await open(), trainee.prepared.model, quantized, dataset, indices, {
+    const tuned = await tuneBias(await testRuntime(), trainee.prepared.model, quantized, dataset, indices, {
       seed: 0,
       epochs: 1,
       rate: 1e-9,

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { calibrate } from '../../calibrate/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
 import { insertQdq, makePlan, ortCpu, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { observeShapes, type Runtime, typesOf, type Values, withSession } from '../../runtime/index.ts'
+import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { roundBlocks } from './round-blocks.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 const net = () =>
   tinyModel(
@@ -31,14 +24,17 @@ function smooth(seed: number): Values {
 }
 
 async function quantized(model: Model, batches: readonly Values[]) {
-  const shapes = await observeShapes(await open(), model, batches[0] ?? {})
+  const shapes = await observeShapes(await testRuntime(), model, batches[0] ?? {})
   const options = { ...quantizeDefaults, weightBits: 4 as const, keep8bit: ['none'] }
   const placement = place(model, ortCpu, options, typesOf(model))
   const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
   async function* stream() {
     for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }
   }
-  const statistics = await calibrate(await open(), model, stream(), requests, { shapes, total: 8 * batches.length })
+  const statistics = await calibrate(await testRuntime(), model, stream(), requests, {
+    shapes,
+    total: 8 * batches.length,
+  })
   const plan = makePlan(placement, statistics, options, weightBitsOf(placement, model.graph.nodes, options))
   return { plan, file: insertQdq(model, plan) }
 }
@@ -49,14 +45,14 @@ describe('roundBlocks', () => {
     const model = net()
     assert.equal(opsetOf(model), 18)
     const { plan, file } = await quantized(model, batches.slice(0, 4))
-    const rounded = await roundBlocks(await open(), model, file, plan, batches, { iterations: 150 })
+    const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 150 })
     assert.ok(
       rounded.blocks.some(({ after, before }) => after < 0.8 * before),
       rounded.blocks.map(({ before, after }) => `${before} → ${after}`).join(', '),
     )
     const unseen = Array.from({ length: 8 }, (_, seed) => smooth(100 + seed))
     const outputs = async (which: Model) =>
-      withSession(await open(), which, { simulate: true }, async (session) => {
+      withSession(await testRuntime(), which, { simulate: true }, async (session) => {
         const all: number[] = []
         for (const batch of unseen) all.push(...Array.from((await session.run(batch))['y']!.data, Number))
         return all
@@ -78,7 +74,7 @@ describe('roundBlocks', () => {
     const batches = Array.from({ length: 4 }, (_, seed) => smooth(seed))
     const model = net()
     const { plan, file } = await quantized(model, batches)
-    const rounded = await roundBlocks(await open(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
+    const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
     assert.deepEqual(
       rounded.blocks.map(({ before, after, changed }) => [after - before, changed]),
       rounded.blocks.map(() => [0, 0]),

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import type { TensorValue } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
+import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import { withSession } from '../../runtime/index.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { floatTrainee } from '../trainee.ts'
 import { FEEDS } from '../training-graph.ts'
-
-let runtime: Promise<Runtime> | undefined
-after(async () => (await runtime)?.close())
-const open = () => {
-  runtime ??= openRuntime({ threads: 1 })
-  return runtime
-}
 
 const BATCH = 3
 
@@ -30,14 +23,19 @@ describe('BatchNorm in training', () => {
       const drawing = `x[N,${channels},4,5] -> BatchNormalization -> Sin -> BatchNormalization -> GlobalAveragePool -> Flatten -> Gemm ${channels}->4 -> y`
       const sample = { x: noise([1, channels, 4, 5], 'sample') }
       const options = { train: 'all', batch: BATCH, batchNorm: 'training', loss: [crossEntropy()] } as const
-      const { graph, initial } = await floatTrainee(await open(), tinyModel(drawing, { opset: 18 }), sample, options)
+      const { graph, initial } = await floatTrainee(
+        await testRuntime(),
+        tinyModel(drawing, { opset: 18 }),
+        sample,
+        options,
+      )
       const x = noise([BATCH, channels, 4, 5], 'x')
       const rows = {
         [FEEDS.labels]: { dtype: 'int64', dims: [BATCH], data: BigInt64Array.of(0n, 1n, 2n) } as const,
         [FEEDS.rowWeight]: { dtype: 'float32', dims: [BATCH], data: new Float32Array(BATCH).fill(1) } as const,
       }
       const along = new Map(graph.parameters.map(({ name, dims }) => [name, noise(dims, name).data]))
-      await withSession(await open(), graph.model, { optimization: 'extended' }, async (session) => {
+      await withSession(await testRuntime(), graph.model, { optimization: 'extended' }, async (session) => {
         const at = (step: number) => {
           const moved = graph.parameters.map(({ name, dims }): [string, TensorValue] => {
             const data = Float32Array.from(
