@@ -12,6 +12,7 @@ import {
   features,
   type LossTerm,
   meanSquare,
+  muon,
   type Optimizer,
   type Schedule,
   sgd,
@@ -101,6 +102,8 @@ export function optimizerOf({ optimizer }: FinetuneRecipe): Optimizer {
       return adam()
     case 'adamw':
       return adam({ decoupled: true })
+    case 'muon':
+      return muon()
     case 'sgd':
       return sgd()
     case 'momentum':
@@ -134,16 +137,19 @@ export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): nu
 
 /** First step, as a share of a tensor's size. Beside a teacher that answers for moved samples nothing is learnt by heart: twice. */
 const CAREFUL = 0.003
+/** Muon's steps have this share in every direction, where Adam's partly cancel each other. */
+const ALL_DIRECTIONS = 0.001
 
 /**
- * The learning rate, and what it means. One that was given is that of every weight. Without one Adam, whose steps have the
- * size of the rate, takes a share of the size of each tensor; from scratch all have one size.
+ * The learning rate, and what it means. One that was given is that of every weight. Without one Adam and Muon, whose steps have
+ * the size of the rate, take a share of the size of each tensor; from scratch all have one size.
  */
 export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readonly relative: boolean } {
-  const adaptive = recipe.optimizer.startsWith('adam')
+  const { optimizer } = recipe
   if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
-  if (!adaptive) return { rate: 0.01, relative: false }
+  if (optimizer !== 'muon' && !optimizer.startsWith('adam')) return { rate: 0.01, relative: false }
   if (recipe.fromScratch) return { rate: 0.001, relative: false }
+  if (optimizer === 'muon') return { rate: ALL_DIRECTIONS, relative: true }
   const moved = recipe.flip || recipe.mix || recipe.shift > 0
   return { rate: moved && recipe.teacher !== undefined ? 2 * CAREFUL : CAREFUL, relative: true }
 }

@@ -29,7 +29,7 @@ export interface FinetuneKeys {
   /** Default: frozen, and training from scratch. */
   readonly batchNorm?: 'frozen' | 'training'
   readonly fromScratch: boolean
-  readonly optimizer: 'adam' | 'adamw' | 'sgd' | 'momentum' | 'nesterov'
+  readonly optimizer: 'adam' | 'adamw' | 'muon' | 'sgd' | 'momentum' | 'nesterov'
   readonly schedule: 'constant' | 'cosine' | 'step'
   /** Steps with a rising learning rate; default: a twentieth of all, and none from scratch. */
   readonly warmUp?: number

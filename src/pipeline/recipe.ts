@@ -86,7 +86,7 @@ const finetune = z.strictObject({
   only: z.array(z.string()).default([]),
   batchNorm: z.enum(['frozen', 'training']).exactOptional(),
   fromScratch: z.boolean().default(false),
-  optimizer: z.enum(['adam', 'adamw', 'sgd', 'momentum', 'nesterov']).default('adam'),
+  optimizer: z.enum(['adam', 'adamw', 'muon', 'sgd', 'momentum', 'nesterov']).default('adam'),
   schedule: z.enum(['constant', 'cosine', 'step']).default('cosine'),
   warmUp: z.int().min(0).exactOptional(),
   decay: z.number().min(0).default(0),

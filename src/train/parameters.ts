@@ -12,6 +12,17 @@ export interface Parameter {
   readonly dims: readonly number[]
   /** Node that reads it (the first). */
   readonly node: string
+  /** The weight of a layer without groups: each of its first dimension's parts is a row. */
+  readonly matrix?: boolean
+}
+
+/** Beyond this many rows and columns a matrix costs more than the layer's own gradient. */
+const MOST_ROWS = 1024
+
+/** Is it a matrix whose directions are worth telling apart? */
+export function isMatrix({ matrix, dims }: Parameter): boolean {
+  const shorter = Math.min(dims[0] ?? 1, sizeOf(dims.slice(1)))
+  return matrix === true && shorter > 1 && shorter <= MOST_ROWS
 }
 
 export type TrainWhat = 'biases' | 'weights' | 'all' | 'last'
@@ -45,11 +56,12 @@ export function findParameters(model: Model, what: TrainWhat, selected: (node: N
 function candidates(model: Model): { parameter: Parameter; node: Node }[] {
   const { initializers } = model.graph
   const found = new Map<string, { parameter: Parameter; node: Node }>()
-  const add = (name: string | undefined, kind: ParameterKind, node: Node) => {
+  const add = (name: string | undefined, kind: ParameterKind, node: Node, matrix = false) => {
     const tensor = name ? initializers.get(name) : undefined
     if (!name || !tensor || tensor.dtype !== 'float32' || tensor.size === 0 || found.has(name)) return
     if (kind === 'other' && tensor.floats().some((value) => !(Math.abs(value) < MASK))) return
-    found.set(name, { parameter: { name, kind, dims: tensor.shape, node: nodeName(node) }, node })
+    const parameter = { name, kind, dims: tensor.shape, node: nodeName(node), ...(matrix ? { matrix } : {}) }
+    found.set(name, { parameter, node })
   }
   const layers = new Map(layersOf(model).map((layer) => [layer.node, layer]))
   const behind = new Set<string>()
@@ -58,7 +70,7 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
     const layer = layers.get(node)
     const follows = node.inputs.some((input) => behind.has(input))
     if (layer) {
-      add(node.inputs[layer.weightIndex], 'weight', node)
+      add(node.inputs[layer.weightIndex], 'weight', node, layer.view?.groups === 1)
       if (layer.bias && !isOp(node, 'MatMul')) add(node.inputs[2], 'bias', node)
     } else if (isOp(node, 'BatchNormalization', 'LayerNormalization', 'InstanceNormalization')) {
       add(node.inputs[1], 'norm', node)

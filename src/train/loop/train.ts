@@ -6,6 +6,7 @@ import type { Runtime, Session, Values } from '../../runtime/index.ts'
 import { withTrainingSession } from '../blocked/session.ts'
 import { globalNorm, type Optimizer } from '../optimizers/optimizer.ts'
 import type { Schedule } from '../optimizers/schedule.ts'
+import { type TakeStep, withSteps } from '../optimizers/steps.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import type { Augmentation } from './augment.ts'
 import { firstNonFinite } from './non-finite.ts'
@@ -76,15 +77,23 @@ export async function train(
   if (store.size === 0) throw new InputError('there are no samples to train on')
   return withTrainingSession(runtime, graph, (session) =>
     withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
-      new Trainer(runtime, session, teacher, graph, store, options, initial).run(),
+      withSteps(runtime, options.optimizer, graph.parameters, (take) =>
+        new Trainer(runtime, { session, teacher, take }, graph, store, options, initial).run(),
+      ),
     ),
   )
 }
 
+/** What is open while a training runs. */
+interface Open {
+  readonly session: Session
+  readonly teacher: Teacher
+  readonly take: TakeStep
+}
+
 class Trainer {
   readonly #runtime: Runtime
-  readonly #session: Session
-  readonly #teacher: Teacher
+  readonly #open: Open
   readonly #graph: TrainingGraph
   readonly #store: SampleStore
   readonly #options: TrainOptions
@@ -100,16 +109,14 @@ class Trainer {
 
   constructor(
     runtime: Runtime,
-    session: Session,
-    teacher: Teacher,
+    open: Open,
     graph: TrainingGraph,
     store: SampleStore,
     options: TrainOptions,
     initial: Arrays,
   ) {
     this.#runtime = runtime
-    this.#session = session
-    this.#teacher = teacher
+    this.#open = open
     this.#graph = graph
     this.#store = store
     this.#options = options
@@ -208,24 +215,17 @@ class Trainer {
       await this.#goBack(feeds)
       return undefined
     }
-    const { clipNorm, optimizer, decay = 0, rateOf, afterStep } = this.#options
+    const { clipNorm, decay = 0, rateOf, afterStep } = this.#options
     if (clipNorm !== undefined && norm > clipNorm)
       for (const gradient of gradients.values())
         for (let i = 0; i < gradient.length; i++) gradient[i]! *= clipNorm / norm
-    const { values, moments, step } = this.#state
+    const { values, step } = this.#state
     const rate = this.#rate()
-    for (const { name, kind } of this.#graph.parameters) {
-      const array = values.get(name)
-      const gradient = gradients.get(name)
-      if (!array || !gradient) continue
-      let kept = moments.get(name)
-      if (!kept) {
-        kept = Array.from({ length: optimizer.moments }, () => new Float32Array(array.length))
-        moments.set(name, kept)
-      }
-      const own = { rate: rate * (rateOf?.(name) ?? 1), decay: kind === 'weight' ? decay : 0, step: step + 1 }
-      optimizer.update(array, gradient, kept, own)
-    }
+    await this.#open.take(this.#state, gradients, ({ name, kind }) => ({
+      rate: rate * (rateOf?.(name) ?? 1),
+      decay: kind === 'weight' ? decay : 0,
+      step: step + 1,
+    }))
     for (const { mean, variance, momentum } of this.#graph.batchNorms) {
       follow(values.get(mean), statistics.get(mean), momentum)
       follow(values.get(variance), statistics.get(variance), momentum)
@@ -258,7 +258,7 @@ class Trainer {
       this.#readAhead(run + 1 < runs ? places.slice((run + 1) * batch, (run + 2) * batch) : next.slice(0, batch))
       if (made.rows === 0) continue
       feeds = await this.#feedsOf(part, made)
-      const results = await this.#session.run(feeds)
+      const results = await this.#open.session.run(feeds)
       const share = made.rows
       weight += share
       loss += share * Number(results[this.#graph.loss]?.data[0])
@@ -300,7 +300,7 @@ class Trainer {
     if (needs.rowWeight) feeds[FEEDS.rowWeight] = vector(batch.rowWeight)
     if (needs.sampleWeight) feeds[FEEDS.sampleWeight] = vector(batch.sampleWeight)
     const keep = this.#options.augmentation === undefined
-    const taught = await this.#teacher.run(places, batch.inputs, keep)
+    const taught = await this.#open.teacher.run(places, batch.inputs, keep)
     for (const name of needs.teacher) {
       const value = taught[name]
       if (value) feeds[FEEDS.teacher(name)] = value

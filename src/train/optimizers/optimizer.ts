@@ -18,6 +18,16 @@ export interface Optimizer {
   readonly moments: number
   /** Changes `values` and `moments` by one step along `gradient`. */
   readonly update: (values: Floats, gradient: Floats, moments: readonly Floats[], step: Step) => void
+  /**
+   * Weights that are matrices have one moment, the velocity, which this changes in place. What it gives is made orthogonal, with
+   * elements of root mean square 1, and the weight follows that instead of `update`.
+   */
+  readonly direction?: (gradient: Float32Array, velocity: Float32Array) => Float32Array
+}
+
+/** `count` arrays of zeros, as moments begin. */
+export function zeros(count: number, length: number): Float32Array[] {
+  return Array.from({ length: count }, () => new Float32Array(length))
 }
 
 /** v ← μ·v + g + λ·w, w ← w − η·v; Nesterov: w ← w − η·(g + λ·w + μ·v). */
@@ -70,6 +80,26 @@ export function adam(options: AdamOptions = {}): Optimizer {
         second[i] = u
         values[i] = w * shrink - (size * m) / (Math.sqrt(u) * root + epsilon)
       }
+    },
+  }
+}
+
+/**
+ * Muon (Jordan et al. 2024): a matrix goes along its Nesterov momentum made orthogonal, so all directions of a layer learn at one
+ * pace, however unequal their gradients are; biases, scales and single filters take steps of Adam.
+ */
+export function muon({ momentum = 0.95, ...options }: AdamOptions & { readonly momentum?: number } = {}): Optimizer {
+  return {
+    ...adam(options),
+    name: 'muon',
+    direction: (gradient, velocity) => {
+      const along = new Float32Array(gradient.length)
+      for (let i = 0; i < along.length; i++) {
+        const v = momentum * velocity[i]! + gradient[i]!
+        velocity[i] = v
+        along[i] = gradient[i]! + momentum * v
+      }
+      return along
     },
   }
 }
