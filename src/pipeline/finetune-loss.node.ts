@@ -26,6 +26,8 @@ import type { FinetuneRecipe } from './recipe.ts'
 export interface ChosenLoss {
   readonly terms: readonly LossTerm[]
   readonly needsTeacher: boolean
+  /** Inner tensors are kept near the teacher's. */
+  readonly matched: boolean
 }
 
 /**
@@ -41,12 +43,13 @@ export async function lossOf(
 ): Promise<ChosenLoss> {
   const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
   const matches = await matchesOf(runtime, recipe, model, teaching)
+  const matched = matches.length > 0
   const { smoothing } = recipe
   const temperature = recipe.temperature ?? (recipe.teacher === undefined || recipe.qat ? 1 : SOFT)
   if (recipe.lossGraph !== undefined) {
     const graph = await readModelFile(recipe.lossGraph)
-    const teaches = graph.graph.inputs.some(({ name }) => name.startsWith('teacher:')) || matches.length > 0
-    return { terms: [userLoss(runtime, graph), ...matches], needsTeacher: teaches }
+    const teaches = graph.graph.inputs.some(({ name }) => name.startsWith('teacher:')) || matched
+    return { terms: [userLoss(runtime, graph), ...matches], needsTeacher: teaches, matched }
   }
   if (word === 'cross-entropy') {
     if (!hasLabels)
@@ -56,14 +59,14 @@ export async function lossOf(
     const alpha = recipe.alpha ?? (recipe.qat || recipe.teacher !== undefined ? 0.5 : 1)
     const task = alpha > 0 ? [crossEntropy({ weight: alpha, smoothing })] : []
     const taught = alpha < 1 ? [distillation({ weight: 1 - alpha, temperature })] : []
-    return { terms: [...task, ...taught, ...matches], needsTeacher: taught.length + matches.length > 0 }
+    return { terms: [...task, ...taught, ...matches], needsTeacher: matched || taught.length > 0, matched }
   }
   if (recipe.teacher === undefined && !recipe.qat)
     throw new UsageError(
       'a float model cannot learn from itself: give --teacher FLOAT.onnx, or labels with --labels, or --qat',
     )
   const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
-  return { terms: [term, ...matches], needsTeacher: true }
+  return { terms: [term, ...matches], needsTeacher: true, matched }
 }
 
 /** Temperature with a teacher of another build: a compressed model learns more from how it ranks the wrong classes. */
@@ -78,14 +81,14 @@ export interface Teaching {
 /** Inner tensors by name, and "auto": those that model and teacher share. */
 async function matchesOf(
   runtime: Runtime,
-  { match }: FinetuneRecipe,
+  { match, matchWeight: weight }: FinetuneRecipe,
   model: Model,
   { teacher, sample }: Teaching,
 ): Promise<LossTerm[]> {
-  const named = match.filter((value) => value !== AUTO).map((value) => meanSquare({ value }))
+  const named = match.filter((value) => value !== AUTO).map((value) => meanSquare({ value, weight }))
   if (!match.includes(AUTO)) return named
   const values = await sharedFeatures(runtime, model, teacher, sample)
-  return values.length > 0 ? [...named, features({ values })] : named
+  return values.length > 0 ? [...named, features({ values, weight })] : named
 }
 
 const AUTO = 'auto'
@@ -137,19 +140,23 @@ export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): nu
 
 /** First step, as a share of a tensor's size. Beside a teacher that answers for moved samples nothing is learnt by heart: twice. */
 const CAREFUL = 0.003
-/** Muon's steps have this share in every direction, where Adam's partly cancel each other. */
+/** Muon's steps have this share in every direction, where Adam's partly cancel each other; more where inner tensors hold on. */
 const ALL_DIRECTIONS = 0.001
+const HELD = 0.003
 
 /**
  * The learning rate, and what it means. One that was given is that of every weight. Without one Adam and Muon, whose steps have
- * the size of the rate, take a share of the size of each tensor; from scratch all have one size.
+ * the size of the rate, take a share of the size of each tensor; from scratch all have one size. `matched`: see `ChosenLoss`.
  */
-export function ratesOf(recipe: FinetuneRecipe): { readonly rate: number; readonly relative: boolean } {
+export function ratesOf(
+  recipe: FinetuneRecipe,
+  { matched }: { readonly matched: boolean },
+): { readonly rate: number; readonly relative: boolean } {
   const { optimizer } = recipe
   if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
   if (optimizer !== 'muon' && !optimizer.startsWith('adam')) return { rate: 0.01, relative: false }
   if (recipe.fromScratch) return { rate: 0.001, relative: false }
-  if (optimizer === 'muon') return { rate: ALL_DIRECTIONS, relative: true }
+  if (optimizer === 'muon') return { rate: matched ? HELD : ALL_DIRECTIONS, relative: true }
   const moved = recipe.flip || recipe.mix || recipe.shift > 0
   return { rate: moved && recipe.teacher !== undefined ? 2 * CAREFUL : CAREFUL, relative: true }
 }

@@ -17,6 +17,8 @@ export interface FinetuneKeys {
   readonly lossGraph?: string
   /** Inner tensors that are kept near the teacher's. */
   readonly match: readonly string[]
+  /** Weight of their relative square distance in the loss. */
+  readonly matchWeight: number
   /** The float model to learn from; default: the model itself, before training. */
   readonly teacher?: string
   /** Share of the labels' loss; the rest is distillation. */

@@ -23,7 +23,7 @@ import {
   type TrainState,
   type Tuned,
 } from '../train/index.ts'
-import { epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
+import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
@@ -66,7 +66,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
-    loss: loss.terms,
+    loss,
     dataset,
     calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
       (i) => split.train[i] ?? 0,
@@ -92,7 +92,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
       {
         epochs,
         batch: recipe.batch,
-        rate: ratesOf(recipe).rate,
+        rate: ratesOf(recipe, loss).rate,
         optimizer: optimizerOf(recipe),
         schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(split.train.length / recipe.batch)),
         decay: recipe.decay,
@@ -134,7 +134,7 @@ function suffixOf({ qat, weightBits }: FinetuneRecipe): string {
 }
 
 interface TraineeParts {
-  readonly loss: Parameters<typeof floatTrainee>[3]['loss']
+  readonly loss: ChosenLoss
   readonly dataset: Dataset
   readonly calibration: readonly number[]
   readonly watch: Watch
@@ -150,7 +150,7 @@ async function traineeOf(
 ): Promise<Trainee> {
   const make = async (batch: number): Promise<Trainee> => {
     const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
-    const common = { train: recipe.train, selected, batch, loss, teacher, label: recipe.model, ...watch }
+    const common = { train: recipe.train, selected, batch, loss: loss.terms, teacher, label: recipe.model, ...watch }
     if (recipe.qat && recipe.batchNorm === 'training')
       throw new UsageError(
         '--qat trains the layers with BatchNorm folded into them, on the grids that the file will have; leave --batch-norm training out, or train the float model with it first',
@@ -158,7 +158,7 @@ async function traineeOf(
     if (recipe.qat)
       return quantTrainee(runtime, model, sample, {
         ...common,
-        relativeRates: ratesOf(recipe).relative,
+        relativeRates: ratesOf(recipe, loss).relative,
         weightBits: recipe.weightBits,
         activationBits: recipe.activationBits,
         storage: recipe.weightStorage,
@@ -178,7 +178,7 @@ async function traineeOf(
       batchNorm: recipe.batchNorm ?? (recipe.fromScratch ? 'training' : 'frozen'),
       fromScratch: recipe.fromScratch ? recipe.seed : undefined,
     })
-    if (!ratesOf(recipe).relative) return trainee
+    if (!ratesOf(recipe, loss).relative) return trainee
     return { ...trainee, rateOf: relativeRates(trainee.prepared.model, trainee.graph.parameters, trainee.initial) }
   }
   // A graph for one sample tells what a batch will take, before anything of that size is run.

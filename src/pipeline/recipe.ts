@@ -78,6 +78,7 @@ const finetune = z.strictObject({
   loss: z.enum(['cross-entropy', 'distill', 'mse']).exactOptional(),
   lossGraph: z.string().exactOptional(),
   match: z.array(z.string()).default([]),
+  matchWeight: z.number().positive().default(1),
   teacher: z.string().exactOptional(),
   alpha: z.number().min(0).max(1).exactOptional(),
   temperature: z.number().positive().exactOptional(),

@@ -6,11 +6,15 @@ import { type FinetuneRun, finetuneFile } from '../finetune.node.ts'
 import { defaultOutput } from '../output.node.ts'
 import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../recipe.ts'
 
+/** Weight of inner tensors beside the divergence of the answers: it counts for most of the loss (docs/training.md). */
+const MATCHED = 400
+
 /** Colour pictures move by up to this share of their shorter side. */
 const SHIFT = 1 / 8
 
 /**
- * Trains a compressed file into `<file>.tuned.onnx` beside it. On colour pictures the original alone teaches, and sees each
+ * Trains a compressed file into `<file>.tuned.onnx` beside it. The inner tensors are kept near the original's, which says far more
+ * of each sample than its answer does. On colour pictures the original alone teaches, and sees each
  * picture mirrored and moved as the compressed model does: few samples would soon be known by heart (arXiv 2106.05237).
  */
 export async function tuneCompressed(
@@ -23,6 +27,7 @@ export async function tuneCompressed(
   const { data, labels, val, preprocess, exif, seed, shape, finetune: epochs } = recipe
   const given = {
     ...{ data, labels, val, preprocess, exif, seed, shape, epochs, teacher: recipe.model },
+    ...{ optimizer: 'muon', match: ['auto'], matchWeight: MATCHED },
     ...movedPictures(model),
     command: 'finetune',
     model: compressed,

@@ -7,7 +7,7 @@ import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { finetune } from '../finetune.ts'
 import { crossEntropy, distillation, type LossTerm } from '../loss/terms.ts'
-import { sgd } from '../optimizers/optimizer.ts'
+import { muon, type Optimizer, sgd } from '../optimizers/optimizer.ts'
 import { constant } from '../optimizers/schedule.ts'
 import { floatTrainee } from '../trainee.ts'
 import { reestimateStatistics } from './re-estimate.ts'
@@ -56,6 +56,7 @@ async function trained(options: {
   tolerance?: number
   patience?: number
   checkpoint?: (state: TrainState) => Promise<void>
+  optimizer?: Optimizer
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
   const sample = (await dataset.sample(0)).inputs
@@ -79,7 +80,7 @@ async function trained(options: {
       epochs,
       batch,
       rate: options.rate ?? 0.05,
-      optimizer: sgd({ momentum: 0.9 }),
+      optimizer: options.optimizer ?? sgd({ momentum: 0.9 }),
       schedule: constant,
       seed: 0,
       classes: 2,
@@ -169,6 +170,24 @@ describe('training', () => {
     assert.ok(saved[0]!.stepInEpoch > 0, 'stopped before the first step')
     const rest = await trained({ epochs: 3, resume: saved[0]! })
     assert.deepEqual(bits(rest.result.values), bits(whole.result.values))
+  })
+
+  it('with Muon learns, keeps one moment a matrix and two of the rest, and resumes to the same bits', async () => {
+    const common = { optimizer: muon(), rate: 0.02 }
+    const whole = await trained({ ...common, epochs: 4 })
+    const [first, last] = [whole.result.history[0]?.loss ?? 0, whole.result.history.at(-1)?.loss ?? 1]
+    assert.ok(last < 0.8 * first, `the loss fell from ${first} to ${last}`)
+    const states: TrainState[] = []
+    const checkpoint = async (state: TrainState) =>
+      void states.push(decodeState(encodeState(state, 'f'), 'f', 'memory'))
+    await trained({ ...common, epochs: 1, checkpoint })
+    const counts = [...(states[0]?.moments ?? [])].map(([name, list]) => [name, list.length])
+    const isGemm = (name: unknown) => whole.trainee.graph.parameters.some((p) => p.name === name && p.dims.length === 2)
+    // The Conv has one input channel: its filters are rows of nine numbers, a matrix like the Gemm's.
+    const isConv = (name: unknown) => whole.trainee.graph.parameters.some((p) => p.name === name && p.dims.length === 4)
+    for (const [name, count] of counts) assert.equal(count, isGemm(name) || isConv(name) ? 1 : 2, String(name))
+    const resumed = await trained({ ...common, epochs: 4, resume: states[0]! })
+    assert.deepEqual(bits(resumed.result.values), bits(whole.result.values))
   })
 
   it('averages the gradients of several runs where the graph takes a smaller batch', async () => {
