@@ -4,7 +4,7 @@ import { observeShapes, type Runtime, type Values } from '../../runtime/index.ts
 import type { LossTerm } from './terms.ts'
 
 /** Tensors that are compared, at most: each is computed by the teacher and handed over at every step. */
-const MOST = 8
+const MOST = 16
 
 export interface FeatureOptions {
   readonly weight?: number
