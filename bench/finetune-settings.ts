@@ -1,8 +1,8 @@
-// Settings of `compress --finetune` compared without the test samples: the training records are split, six parts of seven are
+// Settings of `compress --finetune`, or with a share of 1 of `finetune --qat`, compared without the test samples: the training records are split, six parts of seven are
 // compressed and trained with, and the seventh scores. One line a setting; the settings take turns over the seeds.
 // Usage: node --import tsx bench/finetune-settings.ts MODEL SHARE EPOCHS [key=value,key=value]…
-//   e.g. cifar10_resnet20 0.3 10 optimizer=adam optimizer=muon,batch=64        keys of the finetune recipe; `default`: none
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+//   e.g. cifar10_resnet20 0.3 10 optimizer=adam optimizer=muon,batch=64    cifar10_resnet20 1 5 qat=true,weightBits=4     keys of the finetune recipe; `default`: none
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { readModelFile } from '../src/onnx/index.node.ts'
@@ -59,13 +59,15 @@ try {
   const scaled = preprocess === undefined ? {} : { preprocess }
   const small = join(folder, 'small.onnx')
   const compress = { command: 'compress', model, data: train, output: small, macs: [Number(share)], ...scaled }
-  await compressFile(runtime, parseRecipe(compress) as CompressRecipe)
+  const whole = Number(share) === 1
+  if (whole) copyFileSync(model, small)
+  else await compressFile(runtime, parseRecipe(compress) as CompressRecipe)
   const moved = movedPictures(await readModelFile(small))
   console.log('| setting | seed | top-1 | divergence | loss at the end | seconds |')
   for (let seed = 0; seed < SEEDS; seed++)
     for (const setting of settings) {
       const recipe = {
-        ...{ command: 'finetune', model: small, teacher: model, data: train, ...scaled },
+        ...{ command: 'finetune', model: small, data: train, ...(whole ? {} : { teacher: model }), ...scaled },
         ...{ output: join(folder, 'tuned.onnx'), epochs: Number(epochs), seed, ...moved, ...keysOf(setting) },
       }
       const started = performance.now()

@@ -7,7 +7,7 @@ import { defaultOutput } from '../output.node.ts'
 import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../recipe.ts'
 
 /** Weight of inner tensors beside the divergence of the answers: it counts for most of the loss (docs/training.md). */
-const MATCHED = 1600
+const MATCHED = 400
 
 /** Colour pictures move by up to this share of their shorter side. */
 const SHIFT = 1 / 8
