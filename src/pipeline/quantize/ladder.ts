@@ -28,15 +28,16 @@ import {
   randomLike,
 } from '../../rewrite/index.ts'
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
-import { trainBiases } from '../../train/index.ts'
+import { type TrainedBiases, trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
-import { singles, someOf } from './some-samples.ts'
+import { someOf } from './some-samples.ts'
 import { type Learnt, type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
 import type { Technique } from './techniques.ts'
+import { type TuningSamples, tuningSamples } from './tuning-samples.ts'
 
 export interface LadderOptions extends Watch {
   readonly quantize: QuantizeOptions
@@ -48,6 +49,8 @@ export interface LadderOptions extends Watch {
   readonly label: string
   readonly products: RuntimeProducts
   readonly spill?: Spill
+  /** Bytes that a training may take. */
+  readonly memory?: number
 }
 
 /** Where the ladder ends. */
@@ -185,18 +188,17 @@ class Ladder {
       if (kept) [standing, corrections] = [best.standing, best.corrections]
     }
     if (tries('tune-bias')) {
-      const tuned = await this.#tune(standing)
-      if (tuned) {
-        const kept = this.#keeps(tuned, standing)
-        this.#rung('tuned', kept, tuned.score, gain(tuned, standing))
-        if (kept) standing = tuned
-      }
+      standing = await this.#tune(standing, given)
     }
     // What was decided stands; codes and refitted weights now learn from the judge's samples too.
-    if (this.#holdsBack && this.#isKept('rounded') && !this.#isKept('tuned')) {
+    if (this.#holdsBack && this.#isKept('rounded')) {
       const { built: again, corrections: own } = await this.#walk({ ...standing, built: standing.plain }, true, true)
       standing = { ...standing, built: again }
       corrections = own
+      if (this.#isKept('tuned')) {
+        const trained = await this.#train(standing, await tuningSamples(this.#samples, true, true))
+        if ('model' in trained) standing = { ...standing, built: { ...again, model: trained.model } }
+      }
     }
     const equalised = this.#isKept('equalised')
     const { built, corrections: stored } = await this.#onAllSamples(standing)
@@ -301,17 +303,34 @@ class Ladder {
     return { built: { ...built, model, plan }, corrections: layers }
   }
 
-  /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */
-  async #tune(standing: Standing): Promise<Standing | undefined> {
+  /** Biases trained towards the float outputs; kept when they are better on what judges, which are more samples than elsewhere. */
+  async #tune(standing: Standing, given: Model): Promise<Standing> {
     this.#step('tuned')
-    const { seed, signal, progress } = this.#options
-    const fit = (await this.#samples.split()).filter(({ held }) => !held).map(({ batch }) => batch)
-    const samples = fit.flatMap(({ inputs, size }) => singles(inputs, size))
-    const options = { seed, signal, progress }
-    const model = await trainBiases(this.#runtime, standing.float, standing.built.model, samples, options)
-    if (!model) return undefined
-    const built = { ...standing.built, model }
-    return { ...standing, built, score: await this.#score(built) }
+    const { signal } = this.#options
+    const samples = await tuningSamples(this.#samples, this.#isKept('rounded'))
+    const trained = await this.#train(standing, samples)
+    if ('left' in trained) {
+      this.#leave('tuned', trained.left)
+      return standing
+    }
+    const built = { ...standing.built, model: trained.model }
+    const tuned = { ...standing, built, score: await this.#score(built) }
+    const judge = await Judge.of(this.#runtime, given, samples.judges)
+    const before = await judge.score(standing.built.model, { signal })
+    const after = await judge.score(built.model, { signal })
+    const kept = this.#options.keep === 'always' || isBetter(after, before)
+    this.#rung('tuned', kept, tuned.score, `${gain({ score: after }, { score: before })} on ${judge.samples} samples`)
+    return kept ? tuned : standing
+  }
+
+  #train({ float, built }: Standing, { dataset, indices }: TuningSamples): Promise<TrainedBiases> {
+    const { seed, signal, progress, memory } = this.#options
+    return trainBiases(this.#runtime, float, built.model, dataset, indices, {
+      seed,
+      signal,
+      progress,
+      ...(memory === undefined ? {} : { memory }),
+    })
   }
 
   /** Rounds and corrects from plain codes: a corrected bias would be corrected twice. */
@@ -425,6 +444,12 @@ class Ladder {
     })
   }
 
+  /** A rung that could not be tried. */
+  #leave(name: string, reason: string): void {
+    const seconds = (performance.now() - this.#started) / 1000
+    this.#rungs.push({ name, kept: false, reason: `left out: ${reason}`, seconds })
+  }
+
   #revise(name: string, reason: string): void {
     const index = this.#rungs.findIndex((rung) => rung.name === name)
     const rung = this.#rungs[index]
@@ -432,7 +457,7 @@ class Ladder {
   }
 }
 
-function gain(now: Standing, before: Standing): string {
+function gain(now: Pick<Standing, 'score'>, before: Pick<Standing, 'score'>): string {
   const db = now.score.db - before.score.db
   if (!Number.isFinite(db)) return 'not measurable'
   return `${db < 0 ? '−' : '+'}${Math.abs(db).toFixed(1)} dB`
