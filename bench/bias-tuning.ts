@@ -20,7 +20,7 @@ const settings = process.argv.slice(2).filter((word) => word.includes('='))
 /** Fields of a recipe that are lists. */
 const LISTS = ['techniques', 'exclude', 'only', 'keep8bit']
 /** Samples to calibrate and to tune on: the same for both, so that both are scored on the same others. */
-const SAMPLES = 256
+const SAMPLES = 360
 /** Random inputs are made, half of them to score. */
 const RANDOM_SAMPLES = 32
 /** Milliseconds that a model may take. */

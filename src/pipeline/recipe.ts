@@ -272,8 +272,8 @@ export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
 }
 
 /**
- * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, and four times where biases are trained
- * on those that nothing else was fitted to, unless somebody says how many. A training takes all it gets.
+ * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, and six times where biases are trained,
+ * which those that nothing else was fitted to teach most, unless somebody says how many. A training takes all it gets.
  */
 function withSamples(json: unknown): unknown {
   if (typeof json !== 'object' || json === null || 'samples' in json) return json

@@ -1,4 +1,4 @@
-// The samples of bias tuning: first those that nothing was fitted to yet, and more judges than the other rungs have.
+// The samples of bias tuning: also those that nothing was fitted to yet, and more judges than the other rungs have.
 import type { Dataset } from '../../data/index.ts'
 import type { Values } from '../../runtime/index.ts'
 import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
@@ -11,22 +11,13 @@ export interface TuningSamples {
   readonly judges: readonly SplitBatch[]
 }
 
-/** With so many others, those that codes were fitted to are left out: their error is smaller than that of any other sample. */
-const ENOUGH_OUTSIDE = 32
 /** Samples outside the split that are used, at most. */
 const MOST_OUTSIDE = 256
 /** Every fourth of them judges. */
 const HELD = 4
 
-/**
- * @param rounded codes of weights were fitted to the samples of the split
- * @param everything nothing is judged any more: all samples are trained on
- */
-export async function tuningSamples(
-  samples: CalibrationSamples,
-  rounded: boolean,
-  everything = false,
-): Promise<TuningSamples> {
+/** @param everything nothing is judged any more: all samples are trained on */
+export async function tuningSamples(samples: CalibrationSamples, everything: boolean): Promise<TuningSamples> {
   const split = await samples.split()
   const { outside } = samples
   const every = Math.max(1, Math.ceil(outside.length / MOST_OUTSIDE))
@@ -36,8 +27,7 @@ export async function tuningSamples(
   for await (const batch of samples.read(held)) judges.push({ batch, held: true })
   const free = everything ? others : others.filter((_, i) => i % HELD !== HELD - 1)
   const fit = split.filter((each) => everything || !each.held)
-  const read =
-    rounded && free.length >= ENOUGH_OUTSIDE ? [] : fit.flatMap(({ batch }) => singles(batch.inputs, batch.size))
+  const read = fit.flatMap(({ batch }) => singles(batch.inputs, batch.size))
   return { ...joined(read, samples.dataset, free), judges: judges.length > 0 ? judges : split }
 }
 

@@ -10,6 +10,7 @@ import { NOTHING_REACHED } from '../graph/backward.ts'
 import type { Augmentation } from '../loop/augment.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
+import { outputSqnr } from '../score.ts'
 import type { Trainee } from '../trainee.ts'
 import { type LayerBias, layerBiases } from './layer-biases.ts'
 import { noiseTerms } from './noise-terms.ts'
@@ -20,7 +21,7 @@ export interface BiasTraining {
   readonly epochs?: number
   /** Samples a step; default 8. */
   readonly batch?: number
-  /** Adam's step in deviations of a channel; default: the one of two that does better. */
+  /** Adam's step in deviations of a channel; default: what does best on samples that are not trained on. */
   readonly rate?: number
   /** Bytes that the training may take by its own estimate; default 1.5 GB. */
   readonly memory?: number
@@ -38,7 +39,7 @@ const TRIED: readonly { readonly rate: number; readonly mix: boolean }[] = [
   { rate: 2e-3, mix: false },
   { rate: 2e-3, mix: true },
 ]
-/** Every fifth sample chooses between them and between epochs. */
+/** Every fifth sample chooses between them, but not between epochs: the best of many by few samples is the luckiest one. */
 const CHOOSING = 5
 /** Samples that a training sees, the same ones counted again. */
 const SEEN = 640
@@ -48,7 +49,7 @@ const MEMORY = 1.5e9
 
 /**
  * Trains the biases of a Q/DQ model towards the outputs of the float model (arXiv 1906.03193): Adam on the noise of all outputs,
- * each in units of what it was. Every fifth sample chooses the epoch and the rate. Labels are not looked at.
+ * each in units of what it was, to the end of a cosine. Every fifth sample chooses how. Labels are not looked at.
  */
 export async function trainBiases(
   runtime: Runtime,
@@ -92,20 +93,16 @@ async function tryAll(
   const terms = await noiseTerms(runtime, float, quantized, dataset, used, options)
   if (terms.length === 0) return { left: 'no output differs from the float model by a finite number' }
   const trainee = await traineeThatFits(runtime, float, quantized, biases, terms, sample, batch, options)
-  const held = choosing.length > 0 ? { held: { dataset, indices: choosing } } : {}
   let best: { model: Model; score: number } | undefined
   for (const { rate, mix } of options.rate === undefined ? TRIED : [{ rate: options.rate, mix: false }]) {
     if (mix && !canMix(trainee)) continue
     const augmentation: Augmentation | undefined = mix ? { flip: false, shift: 0, mix } : undefined
-    const { model, result } = await finetune(
-      runtime,
-      trainee,
-      { dataset, indices: used, ...held },
-      { epochs, batch, rate, seed, teacher: float, augmentation, signal, progress },
-    )
-    const score = result.best?.score ?? 0
+    const data = { dataset, indices: used }
+    const training = { epochs, batch, rate, seed, teacher: float, augmentation, signal, progress }
+    const { model } = await finetune(runtime, trainee, data, training)
+    if (choosing.length === 0) return { model }
+    const score = await outputSqnr(runtime, float, model, { dataset, indices: choosing }, { signal })
     if (!best || score > best.score) best = { model, score }
-    if (choosing.length === 0) break
   }
   return { model: best?.model ?? quantized }
 }
