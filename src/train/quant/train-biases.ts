@@ -7,7 +7,6 @@ import { slotsOf } from '../../quantize/index.ts'
 import { fixedBatch, observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { NOTHING_REACHED } from '../graph/backward.ts'
-import type { Augmentation } from '../loop/augment.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
 import { outputSqnr } from '../score.ts'
@@ -31,14 +30,10 @@ export interface BiasTraining {
 export type TrainedBiases = { readonly model: Model } | { readonly left: string }
 
 /**
- * What is tried: a small step keeps what noise alone would move, a larger one reaches biases that are far off, and mixed samples
- * (arXiv 1710.09412) are ones that rounding did not learn by heart.
+ * What is tried: a small step learns little of the noise of the samples, a larger one reaches biases that are far off. Inner maps in
+ * the loss and blended samples were tried on other samples, and brought nothing.
  */
-const TRIED: readonly { readonly rate: number; readonly mix: boolean }[] = [
-  { rate: 3e-4, mix: false },
-  { rate: 2e-3, mix: false },
-  { rate: 2e-3, mix: true },
-]
+const RATES: readonly number[] = [1e-4, 5e-4, 2e-3]
 /** Every fifth sample chooses between them, but not between epochs: the best of many by few samples is the luckiest one. */
 const CHOOSING = 5
 /** Samples that a training sees, the same ones counted again. */
@@ -94,11 +89,9 @@ async function tryAll(
   if (terms.length === 0) return { left: 'no output differs from the float model by a finite number' }
   const trainee = await traineeThatFits(runtime, float, quantized, biases, terms, sample, batch, options)
   let best: { model: Model; score: number } | undefined
-  for (const { rate, mix } of options.rate === undefined ? TRIED : [{ rate: options.rate, mix: false }]) {
-    if (mix && !canMix(trainee)) continue
-    const augmentation: Augmentation | undefined = mix ? { flip: false, shift: 0, mix } : undefined
+  for (const rate of options.rate === undefined ? RATES : [options.rate]) {
     const data = { dataset, indices: used }
-    const training = { epochs, batch, rate, seed, teacher: float, augmentation, signal, progress }
+    const training = { epochs, batch, rate, seed, teacher: float, signal, progress }
     const { model } = await finetune(runtime, trainee, data, training)
     if (choosing.length === 0) return { model }
     const score = await outputSqnr(runtime, float, model, { dataset, indices: choosing }, { signal })
@@ -108,11 +101,6 @@ async function tryAll(
 }
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high)
-
-/** Are there neighbours in a batch, of numbers that mean something between two samples? */
-function canMix({ graph }: Trainee): boolean {
-  return graph.batch > 1 && graph.inputs.every(({ dtype, dims }) => dtype === 'float32' && dims.length > 1)
-}
 
 /** The biases of the layers, with the deviations of their channels in the quantised model. */
 async function observedBiases(

@@ -93,6 +93,20 @@ describe('tuneBias', () => {
 })
 
 describe('trainBiases', () => {
+  it('is left out with the reason where samples are of different sizes', async () => {
+    const { float, quantized } = await quantizedOf(net.replace('[N,3,8,8]', '[N,3,H,W]'))
+    const mixed: Dataset = {
+      ...dataset,
+      sample: async (index) => {
+        const side = index % 2 === 0 ? 8 : 6
+        const data = Float32Array.from({ length: 3 * side ** 2 }, randomStream(index, 'noise').normal)
+        return { id: String(index), inputs: { x: { dtype: 'float32', dims: [1, 3, side, side], data } } }
+      },
+    }
+    const trained = await trainBiases(await testRuntime(), float, quantized, mixed, indices, { seed: 0 })
+    assert.match('left' in trained ? trained.left : '', /give all samples one size/)
+  })
+
   it('weighs outputs by their noise: both improve, although the numbers of one are a thousand times as large', async () => {
     const { float, quantized } = await quantizedOf(twoScales)
     const spoiled = moved(quantized, 300)
