@@ -31,7 +31,7 @@ export type TrainedBiases = { readonly model: Model } | { readonly left: string 
 
 /**
  * What is tried, from below: in deep networks a small step learns less of the noise of the samples, in flat ones a large step reaches
- * further. Inner maps in the loss, blended samples and gains of the weights' scales brought nothing on other samples.
+ * further. Inner maps in the loss, blended samples and gains of the weights' scales brought nothing that lasted.
  */
 const RATES: readonly number[] = [1e-4, 1e-3, 1e-2]
 /** A rate that costs so many dB on samples that choose is too large, and so are all larger ones. */
