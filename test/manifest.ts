@@ -24,7 +24,7 @@ export interface ManifestEntry {
   readonly inputs: readonly { readonly name: string }[]
   readonly outputs: readonly { readonly name: string }[]
   readonly preprocess: Readonly<Record<string, unknown>> | null
-  readonly data: { readonly path: string } | null
+  readonly data: { readonly path: string; readonly samples: number } | null
   readonly example: { readonly feeds: Readonly<Record<string, ExampleFeed>> } | null
 }
 
@@ -68,6 +68,11 @@ const sets: Readonly<Record<string, readonly [string, string?]>> = {
   kws: ['kws/calibration.json', 'kws/test.json'],
   magika: ['magika/dataset.json'],
   babyllama: ['babyllama/samples.json', 'babyllama/stories.json'],
+}
+
+/** Are there samples to score besides those to calibrate on? */
+export function hasOwnTestSet({ data }: ManifestEntry): boolean {
+  return Object.entries(sets).some(([word, paths]) => data?.path.includes(word) === true && paths.length > 1)
 }
 
 /** A recipe for a model of the manifest; a model without data gets random inputs of its example's shapes. */

@@ -1,4 +1,5 @@
 // quantize: rewrite → climb the ladder (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
+import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
@@ -33,6 +34,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const host: QuantizeHost = {
     withSpill: withSpillFolder,
+    freeMemory: freemem,
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {

@@ -11,6 +11,7 @@ describe('the number of samples', () => {
       return 'samples' in recipe ? recipe.samples : undefined
     }
     assert.deepEqual([samples({}), samples({ weightBits: 4 }), samples({ weightBits: 4, samples: 7 })], [64, 128, 7])
+    assert.deepEqual([samples({ tune: 'bias' }), samples({ tune: 'bias', samples: 7 })], [384, 7])
   })
 
   it('is all of them for a training, whatever the bits', () => {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { InputError } from '../base/index.ts'
 import { nearestWord } from '../data/index.ts'
 import type { FinetuneKeys } from './finetune-recipe.ts'
+import { TUNING_SAMPLES } from './quantize/techniques.ts'
 
 const data = {
   model: z.string(),
@@ -271,13 +272,14 @@ export function parseRecipe(json: unknown, where = 'the recipe'): Recipe {
 }
 
 /**
- * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, unless somebody says how many. A training
- * takes all it gets.
+ * 4-bit weights are refitted, which has many unknowns: `quantize` takes twice the samples, and six times where biases are trained,
+ * which those that nothing else was fitted to teach most, unless somebody says how many. A training takes all it gets.
  */
 function withSamples(json: unknown): unknown {
   if (typeof json !== 'object' || json === null || 'samples' in json) return json
-  const few = 'weightBits' in json && json.weightBits === 4 && 'command' in json && json.command === 'quantize'
-  return few ? { ...json, samples: 128 } : json
+  if (!('command' in json && json.command === 'quantize')) return json
+  if ('tune' in json && json.tune === 'bias') return { ...json, samples: TUNING_SAMPLES }
+  return 'weightBits' in json && json.weightBits === 4 ? { ...json, samples: 128 } : json
 }
 
 /** Stored statistics take the place of samples: nobody needs to say that there are none. */

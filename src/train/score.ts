@@ -21,11 +21,11 @@ export interface Scorer {
 
 type ScoreOptions = Watch & { readonly teacher?: Model | undefined }
 
-/** Samples scored in one run. */
+/** Samples scored in one run, at most. */
 const SCORED_BATCH = 32
 
 /**
- * The metric that suits the labels; without labels the SQNR of the first output against the teacher, in dB.
+ * The metric that suits the labels; without labels the mean SQNR of the outputs against the teacher, in dB.
  * @throws UnsupportedError without labels and without a teacher
  */
 export async function scorer(
@@ -56,7 +56,7 @@ export async function scorer(
   }
 }
 
-/** How near a model comes to the teacher: minus the divergence of a classifier's answers, else the SQNR of the first output. */
+/** How near a model comes to the teacher: minus the divergence of a classifier's answers, else the mean SQNR of the outputs. */
 export function closeness(
   runtime: Runtime,
   trainee: Trainee,
@@ -71,8 +71,8 @@ export function closeness(
 }
 
 function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
-  const free = typeof prepared.model.graph.inputs[0]?.shape?.[0] !== 'number'
-  return batches(readSamples(dataset, indices, { signal }), free ? SCORED_BATCH : prepared.batch)
+  // No more than a step takes: what can be trained in memory can be scored in it.
+  return batches(readSamples(dataset, indices, { signal }), Math.min(SCORED_BATCH, prepared.batch))
 }
 
 function compared(
@@ -91,7 +91,27 @@ function compared(
   )
 }
 
+/** An exact output, when outputs are averaged. */
+const EXACT_DB = 120
+
+/** Mean over the outputs, exact ones as 120 dB; NaN when none is float. */
 function sqnrOf({ sqnrDb }: Comparison): number {
-  const [db] = Object.values(sqnrDb)
-  return db === null ? Number.POSITIVE_INFINITY : (db ?? Number.NaN)
+  const all = Object.values(sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
+  return all.reduce((sum, db) => sum + db, 0) / all.length
+}
+
+/** Mean SQNR of a model's float outputs against those of another, in dB. */
+export async function outputSqnr(
+  runtime: Runtime,
+  float: Model,
+  model: Model,
+  { dataset, indices }: Samples,
+  { signal }: Watch,
+): Promise<number> {
+  const read = batches(readSamples(dataset, indices, { signal }), 1)
+  return withSession(runtime, float, { label: 'the float model' }, (before) =>
+    withSession(runtime, model, { label: 'the quantised model' }, async (after) =>
+      sqnrOf(await compareSessions(before, after, read, indices.length, { signal })),
+    ),
+  )
 }

@@ -1,7 +1,7 @@
 // The training graph: forward pass, loss and backward pass in one ordinary ONNX model, weights as inputs.
 import { sizeOf, UnsupportedError } from '../base/index.ts'
 import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
-import { addGradients } from './graph/backward.ts'
+import { addGradients, NOTHING_REACHED } from './graph/backward.ts'
 import { Emitter, type Known } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossSite, LossTerm } from './loss/terms.ts'
@@ -115,7 +115,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     backToConstant(g, parameter.name, model)
     return []
   })
-  if (trained.length === 0) throw new UnsupportedError('the loss does not depend on anything that is trained')
+  if (trained.length === 0) throw new UnsupportedError(NOTHING_REACHED)
   const batchNorms = trainedBatchNorms(model)
   const outputs = new Set([loss, ...terms.map((term) => term.output), ...trained.map(({ gradient }) => gradient)])
   for (const { batchMean, batchVariance } of batchNorms) outputs.add(batchMean).add(batchVariance)

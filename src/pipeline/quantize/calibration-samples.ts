@@ -45,6 +45,11 @@ export class CalibrationSamples {
     this.#batchSize = size
   }
 
+  /** Samples that the split left out, once there is one: nothing was fitted to them but ranges. */
+  get outside(): readonly number[] {
+    return this.indices.filter((_, i) => !this.#inSplit.has(i))
+  }
+
   ids(): string[] {
     return this.indices.map((index) => this.dataset.id(index))
   }
@@ -59,8 +64,8 @@ export class CalibrationSamples {
   async *all(withHeld = true): AsyncGenerator<Batch, void, void> {
     const kept = this.#split
     if (kept) for (const { batch, held } of kept) if (withHeld || !held) yield batch
-    const rest = kept ? this.indices.filter((_, i) => !this.#inSplit.has(i)) : this.indices
-    if (rest.length > 0) yield* this.#read(rest)
+    const rest = kept ? this.outside : this.indices
+    if (rest.length > 0) yield* this.read(rest)
   }
 
   /**
@@ -104,7 +109,8 @@ export class CalibrationSamples {
     return joined
   }
 
-  #read(indices: readonly number[]): AsyncIterable<Batch> {
+  /** Some samples of the data set, in batches. */
+  read(indices: readonly number[]): AsyncIterable<Batch> {
     return batches(readSamples(this.dataset, indices, { signal: this.#watch.signal }), this.#batchSize)
   }
 

@@ -38,6 +38,7 @@ describe('stored statistics', () => {
     ['ranges from histograms', { range: 'mse' }],
     ['4 bits', { weightBits: 4, samples: 24, keep8bit: ['none'] }],
     ['4 bits stored as int4', { weightBits: 4, weightStorage: 'int4', samples: 24, keep8bit: ['none'] }],
+    ['biases tuned', { keep: 'always', tune: 'bias' }],
     ['a single sample', { samples: 1 }],
     ['nothing tried', { effort: 'fast' }],
   ]

@@ -28,15 +28,17 @@ import {
   randomLike,
 } from '../../rewrite/index.ts'
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
-import { trainBiases } from '../../train/index.ts'
+import { type TrainedBiases, trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
-import { singles, someOf } from './some-samples.ts'
+import { gain, Rungs } from './rungs.ts'
+import { someOf } from './some-samples.ts'
 import { type Learnt, type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
 import type { Technique } from './techniques.ts'
+import { type TuningSamples, tuningSamples } from './tuning-samples.ts'
 
 export interface LadderOptions extends Watch {
   readonly quantize: QuantizeOptions
@@ -48,6 +50,8 @@ export interface LadderOptions extends Watch {
   readonly label: string
   readonly products: RuntimeProducts
   readonly spill?: Spill
+  /** Bytes that a training may take. */
+  readonly memory?: number
 }
 
 /** Where the ladder ends. */
@@ -100,11 +104,10 @@ class Ladder {
   readonly #runtime: Runtime
   readonly #samples: CalibrationSamples
   readonly #options: LadderOptions
-  readonly #rungs: RungRow[] = []
+  readonly #rungs = new Rungs()
   readonly #rewrites: AppliedRewrite[] = []
   readonly #notes: string[] = []
   #judge: Judge | undefined
-  #started = 0
   #kept: Learnt['rewrites'] = []
   #folding: Statistics | undefined
   #equalizing: Learnt['equalizing']
@@ -135,7 +138,7 @@ class Ladder {
       }
     }
     const naive = await this.#build(float, seen)
-    this.#rung('naive', true, naive.score, `${judge.samples} held-back samples`)
+    this.#rungs.add('naive', true, naive.score, `${judge.samples} held-back samples`)
     let standing = naive
     if (tries('fold-dead-channels')) standing = await this.#fold(standing, statistics)
     let pending: Standing | undefined
@@ -144,7 +147,7 @@ class Ladder {
       const equalized = await this.#equalize(standing)
       if (equalized && this.#keeps(equalized, standing)) standing = equalized
       else pending = equalized
-      if (equalized) this.#rung('equalised', !pending, equalized.score, gain(equalized, before))
+      if (equalized) this.#rungs.add('equalised', !pending, equalized.score, gain(equalized, before))
     }
     let corrections: readonly LayerCorrection[] = []
     if (tries('correct-bias')) {
@@ -152,11 +155,11 @@ class Ladder {
       const other = pending ? await this.#correct(pending, false) : undefined
       // Equalisation may only pay once biases are right: both ways are measured.
       if (pending && other && isBetter(other.standing.score, corrected.standing.score)) {
-        this.#revise(
+        this.#rungs.revise(
           'equalised',
           `kept for what it gives with corrected biases (${gain(other.standing, corrected.standing)})`,
         )
-        this.#rung(
+        this.#rungs.add(
           'corrected',
           this.#keeps(other.standing, standing),
           other.standing.score,
@@ -165,47 +168,46 @@ class Ladder {
         if (this.#keeps(other.standing, standing)) [standing, corrections] = [other.standing, other.corrections]
       } else {
         const kept = this.#keeps(corrected.standing, standing)
-        this.#rung('corrected', kept, corrected.standing.score, gain(corrected.standing, standing))
+        this.#rungs.add('corrected', kept, corrected.standing.score, gain(corrected.standing, standing))
         if (kept) [standing, corrections] = [corrected.standing, corrected.corrections]
       }
     }
     if (tries('optimize-rounding')) {
       const rounded = await this.#round(standing)
       // With few bits the codes decide, and what equalisation is worth shows only once they are chosen well.
-      const other = pending && !this.#isKept('equalised') ? await this.#round(pending) : undefined
+      const other = pending && !this.#rungs.isKept('equalised') ? await this.#round(pending) : undefined
       const wins = other !== undefined && isBetter(other.standing.score, rounded.standing.score)
       const best = wins ? other : rounded
       const kept = this.#keeps(best.standing, standing)
-      this.#rung('rounded', kept, best.standing.score, gain(best.standing, standing))
+      this.#rungs.add('rounded', kept, best.standing.score, gain(best.standing, standing))
       if (kept && wins)
-        this.#revise(
+        this.#rungs.revise(
           'equalised',
           `kept for what it gives with rounded weights (${gain(other.standing, rounded.standing)})`,
         )
       if (kept) [standing, corrections] = [best.standing, best.corrections]
     }
     if (tries('tune-bias')) {
-      const tuned = await this.#tune(standing)
-      if (tuned) {
-        const kept = this.#keeps(tuned, standing)
-        this.#rung('tuned', kept, tuned.score, gain(tuned, standing))
-        if (kept) standing = tuned
-      }
+      standing = await this.#tune(standing, given)
     }
     // What was decided stands; codes and refitted weights now learn from the judge's samples too.
-    if (this.#holdsBack && this.#isKept('rounded') && !this.#isKept('tuned')) {
+    if (this.#holdsBack && this.#rungs.isKept('rounded')) {
       const { built: again, corrections: own } = await this.#walk({ ...standing, built: standing.plain }, true, true)
       standing = { ...standing, built: again }
       corrections = own
+      if (this.#rungs.isKept('tuned')) {
+        const trained = await this.#train(standing, await tuningSamples(this.#samples, true))
+        if ('model' in trained) standing = { ...standing, built: { ...again, model: trained.model } }
+      }
     }
-    const equalised = this.#isKept('equalised')
+    const equalised = this.#rungs.isKept('equalised')
     const { built, corrections: stored } = await this.#onAllSamples(standing)
     standing = { ...standing, built }
     return {
       float: standing.float,
       shapes: standing.seen.shapes,
       built: standing.built,
-      rungs: this.#rungs,
+      rungs: this.#rungs.rows,
       rewrites: this.#rewrites,
       ...(equalised ? { beforeEqualization: before.float } : {}),
       naive: naive.built,
@@ -233,7 +235,7 @@ class Ladder {
     const next = await this.#build(folded.model, folded.seen)
     // Silent channels without weights cost nothing and let every later step see what matters: kept unless it hurts.
     const kept = this.#options.keep === 'always' || !isBetter(standing.score, next.score)
-    this.#rung('folded', kept, next.score, gain(next, standing))
+    this.#rungs.add('folded', kept, next.score, gain(next, standing))
     if (!kept) return standing
     this.#kept = [...this.#kept, 'fold-dead-channels']
     if (statistics.size === 0) this.#folding = known
@@ -301,26 +303,44 @@ class Ladder {
     return { built: { ...built, model, plan }, corrections: layers }
   }
 
-  /** Biases trained towards the float scores, on the samples that fit; undefined when no layer has one. */
-  async #tune(standing: Standing): Promise<Standing | undefined> {
+  /** Biases trained towards the float outputs; kept when they are better on what judges, which are more samples than elsewhere. */
+  async #tune(standing: Standing, given: Model): Promise<Standing> {
     this.#step('tuned')
-    const { seed, signal, progress } = this.#options
-    const fit = (await this.#samples.split()).filter(({ held }) => !held).map(({ batch }) => batch)
-    const samples = fit.flatMap(({ inputs, size }) => singles(inputs, size))
-    const options = { seed, signal, progress }
-    const model = await trainBiases(this.#runtime, standing.float, standing.built.model, samples, options)
-    if (!model) return undefined
-    const built = { ...standing.built, model }
-    return { ...standing, built, score: await this.#score(built) }
+    const { signal } = this.#options
+    const samples = await tuningSamples(this.#samples, false)
+    const trained = await this.#train(standing, samples)
+    if ('left' in trained) {
+      this.#rungs.leave('tuned', trained.left)
+      return standing
+    }
+    const built = { ...standing.built, model: trained.model }
+    const tuned = { ...standing, built, score: await this.#score(built) }
+    const judge = await Judge.of(this.#runtime, given, samples.judges)
+    const before = await judge.score(standing.built.model, { signal })
+    const after = await judge.score(built.model, { signal })
+    const kept = this.#options.keep === 'always' || isBetter(after, before)
+    this.#rungs.add(
+      'tuned',
+      kept,
+      tuned.score,
+      `${gain({ score: after }, { score: before })} on ${judge.samples} samples`,
+    )
+    return kept ? tuned : standing
+  }
+
+  #train({ float, built }: Standing, { dataset, indices }: TuningSamples): Promise<TrainedBiases> {
+    const { seed, signal, progress, memory } = this.#options
+    return trainBiases(this.#runtime, float, built.model, dataset, indices, {
+      seed,
+      signal,
+      progress,
+      ...(memory === undefined ? {} : { memory }),
+    })
   }
 
   /** Rounds and corrects from plain codes: a corrected bias would be corrected twice. */
   async #round(standing: Standing): Promise<{ standing: Standing; corrections: readonly LayerCorrection[] }> {
     return this.#correct({ ...standing, built: standing.plain }, true)
-  }
-
-  #isKept(name: string): boolean {
-    return this.#rungs.some((rung) => rung.name === name && rung.kept)
   }
 
   async #build(float: Model, seen: Observed): Promise<Standing> {
@@ -386,54 +406,16 @@ class Ladder {
 
   #step(name: string): void {
     throwIfCancelled(this.#options.signal)
-    this.#started = performance.now()
+    this.#rungs.start()
     const steps = this.#options.techniques.length + 1
-    report(this.#options, 'ladder', Math.min(this.#rungs.length, steps), steps, this.#best(name))
+    report(this.#options, 'ladder', Math.min(this.#rungs.rows.length, steps), steps, this.#best(name))
   }
 
   /** What is tried now, and the best so far. */
   #best(name: string): string {
-    const kept = this.#rungs.filter((rung) => rung.kept).at(-1)
+    const kept = this.#rungs.rows.filter((rung) => rung.kept).at(-1)
     return kept?.sqnrDb === undefined || kept.sqnrDb === null
       ? name
       : `${name}; best so far ${kept.name} ${kept.sqnrDb.toFixed(1)} dB`
   }
-
-  #rung(name: string, kept: boolean, { comparison }: Score, reason: string): void {
-    const { agreement, kl, metric } = comparison
-    const first = Object.values(comparison.sqnrDb)[0]
-    this.#rungs.push({
-      name,
-      kept,
-      reason,
-      ...(first === undefined ? {} : { sqnrDb: first }),
-      ...(agreement === undefined ? {} : { agreement }),
-      ...(kl === undefined ? {} : { kl }),
-      ...(metric
-        ? {
-            metric: {
-              name: metric.name,
-              value: metric.after,
-              samples: metric.samples,
-              ...(metric.unit === undefined ? {} : { unit: metric.unit }),
-              interval: metric.intervals.after,
-              difference: { value: metric.difference, interval: metric.interval },
-            },
-          }
-        : {}),
-      seconds: (performance.now() - this.#started) / 1000,
-    })
-  }
-
-  #revise(name: string, reason: string): void {
-    const index = this.#rungs.findIndex((rung) => rung.name === name)
-    const rung = this.#rungs[index]
-    if (rung) this.#rungs[index] = { ...rung, kept: true, reason }
-  }
-}
-
-function gain(now: Standing, before: Standing): string {
-  const db = now.score.db - before.score.db
-  if (!Number.isFinite(db)) return 'not measurable'
-  return `${db < 0 ? '−' : '+'}${Math.abs(db).toFixed(1)} dB`
 }

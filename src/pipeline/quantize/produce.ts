@@ -54,6 +54,8 @@ export interface Material {
   readonly stored?: StoredStatistics | undefined
   /** Gives room on disk to what does not fit in memory, where there is a disk. */
   readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
+  /** Bytes of memory that are free, where that is known. */
+  readonly freeMemory?: () => number
 }
 
 /** Is anything learnt from samples? */
@@ -100,11 +102,14 @@ async function quantizeModel(
   recipe: QuantizeRecipe,
   options: QuantizeOptions,
   techniques: readonly Technique[],
-  { samples, inputs, stored, withSpill = (work) => work(undefined) }: Material,
+  { samples, inputs, stored, withSpill = (work) => work(undefined), freeMemory }: Material,
   first: Values,
   notes: string[],
   watch: Watch,
 ): Promise<Produced> {
+  const tuning = techniques.includes('tune-bias')
+  if (tuning && options.mode === 'weights')
+    notes.push(untuned('activations are not quantised, and biases are right as they are'))
   if (options.mode === 'weights') return weightsOnly(model, shapes, options, notes)
   const placement = place(model, ortCpu, options, typesOf(model))
   const float = floatLayers(model, placement)
@@ -125,10 +130,12 @@ async function quantizeModel(
           label,
         })
     notes.push(...built.notes)
+    if (tuning && !stored) notes.push(untuned('there are no samples'))
     const { model: quantized, plan } = built.built
     return { quantized, plan, floatModel: built.float, shapes: built.shapes, float, rewrites: built.rewrites }
   }
   if (recipe.effort === 'fast' || placement.layers.size === 0) {
+    if (tuning && recipe.effort === 'fast') notes.push(untuned('--effort fast tries nothing and measures nothing'))
     const built = await buildQuantized(runtime, model, shapes, { samples, withHeld: true }, options, watch)
     const learnt = storedOf(samples, first, { rewrites: [], tensors: storedTensors(built.statistics) })
     return { quantized: built.model, plan: built.plan, floatModel: model, shapes, float, rewrites: [], learnt }
@@ -146,6 +153,7 @@ async function quantizeModel(
         label: recipe.model,
         products,
         ...(spill ? { spill } : {}),
+        ...(freeMemory ? { memory: freeMemory() } : {}),
       }),
     )
     notes.push(...climbed.notes)
@@ -170,6 +178,8 @@ async function quantizeModel(
     await products.close()
   }
 }
+
+const untuned = (reason: string) => `bias tuning was left out: ${reason}`
 
 function storedOf({ dataset }: CalibrationSamples, first: Values, learnt: Learnt): StoredStatistics {
   const { preprocess } = dataset

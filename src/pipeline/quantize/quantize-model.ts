@@ -12,11 +12,14 @@ import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-sam
 import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
+import { TUNING_SAMPLES } from './techniques.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
 export interface QuantizeHost {
   /** Room on disk for values that do not fit in memory. */
   readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
+  /** Bytes of memory that are free, where that is known. */
+  readonly freeMemory?: () => number
   /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. */
   readonly lint?: (model: Model, bytes: Uint8Array) => Promise<readonly LayerKernel[]>
   /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
@@ -35,9 +38,15 @@ const WALKED = 8
 
 /** The samples to calibrate on; without data, one random sample of the right shapes stands in for shapes alone. */
 export function calibrationSamples(recipe: QuantizeRecipe, dataset: Dataset, watch: Watch): CalibrationSamples {
-  const wanted = needsSamples(recipe) ? recipe.samples : 1
+  const wanted = needsSamples(recipe) ? samplesOf(recipe, dataset.size) : 1
   const indices = chooseSamples(dataset.size, Math.min(wanted, dataset.size))
   return new CalibrationSamples(dataset, indices, watch, recipe.weightBits < 8 ? manyUnknowns : fewUnknowns)
+}
+
+/** As many as the recipe says; where bias tuning takes its usual number, half of the data set is left to score. */
+function samplesOf({ samples, tune, val, weightBits }: QuantizeRecipe, size: number): number {
+  if (tune !== 'bias' || val !== undefined || samples !== TUNING_SAMPLES) return samples
+  return Math.min(samples, Math.max(weightBits < 8 ? 128 : 64, Math.floor(size / 2)))
 }
 
 /**
@@ -49,17 +58,17 @@ export async function quantizeModel(
   runtime: Runtime,
   recipe: QuantizeRecipe,
   output: string,
-  material: Omit<Material, 'withSpill'>,
+  material: Omit<Material, 'withSpill' | 'freeMemory'>,
   host: QuantizeHost,
   watch: Watch,
 ): Promise<QuantizeOutcome> {
   const { original, samples } = material
   const notes: string[] = []
-  const { withSpill } = host
+  const { withSpill, freeMemory } = host
   const made = await produceQuantized(
     runtime,
     recipe,
-    { ...material, ...(withSpill ? { withSpill } : {}) },
+    { ...material, ...(withSpill ? { withSpill } : {}), ...(freeMemory ? { freeMemory } : {}) },
     notes,
     watch,
   )

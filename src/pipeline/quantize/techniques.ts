@@ -12,6 +12,9 @@ export const techniqueNames = [
 ] as const
 export type Technique = (typeof techniqueNames)[number]
 
+/** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
+export const TUNING_SAMPLES = 384
+
 /** What is tried when nothing is named: absorption never paid in trials, rounding pays where one scale serves a whole weight. */
 export function defaultTechniques(recipe: {
   readonly weights: 'per-channel' | 'per-tensor'

@@ -4,6 +4,9 @@ import { isOp, type Node, nodeName, readsOf, sortNodes, type Tensor } from '../.
 import type { Emitter } from './emitter.ts'
 import type { GradientRule, Site } from './rule.ts'
 
+/** Said when no gradient arrives at anything that is to be trained. */
+export const NOTHING_REACHED = 'nothing that is to be trained reaches what the loss reads'
+
 export interface BackwardOptions {
   /** Value → name of its given gradient: the loss and a 1. */
   readonly seeds: ReadonlyMap<string, string>
@@ -33,8 +36,10 @@ export function addGradients(g: Emitter, options: BackwardOptions): Map<string, 
   for (const node of nodes.toReversed()) {
     if (!node.outputs.some((output) => contributions.has(output))) continue
     const needed = node.inputs.map((input) => input !== '' && because.has(input) && g.isFloat(input))
-    if (!needed.includes(true)) continue
-    const rule = options.rules(node)
+    // What a sub-graph reads from outside is no input of its node: a gradient without it would be wrong, not partial.
+    const captures = [...readsOf(node)].some((value) => !node.inputs.includes(value) && because.has(value))
+    if (!needed.includes(true) && !captures) continue
+    const rule = captures ? undefined : options.rules(node)
     if (!rule) throw missingRule(node, because, options.wanted)
     const gradients = node.outputs.map((output) => (output === '' ? undefined : gradientOf(output)))
     const thunks = rule.build(g, siteOf(g, node, gradients))

@@ -1,10 +1,10 @@
 // The scores that a classifier compares: the first output, or what goes into its final Softmax.
 import { isOp, type Model } from '../../onnx/index.ts'
 
-/** Name of the value in front of a final Softmax or LogSoftmax, else of the first output. */
-export function logitsOf(model: Model): string {
+/** Name of the value in front of a final Softmax or LogSoftmax, else of the output itself; of the first output by default. */
+export function logitsOf(model: Model, output: string = model.graph.outputs[0]?.name ?? ''): string {
   const producers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
-  let value = model.graph.outputs[0]?.name ?? ''
+  let value = output
   for (;;) {
     const node = producers.get(value)
     if (!node) return value

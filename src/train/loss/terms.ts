@@ -16,8 +16,8 @@ export interface LossSite {
   readonly sampleWeight: () => string
   /** A value of the model that is trained. */
   readonly value: (name: string) => string
-  /** The same value of the teacher, as an input of the graph. */
-  readonly teacher: (name: string) => string
+  /** The same value of the teacher, as an input of the graph; of the shape of `like`, where this model calls it something else. */
+  readonly teacher: (name: string, like?: string) => string
   /** The teacher's scores, as rows. */
   readonly teacherLogits: () => string
   /** The first output. */

@@ -13,7 +13,6 @@ import { makeBatch, SampleStore } from '../loop/sample-store.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
-import { tuneBias } from './tune-bias.ts'
 
 const size = 32
 const dataset: Dataset = {
@@ -174,52 +173,5 @@ describe('the guard of a training', () => {
     assert.deepEqual(writeModel(spoiled.model), writeModel(trainee.exported(trainee.initial)))
     const left = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1e-12 })
     assert.equal(left.kept, true)
-  })
-})
-
-describe('tuneBias', () => {
-  it('repairs biases that were moved, and leaves scales, weights and the model given as they are', async () => {
-    const trainee = await traineeOf(8, 8)
-    const quantized = trainee.exported(trainee.initial)
-    const moved: Model = {
-      ...quantized,
-      graph: {
-        ...quantized.graph,
-        initializers: new Map(
-          [...quantized.graph.initializers].map(([name, tensor]) => {
-            if (!name.endsWith('/bias/q')) return [name, tensor]
-            const codes = tensor.numbers().map((code, i) => code + (i % 2 === 0 ? 3000 : -2000))
-            return [
-              name,
-              new (tensor.constructor as typeof import('../../onnx/index.ts').Tensor)(
-                'int32',
-                tensor.shape,
-                new Uint8Array(Int32Array.from(codes).buffer),
-              ),
-            ]
-          }),
-        ),
-      },
-    }
-    const tuned = await tuneBias(await testRuntime(), trainee.prepared.model, moved, dataset, indices, {
-      seed: 0,
-      epochs: 20,
-      rate: 0.02,
-    })
-    assert.ok(tuned.kept && tuned.after > tuned.before + 3, `${tuned.before} → ${tuned.after} dB`)
-    for (const [name, tensor] of tuned.model.graph.initializers)
-      if (!/bias/.test(name)) assert.equal(tensor, moved.graph.initializers.get(name), name)
-  })
-
-  it('is dropped where it gains nothing', async () => {
-    const trainee = await traineeOf(8, 8)
-    const quantized = trainee.exported(trainee.initial)
-    const tuned = await tuneBias(await testRuntime(), trainee.prepared.model, quantized, dataset, indices, {
-      seed: 0,
-      epochs: 1,
-      rate: 1e-9,
-    })
-    assert.equal(tuned.kept, false)
-    assert.equal(tuned.model, quantized)
   })
 })

@@ -42,10 +42,3 @@ function rms(values: Float32Array): number {
   for (const value of values) sum += value * value
   return Math.sqrt(sum / Math.max(1, values.length))
 }
-
-/** For the biases of a Q/DQ model: the mean size of each, at least a tenth of the mean size of all. */
-export function biasRates(initial: Arrays): (name: string) => number {
-  const sizes = new Map([...initial].map(([name, values]) => [name, rms(values)]))
-  const mean = [...sizes.values()].reduce((sum, size) => sum + size, 0) / Math.max(1, sizes.size)
-  return (name) => Math.max(sizes.get(name) ?? 0, mean / 10) || 1
-}

@@ -10,7 +10,7 @@ import { adam } from '../optimizers/optimizer.ts'
 import type { Parameter } from '../parameters.ts'
 import { prepareModel } from '../prepare.ts'
 import { scaleDims, topCode } from '../quant/grids.ts'
-import { simulatePairs, withFloatConstants } from '../quant/qdq-trainee.ts'
+import { simulatePairs, withFloatConstants } from '../quant/qdq-simulation.ts'
 import { buildTrainingGraph, FEEDS } from '../training-graph.ts'
 import { type Block, blocksOf } from './blocks.ts'
 import { betaAt, GAMMA, inverseOf, rectifiedSigmoid, regularizerSlope, ZETA } from './relaxation.ts'
@@ -132,7 +132,7 @@ async function learn(
   const { iterations = defaults.iterations, rate = defaults.rate, lambda = defaults.lambda, signal } = options
   const [sample = {}] = batches
   const batch = Object.values(sample)[0]?.dims[0] ?? 1
-  const constants = withFloatConstants(model).model
+  const constants = withFloatConstants(model)
   const prepared = await prepareModel(runtime, constants, firstOf(sample), {
     batch,
     batchNorm: 'training',

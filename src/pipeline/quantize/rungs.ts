@@ -1,0 +1,66 @@
+// The rungs of a ladder as rows of the report: what was tried, what it gave, whether it stayed, and how long it took.
+import type { RungRow } from '../../report/index.ts'
+import type { Score } from './judge.ts'
+
+export class Rungs {
+  readonly #rows: RungRow[] = []
+  #started = 0
+
+  get rows(): readonly RungRow[] {
+    return this.#rows
+  }
+
+  /** The time of the next rung begins. */
+  start(): void {
+    this.#started = performance.now()
+  }
+
+  isKept(name: string): boolean {
+    return this.#rows.some((rung) => rung.name === name && rung.kept)
+  }
+
+  add(name: string, kept: boolean, { comparison }: Score, reason: string): void {
+    const { agreement, kl, metric } = comparison
+    const first = Object.values(comparison.sqnrDb)[0]
+    this.#rows.push({
+      name,
+      kept,
+      reason,
+      ...(first === undefined ? {} : { sqnrDb: first }),
+      ...(agreement === undefined ? {} : { agreement }),
+      ...(kl === undefined ? {} : { kl }),
+      ...(metric
+        ? {
+            metric: {
+              name: metric.name,
+              value: metric.after,
+              samples: metric.samples,
+              ...(metric.unit === undefined ? {} : { unit: metric.unit }),
+              interval: metric.intervals.after,
+              difference: { value: metric.difference, interval: metric.interval },
+            },
+          }
+        : {}),
+      seconds: (performance.now() - this.#started) / 1000,
+    })
+  }
+
+  /** A rung that could not be tried. */
+  leave(name: string, reason: string): void {
+    const seconds = (performance.now() - this.#started) / 1000
+    this.#rows.push({ name, kept: false, reason: `left out: ${reason}`, seconds })
+  }
+
+  revise(name: string, reason: string): void {
+    const index = this.#rows.findIndex((rung) => rung.name === name)
+    const rung = this.#rows[index]
+    if (rung) this.#rows[index] = { ...rung, kept: true, reason }
+  }
+}
+
+/** The difference of two scores, in words. */
+export function gain(now: { readonly score: Score }, before: { readonly score: Score }): string {
+  const db = now.score.db - before.score.db
+  if (!Number.isFinite(db)) return 'not measurable'
+  return `${db < 0 ? '−' : '+'}${Math.abs(db).toFixed(1)} dB`
+}

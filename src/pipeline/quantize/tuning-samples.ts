@@ -1,0 +1,55 @@
+// The samples of bias tuning: also those that nothing was fitted to yet, and more judges than the other rungs have.
+import type { Dataset } from '../../data/index.ts'
+import type { Values } from '../../runtime/index.ts'
+import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
+import { singles } from './some-samples.ts'
+
+export interface TuningSamples {
+  readonly dataset: Dataset
+  readonly indices: readonly number[]
+  /** What judges, as batches that are held back. */
+  readonly judges: readonly SplitBatch[]
+}
+
+/** Samples outside the split that are used, at most. */
+const MOST_OUTSIDE = 256
+/** Every fourth of them judges. */
+const HELD = 4
+
+/** @param everything nothing is judged any more: all samples are trained on */
+export async function tuningSamples(samples: CalibrationSamples, everything: boolean): Promise<TuningSamples> {
+  const split = await samples.split()
+  const { outside } = samples
+  const every = Math.max(1, Math.ceil(outside.length / MOST_OUTSIDE))
+  const others = outside.filter((_, i) => i % every === 0)
+  const held = others.filter((_, i) => i % HELD === HELD - 1)
+  const judges = split.filter((each) => each.held)
+  for await (const batch of samples.read(held)) judges.push({ batch, held: true })
+  const free = everything ? others : others.filter((_, i) => i % HELD !== HELD - 1)
+  const fit = split.filter((each) => everything || !each.held)
+  const read = fit.flatMap(({ batch }) => singles(batch.inputs, batch.size))
+  return { ...joined(read, samples.dataset, free), judges: judges.length > 0 ? judges : split }
+}
+
+/** Samples in memory, then some of a data set, as one data set. */
+function joined(
+  read: readonly Values[],
+  dataset: Dataset,
+  others: readonly number[],
+): Pick<TuningSamples, 'dataset' | 'indices'> {
+  const size = read.length + others.length
+  return {
+    dataset: {
+      name: dataset.name,
+      size,
+      hasLabels: false,
+      notes: [],
+      id: String,
+      sample: async (index, signal) => {
+        const inputs = read[index] ?? (await dataset.sample(others[index - read.length] ?? 0, signal)).inputs
+        return { id: String(index), inputs }
+      },
+    },
+    indices: Array.from({ length: size }, (_, i) => i),
+  }
+}
