@@ -23,22 +23,37 @@ if (!entry) throw new Error(`no model of the manifest has "${word}" in its name`
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))
 const runtime = await openRuntime()
 
-/** Two descriptions of records: those that are trained with, and those that score. */
+/** Two descriptions of parts of one file, records or rows: those that are trained with, and those that score. */
 function split(description: string): { train: string; held: string } {
-  const { recordBytes, file, ...rest } = JSON.parse(readFileSync(description, 'utf8')) as {
-    recordBytes: number
-    file: string
+  const { file, ...rest } = JSON.parse(readFileSync(description, 'utf8')) as Description
+  const write = (name: string, more: object): string => {
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...rest, ...more }))
+    return join(folder, `${name}.json`)
   }
-  const bytes = readFileSync(join(dirname(description), file))
+  const source = join(dirname(description), file)
+  const { recordBytes, rows } = rest
+  if (recordBytes === undefined) {
+    const [from, to] = rows ?? [0, rest.shape?.[0] ?? 0]
+    const middle = to - Math.floor((to - from) / SCORED)
+    copyFileSync(source, join(folder, file))
+    return { train: write('train', { file, rows: [from, middle] }), held: write('held', { file, rows: [middle, to] }) }
+  }
+  const bytes = readFileSync(source)
   const records = Array.from({ length: bytes.length / recordBytes }, (_, i) =>
     bytes.subarray(i * recordBytes, (i + 1) * recordBytes),
   )
-  const write = (name: string, kept: (index: number) => boolean): string => {
+  const part = (name: string, kept: (index: number) => boolean): string => {
     writeFileSync(join(folder, `${name}.bin`), Buffer.concat(records.filter((_, i) => kept(i))))
-    writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...rest, recordBytes, file: `${name}.bin` }))
-    return join(folder, `${name}.json`)
+    return write(name, { file: `${name}.bin` })
   }
-  return { train: write('train', (i) => i % SCORED !== 0), held: write('held', (i) => i % SCORED === 0) }
+  return { train: part('train', (i) => i % SCORED !== 0), held: part('held', (i) => i % SCORED === 0) }
+}
+
+interface Description {
+  readonly file: string
+  readonly recordBytes?: number
+  readonly rows?: readonly [number, number]
+  readonly shape?: readonly number[]
 }
 
 /** "a=1,b=x" as keys of a recipe. */
@@ -63,7 +78,7 @@ try {
   if (whole) copyFileSync(model, small)
   else await compressFile(runtime, parseRecipe(compress) as CompressRecipe)
   const moved = movedPictures(await readModelFile(small))
-  console.log('| setting | seed | top-1 | divergence | loss at the end | seconds |')
+  console.log('| setting | seed | top-1, else agreement | divergence | loss at the end | seconds |')
   for (let seed = 0; seed < SEEDS; seed++)
     for (const setting of settings) {
       const recipe = {
@@ -75,7 +90,7 @@ try {
       const seconds = (performance.now() - started) / 1000
       const compare = { command: 'compare', model, other: recipe.output, data: held, ...scaled }
       const { comparison } = await compareFiles(runtime, parseRecipe(compare) as CompareRecipe)
-      const [top1 = Number.NaN, kl = Number.NaN] = [comparison.metric?.after, comparison.kl]
+      const [top1 = Number.NaN, kl = Number.NaN] = [comparison.metric?.after ?? comparison.agreement, comparison.kl]
       const loss = tuned.result.history.at(-1)?.loss ?? Number.NaN
       const cells = [setting, seed, `${(100 * top1).toFixed(1)} %`, kl.toFixed(3), loss.toFixed(3), seconds.toFixed(0)]
       console.log(`| ${cells.join(' | ')} |`)
