@@ -37,7 +37,10 @@ const cases: Readonly<Record<string, { model: string; data: string; val: string;
     model: 'cifar10_resnet20.onnx',
     data: 'cifar10/train.json',
     val: 'cifar10/test.json',
-    more: { qat: true, weightBits: 4, activationBits: 4, epochs: 10, batch: 64, flip: true, shift: 2, holdBack: 0 },
+    more: {
+      ...{ qat: true, weightBits: 4, activationBits: 4, epochs: 5, flip: true, shift: 4, loss: 'distill' },
+      ...{ optimizer: 'muon', match: ['auto'], matchWeight: 400 },
+    },
   },
 }
 
