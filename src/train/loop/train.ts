@@ -209,10 +209,10 @@ class Trainer {
   /** One optimiser step; undefined when something was not finite and the epoch begins again. */
   async #step(places: readonly number[], next: readonly number[]): Promise<number | undefined> {
     const started = performance.now()
-    const { loss, gradients, statistics, feeds } = await this.#gradients(places, next)
+    const { loss, gradients, statistics, feedsAgain } = await this.#gradients(places, next)
     const norm = globalNorm(gradients.values())
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-      await this.#goBack(feeds)
+      await this.#goBack(feedsAgain)
       return undefined
     }
     const { clipNorm, decay = 0, rateOf, afterStep } = this.#options
@@ -243,22 +243,25 @@ class Trainer {
     loss: number
     gradients: Map<string, Float32Array>
     statistics: Map<string, Float32Array>
-    feeds: Values
+    /** What the last run was fed: for looking into a run that failed, made again. */
+    feedsAgain: () => Promise<Values>
   }> {
     const { batch } = this.#graph
     const sums = new Map<string, Float32Array>()
     const statistics = new Map<string, Float32Array>()
     let loss = 0
     let weight = 0
-    let feeds: Values = {}
+    let feedsAgain = async (): Promise<Values> => ({})
+    // The teacher's values are made for one run: they move to where it runs instead of being copied.
+    const handOver = this.#graph.needs.teacher.map(FEEDS.teacher)
     const runs = Math.ceil(places.length / batch)
     for (let run = 0; run < runs; run++) {
       const part = places.slice(run * batch, (run + 1) * batch)
       const made = await this.#batch(part)
       this.#readAhead(run + 1 < runs ? places.slice((run + 1) * batch, (run + 2) * batch) : next.slice(0, batch))
       if (made.rows === 0) continue
-      feeds = await this.#feedsOf(part, made)
-      const results = await this.#open.session.run(feeds)
+      feedsAgain = () => this.#feedsOf(part, made)
+      const results = await this.#open.session.run(await feedsAgain(), { handOver })
       const share = made.rows
       weight += share
       loss += share * Number(results[this.#graph.loss]?.data[0])
@@ -269,9 +272,9 @@ class Trainer {
         addTo(statistics, norm.variance, results[norm.batchVariance]?.data, runs === 1 ? 1 : 1 / runs)
       }
     }
-    if (weight === 0) return { loss: 0, gradients: sums, statistics, feeds }
+    if (weight === 0) return { loss: 0, gradients: sums, statistics, feedsAgain }
     if (runs > 1) for (const sum of sums.values()) for (let i = 0; i < sum.length; i++) sum[i]! /= weight
-    return { loss: loss / weight, gradients: sums, statistics, feeds }
+    return { loss: loss / weight, gradients: sums, statistics, feedsAgain }
   }
 
   /** The batch of these places: the one that was read ahead, when it is that one. */
@@ -312,10 +315,10 @@ class Trainer {
     return feeds
   }
 
-  async #goBack(feeds: Values): Promise<void> {
+  async #goBack(feedsAgain: () => Promise<Values>): Promise<void> {
     const halvings = this.#state.halvings + 1
     if (halvings > MOST_HALVINGS) {
-      const first = await firstNonFinite(this.#runtime, this.#graph.model, feeds)
+      const first = await firstNonFinite(this.#runtime, this.#graph.model, await feedsAgain())
       throw new RuntimeFailure(
         `the training does not stay finite: in step ${this.#state.step + 1} "${first ?? this.#graph.loss}" is NaN or infinite, also after the learning rate was halved ${MOST_HALVINGS} times; give a smaller --lr, or check the samples`,
         { tensor: first ?? this.#graph.loss },
