@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../src/base/index.ts'
+import { meanSqnrDb } from '../src/metrics/index.ts'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
@@ -25,8 +26,6 @@ const SAMPLES = 360
 const RANDOM_SAMPLES = 32
 /** Milliseconds that a model may take. */
 const PATIENCE = 3600e3
-/** An exact output, when outputs are averaged. */
-const EXACT_DB = 120
 
 function settingOf(key: string, value: string): string | number | string[] {
   if (LISTS.includes(key)) return value.split(',')
@@ -41,10 +40,9 @@ async function quantized(recipe: QuantizeRecipe): Promise<{ db: number; samples:
     if (notes.some((note) => note.includes('the same ones are scored')))
       throw new Error('there are no samples besides those it was calibrated with')
     if (!comparison) throw new Error(notes.find((note) => note.includes('left out')) ?? 'nothing was measured')
-    const each = Object.values(comparison.sqnrDb).map((db) => Math.min(db ?? EXACT_DB, EXACT_DB))
     const tuned = ladder.find(({ name }) => name === 'tuned')
     return {
-      db: each.reduce((a, b) => a + b, 0) / each.length,
+      db: meanSqnrDb(comparison) ?? Number.NaN,
       samples: comparison.samples,
       rung: tuned === undefined ? '' : `${tuned.kept ? 'kept' : 'dropped'}, ${tuned.reason}`,
     }

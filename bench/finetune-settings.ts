@@ -1,7 +1,9 @@
-// Settings of `compress --finetune`, or with a share of 1 of `finetune --qat`, compared without the test samples: the training records are split, six parts of seven are
-// compressed and trained with, and the seventh scores. One line a setting; the settings take turns over the seeds.
+// Settings of `compress --finetune`, or with a share of 1 of `finetune --qat`, compared without the test samples: the training
+// samples are split, six parts of seven are compressed and trained with, and the seventh scores. One line a setting; the settings
+// take turns over the seeds.
 // Usage: node --import tsx bench/finetune-settings.ts MODEL SHARE EPOCHS [key=value,key=value]…
-//   e.g. cifar10_resnet20 0.3 10 optimizer=adam optimizer=muon,batch=64    cifar10_resnet20 1 5 qat=true,weightBits=4     keys of the finetune recipe; `default`: none
+//   e.g. cifar10_resnet20 0.3 10 optimizer=adam optimizer=muon,batch=64, or cifar10_resnet20 1 5 qat=true,weightBits=4
+//   Keys are those of the finetune recipe; `default`: none.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -19,6 +19,15 @@ export interface Comparison {
   readonly unscored?: string
 }
 
+/** An exact output, when outputs are averaged. */
+const EXACT_DB = 120
+
+/** Mean SQNR of the float outputs in dB, exact ones as 120; undefined when there is none. */
+export function meanSqnrDb({ sqnrDb }: Pick<Comparison, 'sqnrDb'>): number | undefined {
+  const all = Object.values(sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
+  return all.length === 0 ? undefined : all.reduce((sum, db) => sum + db, 0) / all.length
+}
+
 /** Streams the comparison; keep one for each pair of models. */
 export class Comparer {
   readonly #sqnr = new Map<string, SqnrAccumulator>()

@@ -1,7 +1,7 @@
 // How good a model that is trained has become on samples that it is not trained on.
 import { UnsupportedError, type Watch } from '../base/index.ts'
 import { batches, type Dataset, readSamples } from '../data/index.ts'
-import { type Comparison, compareSessions, scoreSession, usualMetric } from '../metrics/index.ts'
+import { type Comparison, compareSessions, meanSqnrDb, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { Trainee } from './trainee.ts'
@@ -91,13 +91,9 @@ function compared(
   )
 }
 
-/** An exact output, when outputs are averaged. */
-const EXACT_DB = 120
-
-/** Mean over the outputs, exact ones as 120 dB; NaN when none is float. */
-function sqnrOf({ sqnrDb }: Comparison): number {
-  const all = Object.values(sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
-  return all.reduce((sum, db) => sum + db, 0) / all.length
+/** Mean over the outputs; NaN when none is float. */
+function sqnrOf(comparison: Comparison): number {
+  return meanSqnrDb(comparison) ?? Number.NaN
 }
 
 /** Mean SQNR of a model's float outputs against those of another, in dB. */

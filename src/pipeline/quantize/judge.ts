@@ -1,6 +1,6 @@
 // The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
 import type { Watch } from '../../base/index.ts'
-import { Comparer, type Comparison } from '../../metrics/index.ts'
+import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
@@ -12,8 +12,6 @@ export interface Score {
   readonly db: number
 }
 
-/** An exact output, when outputs are averaged. */
-const EXACT_DB = 120
 /** A gain below this is noise. */
 export const LEAST_GAIN_DB = 0.1
 
@@ -54,9 +52,7 @@ export class Judge {
       }
     })
     const comparison = comparer.result()
-    const all = Object.values(comparison.sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
-    const db = all.length === 0 ? Number.NEGATIVE_INFINITY : all.reduce((a, b) => a + b, 0) / all.length
-    return { comparison, db }
+    return { comparison, db: meanSqnrDb(comparison) ?? Number.NEGATIVE_INFINITY }
   }
 }
 

@@ -22,7 +22,7 @@ export async function tuningSamples(samples: CalibrationSamples, everything: boo
   const { outside } = samples
   const every = Math.max(1, Math.ceil(outside.length / MOST_OUTSIDE))
   const others = outside.filter((_, i) => i % every === 0)
-  const held = others.filter((_, i) => i % HELD === HELD - 1)
+  const held = everything ? [] : others.filter((_, i) => i % HELD === HELD - 1)
   const judges = split.filter((each) => each.held)
   for await (const batch of samples.read(held)) judges.push({ batch, held: true })
   const free = everything ? others : others.filter((_, i) => i % HELD !== HELD - 1)

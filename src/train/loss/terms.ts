@@ -106,15 +106,3 @@ export function meanSquare({ weight = 1, value }: { weight?: number; value?: str
     },
   }
 }
-
-/** Mean square distance of the scores to the teacher's: what an SQNR of the scores measures. */
-export function scoreSquare({ weight = 1 }: { weight?: number } = {}): LossTerm {
-  return {
-    name: 'mse of the scores',
-    weight,
-    build: ({ g, logits, teacherLogits, rowWeight }) => {
-      const gap = g.minus(logits(), teacherLogits())
-      return weightedMean(g, g.mean(g.times(gap, gap), [1]), rowWeight())
-    },
-  }
-}

@@ -25,11 +25,6 @@ export interface Optimizer {
   readonly direction?: (gradient: Float32Array, velocity: Float32Array) => Float32Array
 }
 
-/** `count` arrays of zeros, as moments begin. */
-export function zeros(count: number, length: number): Float32Array[] {
-  return Array.from({ length: count }, () => new Float32Array(length))
-}
-
 /** v ← μ·v + g + λ·w, w ← w − η·v; Nesterov: w ← w − η·(g + λ·w + μ·v). */
 export function sgd({ momentum = 0, nesterov = false }: { momentum?: number; nesterov?: boolean } = {}): Optimizer {
   return {

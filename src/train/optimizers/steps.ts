@@ -2,7 +2,7 @@
 import type { Runtime } from '../../runtime/index.ts'
 import type { TrainState } from '../loop/state.ts'
 import { isMatrix, type Parameter } from '../parameters.ts'
-import { type Floats, type Optimizer, type Step, zeros } from './optimizer.ts'
+import type { Floats, Optimizer, Step } from './optimizer.ts'
 import { withOrthogonal } from './orthogonal.ts'
 
 /** Changes the values and moments of a state along the gradients; `stepOf` says how far each array goes. */
@@ -32,7 +32,7 @@ export async function withSteps<T>(
         const turned = direction !== undefined && isMatrix(parameter)
         let kept = moments.get(name)
         if (!kept) {
-          kept = zeros(turned ? 1 : optimizer.moments, array.length)
+          kept = Array.from({ length: turned ? 1 : optimizer.moments }, () => new Float32Array(array.length))
           moments.set(name, kept)
         }
         if (turned && kept[0]) directions.set(name, direction(gradient, kept[0]))

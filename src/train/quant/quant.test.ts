@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { batches, type Dataset, readSamples } from '../../data/index.ts'
-import { randomStream } from '../../math/index.ts'
+import { batches, readSamples } from '../../data/index.ts'
 import { isOp, type Model, writeModel } from '../../onnx/index.ts'
 import { lintFusion, ortCpu } from '../../quantize/index.ts'
 import { testRuntime } from '../../rewrite/battery.node.ts'
@@ -13,20 +12,7 @@ import { makeBatch, SampleStore } from '../loop/sample-store.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
-
-const size = 32
-const dataset: Dataset = {
-  name: 'noise',
-  size,
-  hasLabels: true,
-  notes: [],
-  id: String,
-  sample: async (index) => {
-    const data = Float32Array.from({ length: 3 * 64 }, randomStream(index, 'noise').normal)
-    return { id: String(index), inputs: { x: { dtype: 'float32', dims: [1, 3, 8, 8], data } }, label: index % 3 }
-  },
-}
-const indices = Array.from({ length: size }, (_, i) => i)
+import { dataset, indices, size } from './test-samples.ts'
 
 /** Depthwise and plain convolutions, a capped activation, a residual Add, a pool, a Gemm. */
 const net = (): Model =>

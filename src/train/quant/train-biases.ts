@@ -15,7 +15,8 @@ import { type LayerBias, layerBiases } from './layer-biases.ts'
 import { noiseTerms } from './noise-terms.ts'
 import { qdqTrainee } from './qdq-trainee.ts'
 
-export interface BiasTraining {
+export interface BiasTraining extends Watch {
+  readonly seed: number
   /** Default: as many as show about 960 samples, 3 to 10. */
   readonly epochs?: number
   /** Samples a step; default 8. */
@@ -54,7 +55,7 @@ export async function trainBiases(
   quantized: Model,
   dataset: Dataset,
   indices: readonly number[],
-  options: BiasTraining & Watch & { readonly seed: number },
+  options: BiasTraining,
 ): Promise<TrainedBiases> {
   try {
     return await tryAll(runtime, float, quantized, dataset, indices, options)
@@ -78,7 +79,7 @@ async function tryAll(
   quantized: Model,
   dataset: Dataset,
   indices: readonly number[],
-  options: BiasTraining & Watch & { readonly seed: number },
+  options: BiasTraining,
 ): Promise<TrainedBiases> {
   const choosing = indices.length >= 2 * CHOOSING ? indices.filter((_, i) => i % CHOOSING === CHOOSING - 1) : []
   const used = indices.filter((index) => !choosing.includes(index))
@@ -141,7 +142,7 @@ async function traineeThatFits(
   terms: readonly NoiseTerm[],
   sample: Values,
   batch: number,
-  { memory = MEMORY, signal }: BiasTraining & Watch,
+  { memory = MEMORY, signal }: BiasTraining,
 ): Promise<Trainee> {
   const options = { loss: [outputNoise(terms)], teacher: float, signal }
   const of = (size: number) => qdqTrainee(runtime, quantized, biases, sample, { ...options, batch: size })

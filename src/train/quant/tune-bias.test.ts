@@ -9,22 +9,9 @@ import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { noiseTerms } from './noise-terms.ts'
 import { quantTrainee } from './quant-trainee.ts'
+import { dataset, indices, size } from './test-samples.ts'
 import { trainBiases } from './train-biases.ts'
 import { tuneBias } from './tune-bias.ts'
-
-const size = 32
-const dataset: Dataset = {
-  name: 'noise',
-  size,
-  hasLabels: true,
-  notes: [],
-  id: String,
-  sample: async (index) => {
-    const data = Float32Array.from({ length: 3 * 64 }, randomStream(index, 'noise').normal)
-    return { id: String(index), inputs: { x: { dtype: 'float32', dims: [1, 3, 8, 8], data } }, label: index % 3 }
-  },
-}
-const indices = Array.from({ length: size }, (_, i) => i)
 
 const net =
   'x[N,3,8,8] -> Conv 3x3 3->8 pads=1,1,1,1 -> Relu -> Conv 3x3 8->8 group=8 pads=1,1,1,1 -> Relu -> GlobalAveragePool -> Flatten -> Gemm 8->3 -> y'

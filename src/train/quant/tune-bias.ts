@@ -1,14 +1,10 @@
 // Bias tuning: the biases of a quantised model trained towards the float model's outputs, without labels.
-import { report, type Watch } from '../../base/index.ts'
+import { report } from '../../base/index.ts'
 import type { Dataset, Label, Sample } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { outputSqnr } from '../score.ts'
 import { type BiasTraining, trainBiases } from './train-biases.ts'
-
-export interface TuneBiasOptions extends Watch, BiasTraining {
-  readonly seed: number
-}
 
 export interface TunedBias {
   readonly model: Model
@@ -37,7 +33,7 @@ export async function tuneBias(
   quantized: Model,
   dataset: Dataset,
   indices: readonly number[],
-  options: TuneBiasOptions,
+  options: BiasTraining,
 ): Promise<TunedBias> {
   report(options, 'tune bias', 0, 1)
   const unlabelled = withoutLabels(dataset)
