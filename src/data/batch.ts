@@ -1,5 +1,5 @@
 // Samples joined along their first axis.
-import { concatValues, InputError, type TensorValue } from '../base/index.ts'
+import { concatValues, InputError, sizeOf, type TensorValue } from '../base/index.ts'
 import type { Label, Sample } from './dataset.ts'
 
 /** Samples to run together. `labels` is there when every one of them has a label. */
@@ -56,4 +56,22 @@ export function joinSamples(samples: readonly Sample[]): Batch {
     inputs,
     ...(labels.length === samples.length && { labels }),
   }
+}
+
+/** Part `index` of values that `size` samples were joined in along their first axis. */
+export function partOf(
+  values: Readonly<Record<string, TensorValue>>,
+  index: number,
+  size: number,
+): Readonly<Record<string, TensorValue>> {
+  if (size === 1) return values
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]): [string, TensorValue] => {
+      const [rows = 0, ...rest] = value.dims
+      if (rows % size !== 0) return [name, value]
+      const each = (rows / size) * sizeOf(rest)
+      const data = value.data.subarray(index * each, (index + 1) * each)
+      return [name, { ...value, dims: [rows / size, ...rest], data } as TensorValue]
+    }),
+  )
 }

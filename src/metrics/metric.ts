@@ -1,6 +1,6 @@
 // What a metric is: a value per sample, higher is better, so that two models can be compared on the same samples.
-import { InputError, sizeOf, type TensorValue } from '../base/index.ts'
-import type { Batch, Label } from '../data/index.ts'
+import { InputError } from '../base/index.ts'
+import { type Batch, type Label, partOf } from '../data/index.ts'
 import type { Values } from '../runtime/index.ts'
 
 /** One sample with what a model made of it. Values keep their leading axis of 1. */
@@ -48,18 +48,4 @@ export function samplesOf({ ids, size, inputs, labels }: Batch, outputs: Values)
       ...(label === undefined ? {} : { label }),
     }
   })
-}
-
-/** Part `index` of values that `size` samples were joined in along their first axis. */
-function partOf(values: Values, index: number, size: number): Values {
-  if (size === 1) return values
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]): [string, TensorValue] => {
-      const [rows = 0, ...rest] = value.dims
-      if (rows % size !== 0) return [name, value]
-      const each = (rows / size) * sizeOf(rest)
-      const data = value.data.subarray(index * each, (index + 1) * each)
-      return [name, { ...value, dims: [rows / size, ...rest], data } as TensorValue]
-    }),
-  )
 }

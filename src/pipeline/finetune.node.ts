@@ -59,7 +59,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
   const split = splitOf(dataset, recipe)
   const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
@@ -280,7 +283,7 @@ async function measure(
     notes.push('no separate samples were given with --val: the score is that of the held-back ones')
     return { kernels }
   }
-  const dataset = await openSamples(recipe, before, recipe.val)
+  const dataset = await openSamples(recipe, before, recipe.val, watch)
   const indices = chooseSamples(dataset.size, dataset.size)
   const size = fixedBatch(before) ?? 32
   const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)
