@@ -6,7 +6,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
-import { jsonDb, mainSqnr } from './verdict.ts'
+import { jsonDb, mainSqnr, smaller } from './verdict.ts'
 
 /** Score before and after: on --val where it was given, else on the held-back samples. */
 function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
@@ -119,14 +119,7 @@ function verdictOf(run: FinetuneRun): Verdict {
   return {
     headline: `${recipe.qat ? `trained with ${recipe.weightBits}-bit weights and ${recipe.activationBits}-bit activations` : 'fine-tuned'}: ${change}`,
     tone: worse ? 'bad' : answer === 'yes' ? 'good' : 'mixed',
-    points: [
-      {
-        question: 'smaller',
-        answer: sizeBytes.after < sizeBytes.before ? 'yes' : 'no',
-        text: `${kilobytes(sizeBytes.before)} → ${kilobytes(sizeBytes.after)}`,
-      },
-      { question: 'as accurate', answer, text: change },
-    ],
+    points: [smaller({ sizeBytes }), { question: 'as accurate', answer, text: change }],
     advice: worse ? ['give a smaller --lr, or more samples'] : [],
   }
 }
@@ -163,4 +156,3 @@ function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const kilobytes = (bytes: number) => `${(bytes / 1e3).toFixed(1)} kB`
