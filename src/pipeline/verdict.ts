@@ -39,6 +39,26 @@ export function jsonDb(db: number | null): number | string | null {
   return db === null || Number.isFinite(db) ? db : String(db)
 }
 
+/** The column groups of a comparison for JSON; nothing when no output has some. */
+export function columnsJson({ columns }: Pick<Comparison, 'columns'>): { columns?: Record<string, unknown[]> } {
+  if (!columns) return {}
+  const each = Object.entries(columns).map(([name, groups]) => [
+    name,
+    groups.map((group) => ({ ...group, sqnrDb: jsonDb(group.sqnrDb) })),
+  ])
+  return { columns: Object.fromEntries(each) }
+}
+
+/** SQNR of each output for the report, that of its column groups below it: "boxes", "boxes, columns 0–3". */
+export function outputRows({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'columns'>): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(sqnrDb).flatMap(([name, db]) => [
+      [name, db],
+      ...(columns?.[name] ?? []).map(({ from, to, sqnrDb }) => [`${name}, columns ${from}–${to - 1}`, sqnrDb]),
+    ]),
+  )
+}
+
 /** A metric for JSON: an interval without ends, of a single sample, was not measured and is left out. */
 export function metricJson<T extends { readonly interval: Interval }>(
   metric: T,
