@@ -6,7 +6,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
-import { jsonDb, mainSqnr, smaller } from './verdict.ts'
+import { columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
 /** Score before and after: on --val where it was given, else on the held-back samples. */
 function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
@@ -35,6 +35,7 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
     ...(comparison
       ? {
           sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
+          ...columnsJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -83,7 +84,7 @@ export function finetuneReport(run: FinetuneRun, runtime: Runtime): Report {
       { label: 'result', value: run.output },
     ],
     variants: variantsOf(run),
-    outputs: comparison?.sqnrDb ?? {},
+    outputs: comparison ? outputRows(comparison) : {},
     steps: [],
     layers: [],
     activations: [],

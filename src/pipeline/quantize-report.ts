@@ -14,7 +14,7 @@ import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import type { QuantizeRecipe } from './recipe.ts'
-import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
+import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 
 /** Integer layers and all layers of the written model. */
 export function layerCounts({ kernels }: QuantizeRun): { total: number; integer: number } {
@@ -40,6 +40,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
       ? {
           sqnrDb: outputsJson(comparison),
           ...(Object.values(comparison.sqnrDb).some((db) => db === null) ? { exact: true } : {}),
+          ...columnsJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -140,7 +141,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     ],
     variants: variantsOf(run),
     ...(run.ladder ? { ladder: run.ladder } : {}),
-    outputs: comparison?.sqnrDb ?? {},
+    outputs: comparison ? outputRows(comparison) : {},
     steps: stepsOf(run),
     layers,
     activations: activationRows(run),

@@ -38,6 +38,16 @@ describe('the verdict', () => {
     assert.match(dead.headline, /−6\.0 dB at "classes"/)
   })
 
+  it('looks at groups of columns of one output', () => {
+    const columns = {
+      y: [
+        { axis: 1, from: 0, to: 4, sqnrDb: 30 },
+        { axis: 1, from: 4, to: 22, sqnrDb: 3 },
+      ],
+    }
+    assert.match(verdict({ comparison: comparison({ y: 28 }, { columns }) }).headline, /3\.0 dB at "y, columns 4–21"/)
+  })
+
   it('does not let labels of one output hide a dead one', () => {
     const metric = { name: 'top1', before: 0.9, after: 0.9, difference: 0, samples: 100 }
     const interval = { low: -0.01, high: 0.01 }

@@ -40,10 +40,10 @@ const DEAD_SQNR_DB = 5
 /** A file this much of the original is the same size: names and padding alone move it by a share of that. */
 const SAME_SIZE = 0.99
 
-/** The output that lost most, with its SQNR in dB (null for an exact match); undefined where no output was compared. */
+/** The output, or group of its columns, that lost most, with its SQNR in dB (null: exact); undefined where none was compared. */
 export function worstOutput(comparison: Comparison): { readonly name: string; readonly db: number | null } | undefined {
   const rank = (db: number | null) => (db === null ? Number.POSITIVE_INFINITY : Number.isNaN(db) ? -Infinity : db)
-  return Object.entries(comparison.sqnrDb)
+  return Object.entries(outputRows(comparison))
     .map(([name, db]) => ({ name, db }))
     .reduce<{ name: string; db: number | null } | undefined>(
       (worst, each) => (worst === undefined || rank(each.db) < rank(worst.db) ? each : worst),
@@ -51,7 +51,7 @@ export function worstOutput(comparison: Comparison): { readonly name: string; re
     )
 }
 
-/** Lowest SQNR of all outputs in dB; null for an exact match. */
+/** Lowest SQNR of all outputs and their column groups in dB; null for an exact match. */
 export function mainSqnr(comparison: Comparison | undefined): number | null | undefined {
   return comparison && worstOutput(comparison)?.db
 }
@@ -69,6 +69,26 @@ function hasDeadOutput(comparison: Comparison): boolean {
 /** An SQNR for JSON, which has no infinities: null is an exact match and nothing else. */
 export function jsonDb(db: number | null): number | string | null {
   return db === null || Number.isFinite(db) ? db : String(db)
+}
+
+/** The column groups of a comparison for JSON; nothing when no output has some. */
+export function columnsJson({ columns }: Pick<Comparison, 'columns'>): { columns?: Record<string, unknown[]> } {
+  if (!columns) return {}
+  const each = Object.entries(columns).map(([name, groups]) => [
+    name,
+    groups.map((group) => ({ ...group, sqnrDb: jsonDb(group.sqnrDb) })),
+  ])
+  return { columns: Object.fromEntries(each) }
+}
+
+/** SQNR of each output for the report, that of its column groups below it: "boxes", "boxes, columns 0–3". */
+export function outputRows({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'columns'>): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(sqnrDb).flatMap(([name, db]) => [
+      [name, db],
+      ...(columns?.[name] ?? []).map(({ from, to, sqnrDb }) => [`${name}, columns ${from}–${to - 1}`, sqnrDb]),
+    ]),
+  )
 }
 
 /** A metric for JSON: an interval without ends, of a single sample, was not measured and is left out. */
@@ -129,7 +149,7 @@ function deadWhy(comparison: Comparison | undefined): string {
 function noiseOf(comparison: Comparison): string {
   const worst = worstOutput(comparison)
   if (worst === undefined) return ''
-  const several = Object.keys(comparison.sqnrDb).length > 1
+  const several = Object.keys(outputRows(comparison)).length > 1
   if (worst.db === null) return several ? 'all outputs exact' : 'outputs exact'
   return `SQNR ${formatDb(worst.db)}${several ? ` at "${worst.name}", the worst output` : ''}`
 }
