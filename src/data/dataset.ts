@@ -1,5 +1,6 @@
 // The nouns of this room: what a model expects, one sample for it, a data set of samples.
 import type { TensorValue } from '../base/index.ts'
+import type { FixedBatch } from './fixed-batch.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
@@ -15,11 +16,13 @@ export interface InputSpec {
 /** The class of a sample, or one class per position (-1 where there is none). */
 export type Label = number | readonly number[]
 
-/** One sample: a value for every model input, each with a leading axis of 1, so that `concatValues` makes a batch. */
+/** One sample: a value for every model input, each with a leading axis of 1, so that `joinSamples` makes a batch. */
 export interface Sample {
   readonly id: string
   readonly inputs: Readonly<Record<string, TensorValue>>
   readonly label?: Label
+  /** The model runs so many samples at a time, no fewer; absent: any number, or the sample is a whole run. */
+  readonly fixed?: FixedBatch
 }
 
 /** Samples that are read when they are asked for; memory does not grow with their number. */
