@@ -1,7 +1,7 @@
 // Samples joined along their batch axis.
 import { concatValues, InputError, type TensorValue } from '../base/index.ts'
-import type { Dataset, Label, Sample } from './dataset.ts'
-import { type FixedBatch, rowsOf } from './fixed-batch.ts'
+import type { Dataset, FixedBatch, Label, Sample } from './dataset.ts'
+import { rowsOf } from './fixed-batch.ts'
 
 /** Samples to run together. `labels` is there when every one of them has a label. */
 export interface Batch {

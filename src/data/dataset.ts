@@ -1,6 +1,5 @@
 // The nouns of this room: what a model expects, one sample for it, a data set of samples.
 import type { TensorValue } from '../base/index.ts'
-import type { FixedBatch } from './fixed-batch.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
@@ -15,6 +14,13 @@ export interface InputSpec {
 
 /** The class of a sample, or one class per position (-1 where there is none). */
 export type Label = number | readonly number[]
+
+/** So many samples make one run of the model. */
+export interface FixedBatch {
+  readonly size: number
+  /** Input → the axis along which samples are joined; an input that is not here is the same for all of them. */
+  readonly axes: Readonly<Record<string, number>>
+}
 
 /** One sample: a value for every model input, each with a leading axis of 1, so that `joinSamples` makes a batch. */
 export interface Sample {

@@ -1,15 +1,8 @@
 // Models that run a fixed number of samples at a time: how samples are joined for them, and taken apart again.
 import { sliceValue, type TensorValue } from '../base/index.ts'
-import type { InputSpec } from './dataset.ts'
+import type { FixedBatch, InputSpec } from './dataset.ts'
 
 type Values = Readonly<Record<string, TensorValue>>
-
-/** So many samples make one run of the model. */
-export interface FixedBatch {
-  readonly size: number
-  /** Input → the axis along which samples are joined; an input that is not here is the same for all of them. */
-  readonly axes: Readonly<Record<string, number>>
-}
 
 /**
  * How samples with such values are joined for a model that declares its batch: where an input wants n on an axis and the sample
