@@ -103,7 +103,7 @@ class Pass {
   }
 
   /** Hands each watcher its parts of the joined outputs: means first, so that NaN is named and not lost in a range. */
-  #distribute(results: Values, { ids, size }: Batch): void {
+  #distribute(results: Values, { ids, size, fixed }: Batch): void {
     const { joined = [], sampled = [], picked = [] } = this.#graph ?? {}
     for (const { name, kind, channels, watchers } of joined.toReversed()) {
       const data = dataOf(results, name)
@@ -120,7 +120,12 @@ class Pass {
         }
       }
     }
-    for (const { watcher, name } of sampled) watcher.takeSample(dataOf(results, name))
+    // What only fills a fixed batch up lies behind what counts; ranges and means of copies are those of the samples.
+    const share = fixed ? size / fixed.size : 1
+    for (const { watcher, name } of sampled) {
+      const data = dataOf(results, name)
+      watcher.takeSample(data.subarray(0, Math.ceil(data.length * share)))
+    }
     if (picked.length === 0) return
     const data = dataOf(results, PICKED)
     let from = 0
@@ -136,12 +141,18 @@ class Pass {
 function takeInput(watcher: Watcher, batch: Batch, phase: number): void {
   const { data } = batch.inputs[watcher.request.value] ?? {}
   if (!(data instanceof Float32Array)) return
-  const each = data.length / batch.size
-  for (const [sample, id] of batch.ids.entries())
-    watcher.takeElements(data.subarray(sample * each, (sample + 1) * each), id)
+  const { fixed, size } = batch
+  if (fixed && fixed.axes[watcher.request.value] !== 0) {
+    watcher.takeElements(data, batch.ids.join(', '))
+  } else {
+    const each = data.length / (fixed?.size ?? size)
+    for (const [sample, id] of batch.ids.entries())
+      watcher.takeElements(data.subarray(sample * each, (sample + 1) * each), id)
+  }
   if (!watcher.request.histogram) return
   const stride = strideFor(watcher.dims)
-  watcher.takeSample(data, stride, phase % stride)
+  const counted = fixed ? data.subarray(0, Math.ceil((data.length * size) / fixed.size)) : data
+  watcher.takeSample(counted, stride, phase % stride)
 }
 
 function meanOf(values: Float32Array): number {

@@ -2,6 +2,7 @@
 import { InputError, throwIfCancelled } from '../base/index.ts'
 import type { Dataset, InputSpec, Label } from './dataset.ts'
 import { fillingFor } from './fill-inputs.ts'
+import { fixedBatchOf } from './fixed-batch.ts'
 import type { GivenShapes } from './input-shape.ts'
 import type { Source } from './source.ts'
 
@@ -31,7 +32,9 @@ export function datasetOf(
       throwIfCancelled(signal)
       const id = source.id(index)
       if (label !== undefined) checkLabel(label, classes, id, name)
-      return { id, inputs: filling.fill(values), ...(label !== undefined && { label }) }
+      const filled = filling.fill(values)
+      const fixed = fixedBatchOf(options.inputs, filled)
+      return { id, inputs: filled, ...(label !== undefined && { label }), ...(fixed && { fixed }) }
     },
   }
 }

@@ -22,7 +22,7 @@ import {
   type PruningProblem,
   surveyLayers,
 } from '../compress/index.ts'
-import { type Batch, chooseSamples } from '../data/index.ts'
+import { type Batch, chooseSamples, feedsOf, fullBatches } from '../data/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
@@ -119,7 +119,7 @@ async function run(
     recipe.samples,
   )
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
-  const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
+  const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const plain = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
@@ -133,8 +133,9 @@ async function run(
   const first = surveyLayers(rewritten.model, rewritten.shapes)
   if (first.layers.length === 0 && recipe.method !== 'prune') throw nothingToCompress(recipe.model, first)
   const keepLayer = keptLayers(recipe, first)
-  const batches: Batch[] = []
-  for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) batches.push(batch)
+  const read: Batch[] = []
+  for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) read.push(batch)
+  const batches = fullBatches(read)
   const samples = batches.map((batch) => batch.inputs)
   // A rank or a width that fills no whole block of channels costs as one that does, and a change of layout besides.
   const multiple = budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple

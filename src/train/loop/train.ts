@@ -302,7 +302,7 @@ class Trainer {
     if (needs.labels) feeds[FEEDS.labels] = { dtype: 'int64', dims: [batch.labels.length], data: batch.labels }
     if (needs.rowWeight) feeds[FEEDS.rowWeight] = vector(batch.rowWeight)
     if (needs.sampleWeight) feeds[FEEDS.sampleWeight] = vector(batch.sampleWeight)
-    const keep = this.#options.augmentation === undefined
+    const keep = this.#options.augmentation === undefined && inRows(this.#graph)
     const taught = await this.#open.teacher.run(places, batch.inputs, keep)
     for (const name of needs.teacher) {
       const value = taught[name]
@@ -361,6 +361,11 @@ class Trainer {
 /** The highest score of all; NaN is none. */
 function topOf(rows: readonly { readonly score?: number }[]): number {
   return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
+}
+
+/** Are samples joined along the first axis, so that what the teacher says of each can be kept by itself? */
+function inRows({ fixed }: TrainingGraph): boolean {
+  return Object.values(fixed?.axes ?? {}).every((axis) => axis === 0)
 }
 
 const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })
