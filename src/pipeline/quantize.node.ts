@@ -5,7 +5,7 @@ import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { lintFusion, ortCpu } from '../quantize/index.ts'
-import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
+import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
@@ -17,6 +17,10 @@ import { parseStatistics, type StoredStatistics } from './quantize/stored-statis
 import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
+
+/** What holds for every int8 file on such a processor, whoever made it. */
+const SATURATES =
+  'this CPU has no VNNI, and by default ONNX Runtime saturates where it multiplies bytes on such a CPU: figures are with its session option session.x64quantprecision = 1, as exact as on CPUs with VNNI; set it where the file runs on a CPU like this one'
 
 /**
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
@@ -47,7 +51,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     write: (model) => writeModelFile(model, output),
   }
   const run = await quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host, watch)
-  return { ...run, kernels: run.kernels ?? [] }
+  return { ...run, notes: saturates() ? [...run.notes, SATURATES] : run.notes, kernels: run.kernels ?? [] }
 }
 
 /** @throws UsageError when samples are named too: which of the two would count? */
