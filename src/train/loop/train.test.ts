@@ -231,7 +231,10 @@ describe('training', () => {
   })
 
   it('names the sample that is not finite at once: no learning rate makes up for it', async () => {
-    await assert.rejects(trained({ dataset: halves(36, 7) }), /tensor "x" is NaN for sample half 7; nothing can be learnt/)
+    await assert.rejects(
+      trained({ dataset: halves(36, 7) }),
+      /tensor "x" is NaN for sample half 7; nothing can be learnt/,
+    )
   })
 
   it('pads the last batch with samples that count nothing', async () => {
