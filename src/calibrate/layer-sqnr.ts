@@ -18,9 +18,10 @@ export function layerSqnrVisitor(): WalkVisitor & { readonly results: LayerSqnr[
       const after = await changed(value)
       for (const [index, before] of (await float(value)).entries()) {
         const other = after[index]
-        if (before.data instanceof Float32Array && other?.data instanceof Float32Array) sum.add(before.data, other.data)
+        if (before.data instanceof Float32Array && other?.data instanceof Float32Array)
+          sum.addKnown(before.data, other.data)
       }
-      results.push({ name, sqnrDb: sum.db })
+      if (sum.count > 0) results.push({ name, sqnrDb: sum.db })
     },
   }
 }

@@ -8,9 +8,14 @@ import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
 import { columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
-/** Score before and after: on --val where it was given, else on the held-back samples. */
-function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
-  if (comparison?.metric) return comparison.metric
+/** Score before and after: on samples that no fit has seen, else on those that chose the epoch. */
+function metricOf({
+  comparison,
+  toTeacher,
+  tuned,
+}: FinetuneRun): { name: string; before: number; after: number } | undefined {
+  if (comparison.metric) return comparison.metric
+  if (toTeacher && Number.isFinite(toTeacher.before)) return { name: 'SQNR', ...toTeacher }
   const { scoreName, before, result } = tuned
   if (!scoreName || before === undefined || !result.best) return undefined
   return { name: scoreName, before, after: Math.max(before, result.best.score) }

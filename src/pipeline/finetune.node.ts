@@ -2,8 +2,17 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
-import { batches, chooseSamples, type Dataset, type FixedBatch, joinSamples, readSamples } from '../data/index.ts'
-import { type Comparison, compareSessions } from '../metrics/index.ts'
+import {
+  batches,
+  chooseSamples,
+  type Dataset,
+  type FixedBatch,
+  joinSamples,
+  readSamples,
+  type SampleShares,
+  shareSamples,
+} from '../data/index.ts'
+import { type Comparison, compareSessions, comparisonNotes, meanSqnrDb } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { type LayerKernel, lintFusion, ortCpu, selector } from '../quantize/index.ts'
@@ -28,16 +37,18 @@ import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } f
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
-import { openSamples } from './samples.node.ts'
-import { PREPROCESS_KEY } from './samples.ts'
+import { openSamples, scoringSamples } from './samples.node.ts'
+import { PREPROCESS_KEY, readBatches, type Scoring, type ShareWatch } from './samples.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun {
   readonly recipe: FinetuneRecipe
   readonly output: string
   readonly tuned: Tuned
-  /** The model given against the tuned one, on the samples of --val. */
-  readonly comparison?: Comparison
+  /** The model given against the tuned one, on the samples of --val or those that were kept from the training. */
+  readonly comparison: Comparison
+  /** With a teacher: how far from it the model was and is, as mean SQNR in dB on the same samples. */
+  readonly toTeacher?: { readonly before: number; readonly after: number }
   /** Of a quantised result: the simulation against the file as ONNX Runtime runs it. */
   readonly deployed?: Comparison
   readonly kernels: readonly LayerKernel[]
@@ -55,7 +66,11 @@ const LEAST_HELD = 200
  * interruption also the best model so far, as `<output>.best.onnx`.
  * @throws InputError, UnsupportedError, UsageError, RefusedError (memory), CancelledError
  */
-export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, watch: Watch = {}): Promise<FinetuneRun> {
+export async function finetuneFile(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  { heldBack, ...watch }: ShareWatch = {},
+): Promise<FinetuneRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
@@ -65,7 +80,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     signal: watch.signal,
   })
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
-  const split = splitOf(dataset, recipe)
+  const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes]
@@ -114,7 +129,13 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
-  const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
+  const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
+    ...watch,
+    heldBack: split.report,
+  })
+  notes.push(scoring.note)
+  const measures = await measure(runtime, recipe, [model, tuned.model, teacher], scoring, trainee, watch)
+  notes.push(...comparisonNotes(measures.comparison))
   notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
@@ -219,7 +240,7 @@ function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee
 const GUARD_SHARE = 8
 const LEAST_GUARDED = 64
 
-interface Split {
+interface Split extends SampleShares {
   readonly train: number[]
   /** Held back to choose the best epoch. */
   readonly held: number[]
@@ -228,16 +249,18 @@ interface Split {
 }
 
 /** Which samples are trained on, and which are held back. */
-function splitOf(dataset: Dataset, recipe: FinetuneRecipe): Split {
-  const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
-  const all = chooseSamples(dataset.size, total)
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe, heldBack: readonly number[] | undefined): Split {
+  const separate = recipe.val !== undefined
+  const shares = shareSamples(dataset.size, recipe.samples ?? dataset.size, { separate, heldBack })
+  const all = shares.fit
+  const total = all.length
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
   const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
   const number = guarded ? Math.floor(total / GUARD_SHARE) : Math.min(count, total - 1)
   const kept = new Set(chooseSamples(all.length, number))
   const back = all.filter((_, i) => kept.has(i))
-  return { train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
+  return { ...shares, train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
 }
 
 /** What must be the same for a training to be resumed. */
@@ -287,34 +310,36 @@ async function withBestKept(
   }
 }
 
-/** Both models on --val, and a quantised one against its simulation. */
+/** Both models on samples that no fit has seen, and a quantised one against its simulation. */
 async function measure(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  before: Model,
-  after: Model,
-  notes: string[],
+  [before, after, teacher]: readonly [Model, Model, Model],
+  { dataset, indices }: Scoring,
+  { prepared }: Trainee,
   watch: Watch,
-): Promise<Pick<FinetuneRun, 'comparison' | 'deployed' | 'kernels'>> {
-  const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
-  if (recipe.val === undefined) {
-    notes.push('no separate samples were given with --val: the score is that of the held-back ones')
-    return { kernels }
-  }
-  const dataset = await openSamples(recipe, before, recipe.val, watch)
-  const indices = chooseSamples(dataset.size, dataset.size)
-  const size = fixedBatch(before) ?? 32
-  const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)
-  const comparison = await withSession(runtime, before, { label: recipe.model }, (a) =>
-    withSession(runtime, after, { label: 'the trained model' }, (b) =>
-      compareSessions(a, b, read(), indices.length, watch),
-    ),
-  )
-  if (!recipe.qat) return { comparison, kernels }
-  const deployed = await withSession(runtime, after, { label: 'the simulation', simulate: true }, (a) =>
-    withSession(runtime, after, { label: 'the trained model' }, (b) =>
-      compareSessions(a, b, read(), indices.length, watch, 'deployed'),
-    ),
-  )
-  return { comparison, deployed, kernels }
+): Promise<Pick<FinetuneRun, 'comparison' | 'toTeacher' | 'deployed' | 'kernels'>> {
+  const compare = (first: Model, second: Model, step = 'compare', simulate = false) =>
+    withSession(runtime, first, { label: recipe.model, simulate }, (a) =>
+      withSession(runtime, second, { label: 'the trained model' }, (b) =>
+        compareSessions(
+          a,
+          b,
+          readBatches(dataset, indices, before, prepared.sampleShapes, watch),
+          indices.length,
+          watch,
+          step,
+        ),
+      ),
+    )
+  const comparison = await compare(before, after)
+  const distance = async (model: Model) => meanSqnrDb(await compare(teacher, model)) ?? Number.NaN
+  const toTeacher =
+    recipe.teacher === undefined || comparison.metric
+      ? {}
+      : { toTeacher: { before: await distance(before), after: await distance(after) } }
+  if (!recipe.qat) return { comparison, ...toTeacher, kernels: [] }
+  const kernels = lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu)
+  const deployed = await compare(after, after, 'deployed', true)
+  return { comparison, ...toTeacher, deployed, kernels }
 }
