@@ -1,7 +1,7 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
-import type { Bounds, Model } from '../onnx/index.ts'
+import { type Bounds, type Model, vocabularies } from '../onnx/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
 import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
@@ -23,6 +23,7 @@ export async function openSamples(
     ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
+    vocabularies: vocabularies(model),
     signal,
   })
 }
