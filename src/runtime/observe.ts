@@ -1,6 +1,7 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
 import {
+  allInputs,
   type DType,
   GraphEditor,
   inferTypes,
@@ -39,7 +40,7 @@ export async function observe(
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
-  const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
+  const names = [...editor.nodes().flatMap((node) => node.outputs), ...allInputs(model.graph).map(({ name }) => name)]
   for (const value of names) {
     // Sequences and maps have no Shape; what has no known type might be one of them.
     if (value === '' || !types.has(value)) continue
@@ -99,7 +100,7 @@ function batchAxis(once: readonly number[], twice: readonly number[] | undefined
 export function typesOf(model: Model): Map<string, DType> {
   const known = new Map<string, DType>()
   const declared: Iterable<ValueInfo> = [
-    ...model.graph.inputs,
+    ...allInputs(model.graph),
     ...model.graph.valueInfo.values(),
     ...model.graph.outputs,
   ]

@@ -11,6 +11,8 @@ const ort = runtime.default ?? runtime
 ort.env.logLevel = 'fatal'
 const sessions = new Map<number, InferenceSession>()
 const profiled = new Set<number>()
+/** Sessions with an output that the binding cannot hand out: it brings the process down on types of half a byte. */
+const unreadable = new Map<number, string>()
 let next = 1
 
 function nativeOptions(options: SessionOptions, threads: number): InferenceSession.SessionOptions {
@@ -54,6 +56,9 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
       const id = next++
       sessions.set(id, session)
       if (request.options.profilePrefix) profiled.add(id)
+      const packed = session.outputMetadata.find((output) => output.isTensor && /^u?int[24]$/.test(output.type))
+      if (packed?.isTensor)
+        unreadable.set(id, `output "${packed.name}" is of type ${packed.type}, which cannot be read`)
       return {
         session: id,
         inputs: [...session.inputNames],
@@ -62,6 +67,8 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
       }
     }
     case 'run': {
+      const why = unreadable.get(request.session)
+      if (why !== undefined) throw new UnsupportedError(why)
       const results = await sessionOf(request.session).run(tensorsOf(request.feeds))
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, readValue(name, tensor)]))
     }
@@ -70,6 +77,7 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
     case 'close': {
       const session = sessionOf(request.session)
       sessions.delete(request.session)
+      unreadable.delete(request.session)
       // Written only when it is asked for, and only before the session goes.
       if (profiled.delete(request.session)) session.endProfiling()
       await session.release()
