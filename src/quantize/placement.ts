@@ -45,6 +45,8 @@ export interface Placement {
   readonly shielded: ReadonlySet<Node>
   /** Attributes of integer nodes that say what is usual anyway, and that the integer kernel does not know. */
   readonly surplus: ReadonlyMap<Node, readonly string[]>
+  /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
+  readonly apart: ReadonlyMap<Node, Bounds>
   /** Nodes that could have been integer by their operator, and why they are not. */
   readonly reasons: ReadonlyMap<Node, string>
 }
@@ -107,7 +109,8 @@ class Placer {
     const shielded = new Set(lacking.filter((node) => this.#lacking(node) !== undefined))
     const surplus = new Map(lacking.map((node) => [node, this.#role(node)?.lacks ?? []] as const))
     for (const node of shielded) surplus.delete(node)
-    return { layers: this.#layers, integer: this.#set, tensors, caps, shielded, surplus, reasons: this.#reasons }
+    const apart = this.#apart(tensors)
+    return { layers: this.#layers, integer: this.#set, tensors, caps, shielded, surplus, apart, reasons: this.#reasons }
   }
 
   /** The attribute of a node that its integer kernel lacks. */
@@ -291,6 +294,17 @@ class Placer {
       if (needed) for (const result of results) add(result, result, true)
     }
     return tensors
+  }
+
+  #apart(tensors: ReadonlyMap<string, PlacedTensor>): Map<Node, Bounds> {
+    const apart = new Map<Node, Bounds>()
+    for (const node of this.#layers.keys()) {
+      if (this.#role(node)?.losesToActivation !== true || this.#biasOf(node)) continue
+      const activation = this.#fusedActivation(node)
+      const bounds = activation && factsOf(activation).bounds?.(activation, this.#constants)
+      if (activation && bounds && !tensors.has(activation.outputs[0] ?? '')) apart.set(activation, bounds)
+    }
+    return apart
   }
 
   /** Bounds of a value, seen through operators that only move elements. */
