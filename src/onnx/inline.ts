@@ -21,7 +21,7 @@ const MOST_NODES = 1_000_000
 const keyOf = (domain: string, name: string, overload = '') => `${domain}:${name}:${overload}`
 
 /** Looks up the function that a node calls. */
-export function functionOf(model: Pick<Model, 'functions'>): (node: Node) => LocalFunction | undefined {
+function functionOf(model: Pick<Model, 'functions'>): (node: Node) => LocalFunction | undefined {
   const known = new Map((model.functions ?? []).map((each) => [keyOf(each.domain, each.name, each.overload), each]))
   return (node) => known.get(keyOf(node.domain, node.opType, node.overload))
 }

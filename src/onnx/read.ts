@@ -198,7 +198,7 @@ class Reader {
   /** ONNX Runtime takes nodes in any order; what computes with them here wants producers first. */
   nodes(protos: readonly NodeProto[]): Node[] {
     const nodes = protos.map((node) => this.node(node))
-    if (sorted(nodes)) return nodes
+    if (isSorted(nodes)) return nodes
     this.#notes.add('nodes stood before the ones they read from; they were put in order')
     try {
       return sortNodes(nodes)

@@ -3,7 +3,7 @@ import { InputError } from '../base/index.ts'
 import { type Node, readsOf } from './model.ts'
 
 /** Does each node come after the producers of what it reads? */
-export function sorted(nodes: readonly Node[]): boolean {
+export function isSorted(nodes: readonly Node[]): boolean {
   const later = new Set<string>()
   for (const node of nodes.toReversed()) {
     for (const output of node.outputs) if (output !== '') later.add(output)
