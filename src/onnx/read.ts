@@ -19,7 +19,7 @@ import {
 } from './generated/onnx_pb.ts'
 import type { Attribute, Dim, Graph, LocalFunction, Model, Node, Overridable, ValueInfo } from './model.ts'
 import { packFloats } from './pack-floats.ts'
-import { sorted, sortNodes } from './sort.ts'
+import { isSorted, sortNodes } from './sort.ts'
 import { Tensor } from './tensor.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
