@@ -17,7 +17,12 @@ export async function firstNonFinite(runtime: Runtime, model: Model, feeds: Valu
       editor.graph.outputs.push({ name: output, dtype: 'float32' })
       sums.set(value, output)
     }
-  const results = await withSession(runtime, editor.finish(), { optimization: 'disabled' }, (s) => s.run(feeds))
+  const results = await withSession(
+    runtime,
+    editor.finish(),
+    { optimization: 'disabled', derived: 'looking for NaN' },
+    (s) => s.run(feeds),
+  )
   for (const [value, output] of sums) if (!Number.isFinite(Number(results[output]?.data[0]))) return value
   return undefined
 }

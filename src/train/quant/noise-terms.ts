@@ -38,16 +38,21 @@ export async function noiseTerms(
       : [],
   )
   const [before, after] = [part(float, pairs, 'teacher'), part(quantized, pairs, 'own')]
-  await withSession(runtime, before, { label: 'the float model' }, (teacher) =>
-    withSession(runtime, after, { label: 'the quantised model' }, async (student) => {
-      for (const index of indices) {
-        throwIfCancelled(signal)
-        const { inputs } = joinSamples([await dataset.sample(index, signal)])
-        const expected = await teacher.run(fedTo(before, inputs))
-        const got = await student.run(fedTo(after, inputs))
-        for (const pair of pairs) compare(pair, expected[pair.teacher]?.data, got[pair.own]?.data)
-      }
-    }),
+  await withSession(runtime, before, { label: 'the float model', derived: 'reading its inner values' }, (teacher) =>
+    withSession(
+      runtime,
+      after,
+      { label: 'the quantised model', derived: 'reading its inner values' },
+      async (student) => {
+        for (const index of indices) {
+          throwIfCancelled(signal)
+          const { inputs } = joinSamples([await dataset.sample(index, signal)])
+          const expected = await teacher.run(fedTo(before, inputs))
+          const got = await student.run(fedTo(after, inputs))
+          for (const pair of pairs) compare(pair, expected[pair.teacher]?.data, got[pair.own]?.data)
+        }
+      },
+    ),
   )
   const changed = pairs.filter(({ noise, power }) => Number.isFinite(noise) && noise > EXACT * power)
   return changed.map(({ own, teacher, noise, size }) => ({ own, teacher, weight: size / noise / changed.length }))
