@@ -5,7 +5,7 @@ import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { lintFusion, ortCpu } from '../quantize/index.ts'
-import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
+import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
@@ -18,6 +18,10 @@ import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
 
+/** What holds for every int8 file on such a processor, whoever made it. */
+const SATURATES =
+  'this CPU has no VNNI, and by default ONNX Runtime saturates where it multiplies bytes on such a CPU: figures are with its session option session.x64quantprecision = 1, as exact as on CPUs with VNNI; set it where the file runs on a CPU like this one'
+
 /**
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
  * @throws InputError, UnsupportedError, UsageError, CancelledError
@@ -28,7 +32,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
   const original = await readModelFile(recipe.model)
-  const dataset = await openCalibration(recipe, original, stored)
+  const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
@@ -38,7 +42,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit)
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, watch)
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
@@ -47,7 +51,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     write: (model) => writeModelFile(model, output),
   }
   const run = await quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host, watch)
-  return { ...run, kernels: run.kernels ?? [] }
+  return { ...run, notes: saturates() ? [...run.notes, SATURATES] : run.notes, kernels: run.kernels ?? [] }
 }
 
 /** @throws UsageError when samples are named too: which of the two would count? */
@@ -68,9 +72,11 @@ async function openCalibration(
   recipe: QuantizeRecipe,
   model: Model,
   stored: StoredStatistics | undefined,
+  watch: Watch,
 ): Promise<Dataset> {
   const { labels, ...unlabelled } = recipe
-  if (needsSamples(recipe)) return openSamples(recipe.val === undefined ? recipe : unlabelled, model)
+  if (needsSamples(recipe))
+    return openSamples(recipe.val === undefined ? recipe : unlabelled, model, recipe.data, watch)
   const shape = { ...(stored ? storedShapes(stored, model, recipe.model) : {}), ...recipe.shape }
-  return openSamples({ ...unlabelled, shape }, model, 'random', 1)
+  return openSamples({ ...unlabelled, shape }, model, 'random', { count: 1 })
 }

@@ -1,6 +1,6 @@
 // Which values of the float and of the quantised model are compared, and how far apart they are before training.
 import { throwIfCancelled, type Watch } from '../../base/index.ts'
-import { type Dataset, joinSamples } from '../../data/index.ts'
+import { type Dataset, feedsOf } from '../../data/index.ts'
 import { extractModel, type Model } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { logitsOf } from '../loss/logits.ts'
@@ -38,21 +38,17 @@ export async function noiseTerms(
       : [],
   )
   const [before, after] = [part(float, pairs, 'teacher'), part(quantized, pairs, 'own')]
-  await withSession(runtime, before, { label: 'the float model', derived: 'reading its inner values' }, (teacher) =>
-    withSession(
-      runtime,
-      after,
-      { label: 'the quantised model', derived: 'reading its inner values' },
-      async (student) => {
-        for (const index of indices) {
-          throwIfCancelled(signal)
-          const { inputs } = joinSamples([await dataset.sample(index, signal)])
-          const expected = await teacher.run(fedTo(before, inputs))
-          const got = await student.run(fedTo(after, inputs))
-          for (const pair of pairs) compare(pair, expected[pair.teacher]?.data, got[pair.own]?.data)
-        }
-      },
-    ),
+  const derived = 'reading its inner values'
+  await withSession(runtime, before, { label: 'the float model', derived }, (teacher) =>
+    withSession(runtime, after, { label: 'the quantised model', derived }, async (student) => {
+      for (const index of indices) {
+        throwIfCancelled(signal)
+        const inputs = await feedsOf(dataset, index, signal)
+        const expected = await teacher.run(fedTo(before, inputs))
+        const got = await student.run(fedTo(after, inputs))
+        for (const pair of pairs) compare(pair, expected[pair.teacher]?.data, got[pair.own]?.data)
+      }
+    }),
   )
   const changed = pairs.filter(({ noise, power }) => Number.isFinite(noise) && noise > EXACT * power)
   return changed.map(({ own, teacher, noise, size }) => ({ own, teacher, weight: size / noise / changed.length }))
