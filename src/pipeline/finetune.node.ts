@@ -60,7 +60,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
   const split = splitOf(dataset, recipe)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
@@ -112,7 +115,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
-  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
@@ -298,7 +301,7 @@ async function measure(
     notes.push('no separate samples were given with --val: the score is that of the held-back ones')
     return { kernels }
   }
-  const dataset = await openSamples(recipe, before, recipe.val)
+  const dataset = await openSamples(recipe, before, recipe.val, watch)
   const indices = chooseSamples(dataset.size, dataset.size)
   const size = fixedBatch(before) ?? 32
   const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)
