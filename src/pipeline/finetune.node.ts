@@ -136,7 +136,7 @@ export async function finetuneFile(
   notes.push(scoring.note)
   const measures = await measure(runtime, recipe, [model, tuned.model, teacher], scoring, trainee, watch)
   notes.push(...comparisonNotes(measures.comparison))
-  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,

@@ -1,7 +1,16 @@
 // Making a model ready for its gradient: one batch size, newest opset, explicit pads, normal forms.
 import { concatValues, type TensorValue, UnsupportedError, type Watch } from '../base/index.ts'
 import type { FixedBatch } from '../data/index.ts'
-import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
+import {
+  floatAttribute,
+  GraphEditor,
+  isOp,
+  type Model,
+  opsetOf,
+  type Shapes,
+  Tensor,
+  withoutShapes,
+} from '../onnx/index.ts'
 import {
   type AppliedRewrite,
   applyRewrites,
@@ -60,6 +69,7 @@ export async function prepareModel(
 ): Promise<Prepared> {
   const { forQuantization } = options
   const trainingPasses = [
+    passNamed('inline-functions'),
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -69,7 +79,7 @@ export async function prepareModel(
     passNamed('normalize-gemm'),
   ]
   const list = options.asItIs
-    ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
       : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
@@ -123,7 +133,7 @@ export function fixedTo(model: Model, feeds: Values): Model {
     return dims ? { ...input, shape: dims } : input
   })
   const outputs = model.graph.outputs.map(({ name, dtype }) => ({ name, ...(dtype ? { dtype } : {}) }))
-  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: new Map() } }
+  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: withoutShapes(model.graph.valueInfo) } }
 }
 
 /** A BatchNormalization that is trained: its node, and the values of its batch's mean and variance. */
