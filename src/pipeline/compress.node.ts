@@ -32,6 +32,7 @@ import { memoryCache } from '../search/index.ts'
 import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
+import { refuseNonFinite } from './compress/finite-samples.ts'
 import { costOfModel, freeChannels } from './compress/free-channels.node.ts'
 import { fastestOfBoth, plansForLatency, timedChoices } from './compress/latency.ts'
 import { layerLatencies } from './compress/layer-latency.ts'
@@ -112,12 +113,10 @@ async function run(
   const original = await readModelFile(recipe.model)
   const bytes = writeModel(original)
   const { labels, ...unlabelled } = recipe
-  const dataset = await openSamples(
-    recipe.val === undefined ? recipe : unlabelled,
-    original,
-    recipe.data,
-    recipe.samples,
-  )
+  const dataset = await openSamples(recipe.val === undefined ? recipe : unlabelled, original, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
   const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
@@ -137,6 +136,7 @@ async function run(
   for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) read.push(batch)
   const batches = fullBatches(read)
   const samples = batches.map((batch) => batch.inputs)
+  await refuseNonFinite(runtime, rewritten, batches, watch)
   // A rank or a width that fills no whole block of channels costs as one that does, and a change of layout besides.
   const multiple = budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple
   const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
@@ -144,7 +144,7 @@ async function run(
   const survey = surveyLayers(model, shapes)
   const notes = [...original.notes]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
-  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
+  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled, watch)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
   const context: PointContext = {
     runtime,
@@ -256,7 +256,7 @@ async function run(
         : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, watch) },
     )
   const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
-  notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,
     budget,

@@ -38,7 +38,7 @@ export async function measureTuned(
 ): Promise<FinetuneMeasures> {
   const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
   if (recipe.val === undefined) return { kernels }
-  const dataset = await openSamples(recipe, before, recipe.val)
+  const dataset = await openSamples(recipe, before, recipe.val, watch)
   const indices = chooseSamples(dataset.size, dataset.size)
   const size = fixedBatch(before) ?? 32
   const compared = (first: Model, second: Model, step = 'compare', simulate = false): Promise<Comparison> =>

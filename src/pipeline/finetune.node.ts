@@ -58,7 +58,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
   const split = splitOf(dataset, recipe)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
@@ -113,7 +116,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const measures = await measureTuned(runtime, recipe, { before: model, after: tuned.model, untrained }, watch)
   if (recipe.val === undefined && (tuned.scoreName !== undefined || tuned.judged))
     notes.push('no separate samples were given with --val: the figures are those of the held-back ones')
-  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,

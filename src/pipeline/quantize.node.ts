@@ -32,7 +32,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
   const original = await readModelFile(recipe.model)
-  const dataset = await openCalibration(recipe, original, stored)
+  const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
@@ -42,7 +42,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit)
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, watch)
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
@@ -72,9 +72,11 @@ async function openCalibration(
   recipe: QuantizeRecipe,
   model: Model,
   stored: StoredStatistics | undefined,
+  watch: Watch,
 ): Promise<Dataset> {
   const { labels, ...unlabelled } = recipe
-  if (needsSamples(recipe)) return openSamples(recipe.val === undefined ? recipe : unlabelled, model)
+  if (needsSamples(recipe))
+    return openSamples(recipe.val === undefined ? recipe : unlabelled, model, recipe.data, watch)
   const shape = { ...(stored ? storedShapes(stored, model, recipe.model) : {}), ...recipe.shape }
-  return openSamples({ ...unlabelled, shape }, model, 'random', 1)
+  return openSamples({ ...unlabelled, shape }, model, 'random', { count: 1 })
 }

@@ -36,7 +36,7 @@ export interface EvaluateRun {
 export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
   let metric = await loadMetric(recipe.metric)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model)
+  const dataset = await openSamples(recipe, model, recipe.data, watch)
   checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const { label } = await dataset.sample(indices[0] ?? 0)
@@ -76,7 +76,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
   checkSameInterface(first, second, recipe)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  const dataset = await openSamples(recipe, first)
+  const dataset = await openSamples(recipe, first, recipe.data, watch)
   if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const sample = await feedsOf(dataset, indices[0] ?? 0)
@@ -152,7 +152,10 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   const list: readonly Pass[] = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, first === -1 ? 1 : recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: first === -1 ? 1 : recipe.samples,
+    signal: watch.signal,
+  })
   const feeds = await feedsOf(dataset, 0)
   const options = { ...watch, label: recipe.model }
   let result = await withGuessedShapes(recipe, model, feeds, () =>

@@ -1,5 +1,5 @@
 // The forward graph of a training: sub-graphs written out as far as they run, and the shapes of all its values.
-import { RuntimeFailure } from '../base/index.ts'
+import { RuntimeFailure, UnsupportedError } from '../base/index.ts'
 import { extractModel, isOp, type Model, readsOf, type Shapes } from '../onnx/index.ts'
 import { observeShapes, type Runtime, type Values, withSession } from '../runtime/index.ts'
 import { decidingValues, type Unrolled, unrolled } from './unroll.ts'
@@ -33,7 +33,7 @@ export async function writtenOut(runtime: Runtime, model: Model, feeds: Values, 
       for (const { node, taken, other } of differ)
         left.set(node, `its branches give [${shapes.get(taken)?.dims}] and [${shapes.get(other)?.dims}]`)
     } catch (error) {
-      if (!(error instanceof RuntimeFailure)) throw error
+      if (!(error instanceof RuntimeFailure || error instanceof UnsupportedError)) throw error
       left = new Map([
         ...left,
         ...result.names.map((name): [string, string] => [name, 'a branch that is not taken does not run']),
