@@ -12,20 +12,21 @@ import {
   type SampleShares,
   shareSamples,
 } from '../data/index.ts'
-import { type Comparison, compareSessions, comparisonNotes, meanSqnrDb } from '../metrics/index.ts'
+import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
-import { type LayerKernel, lintFusion, ortCpu, selector } from '../quantize/index.ts'
-import { optimizedGraph } from '../runtime/index.node.ts'
-import { fixedBatch, type Runtime, type Values, withSession } from '../runtime/index.ts'
+import { selector } from '../quantize/index.ts'
+import { fixedBatch, type Runtime, type Values } from '../runtime/index.ts'
 import {
   type Arrays,
   type Augmentation,
+  type Closeness,
   cloneArrays,
   decodeState,
   encodeState,
   finetune,
   floatTrainee,
+  type Parameter,
   quantTrainee,
   relativeRates,
   type Trainee,
@@ -34,24 +35,20 @@ import {
   wholeRuns,
 } from '../train/index.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
+import { type FinetuneMeasures, measureTuned } from './finetune-measure.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples, scoringSamples } from './samples.node.ts'
-import { PREPROCESS_KEY, readBatches, type Scoring, type ShareWatch } from './samples.ts'
+import { PREPROCESS_KEY, type ShareWatch } from './samples.ts'
+import { subGraphNotes } from './sub-graphs.ts'
 
 /** Everything a fine-tuning knows at its end. */
-export interface FinetuneRun {
+export interface FinetuneRun extends FinetuneMeasures {
   readonly recipe: FinetuneRecipe
   readonly output: string
   readonly tuned: Tuned
-  /** The model given against the tuned one, on the samples of --val or those that were kept from the training. */
-  readonly comparison: Comparison
-  /** With a teacher: how far from it the model was and is, as mean SQNR in dB on the same samples. */
-  readonly toTeacher?: { readonly before: number; readonly after: number }
-  /** Of a quantised result: the simulation against the file as ONNX Runtime runs it. */
-  readonly deployed?: Comparison
-  readonly kernels: readonly LayerKernel[]
+  readonly layers: TrainedLayers
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly trainedNumbers: number
   readonly notes: readonly string[]
@@ -83,7 +80,7 @@ export async function finetuneFile(
   const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes]
+  const notes = [...model.notes, ...subGraphNotes(model)]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss,
     fixed,
@@ -134,12 +131,14 @@ export async function finetuneFile(
     heldBack: split.report,
   })
   notes.push(scoring.note)
-  const measures = await measure(runtime, recipe, [model, tuned.model, teacher], scoring, trainee, watch)
+  const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
+  const measured = { before: model, after: tuned.model, untrained, shapes: trainee.prepared.sampleShapes }
+  const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
   notes.push(...comparisonNotes(measures.comparison))
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
-      `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
+      `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
   const after = await writeModelFile(tuned.model, output)
@@ -151,9 +150,34 @@ export async function finetuneFile(
     tuned,
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
+    layers: trainedLayers(trainee),
     trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),
     notes: [...new Set(notes)],
   }
+}
+
+/** How the two stood on the samples that judged, in brackets; '' where they were judged by a score. */
+function judgedWords({ judged }: Tuned): string {
+  if (!judged) return ''
+  const of = ({ kl, db }: Closeness) => `${kl === undefined ? '' : `KL ${kl.toPrecision(2)}, `}SQNR ${db.toFixed(1)} dB`
+  return ` (${judged.samples} samples: ${of(judged.before)} before, ${of(judged.after)} after)`
+}
+
+/** How many layers were trained. */
+export interface TrainedLayers {
+  readonly trained: number
+  /** Layers that were asked for. */
+  readonly asked: number
+  /** Their names that stayed as they are, because the loss does not depend on them. */
+  readonly untrained: readonly string[]
+}
+
+function trainedLayers({ graph }: Trainee): TrainedLayers {
+  const names = (list: readonly Parameter[]) =>
+    new Set(list.filter(({ kind }) => kind !== 'scale').map(({ node }) => node))
+  const trained = names(graph.parameters)
+  const untrained = [...names(graph.untrained)].filter((node) => !trained.has(node))
+  return { trained: trained.size, asked: trained.size + untrained.length, untrained }
 }
 
 function batchNote(batch: number, each: number): string {
@@ -236,9 +260,10 @@ function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee
   return flip || mix || shift > 0 ? { flip, shift, mix } : undefined
 }
 
-/** Share of a small set that judges a quantised result: one in so many. */
+/** Share of a small set that judges a quantised result: one in so many, at least some of them. */
 const GUARD_SHARE = 8
-const LEAST_GUARDED = 64
+const LEAST_GUARDS = 2
+const LEAST_GUARDED = 8
 
 interface Split extends SampleShares {
   readonly train: number[]
@@ -257,7 +282,7 @@ function splitOf(dataset: Dataset, recipe: FinetuneRecipe, heldBack: readonly nu
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
   const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
-  const number = guarded ? Math.floor(total / GUARD_SHARE) : Math.min(count, total - 1)
+  const number = guarded ? Math.max(LEAST_GUARDS, Math.floor(total / GUARD_SHARE)) : Math.min(count, total - 1)
   const kept = new Set(chooseSamples(all.length, number))
   const back = all.filter((_, i) => kept.has(i))
   return { ...shares, train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
@@ -308,38 +333,4 @@ async function withBestKept(
     }
     throw error
   }
-}
-
-/** Both models on samples that no fit has seen, and a quantised one against its simulation. */
-async function measure(
-  runtime: Runtime,
-  recipe: FinetuneRecipe,
-  [before, after, teacher]: readonly [Model, Model, Model],
-  { dataset, indices }: Scoring,
-  { prepared }: Trainee,
-  watch: Watch,
-): Promise<Pick<FinetuneRun, 'comparison' | 'toTeacher' | 'deployed' | 'kernels'>> {
-  const compare = (first: Model, second: Model, step = 'compare', simulate = false) =>
-    withSession(runtime, first, { label: recipe.model, simulate }, (a) =>
-      withSession(runtime, second, { label: 'the trained model' }, (b) =>
-        compareSessions(
-          a,
-          b,
-          readBatches(dataset, indices, before, prepared.sampleShapes, watch),
-          indices.length,
-          watch,
-          step,
-        ),
-      ),
-    )
-  const comparison = await compare(before, after)
-  const distance = async (model: Model) => meanSqnrDb(await compare(teacher, model)) ?? Number.NaN
-  const toTeacher =
-    recipe.teacher === undefined || comparison.metric
-      ? {}
-      : { toTeacher: { before: await distance(before), after: await distance(after) } }
-  if (!recipe.qat) return { comparison, ...toTeacher, kernels: [] }
-  const kernels = lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu)
-  const deployed = await compare(after, after, 'deployed', true)
-  return { comparison, ...toTeacher, deployed, kernels }
 }

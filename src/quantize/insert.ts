@@ -28,6 +28,10 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
   }
+  for (const [node, params] of plan.stored) {
+    const layer = plan.placement.stored.get(node)
+    if (layer) inserter.layer(layer, params, undefined)
+  }
   for (const [node, bounds] of apart) inserter.apart(node, bounds)
   inserter.protectFloatLayers()
   for (const node of plan.placement.shielded) inserter.shield(node)

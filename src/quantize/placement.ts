@@ -37,6 +37,8 @@ export interface PlacedTensor {
 export interface Placement {
   /** Integer layers by their node. */
   readonly layers: ReadonlyMap<Node, Layer>
+  /** Float layers whose weight is stored in codes. */
+  readonly stored: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
@@ -80,6 +82,7 @@ class Placer {
   readonly #excluded: (node: Node) => string | undefined
   readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
+  readonly #stored = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
 
@@ -113,7 +116,17 @@ class Placer {
     const surplus = new Map(lacking.map((node) => [node, this.#role(node)?.lacks ?? []] as const))
     for (const node of shielded) surplus.delete(node)
     const apart = this.#apart(tensors)
-    return { layers: this.#layers, integer: this.#set, tensors, caps, shielded, surplus, apart, reasons: this.#reasons }
+    return {
+      layers: this.#layers,
+      stored: this.#stored,
+      integer: this.#set,
+      tensors,
+      caps,
+      shielded,
+      surplus,
+      apart,
+      reasons: this.#reasons,
+    }
   }
 
   /** The attribute of a node that its integer kernel lacks. */
@@ -128,6 +141,8 @@ class Placer {
     if (!op || op.role === 'activation') {
       if (layer || known)
         this.#reasons.set(node, known ?? `${this.#target.name} has no integer kernel for ${node.opType}`)
+      if (layer && this.#target.storesWeight.includes(node.opType) && !this.#excluded(node) && isStorable(layer))
+        this.#stored.set(node, layer)
       return
     }
     const reason =
@@ -218,19 +233,18 @@ class Placer {
     return stringAttribute(node, attribute, usual) === is ? op : undefined
   }
 
-  /** The Relu or Clip that disappears into a node, when its result goes nowhere else. */
+  /**
+   * The Relu or Clip that disappears into a node, when its result goes nowhere else. Every grid has a code for 0: where 0 is out of
+   * bounds the grid is wider than they are, and ONNX Runtime does not fuse.
+   */
   #fusedActivation(node: Node): Node | undefined {
     if (this.#role(node)?.role === 'pass-through') return undefined
     const output = node.outputs[0] ?? ''
     const [next, ...others] = this.#consumers.get(output) ?? []
     if (!next || others.length > 0 || this.#outputs.has(output) || this.#excluded(next)) return undefined
-    if (
-      this.#role(next)?.role === 'activation' &&
-      next.inputs[0] === output &&
-      factsOf(next).bounds?.(next, this.#constants)
-    )
-      return next
-    return undefined
+    if (this.#role(next)?.role !== 'activation' || next.inputs[0] !== output) return undefined
+    const bounds = factsOf(next).bounds?.(next, this.#constants)
+    return bounds && bounds.low <= 0 && bounds.high >= 0 ? next : undefined
   }
 
   /** The constant Add behind a MatMul, which ONNX Runtime makes the bias of one integer kernel. */
@@ -341,6 +355,8 @@ class Placer {
     return facts.bounds?.(node, this.#constants) ?? free
   }
 }
+
+const isStorable = ({ weight, weightIndex }: Layer) => weight.dtype === 'float32' && weightIndex === 1
 
 /** Name and reason of each layer that stays float. */
 export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {
