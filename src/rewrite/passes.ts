@@ -18,6 +18,7 @@ import { removeIdentity } from './remove-identity.ts'
 import type { Pass, Rewrite } from './rewrite.ts'
 import { scalarBounds } from './scalar-bounds.ts'
 import { shortcutToConv } from './shortcut-to-conv.ts'
+import { storeOnce } from './store-once.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
@@ -57,12 +58,15 @@ export function listed<P extends Pass>(list: readonly P[]): readonly P[] {
   return list
 }
 
+/** What `rewrite` does when no pass is named: the passes, and what is only right at the very end. */
+export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])
+
 /**
  * The pass of a name, as in recipes and on the command line.
  * @throws UsageError for an unknown name, with the nearest known one
  */
 export function passNamed(name: string): Pass {
-  const all = [...passes, ...optionalPasses]
+  const all = [...rewritePasses, ...optionalPasses]
   const found = all.find((pass) => pass.name === name)
   if (found) return found
   const names = all.map((pass) => pass.name)

@@ -52,10 +52,15 @@ export function writeLayer(
 ): void {
   const { node, weight, view } = layer
   const values = doublesOf(weight)
+  let changed = false
   forEachWeight(view, (at, o, i) => {
-    values[at] = change(values[at] ?? 0, o, i)
+    const before = values[at] ?? 0
+    const after = change(before, o, i)
+    values[at] = after
+    changed ||= after !== before
   })
-  editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
+  // A weight that others read too is only stored once as long as nobody changes it.
+  if (changed) editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
   if (!isOp(node, 'MatMul')) {
     if (!layer.bias && bias.every((value) => value === 0)) return
     if (node.attributes.has('beta')) node.attributes.set('beta', floatAttr(1))
