@@ -21,12 +21,10 @@ export class Stream {
   readonly #options: SessionOptions
   readonly #live: LiveValues
   readonly #handOver: boolean
-  readonly #batches: number
   readonly #inputs: readonly Values[]
   #model: Model
   #index: GraphIndex
   #targets: readonly string[] = []
-  #started = false
 
   constructor(
     runtime: Runtime,
@@ -39,7 +37,6 @@ export class Stream {
     this.#options = { optimization: 'extended', ...session }
     this.#live = new LiveValues(prefix, spill)
     this.#handOver = handOver
-    this.#batches = batches.length
     this.#inputs = batches
     this.#model = model
     this.#index = indexOf(model)
@@ -61,10 +58,10 @@ export class Stream {
 
   /** Computes `value` from what is live, and keeps what nodes not run yet will need. */
   async advance(value: string): Promise<TensorValue[]> {
-    await this.#start()
-    if (!this.#live.has(0, value)) await this.#compute(value)
+    for (const [batch, name, replaced] of this.#pending.splice(0)) await this.#live.set(batch, name, replaced)
+    if (!this.#isLive(value)) await this.#compute(value)
     const results: TensorValue[] = []
-    for (let batch = 0; batch < this.#batches; batch++) results.push(await this.#live.get(batch, value))
+    for (let batch = 0; batch < this.#inputs.length; batch++) results.push(await this.#get(batch, value))
     return results
   }
 
@@ -78,25 +75,21 @@ export class Stream {
 
   readonly #pending: [number, string, TensorValue][] = []
 
-  async #start(): Promise<void> {
-    if (!this.#started)
-      for (const [batch, values] of this.#inputs.entries())
-        for (const [name, value] of Object.entries(values)) await this.#live.set(batch, name, value)
-    this.#started = true
-    for (const [batch, name, value] of this.#pending.splice(0)) await this.#live.set(batch, name, value)
-  }
-
+  /**
+   * A stage runs whole nodes: those behind the live values that `value` takes. What any other node that is still to run
+   * reads from them is kept, whichever of their outputs it is, so that no node runs twice.
+   */
   async #compute(value: string): Promise<void> {
-    const needed = this.#neededFor([value])
-    const after = this.#neededFor([...this.#targets, value])
-    for (let batch = 0; batch < this.#batches; batch++)
-      for (const name of this.#live.names(batch)) if (!after.has(name)) await this.#live.delete(batch, name)
+    const now = this.#demand([value])
+    const all = this.#demand([...this.#targets, value])
+    const later = new Set(this.#targets)
+    for (const node of all.nodes) if (!now.nodes.has(node)) for (const name of this.#index.reads(node)) later.add(name)
+    for (let batch = 0; batch < this.#inputs.length; batch++)
+      for (const name of this.#live.names(batch)) if (!all.values.has(name)) await this.#live.delete(batch, name)
     const outputs = new Set([value])
-    // What this stage computes and a later one reads.
-    for (const node of this.#model.graph.nodes)
-      for (const output of node.outputs)
-        if (needed.has(output) && !this.#isLive(output) && this.#isReadLater(output, after, needed)) outputs.add(output)
-    const inputs = [...needed].filter((name) => this.#isLive(name))
+    for (const node of now.nodes)
+      for (const output of node.outputs) if (later.has(output) && !this.#isLive(output)) outputs.add(output)
+    const inputs = [...now.values].filter((name) => this.#isLive(name))
     const part = extractModel(
       this.#model,
       [...outputs].map((name) => this.#info(name)),
@@ -104,13 +97,11 @@ export class Stream {
     )
     const wanted = part.graph.inputs.map((input) => input.name)
     // What no later stage reads is handed over; the samples are the caller's.
-    const given = new Set(Object.keys(this.#inputs[0] ?? {}))
-    const later = this.#neededFor(this.#targets, outputs)
-    const last = this.#handOver ? wanted.filter((name) => !given.has(name) && !later.has(name)) : []
+    const last = this.#handOver ? wanted.filter((name) => !this.#isSample(name) && !later.has(name)) : []
     await withSession(this.#runtime, part, this.#options, async (session) => {
-      for (let batch = 0; batch < this.#batches; batch++) {
+      for (let batch = 0; batch < this.#inputs.length; batch++) {
         const feeds: Record<string, TensorValue> = {}
-        for (const name of wanted) feeds[name] = await this.#live.get(batch, name)
+        for (const name of wanted) feeds[name] = await this.#get(batch, name)
         for (const name of last) await this.#live.delete(batch, name)
         const results = await session.run(feeds, { handOver: last })
         for (const [name, result] of Object.entries(results)) await this.#live.set(batch, name, result)
@@ -118,40 +109,47 @@ export class Stream {
     })
   }
 
+  /** The samples are always there, whatever was computed from them and dropped. */
+  #isSample(name: string): boolean {
+    return this.#inputs[0]?.[name] !== undefined
+  }
+
   #isLive(name: string): boolean {
-    return this.#live.has(0, name)
+    return this.#live.has(0, name) || this.#isSample(name)
   }
 
-  #isReadLater(output: string, after: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
-    if (this.#targets.includes(output)) return true
-    return this.#index.readers(output).some((node) => node.outputs.some((name) => after.has(name) && !needed.has(name)))
+  async #get(batch: number, name: string): Promise<TensorValue> {
+    const sample = this.#live.has(batch, name) ? undefined : this.#inputs[batch]?.[name]
+    return sample ?? this.#live.get(batch, name)
   }
 
-  /** All values that computing `targets` takes, down to live ones and to those that are about to be. */
-  #neededFor(targets: readonly string[], soon: ReadonlySet<string> = nothing): Set<string> {
-    const needed = new Set<string>()
+  /** The nodes to run for `targets`, and all values that this takes, down to live ones. */
+  #demand(targets: readonly string[]): { readonly values: Set<string>; readonly nodes: Set<Node> } {
+    const values = new Set<string>()
+    const nodes = new Set<Node>()
     const open = [...targets]
     while (open.length > 0) {
       const name = open.pop()
-      if (name === undefined || needed.has(name)) continue
-      needed.add(name)
-      if (this.#isLive(name) || soon.has(name)) continue
-      open.push(...this.#index.reads(name))
+      if (name === undefined || values.has(name)) continue
+      values.add(name)
+      const maker = this.#isLive(name) ? undefined : this.#index.maker(name)
+      if (!maker || nodes.has(maker)) continue
+      nodes.add(maker)
+      open.push(...this.#index.reads(maker))
     }
-    return needed
+    return { values, nodes }
   }
 
   #info(name: string): ValueInfo {
-    const dtype = this.#live.info(0, name)?.dtype ?? this.#shapes.get(name)?.dtype
+    const dtype = this.#live.info(0, name)?.dtype ?? this.#inputs[0]?.[name]?.dtype ?? this.#shapes.get(name)?.dtype
     return { name, ...(dtype ? { dtype } : {}) }
   }
 }
 
-/** Who makes and reads each value. */
+/** Who makes each value, and what each node reads. */
 interface GraphIndex {
-  readonly readers: (value: string) => readonly Node[]
-  /** What the maker of a value reads. */
-  readonly reads: (value: string) => ReadonlySet<string>
+  readonly maker: (value: string) => Node | undefined
+  readonly reads: (node: Node) => ReadonlySet<string>
 }
 
 /** By list of nodes: a walk that rewrites constants layer by layer keeps the list. */
@@ -161,21 +159,13 @@ const nothing: ReadonlySet<string> = new Set()
 function indexOf({ graph: { nodes } }: Model): GraphIndex {
   const known = indices.get(nodes)
   if (known) return known
-  const reads = new Map<string, ReadonlySet<string>>()
-  const readers = new Map<string, Node[]>()
+  const reads = new Map<Node, ReadonlySet<string>>()
+  const makers = new Map<string, Node>()
   for (const node of nodes) {
-    const own = readsOf(node)
-    for (const output of node.outputs) reads.set(output, own)
-    for (const value of own) {
-      const list = readers.get(value)
-      if (list) list.push(node)
-      else readers.set(value, [node])
-    }
+    reads.set(node, readsOf(node))
+    for (const output of node.outputs) if (output !== '') makers.set(output, node)
   }
-  const index = {
-    readers: (value: string) => readers.get(value) ?? [],
-    reads: (value: string) => reads.get(value) ?? nothing,
-  }
+  const index: GraphIndex = { maker: (value) => makers.get(value), reads: (node) => reads.get(node) ?? nothing }
   indices.set(nodes, index)
   return index
 }
