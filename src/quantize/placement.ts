@@ -7,6 +7,7 @@ import {
   type DType,
   factsOf,
   floatAttribute,
+  type Graph,
   intAttribute,
   isOp,
   type Layer,
@@ -18,6 +19,7 @@ import {
   type Tensor,
 } from '../onnx/index.ts'
 import { biasAddOf } from './bias-add.ts'
+import { embeddingsOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -37,6 +39,8 @@ export interface Placement {
   /** Integer layers by their node. */
   readonly layers: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
+  /** Gather nodes that pick rows of a table of codes, by the table. */
+  readonly embeddings: ReadonlyMap<Node, Tensor>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
@@ -61,6 +65,8 @@ export function place(
 }
 
 class Placer {
+  readonly #graph: Graph
+  readonly #options: QuantizeOptions
   readonly #nodes: readonly Node[]
   readonly #constants: (value: string | undefined) => Tensor | undefined
   readonly #types: ReadonlyMap<string, DType>
@@ -75,6 +81,8 @@ class Placer {
   readonly #reasons = new Map<Node, string>()
 
   constructor(model: Model, target: Target, options: QuantizeOptions, types: ReadonlyMap<string, DType>) {
+    this.#graph = model.graph
+    this.#options = options
     this.#nodes = model.graph.nodes
     this.#constants = constantsOf(model.graph)
     this.#types = types
@@ -96,7 +104,17 @@ class Placer {
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
-    return { layers: this.#layers, integer: this.#set, tensors, caps, reasons: this.#reasons }
+    return { layers: this.#layers, integer: this.#set, embeddings: this.#embeddings(), tensors, caps, reasons: this.#reasons }
+  }
+
+  #embeddings(): ReadonlyMap<Node, Tensor> {
+    if (this.#options.embeddings === 'float') return new Map()
+    return embeddingsOf({
+      graph: this.#graph,
+      types: this.#types,
+      excluded: (node) => this.#excluded(node) !== undefined,
+      layers: this.#layers,
+    })
   }
 
   #consider(node: Node): void {

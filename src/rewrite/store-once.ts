@@ -1,5 +1,5 @@
 // What a file holds is stored once, and in its smallest form: the last pass, when nothing needs the weights in place any more.
-import { byteLengthOf, type DType, type GraphEditor, opsetOf, type Tensor } from '../onnx/index.ts'
+import { byteLengthOf, type DType, type GraphEditor, isOp, opsetOf, type Tensor } from '../onnx/index.ts'
 import { type Origin, originOf } from './constants/origins.ts'
 import { WORTH_BYTES } from './constants/tied.ts'
 import { editModel, type PassLog } from './edit-pass.ts'
@@ -110,10 +110,13 @@ function mergeEqual(editor: GraphEditor, log: PassLog): void {
   }
 }
 
-/** Matrices of whole bytes an element. */
+/** Matrices of whole bytes an element. A table whose rows are picked stays as it is, and the other is read transposed. */
 function mergeTransposed(editor: GraphEditor, log: PassLog): void {
   const kept = new Map<string, { name: string; tensor: Tensor }[]>()
-  for (const [name, tensor] of [...editor.graph.initializers]) {
+  const isTable = ([name]: [string, Tensor]) =>
+    editor.consumers(name).some((node) => isOp(node, 'Gather') && node.inputs[0] === name)
+  const all = [...editor.graph.initializers]
+  for (const [name, tensor] of [...all.filter(isTable), ...all.filter((each) => !isTable(each))]) {
     const [rows = 0, columns = 0] = tensor.shape
     if (tensor.shape.length !== 2 || tensor.bytes.byteLength < WORTH_BYTES || editor.uses(name) === 0) continue
     if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
@@ -144,7 +147,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Is the second matrix [m, n] the first, [n, m], transposed? */
-function isTransposed(a: Tensor, b: Tensor): boolean {
+export function isTransposed(a: Tensor, b: Tensor): boolean {
   const [rows = 0, columns = 0] = b.shape
   const width = bytesEach(b.dtype) ?? 1
   for (let row = 0; row < rows; row++)

@@ -1,8 +1,9 @@
 // From a float model and samples – or what is known instead of them – to the quantised model. Runs wherever a Runtime does.
 import { throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import { type Bounds, layersOf, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
+import { type Bounds, layersOf, type Model, type Node, nodeName, opsetOf, type Shapes, type Tensor } from '../../onnx/index.ts'
 import {
+  embeddingGrids,
   floatLayers,
   insertWeights,
   ortCpu,
@@ -113,6 +114,7 @@ async function quantizeModel(
   if (options.mode === 'weights') return weightsOnly(model, shapes, options, notes)
   const placement = place(model, ortCpu, options, typesOf(model))
   const float = floatLayers(model, placement)
+  notes.push(...embeddingNotes(placement.embeddings))
   if (placement.layers.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
@@ -208,8 +210,23 @@ function weightsOnly(model: Model, shapes: Shapes, options: QuantizeOptions, not
   notes.push(
     'weights only: the file is smaller and ONNX Runtime computes in float; disable_quant_qdq folds the weights at load',
   )
-  const grids = new Map(layers.map((layer) => [layer, weightGrid(layer, options)]))
-  return { quantized: insertWeights(model, grids), plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
+  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, options)]))
+  const byNode = new Map(layers.map((layer) => [layer.node, layer]))
+  const rows = embeddingGrids({ layers: byNode, embeddings: placement.embeddings }, weights)
+  const grids = new Map(layers.flatMap((layer) => [[layer, weights.get(layer.node) ?? weightGrid(layer, options)]]))
+  notes.push(...embeddingNotes(placement.embeddings))
+  return { quantized: insertWeights(model, grids, rows, placement.embeddings), plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
+}
+
+function embeddingNotes(embeddings: ReadonlyMap<Node, Tensor>): string[] {
+  const tables = new Set(embeddings.values())
+  if (tables.size === 0) return []
+  const [first] = embeddings.keys()
+  const rest = tables.size > 1 ? ` and ${tables.size - 1} more` : ''
+  const bytes = [...tables].reduce((sum, { size }) => sum + size, 0)
+  return [
+    `${tables.size === 1 ? 'an embedding is' : `${tables.size} embeddings are`} stored in 8 bits with a scale for each row (${first ? nodeName(first) : ''}${rest}: ${(bytes / 1e6).toFixed(1)} MB); --embeddings float keeps float`,
+  ]
 }
 
 function excludedBy(reason: string | undefined): boolean {
@@ -219,7 +236,7 @@ function excludedBy(reason: string | undefined): boolean {
 /** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit and 4-bit types opset 21. */
 function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
-  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage } = recipe
+  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage, embeddings } = recipe
   const wide = activationType.endsWith('16') || weightStorage === 'int4'
   const needed = wide ? 21 : 10
   if (opset < needed)
@@ -233,5 +250,5 @@ function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): Quan
     )
     weights = 'per-tensor'
   }
-  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit }
+  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
 }

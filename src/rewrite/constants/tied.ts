@@ -1,5 +1,5 @@
 // Constants that several places read, as they are or folded: a change in one place would store them twice.
-import { type ChannelGraph, type Graph, readsOf, type Tensor } from '../../onnx/index.ts'
+import { type ChannelGraph, type Graph, type Node, readsOf, type Tensor } from '../../onnx/index.ts'
 import { sourcesOf } from './origins.ts'
 
 /** Smaller constants may be stored twice. */
@@ -38,4 +38,24 @@ export function closeTied(channels: ChannelGraph, graph: Graph): ChannelGraph {
       if (!closed.has(id)) closed.set(id, `the weight of ${layer.name} is read elsewhere too`)
   }
   return { ...channels, closed }
+}
+
+/** An initialiser that shares what it is stored as with a tensor, and who reads it; undefined stands for sub-graphs and the outside. */
+export interface Relative {
+  readonly name: string
+  readonly readers: readonly (Node | undefined)[]
+}
+
+/** The initialisers that are stored as the same numbers as a tensor: itself, and what was folded from the same source. */
+export function relativesOf(graph: Graph, tensor: Tensor): Relative[] {
+  const sources = sourcesOf(tensor)
+  const large = (source: Tensor) => source.bytes.byteLength >= WORTH_BYTES && sources.has(source)
+  return [...graph.initializers].flatMap(([name, other]) => {
+    if (other !== tensor && ![...sourcesOf(other)].some(large)) return []
+    const readers = graph.nodes.flatMap((node): (Node | undefined)[] => {
+      if (node.inputs.includes(name)) return [node]
+      return readsOf(node).has(name) ? [undefined] : []
+    })
+    return [{ name, readers: graph.outputs.some((output) => output.name === name) ? [...readers, undefined] : readers }]
+  })
 }
