@@ -2,8 +2,8 @@
 import { type QuantParams, quantize } from '../math/index.ts'
 import {
   type DType,
-  type GraphEditor,
   type Graph,
+  type GraphEditor,
   intAttribute,
   isOp,
   type Layer,
@@ -51,7 +51,8 @@ export function embeddingsOf({ graph, types, excluded, layers }: EmbeddingScope)
       ({ name, readers }) =>
         inner.includes(name) ||
         readers.some(
-          (reader) => reader === undefined || !(found.has(reader) || layers.get(reader)?.weight === graph.initializers.get(name)),
+          (reader) =>
+            reader === undefined || !(found.has(reader) || layers.get(reader)?.weight === graph.initializers.get(name)),
         ),
     )
     if (float) found.delete(node)

@@ -104,7 +104,14 @@ class Placer {
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
-    return { layers: this.#layers, integer: this.#set, embeddings: this.#embeddings(), tensors, caps, reasons: this.#reasons }
+    return {
+      layers: this.#layers,
+      integer: this.#set,
+      embeddings: this.#embeddings(),
+      tensors,
+      caps,
+      reasons: this.#reasons,
+    }
   }
 
   #embeddings(): ReadonlyMap<Node, Tensor> {

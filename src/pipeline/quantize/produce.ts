@@ -1,7 +1,16 @@
 // From a float model and samples – or what is known instead of them – to the quantised model. Runs wherever a Runtime does.
 import { throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import { type Bounds, layersOf, type Model, type Node, nodeName, opsetOf, type Shapes, type Tensor } from '../../onnx/index.ts'
+import {
+  type Bounds,
+  layersOf,
+  type Model,
+  type Node,
+  nodeName,
+  opsetOf,
+  type Shapes,
+  type Tensor,
+} from '../../onnx/index.ts'
 import {
   embeddingGrids,
   floatLayers,
@@ -215,7 +224,14 @@ function weightsOnly(model: Model, shapes: Shapes, options: QuantizeOptions, not
   const rows = embeddingGrids({ layers: byNode, embeddings: placement.embeddings }, weights)
   const grids = new Map(layers.flatMap((layer) => [[layer, weights.get(layer.node) ?? weightGrid(layer, options)]]))
   notes.push(...embeddingNotes(placement.embeddings))
-  return { quantized: insertWeights(model, grids, rows, placement.embeddings), plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
+  return {
+    quantized: insertWeights(model, grids, rows, placement.embeddings),
+    plan: undefined,
+    floatModel: model,
+    shapes,
+    float: [],
+    rewrites: [],
+  }
 }
 
 function embeddingNotes(embeddings: ReadonlyMap<Node, Tensor>): string[] {
