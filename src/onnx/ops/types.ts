@@ -38,6 +38,7 @@ export const typeOps: readonly OpFacts[] = [
   ].map((op) =>
     defineOp({
       op,
+      typeAttributes: ['dtype'],
       dtype: (node, _index, inputs) => {
         const given = intAttribute(node, 'dtype', 0)
         return given === 0 ? (inputs(0) ?? 'float32') : dtypeOf(given)
