@@ -9,10 +9,11 @@ export interface InspectFlags {
 
 /** Runs the command and prints a table, or one JSON object. */
 export async function inspectCommand(path: string, options: InspectFlags): Promise<void> {
-  const [{ readModelFile }, { openRuntime }, { inspect }, { stat }] = await Promise.all([
+  const [{ readModelFile }, { openRuntime }, { inspect }, { formatBytes }, { stat }] = await Promise.all([
     import('../onnx/index.node.ts'),
     import('../runtime/index.node.ts'),
     import('../pipeline/index.ts'),
+    import('../report/index.ts'),
     import('node:fs/promises'),
   ])
   const model = await readModelFile(path)
@@ -20,14 +21,21 @@ export async function inspectCommand(path: string, options: InspectFlags): Promi
   const runtime = await openRuntime()
   try {
     const inspection = await inspect(model, runtime, options.shape)
-    const text = options.json ? JSON.stringify({ ...inspection, sizeBytes }) : table(path, inspection, sizeBytes)
+    const text = options.json
+      ? JSON.stringify({ ...inspection, sizeBytes })
+      : table(path, inspection, sizeBytes, formatBytes)
     process.stdout.write(`${text}\n`)
   } finally {
     await runtime.close()
   }
 }
 
-function table(path: string, inspection: Inspection, sizeBytes: number): string {
+function table(
+  path: string,
+  inspection: Inspection,
+  sizeBytes: number,
+  formatBytes: (bytes: number) => string,
+): string {
   const values = (list: Inspection['inputs']) =>
     list
       .map((value) => `${value.name} ${value.dtype ?? '?'}[${value.shape?.map((dim) => dim ?? '?') ?? '…'}]`)
@@ -40,20 +48,30 @@ function table(path: string, inspection: Inspection, sizeBytes: number): string 
     layer.rangeSpread === undefined ? '-' : layer.rangeSpread.toFixed(1),
     layer.reason ?? '',
   ])
-  const header = ['layer', 'op', 'MACs', 'parameters', 'range spread', '']
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd()
+  const parts = inspection.parts.map(({ part, layers, parameters, bytes }) => [
+    part,
+    String(layers),
+    String(parameters),
+    formatBytes(bytes),
+  ])
   return [
     `${path}: ${sizeBytes} bytes, opset ${inspection.opset}, IR ${inspection.irVersion}, ${inspection.parameters} parameters${inspection.macs === undefined ? '' : `, ${inspection.macs} MACs`}`,
     `inputs   ${values(inspection.inputs)}`,
     `outputs  ${values(inspection.outputs)}`,
     '',
-    line(header),
-    ...rows.map(line),
+    ...(parts.length > 0 ? [...aligned(['part', 'readers', 'parameters', 'size'], parts), ''] : []),
+    ...aligned(['layer', 'op', 'MACs', 'parameters', 'range spread', ''], rows),
     ...inspection.notes.map((note) => `note: ${note}`),
   ].join('\n')
+}
+
+/** Lines with every column as wide as its widest cell. */
+function aligned(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
+  return [header, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }

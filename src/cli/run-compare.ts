@@ -3,11 +3,12 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const [{ compareFiles }, { jsonDb, metricJson }, { formatMetricValue, formatSigned }] = await Promise.all([
-    import('../pipeline/index.node.ts'),
-    import('../pipeline/index.ts'),
-    import('../report/index.ts'),
-  ])
+  const [{ compareFiles }, { columnsJson, jsonDb, metricJson, outputRows }, { formatMetricValue, formatSigned }] =
+    await Promise.all([
+      import('../pipeline/index.node.ts'),
+      import('../pipeline/index.ts'),
+      import('../report/index.ts'),
+    ])
   const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
   const { comparison, latency, sizeBytes, layers } = run
   const { agreement, kl, sqnrDb, metric } = comparison
@@ -17,6 +18,7 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
       ...(agreement === undefined ? {} : { agreement, kl }),
       sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, value]) => [name, jsonDb(value)])),
       ...(exact ? { exact } : {}),
+      ...columnsJson(comparison),
       ...(metric ? { metric: metricJson(metric) } : {}),
       samples: comparison.samples,
       latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
@@ -33,7 +35,7 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
         ]
       : []),
     ...(agreement === undefined ? [] : [`agreement ${percent(agreement)}, KL ${kl?.toFixed(4)}`]),
-    ...Object.entries(sqnrDb).map(([name, value]) => `SQNR of ${name}: ${db(value)}`),
+    ...Object.entries(outputRows(comparison)).map(([name, value]) => `SQNR of ${name}: ${db(value)}`),
     `latency ${latency.before.medianMs.toFixed(2)} → ${latency.after.medianMs.toFixed(2)} ms, size ${sizeBytes.before} → ${sizeBytes.after} bytes, ${comparison.samples} samples`,
     ...layers
       .toSorted((a, b) => (a.sqnrDb ?? 999) - (b.sqnrDb ?? 999))

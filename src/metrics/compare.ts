@@ -3,6 +3,7 @@ import { InputError, messageOf, report, throwIfCancelled, type Watch } from '../
 import type { Batch } from '../data/index.ts'
 import { argMax, isDistribution, klDivergence, SqnrAccumulator } from '../math/index.ts'
 import type { Session, Values } from '../runtime/index.ts'
+import { type ColumnGroup, Columns } from './columns.ts'
 import { type MetricPair, pairOf } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
 import { usualMetric } from './score.ts'
@@ -14,23 +15,32 @@ export interface Comparison {
   readonly kl?: number
   /** Output → SQNR in dB; null is an exact match. */
   readonly sqnrDb: Readonly<Record<string, number | null>>
+  /** Outputs whose columns have different units → the SQNR of each group of columns. */
+  readonly columns?: Readonly<Record<string, readonly ColumnGroup[]>>
   readonly metric?: MetricPair
   /** Why there is no metric although there are labels: they are of another task. */
   readonly unscored?: string
 }
 
-/** An exact output, when outputs are averaged. */
-const EXACT_DB = 120
+/** Noise of an exact output as a share of its signal, when shares are averaged. */
+const EXACT_SHARE = 1e-12
 
-/** Mean SQNR of the float outputs in dB, exact ones as 120; undefined when there is none. */
-export function meanSqnrDb({ sqnrDb }: Pick<Comparison, 'sqnrDb'>): number | undefined {
-  const all = Object.values(sqnrDb).map((db) => (db === null ? EXACT_DB : Math.min(db, EXACT_DB)))
-  return all.length === 0 ? undefined : all.reduce((sum, db) => sum + db, 0) / all.length
+/**
+ * SQNR over everything that an output says, in dB: the mean share of noise in the float outputs, those whose columns have
+ * different units counted by column group. The worst group weighs most, and no large one hides a small one. Undefined when there
+ * is no float output.
+ */
+export function meanSqnrDb({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'columns'>): number | undefined {
+  const all = Object.entries(sqnrDb).flatMap(([name, db]) => columns?.[name]?.map((group) => group.sqnrDb) ?? [db])
+  if (all.length === 0) return undefined
+  const shares = all.map((db) => (db === null ? EXACT_SHARE : Math.max(EXACT_SHARE, 10 ** (-db / 10))))
+  return -10 * Math.log10(shares.reduce((sum, share) => sum + share, 0) / shares.length)
 }
 
 /** Streams the comparison; keep one for each pair of models. */
 export class Comparer {
   readonly #sqnr = new Map<string, SqnrAccumulator>()
+  readonly #columns = new Map<string, Columns>()
   #same = 0
   #kl = 0
   #rows = 0
@@ -59,6 +69,9 @@ export class Comparer {
       const sum = this.#sqnr.get(name) ?? new SqnrAccumulator()
       this.#sqnr.set(name, sum)
       sum.add(value.data, other.data)
+      const columns = this.#columns.get(name) ?? new Columns()
+      this.#columns.set(name, columns)
+      columns.add(value.data, other.data, value.dims)
       if (index === 0) this.#addRows(value.data, other.data, value.dims, labels !== undefined)
     }
   }
@@ -98,10 +111,15 @@ export class Comparer {
   result(): Comparison {
     const { before, after } = this.#scores
     const metric = this.#metric && this.#unscored === undefined ? pairOf(this.#metric, before, after) : undefined
+    const columns = [...this.#columns].flatMap(([name, each]) => {
+      const groups = each.groups()
+      return groups ? [[name, groups] as const] : []
+    })
     return {
       samples: this.#samples,
       ...(this.#rows > 0 ? { agreement: this.#same / this.#rows, kl: this.#kl / this.#rows } : {}),
       sqnrDb: Object.fromEntries([...this.#sqnr].map(([name, sum]) => [name, sum.db])),
+      ...(columns.length > 0 ? { columns: Object.fromEntries(columns) } : {}),
       ...(this.#unscored === undefined ? {} : { unscored: this.#unscored }),
       ...(metric ? { metric } : {}),
     }

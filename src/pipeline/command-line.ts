@@ -1,5 +1,6 @@
 // A recipe as the command line that repeats it.
 import { type Recipe, recipeDefaults } from './recipe.ts'
+import { quoted } from './shell-word.ts'
 
 /** Lists that are one comma-separated word. */
 const joinedLists = new Set(['passes', 'techniques', 'macs', 'bytes', 'latency'])
@@ -31,8 +32,4 @@ export function commandLineOf(recipe: Recipe): string {
 /** Is it what the recipe would hold anyway? */
 function isSame(value: unknown, usual: unknown): boolean {
   return JSON.stringify(value) === JSON.stringify(usual)
-}
-
-function quoted(word: string): string {
-  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -28,7 +28,7 @@ import type { CompressPoint } from './compress/write-point.node.ts'
 import type { CompressRun } from './compress.node.ts'
 import { finetuneJson } from './finetune-report.node.ts'
 import { quantizeJson } from './quantize-report.ts'
-import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
+import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 
 /** What `compress --json` prints: one point, or `points` for several targets. */
 export function compressJson(run: CompressRun): Record<string, unknown> {
@@ -63,6 +63,7 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     },
     sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
     ...(Object.values(sqnrDb).some((db) => db === null) ? { exact: true } : {}),
+    ...columnsJson(comparison),
     ...(agreement === undefined ? {} : { agreement, kl }),
     ...(metric ? { metric: metricJson(metric) } : {}),
     evaluations: run.evaluations,
@@ -157,7 +158,7 @@ export function compressReport(run: CompressRun, runtime: Runtime): Report {
       ...points.map((point) => ({ label: 'result', value: point.output })),
     ],
     variants: variantsOf(run),
-    outputs: comparison.sqnrDb,
+    outputs: outputRows(comparison),
     steps: stepsOf(run),
     layers: layerRows(run, last),
     activations: [],

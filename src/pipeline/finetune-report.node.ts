@@ -6,7 +6,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
-import { jsonDb, mainSqnr } from './verdict.ts'
+import { columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
 /** Score before and after: on --val where it was given, else on the held-back samples. */
 function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
@@ -35,6 +35,7 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
     ...(comparison
       ? {
           sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
+          ...columnsJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -83,7 +84,7 @@ export function finetuneReport(run: FinetuneRun, runtime: Runtime): Report {
       { label: 'result', value: run.output },
     ],
     variants: variantsOf(run),
-    outputs: comparison?.sqnrDb ?? {},
+    outputs: comparison ? outputRows(comparison) : {},
     steps: [],
     layers: [],
     activations: [],
@@ -119,14 +120,7 @@ function verdictOf(run: FinetuneRun): Verdict {
   return {
     headline: `${recipe.qat ? `trained with ${recipe.weightBits}-bit weights and ${recipe.activationBits}-bit activations` : 'fine-tuned'}: ${change}`,
     tone: worse ? 'bad' : answer === 'yes' ? 'good' : 'mixed',
-    points: [
-      {
-        question: 'smaller',
-        answer: sizeBytes.after < sizeBytes.before ? 'yes' : 'no',
-        text: `${kilobytes(sizeBytes.before)} → ${kilobytes(sizeBytes.after)}`,
-      },
-      { question: 'as accurate', answer, text: change },
-    ],
+    points: [smaller({ sizeBytes }), { question: 'as accurate', answer, text: change }],
     advice: worse ? ['give a smaller --lr, or more samples'] : [],
   }
 }
@@ -163,4 +157,3 @@ function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const kilobytes = (bytes: number) => `${(bytes / 1e3).toFixed(1)} kB`

@@ -1,5 +1,5 @@
 // What a model is made of: inputs, outputs, and each layer with its cost and how uneven its channels are.
-import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
+import { isValueType, makeArray, messageOf, setElement, sizeOf, type TensorValue } from '../base/index.ts'
 import { concreteShapes } from '../data/index.ts'
 import {
   allNodes,
@@ -11,10 +11,13 @@ import {
   type Model,
   macsOf,
   opsetOf,
+  type Part,
+  partsOf,
   rangeSpread,
   type Shapes,
   type ValueInfo,
 } from '../onnx/index.ts'
+import { foldConstants } from '../rewrite/index.ts'
 import { observeShapes, type Runtime } from '../runtime/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import { subGraphNotes } from './sub-graphs.ts'
@@ -42,6 +45,8 @@ export interface Inspection {
   readonly parameters: number
   readonly macs?: number
   readonly layers: readonly InspectedLayer[]
+  /** Where the parameters are, the largest part first. */
+  readonly parts: readonly Part[]
   readonly notes: readonly string[]
 }
 
@@ -59,13 +64,16 @@ export async function inspect(
   const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
   if (runtime) {
+    const taken = takenShapes(model, given)
     try {
       shapes = await observeShapes(runtime, model, zeroFeeds(model, given))
+      if (taken !== '') notes.push(`multiply-accumulates are those at ${taken}; --shape changes it`)
     } catch (error) {
-      notes.push(`multiply-accumulates are unknown: ${error instanceof Error ? error.message : String(error)}`)
+      const again = taken === '' ? '' : `; free sizes were taken as ${taken}: give others with --shape`
+      notes.push(`multiply-accumulates are unknown: ${messageOf(error)}${again}`)
     }
   }
-  const layers = layersOf(model).map((layer): InspectedLayer => {
+  const layers = layersOf(withConstantWeights(model)).map((layer): InspectedLayer => {
     const macs = macsOf(layer, shapes)
     const ranges = channelRanges(layer)
     const float = isFloat(layer.weight.dtype)
@@ -89,8 +97,24 @@ export async function inspect(
     parameters: countParameters(model),
     ...(known ? { macs: layers.reduce((sum, layer) => sum + (layer.macs ?? 0), 0) } : {}),
     layers,
+    parts: partsOf(model),
     notes,
   }
+}
+
+/** The model with weights where a quantisation finds them, also those that the file has behind Transpose and the like. */
+function withConstantWeights(model: Model): Model {
+  return foldConstants.apply(model, { shapes: new Map(), statistics: new Map() }).model
+}
+
+/** The sizes that free dims were given here: "x [1,3,224,224]"; '' when there are none, or all were given. */
+function takenShapes({ graph }: Model, given: Readonly<Record<string, readonly number[]>>): string {
+  const free = graph.inputs.filter(
+    ({ name, shape }) => !Object.hasOwn(given, name) && shape?.some((dim) => typeof dim !== 'number'),
+  )
+  if (free.length === 0) return ''
+  const shapes = concreteShapes(graph.inputs, given)
+  return free.map(({ name }) => `${name} [${shapes.get(name)}]`).join(', ')
 }
 
 function declared({ name, dtype, shape }: ValueInfo): DeclaredValue {

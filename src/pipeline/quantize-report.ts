@@ -1,4 +1,5 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
+import type { Comparison } from '../metrics/index.ts'
 import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
 import {
   type ActivationRow,
@@ -13,7 +14,7 @@ import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import type { QuantizeRecipe } from './recipe.ts'
-import { jsonDb, mainSqnr, makeVerdict, metricJson } from './verdict.ts'
+import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 
 /** Integer layers and all layers of the written model. */
 export function layerCounts({ kernels }: QuantizeRun): { total: number; integer: number } {
@@ -37,11 +38,13 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     ...(counts ? { layerCounts: counts } : {}),
     ...(comparison
       ? {
-          sqnrDb: Object.fromEntries(Object.entries(comparison.sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
+          sqnrDb: outputsJson(comparison),
           ...(Object.values(comparison.sqnrDb).some((db) => db === null) ? { exact: true } : {}),
+          ...columnsJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
+    ...(run.glance ? { glance: { sqnrDb: outputsJson(run.glance) } } : {}),
     ...(metric ? { metric: metricJson(metric) } : {}),
     ...(latency
       ? {
@@ -71,6 +74,10 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     samples: run.samples,
     notes: run.notes,
   }
+}
+
+function outputsJson({ sqnrDb }: Comparison): Record<string, number | string | null> {
+  return Object.fromEntries(Object.entries(sqnrDb).map(([name, db]) => [name, jsonDb(db)]))
 }
 
 function stepsOf(run: QuantizeOutcome): StepRow[] {
@@ -120,6 +127,9 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       random: recipe.data === 'random',
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
+      effort: recipe.effort,
+      untouched: isUntouched(run),
+      ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),
       ...(latency ? { latency } : {}),
     }),
@@ -131,7 +141,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     ],
     variants: variantsOf(run),
     ...(run.ladder ? { ladder: run.ladder } : {}),
-    outputs: comparison?.sqnrDb ?? {},
+    outputs: comparison ? outputRows(comparison) : {},
     steps: stepsOf(run),
     layers,
     activations: activationRows(run),
@@ -140,6 +150,11 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     recipe,
     commandLine: commandLineOf(recipe),
   }
+}
+
+/** Is no weight and no activation on a grid? */
+function isUntouched({ recipe, plan }: QuantizeOutcome): boolean {
+  return recipe.mode === 'static' && (plan === undefined || plan.weights.size + plan.activations.size === 0)
 }
 
 /** A report tells of a run; what the samples taught is in a file of its own. */

@@ -1,8 +1,17 @@
 // The verdict: smaller? faster? as accurate? And what to do, when the answer is no.
 import type { Interval } from '../math/index.ts'
 import type { Comparison } from '../metrics/index.ts'
-import { formatDb, formatMetricValue, formatSigned, type Verdict, type VerdictPoint } from '../report/index.ts'
+import {
+  formatBytes,
+  formatDb,
+  formatMetricValue,
+  formatPercent,
+  formatSigned,
+  type Verdict,
+  type VerdictPoint,
+} from '../report/index.ts'
 import type { Latency } from '../runtime/index.ts'
+import { advise } from './advice.ts'
 
 /** What was measured of a quantised model against the one it was made from. */
 export interface Measured {
@@ -17,26 +26,69 @@ export interface Measured {
   readonly perTensor?: boolean
   /** Layers whose outputs hold most noise, worst first. */
   readonly hurt?: readonly string[]
+  /** Is what was written the model as it came, rewritten at most? */
+  readonly untouched?: boolean
+  /** One sample was looked at where nothing was measured: enough to know a dead model. */
+  readonly glance?: Comparison
+  readonly effort?: 'fast' | 'default' | 'high'
 }
 
 /** Below these a model does not do its job any more. */
 const DEAD_AGREEMENT = 0.5
 const DEAD_SQNR_DB = 5
 
-/** Lowest SQNR of the first output; null for an exact match. */
-export function mainSqnr(comparison: Comparison | undefined): number | null | undefined {
-  return comparison ? Object.values(comparison.sqnrDb)[0] : undefined
+/** A file this much of the original is the same size: names and padding alone move it by a share of that. */
+const SAME_SIZE = 0.99
+
+/** The output, or group of its columns, that lost most, with its SQNR in dB (null: exact); undefined where none was compared. */
+export function worstOutput(comparison: Comparison): { readonly name: string; readonly db: number | null } | undefined {
+  const rank = (db: number | null) => (db === null ? Number.POSITIVE_INFINITY : Number.isNaN(db) ? -Infinity : db)
+  return Object.entries(outputRows(comparison))
+    .map(([name, db]) => ({ name, db }))
+    .reduce<{ name: string; db: number | null } | undefined>(
+      (worst, each) => (worst === undefined || rank(each.db) < rank(worst.db) ? each : worst),
+      undefined,
+    )
 }
 
-/** Has the model died? By agreement, for classifiers, or by SQNR. */
+/** Lowest SQNR of all outputs and their column groups in dB; null for an exact match. */
+export function mainSqnr(comparison: Comparison | undefined): number | null | undefined {
+  return comparison && worstOutput(comparison)?.db
+}
+
+/** Has the model died? By agreement, for classifiers, or by the SQNR of an output. */
 export function isDead(comparison: Comparison): boolean {
+  return (comparison.agreement ?? 1) < DEAD_AGREEMENT || hasDeadOutput(comparison)
+}
+
+function hasDeadOutput(comparison: Comparison): boolean {
   const sqnr = mainSqnr(comparison)
-  return (comparison.agreement ?? 1) < DEAD_AGREEMENT || (typeof sqnr === 'number' && !(sqnr >= DEAD_SQNR_DB))
+  return typeof sqnr === 'number' && !(sqnr >= DEAD_SQNR_DB)
 }
 
 /** An SQNR for JSON, which has no infinities: null is an exact match and nothing else. */
 export function jsonDb(db: number | null): number | string | null {
   return db === null || Number.isFinite(db) ? db : String(db)
+}
+
+/** The column groups of a comparison for JSON; nothing when no output has some. */
+export function columnsJson({ columns }: Pick<Comparison, 'columns'>): { columns?: Record<string, unknown[]> } {
+  if (!columns) return {}
+  const each = Object.entries(columns).map(([name, groups]) => [
+    name,
+    groups.map((group) => ({ ...group, sqnrDb: jsonDb(group.sqnrDb) })),
+  ])
+  return { columns: Object.fromEntries(each) }
+}
+
+/** SQNR of each output for the report, that of its column groups below it: "boxes", "boxes, columns 0–3". */
+export function outputRows({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'columns'>): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(sqnrDb).flatMap(([name, db]) => [
+      [name, db],
+      ...(columns?.[name] ?? []).map(({ from, to, sqnrDb }) => [`${name}, columns ${from}–${to - 1}`, sqnrDb]),
+    ]),
+  )
 }
 
 /** A metric for JSON: an interval without ends, of a single sample, was not measured and is left out. */
@@ -49,18 +101,32 @@ export function metricJson<T extends { readonly interval: Interval }>(
 
 export function makeVerdict(measured: Measured): Verdict {
   const points = [smaller(measured), faster(measured), accurate(measured)]
-  const dead = measured.comparison !== undefined && isDead(measured.comparison)
+  const { comparison, glance, layerCounts } = measured
+  // Of one sample the arg-max says little; noise as large as the signal says enough.
+  const dead = comparison ? isDead(comparison) : glance !== undefined && hasDeadOutput(glance)
   const answers = points.map((point) => `${point.question}: ${point.answer}`).join(', ')
-  const { layerCounts } = measured
   const inIntegers = layerCounts ? `; ${layerCounts.integer} of ${layerCounts.total} layers run in integers` : ''
+  if (measured.untouched) return untouchedVerdict(measured, points)
   if (measured.random) return randomVerdict(measured)
   const headline = dead
-    ? `the quantised model no longer does its job (${deadWhy(measured.comparison)})`
+    ? `the quantised model no longer does its job (${deadWhy(comparison ?? glance)}${comparison ? '' : ' on one sample'})`
     : `${answers}${inIntegers}`
   const bad = points.filter((point) => point.answer === 'no').length
   const open = points.some((point) => point.answer === 'unclear' && point.question === 'as accurate')
   const tone = dead ? 'dead' : bad > 1 ? 'bad' : bad === 1 || open ? 'mixed' : 'good'
-  return { headline, tone, points, advice: advise(measured, dead) }
+  const [size, time, same] = points.map(({ answer }) => answer)
+  return { headline, tone, points, advice: advise({ ...measured, dead, smaller: size, faster: time, accurate: same }) }
+}
+
+/** Nothing was quantised: the clock then compares a model with itself. */
+function untouchedVerdict({ layerCounts }: Measured, points: readonly VerdictPoint[]): Verdict {
+  const layers = layerCounts && layerCounts.total > 0 ? `none of ${layerCounts.total} layers` : 'no layer'
+  return {
+    headline: `nothing was quantised: ${layers} can run in integers, and the file is the float model`,
+    tone: 'mixed',
+    points: points.map((point) => (point.question === 'faster' ? { ...point, answer: 'unclear' } : point)),
+    advice: ['keep the float model; the report says why each layer stays as it is'],
+  }
 }
 
 /** Random inputs show that a model goes through, and nothing else. */
@@ -74,16 +140,25 @@ function randomVerdict(measured: Measured): Verdict {
 }
 
 function deadWhy(comparison: Comparison | undefined): string {
-  const sqnr = mainSqnr(comparison)
   const share =
     comparison?.agreement === undefined ? '' : `it agrees with the float model on ${percent(comparison.agreement)}`
-  const noise = typeof sqnr === 'number' ? `SQNR ${formatDb(sqnr)}` : ''
-  return [share, noise].filter((part) => part !== '').join(', ')
+  return [share, comparison ? noiseOf(comparison) : ''].filter((part) => part !== '').join(', ')
 }
 
-function smaller({ sizeBytes: { before, after } }: Measured): VerdictPoint {
-  const text = `${kilobytes(before)} → ${kilobytes(after)} (${percent(after / before)})`
-  return { question: 'smaller', answer: after < before ? 'yes' : 'no', text }
+/** "SQNR 21.4 dB", with the name of the output where there are several; '' where none was compared. */
+function noiseOf(comparison: Comparison): string {
+  const worst = worstOutput(comparison)
+  if (worst === undefined) return ''
+  const several = Object.keys(outputRows(comparison)).length > 1
+  if (worst.db === null) return several ? 'all outputs exact' : 'outputs exact'
+  return `SQNR ${formatDb(worst.db)}${several ? ` at "${worst.name}", the worst output` : ''}`
+}
+
+/** Smaller? Within a hundredth the file is as large as it was, which is not smaller. */
+export function smaller({ sizeBytes: { before, after } }: Pick<Measured, 'sizeBytes'>): VerdictPoint {
+  const same = after >= SAME_SIZE * before && after <= before / SAME_SIZE
+  const text = `${formatBytes(before)} → ${formatBytes(after)} (${same ? 'the same size' : formatPercent(after / before)})`
+  return { question: 'smaller', answer: after < SAME_SIZE * before ? 'yes' : 'no', text }
 }
 
 function faster({ latency }: Measured): VerdictPoint {
@@ -98,13 +173,15 @@ function faster({ latency }: Measured): VerdictPoint {
 function accurate({ comparison }: Measured): VerdictPoint {
   if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
   const sqnr = mainSqnr(comparison)
-  const noise = sqnr === null ? 'outputs exact' : sqnr === undefined ? '' : `SQNR ${formatDb(sqnr)}`
+  const noise = noiseOf(comparison)
   const { metric, agreement } = comparison
   if (metric) {
     const { before, after, difference, interval, unit } = metric
     // A loss of two points of a share, or of two hundredths of another figure, is within what "as accurate" means.
     const small = 0.02 * (unit === undefined ? 1 : Math.abs(before))
-    const answer = interval.high < 0 ? 'no' : interval.low >= -small ? 'yes' : 'unclear'
+    const kept = interval.high < 0 ? 'no' : interval.low >= -small ? 'yes' : 'unclear'
+    // Labels judge one output; a dead one beside it is not as accurate, whatever they say.
+    const answer = hasDeadOutput(comparison) ? 'no' : kept
     const [from, to] = [before, after].map((value) => formatMetricValue(metric, value))
     const [middle, low, high] = [difference, interval.low, interval.high].map((value) => formatSigned(value, unit))
     const text = `${metric.name} ${from} → ${to} (${middle}, 95 % ${low} to ${high}), ${noise}`
@@ -117,29 +194,4 @@ function accurate({ comparison }: Measured): VerdictPoint {
   return { question: 'as accurate', answer: isDead(comparison) ? 'no' : good ? 'yes' : 'unclear', text }
 }
 
-function advise(measured: Measured, dead: boolean): string[] {
-  const advice: string[] = []
-  if (dead)
-    advice.push(
-      'use --weights per-channel, look at the worst layers in the report, and keep them float with --exclude NAME',
-    )
-  else if (accurate(measured).answer === 'no') advice.push(moreAccurate(measured))
-  if (measured.latency && measured.latency.after.medianMs > measured.latency.before.medianMs)
-    advice.push('int8 is not faster on this machine; take it for its size, or measure on the machine that will run it')
-  const { integer, total } = measured.layerCounts ?? { integer: 0, total: 0 }
-  if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
-  return advice
-}
-
-/** What is most likely to bring accuracy back. */
-function moreAccurate({ perTensor, hurt = [] }: Measured): string {
-  if (perTensor) return 'use --weights per-channel: one scale for a whole weight is what costs most accuracy'
-  const float =
-    hurt.length > 0
-      ? `, or keep the layers that hurt most in float: --exclude ${hurt.slice(0, 2).join(' --exclude ')}`
-      : ''
-  return `try --effort high, which rounds by second order${float}`
-}
-
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const kilobytes = (bytes: number) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`)

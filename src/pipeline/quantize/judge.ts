@@ -8,7 +8,7 @@ import type { SplitBatch } from './calibration-samples.ts'
 /** A model's figures on the held-back samples. */
 export interface Score {
   readonly comparison: Comparison
-  /** Mean SQNR of the float outputs in dB, exact ones as 120: what the ladder climbs. */
+  /** SQNR over all outputs and their column groups in dB: what the ladder climbs. */
   readonly db: number
 }
 

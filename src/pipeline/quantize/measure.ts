@@ -1,8 +1,8 @@
 // What the written file really does: outputs against the original, accuracy, latency, and where along the layers noise comes in.
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
-import type { Dataset } from '../../data/index.ts'
-import { type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
+import type { Batch, Dataset } from '../../data/index.ts'
+import { Comparer, type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -43,6 +43,15 @@ export async function measureQuantized(
       return { comparison, latency: { before: first, after: second } }
     }),
   )
+}
+
+/** Outputs of one batch, side by side: enough to know a dead model. The models are held one after the other. */
+export async function glance(runtime: Runtime, original: Model, quantized: Model, batch: Batch): Promise<Comparison> {
+  const run = (model: Model, label: string) =>
+    withSession(runtime, model, { label }, (session) => session.run(batch.inputs))
+  const comparer = new Comparer()
+  comparer.add(await run(original, 'the original'), await run(quantized, 'the quantised model'), batch)
+  return comparer.result()
 }
 
 /** Per-layer SQNR with everything quantised, on a few samples. */

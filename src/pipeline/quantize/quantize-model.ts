@@ -2,15 +2,15 @@
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset } from '../../data/index.ts'
-import type { Metric } from '../../metrics/index.ts'
+import type { Comparison, Metric } from '../../metrics/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
 import type { LayerKernel } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
-import type { Scoring } from '../samples.ts'
+import { readBatches, type Scoring } from '../samples.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
-import { fewSamples, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
+import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { TUNING_SAMPLES } from './techniques.ts'
@@ -95,6 +95,7 @@ export async function quantizeModel(
     float,
     layerSqnr: measured.layerSqnr,
     ...(measured.measures ?? {}),
+    ...(measured.glance ? { glance: measured.glance } : {}),
     samples: needsSamples(recipe) ? samples.ids() : [],
     notes: [...new Set(notes)],
     floatModel,
@@ -109,11 +110,13 @@ export async function quantizeModel(
 
 interface Measured {
   readonly measures?: Measures
+  /** Outputs of one sample. */
+  readonly glance?: Comparison
   readonly layerSqnr: readonly LayerSqnr[]
   readonly naiveLayerSqnr?: readonly LayerSqnr[]
 }
 
-/** Measures on samples that calibration did not see; nothing with `--effort fast`, or without any samples. */
+/** Measures on samples that calibration did not see; with `--effort fast` one is looked at, without any samples none. */
 async function measure(
   runtime: Runtime,
   recipe: QuantizeRecipe,
@@ -125,7 +128,8 @@ async function measure(
   notes: string[],
   watch: Watch,
 ): Promise<Measured> {
-  if (recipe.effort === 'fast') return { layerSqnr: [] }
+  if (recipe.effort === 'fast')
+    return { layerSqnr: [], ...(await glanceAt(runtime, recipe, original, made, samples, watch)) }
   if (!needsSamples(recipe) && recipe.val === undefined) {
     notes.push('nothing was measured: give samples with --val to see what the model lost')
     return { layerSqnr: [] }
@@ -147,4 +151,21 @@ async function measure(
       ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive.float, naive.quantized, naive.shapes, walked, watch) }
       : {}),
   }
+}
+
+/** One sample that calibration did not see, or its first where it saw all of them. */
+async function glanceAt(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  original: Model,
+  { quantized, shapes }: Produced,
+  { dataset, indices }: CalibrationSamples,
+  watch: Watch,
+): Promise<{ readonly glance?: Comparison }> {
+  if (!needsSamples(recipe) || recipe.data === 'random') return {}
+  const used = new Set(indices)
+  const unseen = Array.from({ length: dataset.size }, (_, index) => index).find((index) => !used.has(index))
+  for await (const batch of readBatches(dataset, [unseen ?? 0], original, shapes, watch))
+    return { glance: await glance(runtime, original, quantized, batch) }
+  return {}
 }

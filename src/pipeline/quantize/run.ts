@@ -21,6 +21,8 @@ export interface QuantizeOutcome {
   readonly kernels: readonly LayerKernel[] | undefined
   readonly float: readonly { readonly name: string; readonly reason: string }[]
   readonly comparison?: Comparison
+  /** Of one sample, where nothing was measured: a dead model is to be known. */
+  readonly glance?: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
   readonly layerSqnr: readonly LayerSqnr[]
   /** Ids of the calibration samples. */

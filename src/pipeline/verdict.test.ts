@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Comparison } from '../metrics/index.ts'
+import type { Latency } from '../runtime/index.ts'
+import { type Measured, makeVerdict } from './verdict.ts'
+
+const time = (medianMs: number) => ({ medianMs, lowMs: medianMs, highMs: medianMs }) as Latency
+const comparison = (sqnrDb: Comparison['sqnrDb'], more: Partial<Comparison> = {}): Comparison => ({
+  samples: 8,
+  sqnrDb,
+  ...more,
+})
+const verdict = (more: Partial<Measured> = {}) =>
+  makeVerdict({
+    sizeBytes: { before: 4000, after: 1000 },
+    comparison: comparison({ y: 30 }),
+    latency: { before: time(2), after: time(1) },
+    layerCounts: { total: 2, integer: 2 },
+    random: false,
+    ...more,
+  })
+const answers = (given: ReturnType<typeof verdict>) =>
+  Object.fromEntries(given.points.map(({ question, answer }) => [question, answer]))
+
+describe('the verdict', () => {
+  it('is good when the file is smaller, faster and as accurate', () => {
+    assert.deepEqual(answers(verdict()), { smaller: 'yes', faster: 'yes', 'as accurate': 'yes' })
+    assert.equal(verdict().tone, 'good')
+    assert.deepEqual(verdict().advice, [])
+  })
+
+  it('looks at the worst output, and names it', () => {
+    const two = verdict({ comparison: comparison({ boxes: 35, classes: 12 }) })
+    assert.equal(answers(two)['as accurate'], 'unclear')
+    assert.match(two.points[2]?.text ?? '', /SQNR 12\.0 dB at "classes", the worst output/)
+    const dead = verdict({ comparison: comparison({ boxes: 35, classes: -6 }) })
+    assert.equal(dead.tone, 'dead')
+    assert.match(dead.headline, /−6\.0 dB at "classes"/)
+  })
+
+  it('looks at groups of columns of one output', () => {
+    const columns = {
+      y: [
+        { axis: 1, from: 0, to: 4, sqnrDb: 30 },
+        { axis: 1, from: 4, to: 22, sqnrDb: 3 },
+      ],
+    }
+    assert.match(verdict({ comparison: comparison({ y: 28 }, { columns }) }).headline, /3\.0 dB at "y, columns 4–21"/)
+  })
+
+  it('does not let labels of one output hide a dead one', () => {
+    const metric = { name: 'top1', before: 0.9, after: 0.9, difference: 0, samples: 100 }
+    const interval = { low: -0.01, high: 0.01 }
+    const scored = { ...metric, interval, intervals: { before: interval, after: interval } }
+    const given = verdict({ comparison: comparison({ a: 30, b: 1 }, { agreement: 1, metric: scored }) })
+    assert.equal(answers(given)['as accurate'], 'no')
+    assert.equal(given.tone, 'dead')
+  })
+
+  it('does not call a file smaller that is 99 % or more of the original', () => {
+    const same = verdict({ sizeBytes: { before: 1000, after: 995 } })
+    assert.equal(answers(same).smaller, 'no')
+    assert.match(same.points[0]?.text ?? '', /the same size/)
+    assert.equal(answers(verdict({ sizeBytes: { before: 1000, after: 985 } })).smaller, 'yes')
+  })
+
+  it('calls an untouched model neither faster nor quantised, whatever the clock says', () => {
+    const given = verdict({
+      untouched: true,
+      layerCounts: { total: 0, integer: 0 },
+      sizeBytes: { before: 1000, after: 1000 },
+    })
+    assert.match(given.headline, /^nothing was quantised: no layer/)
+    assert.equal(answers(given).faster, 'unclear')
+    assert.equal(given.tone, 'mixed')
+  })
+
+  it('knows a dead model from one sample, by its noise and not by its arg-max', () => {
+    const look = (sqnr: number, agreement: number) =>
+      makeVerdict({
+        sizeBytes: { before: 4000, after: 1000 },
+        random: false,
+        glance: comparison({ y: sqnr }, { samples: 1, agreement }),
+      })
+    assert.equal(look(2, 1).tone, 'dead')
+    assert.match(look(2, 1).headline, /on one sample/)
+    assert.notEqual(look(25, 0).tone, 'dead')
+  })
+
+  it('gives advice that fits the case', () => {
+    const larger = verdict({ sizeBytes: { before: 1000, after: 1200 }, latency: { before: time(1), after: time(2) } })
+    assert.deepEqual(larger.advice, ['the file is neither smaller nor faster: keep the float model'])
+    const slower = verdict({ latency: { before: time(1), after: time(2) } })
+    assert.match(slower.advice.join(), /take it for its size/)
+    const hurt = verdict({ comparison: comparison({ y: 2 }), hurt: ['head/conv 1', "it's"] })
+    assert.match(hurt.advice[0] ?? '', /--exclude 'head\/conv 1' --exclude 'it'\\''s'$/)
+    const high = verdict({ comparison: comparison({ y: 12 }), hurt: ['fc'], effort: 'high' })
+    assert.equal(high.advice[0], 'if it has to be more accurate: keep the layers that hurt most in float: --exclude fc')
+    const coarse = verdict({ comparison: comparison({ y: 2 }), perTensor: true })
+    assert.match(coarse.advice[0] ?? '', /--weights per-channel/)
+  })
+})
