@@ -29,6 +29,7 @@ import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
 import { PREPROCESS_KEY } from './samples.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun {
@@ -58,13 +59,15 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const model = await readModelFile(recipe.model)
+  const form = workingForm(await readModelFile(recipe.model), 'training')
+  const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
-  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
+  const teacher =
+    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
   const split = splitOf(dataset, recipe)
   const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes]
+  const notes = [...model.notes, ...form.notes]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss,
     dataset,
@@ -108,20 +111,21 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
-  const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
+  const written = form.stored(tuned.model)
+  const measures = await measure(runtime, recipe, model, written, notes, watch)
   notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(tuned.model, output)
+  const after = await writeModelFile(form.asGiven(written), output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
-    tuned,
+    tuned: { ...tuned, model: written },
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
     trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),

@@ -6,6 +6,7 @@ import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
+import { float32Inside } from './float32-inside.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { foldDeadChannels } from './fold-dead-channels.ts'
@@ -58,6 +59,9 @@ export function listed<P extends Pass>(list: readonly P[]): readonly P[] {
   return list
 }
 
+/** What quantisation, compression and training begin with: they compute in float32. */
+export const workingPasses: readonly Rewrite[] = listed([float32Inside, ...passes])
+
 /** What `rewrite` does when no pass is named: the passes, and what is only right at the very end. */
 export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])
 
@@ -66,7 +70,7 @@ export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])
  * @throws UsageError for an unknown name, with the nearest known one
  */
 export function passNamed(name: string): Pass {
-  const all = [...rewritePasses, ...optionalPasses]
+  const all = [float32Inside, ...rewritePasses, ...optionalPasses]
   const found = all.find((pass) => pass.name === name)
   if (found) return found
   const names = all.map((pass) => pass.name)

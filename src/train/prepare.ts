@@ -4,12 +4,13 @@ import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Te
 import {
   type AppliedRewrite,
   applyRewrites,
+  float32Inside,
   foldBatchNorm,
   foldConstants,
   liftOpsetTo,
   nameNodes,
-  passes,
   passNamed,
+  workingPasses,
 } from '../rewrite/index.ts'
 import { observeShapes, type Runtime, type Values } from '../runtime/index.ts'
 
@@ -55,6 +56,7 @@ export async function prepareModel(
 ): Promise<Prepared> {
   const { forQuantization } = options
   const trainingPasses = [
+    float32Inside,
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -67,7 +69,7 @@ export async function prepareModel(
     ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
-      : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
+      : workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
   const applied = await applyRewrites(runtime, model, list, sample, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
     const why = applied.applied.find(({ name }) => name === 'lift-opset')?.skipped[0]

@@ -45,4 +45,11 @@ export const typeOps: readonly OpFacts[] = [
       },
     }),
   ),
+  ...['HannWindow', 'HammingWindow', 'BlackmanWindow', 'MelWeightMatrix'].map((op) =>
+    defineOp({
+      op,
+      typeAttributes: ['output_datatype'],
+      dtype: (node) => dtypeOf(intAttribute(node, 'output_datatype', 1)),
+    }),
+  ),
 ]

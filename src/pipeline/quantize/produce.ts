@@ -24,7 +24,13 @@ import {
   weightGrid,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
-import { type AppliedRewrite, type AppliedRewrites, applyRewrites, liftOpsetTo, passes } from '../../rewrite/index.ts'
+import {
+  type AppliedRewrite,
+  type AppliedRewrites,
+  applyRewrites,
+  liftOpsetTo,
+  workingPasses,
+} from '../../rewrite/index.ts'
 import { type Runtime, runtimeProducts, typesOf, type Values } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
@@ -90,7 +96,9 @@ export async function produceQuantized(
   const { original, samples } = material
   const first = await samples.first()
   const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
-  const list = needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes
+  const list = needed
+    ? workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass))
+    : workingPasses
   const rewritten = await withGuessedShapes(recipe, original, first, () =>
     applyRewrites(runtime, original, list, first, { ...watch, label: recipe.model }),
   )
