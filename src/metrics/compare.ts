@@ -59,7 +59,8 @@ export class Comparer {
   }
 
   /** Adds the outputs of both models on one batch. */
-  add(before: Values, after: Values, batch: Batch): void {
+  add(reference: Values, got: Values, batch: Batch): void {
+    const [before, after] = [withoutFloat16(reference), withoutFloat16(got)]
     const { labels, size } = batch
     this.#samples += size
     this.#score(before, after, batch)

@@ -29,6 +29,7 @@ import { type AppliedRewrite, applyRewrites, workingPasses } from '../rewrite/in
 import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
@@ -111,6 +112,7 @@ async function run(
   if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
   const given = await readModelFile(recipe.model)
+  const mixed = refuseQuantized(given, recipe.model, 'compress')
   const form = workingForm(given, 'inference')
   const original = form.model
   const bytes = writeModel(given)
@@ -144,7 +146,7 @@ async function run(
   const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
-  const notes = [...original.notes, ...form.notes]
+  const notes = [...original.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
   const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled

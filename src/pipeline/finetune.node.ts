@@ -23,6 +23,7 @@ import {
   type TrainState,
   type Tuned,
 } from '../train/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
@@ -59,7 +60,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const form = workingForm(await readModelFile(recipe.model), 'training')
+  const given = await readModelFile(recipe.model)
+  // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
+  const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
+  const form = workingForm(given, 'training')
   const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
   const teacher =
@@ -67,7 +71,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const split = splitOf(dataset, recipe)
   const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes, ...form.notes]
+  const notes = [...model.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss,
     dataset,

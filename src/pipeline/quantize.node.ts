@@ -7,6 +7,7 @@ import { type Model, writeModel } from '../onnx/index.ts'
 import { lintFusion, ortCpu } from '../quantize/index.ts'
 import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { storedShapes } from './quantize/from-stored.ts'
@@ -29,6 +30,8 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
   const given = await readModelFile(recipe.model)
+  // Before anything else is said about samples.
+  refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
   const original = form.model
   const dataset = await openCalibration(recipe, original, stored)

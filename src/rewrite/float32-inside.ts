@@ -130,12 +130,7 @@ function wideInfo(info: ValueInfo): ValueInfo {
   return { name, dtype: 'float32', ...(shape ? { shape } : {}) }
 }
 
-function wideAttribute(
-  node: Node,
-  name: string,
-  attribute: Attribute,
-  widen: (tensor: Tensor) => Tensor,
-): Attribute {
+function wideAttribute(node: Node, name: string, attribute: Attribute, widen: (tensor: Tensor) => Tensor): Attribute {
   if (attribute.type === 'tensor' && isHalf(attribute.value.dtype))
     return { type: 'tensor', value: widen(attribute.value) }
   if (attribute.type === 'int' && namesType(node, name) && isHalf(dtypeOf(Number(attribute.value))))

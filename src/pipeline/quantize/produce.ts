@@ -32,6 +32,7 @@ import {
   workingPasses,
 } from '../../rewrite/index.ts'
 import { type Runtime, runtimeProducts, typesOf, type Values } from '../../runtime/index.ts'
+import { refuseQuantized } from '../already-quantized.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
@@ -94,6 +95,8 @@ export async function produceQuantized(
   const techniques: readonly Technique[] =
     recipe.tune === 'bias' ? [...new Set([...named, 'tune-bias' as const])] : named
   const { original, samples } = material
+  const mixed = refuseQuantized(original, recipe.model, 'quantise')
+  if (mixed) notes.push(mixed)
   const first = await samples.first()
   const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
   const list = needed
