@@ -79,29 +79,55 @@ export function float32Of(value: TensorValue): Float32Array {
 }
 
 /**
- * Joins values along their first axis. All must have the same dtype and the same remaining dims.
+ * Joins values along an axis, the first if not given. All must have the same dtype and the same remaining dims.
  * One value is returned as it is, without a copy.
  */
-export function concatValues(values: readonly TensorValue[]): TensorValue {
+export function concatValues(values: readonly TensorValue[], axis = 0): TensorValue {
   const first = values[0]
   if (!first) throw new InputError('cannot join an empty list of tensors')
   if (values.length === 1) return first
-  const rest = first.dims.slice(1)
-  let rows = 0
+  const rest = without(first.dims, axis)
+  let length = 0
   for (const value of values) {
-    if (value.dtype !== first.dtype || value.dims.slice(1).join() !== rest.join())
+    if (value.dtype !== first.dtype || without(value.dims, axis) !== rest)
       throw new InputError(
         `samples differ: ${first.dtype} [${first.dims}] and ${value.dtype} [${value.dims}]; give all samples the same shape`,
       )
-    rows += value.dims[0] ?? 1
+    length += value.dims[axis] ?? 1
   }
-  const data = makeArray(first.dtype, rows * sizeOf(rest))
+  const dims = first.dims.map((dim, i) => (i === axis ? length : dim))
+  const data = makeArray(first.dtype, sizeOf(dims))
+  const blocks = sizeOf(dims.slice(0, axis))
+  const inner = sizeOf(dims.slice(axis + 1))
   let offset = 0
-  for (const value of values) {
-    copyInto(data, value.data, offset)
-    offset += value.data.length
+  for (let block = 0; block < blocks; block++)
+    for (const value of values) {
+      const run = (value.dims[axis] ?? 1) * inner
+      copyInto(data, blocks === 1 ? value.data : value.data.subarray(block * run, (block + 1) * run), offset)
+      offset += run
+    }
+  return { dtype: first.dtype, dims, data }
+}
+
+function without(dims: readonly number[], axis: number): string {
+  return dims.filter((_, i) => i !== axis).join()
+}
+
+/** The part [from, to) of a value along an axis; along the first one without a copy. */
+export function sliceValue(value: TensorValue, axis: number, from: number, to: number): TensorValue {
+  const { dtype, data } = value
+  const length = value.dims[axis] ?? 1
+  if (from === 0 && to === length) return value
+  const dims = value.dims.map((dim, i) => (i === axis ? to - from : dim))
+  const blocks = sizeOf(dims.slice(0, axis))
+  const inner = sizeOf(dims.slice(axis + 1))
+  if (blocks === 1) return { dtype, dims, data: data.subarray(from * inner, to * inner) } as TensorValue
+  const part = makeArray(dtype, sizeOf(dims))
+  for (let block = 0; block < blocks; block++) {
+    const start = block * length * inner
+    copyInto(part, data.subarray(start + from * inner, start + to * inner), block * (to - from) * inner)
   }
-  return { dtype: first.dtype, dims: [rows, ...rest], data }
+  return { dtype, dims, data: part } as TensorValue
 }
 
 function copyInto(target: AnyTypedArray, source: AnyTypedArray, offset: number): void {

@@ -50,7 +50,8 @@ export async function channelStatistics(
       throwIfCancelled(options.signal)
       report(options, 'channels', done, options.total)
       const results = await session.run(batch.inputs)
-      for (const watcher of watchers) watcher.add(results)
+      const share = batch.fixed ? batch.size / batch.fixed.size : 1
+      for (const watcher of watchers) watcher.add(results, share)
       done += batch.size
     }
     if (done === 0) throw new InputError('there are no samples to look at channels with')
@@ -150,12 +151,13 @@ class Watcher {
     this.#squares = new Float64Array(channels)
   }
 
-  add(results: Readonly<Record<string, TensorValue>>): void {
+  /** @param share of the rows that count; what fills a fixed batch up lies behind them */
+  add(results: Readonly<Record<string, TensorValue>>, share: number): void {
     const of = (kind: string) => results[this.outputs['plain'] ?? this.outputs[kind] ?? '']?.data as Float32Array
     const [high, mean, squares] = [of('Max'), of('Mean'), of('Square')]
     const low = this.request.nonNegative ? undefined : of('Min')
     const plain = this.outputs['plain'] !== undefined
-    const rows = mean.length / this.#channels
+    const rows = Math.ceil((share * mean.length) / this.#channels)
     for (let row = 0; row < rows; row++) {
       for (let c = 0; c < this.#channels; c++) {
         const i = row * this.#channels + c

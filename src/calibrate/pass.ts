@@ -1,17 +1,18 @@
 // The calibration pass: one read of the data, reductions inside the graph, nothing kept but a few numbers a tensor.
 import { InputError, report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
-import type { Batch } from '../data/index.ts'
+import { type Batch, samplesIn } from '../data/index.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
+import { blame } from './culprit.ts'
 import { firstToFail } from './inherited.ts'
 import type { TensorStatistics } from './ranges/index.ts'
 import { PHASE, PICKED, STRIDE, strideFor, type WatchedGraph, watchedGraph } from './watched-graph.ts'
-import { type RangeRequest, Watcher } from './watcher.ts'
+import { NotFiniteError, type RangeRequest, Watcher } from './watcher.ts'
 
 /**
  * Watches values of a float model while the batches run through it once. Memory does not depend on how many there are.
  * @returns value name → statistics
- * @throws InputError naming the first value, in graph order, and the sample that is NaN or infinite
+ * @throws InputError naming the sample that is NaN or infinite, or what in the model makes it so
  */
 export async function calibrate(
   runtime: Runtime,
@@ -71,10 +72,28 @@ class Pass {
 
   /** Runs a batch and hands everybody their numbers. */
   async take(batch: Batch): Promise<void> {
+    try {
+      await this.#take(batch)
+    } catch (error) {
+      if (!(error instanceof NotFiniteError)) throw error
+      const { ids } = error.found
+      const place = ids.length === 1 ? batch.ids.indexOf(ids[0] ?? '') : -1
+      // A model of a fixed batch cannot run a sample alone.
+      const alone = batch.fixed ? undefined : samplesIn(batch)[place]
+      throw await blame(this.#runtime, this.#model, error.found, alone?.inputs ?? batch.inputs)
+    }
+  }
+
+  async #take(batch: Batch): Promise<void> {
     const phase = (this.#batches++ * 17) % STRIDE
     const running = this.#run(batch, phase)
-    running.catch(() => {})
-    for (const watcher of this.#fed) takeInput(watcher, batch, phase)
+    try {
+      for (const watcher of this.#fed) takeInput(watcher, batch, phase)
+    } catch (error) {
+      // What is under way ends first: nothing may be left that opens a session once everything is closed.
+      await running.catch(() => {})
+      throw error
+    }
     this.#distribute(await running, batch)
     const strange = [...this.#watchers, ...this.#fed].some((watcher) => watcher.suspicious)
     if (!strange || this.#checked.size === this.#watchers.length) return
@@ -103,7 +122,7 @@ class Pass {
   }
 
   /** Hands each watcher its parts of the joined outputs: means first, so that NaN is named and not lost in a range. */
-  #distribute(results: Values, { ids, size }: Batch): void {
+  #distribute(results: Values, { ids, size, fixed }: Batch): void {
     const { joined = [], sampled = [], picked = [] } = this.#graph ?? {}
     for (const { name, kind, channels, watchers } of joined.toReversed()) {
       const data = dataOf(results, name)
@@ -120,7 +139,12 @@ class Pass {
         }
       }
     }
-    for (const { watcher, name } of sampled) watcher.takeSample(dataOf(results, name))
+    // What only fills a fixed batch up lies behind what counts; ranges and means of copies are those of the samples.
+    const share = fixed ? size / fixed.size : 1
+    for (const { watcher, name } of sampled) {
+      const data = dataOf(results, name)
+      watcher.takeSample(data.subarray(0, Math.ceil(data.length * share)))
+    }
     if (picked.length === 0) return
     const data = dataOf(results, PICKED)
     let from = 0
@@ -136,12 +160,18 @@ class Pass {
 function takeInput(watcher: Watcher, batch: Batch, phase: number): void {
   const { data } = batch.inputs[watcher.request.value] ?? {}
   if (!(data instanceof Float32Array)) return
-  const each = data.length / batch.size
-  for (const [sample, id] of batch.ids.entries())
-    watcher.takeElements(data.subarray(sample * each, (sample + 1) * each), id)
+  const { fixed, size } = batch
+  if (fixed && fixed.axes[watcher.request.value] !== 0) {
+    watcher.takeElements(data, batch.ids.join(', '))
+  } else {
+    const each = data.length / (fixed?.size ?? size)
+    for (const [sample, id] of batch.ids.entries())
+      watcher.takeElements(data.subarray(sample * each, (sample + 1) * each), id)
+  }
   if (!watcher.request.histogram) return
   const stride = strideFor(watcher.dims)
-  watcher.takeSample(data, stride, phase % stride)
+  const counted = fixed ? data.subarray(0, Math.ceil((data.length * size) / fixed.size)) : data
+  watcher.takeSample(counted, stride, phase % stride)
 }
 
 function meanOf(values: Float32Array): number {

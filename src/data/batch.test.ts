@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { InputError, type TensorValue } from '../base/index.ts'
-import { batches } from './batch.ts'
-import type { Sample } from './dataset.ts'
+import { batches, countedOf, feedsOf, fullBatches, joinSamples, samplesIn } from './batch.ts'
+import type { Dataset, InputSpec, Sample } from './dataset.ts'
+import { datasetOf } from './dataset-of.ts'
 
 function sample(id: string, value: TensorValue, label?: number): Sample {
   return { id, inputs: { x: value }, ...(label !== undefined && { label }) }
@@ -70,5 +71,93 @@ describe('batches', () => {
 
   it('refuses a batch size that is none', async () => {
     await assert.rejects(collect(batches(stream(), 0)), InputError)
+  })
+})
+
+describe('a fixed batch', () => {
+  /** Samples [i, i + 0.5] of a model that declares its input so. */
+  function dataset(shape: (number | string)[], dims: readonly number[], others: readonly InputSpec[] = []): Dataset {
+    return datasetOf(
+      {
+        name: 'rows',
+        size: 10,
+        fed: new Set(['x']),
+        hasLabels: true,
+        notes: () => [],
+        id: String,
+        read: async (index) => ({
+          values: { x: { dtype: 'float32', dims, data: Float32Array.of(index, index + 0.5) } },
+          label: index,
+        }),
+      },
+      { inputs: [{ name: 'x', dtype: 'float32', shape }, ...others] },
+    )
+  }
+  async function* samplesOf(of: Dataset, count: number): AsyncGenerator<Sample> {
+    for (let index = 0; index < count; index++) yield of.sample(index)
+  }
+
+  it('is what samples are joined to, whatever batch is asked for; the last one is filled up and counts what is there', async () => {
+    const all = await collect(batches(samplesOf(dataset([4, 2], [1, 2]), 6), 1))
+    assert.deepEqual(
+      all.map(({ ids, size, labels, inputs }) => [ids.length, size, labels, inputs['x']?.dims]),
+      [
+        [4, 4, [0, 1, 2, 3], [4, 2]],
+        [2, 2, [4, 5], [4, 2]],
+      ],
+    )
+    assert.deepEqual([...(all[1]?.inputs['x']?.data ?? [])], [4, 4.5, 5, 5.5, 4, 4.5, 5, 5.5])
+    assert.deepEqual(fullBatches(all).length, 1)
+    assert.deepEqual(fullBatches(all.slice(1)).length, 1)
+  })
+
+  it('lies on the second axis where the first is time', async () => {
+    const batch = joinSamples([...(await collect(samplesOf(dataset([2, 3, 1], [2, 1, 1]), 2)))])
+    assert.deepEqual(batch.inputs['x']?.dims, [2, 3, 1])
+    assert.deepEqual([...(batch.inputs['x']?.data ?? [])], [0, 1, 0, 0.5, 1.5, 0.5])
+    assert.deepEqual(
+      samplesIn(batch).map(({ inputs }) => [inputs['x']?.dims, ...(inputs['x']?.data ?? [])]),
+      [
+        [[2, 1, 1], 0, 0.5],
+        [[2, 1, 1], 1, 1.5],
+      ],
+    )
+  })
+
+  it('takes what only filled it up out of what the model gave', async () => {
+    const [batch] = await collect(batches(samplesOf(dataset([4, 2], [1, 2]), 3), 1))
+    const value = (dims: number[]): TensorValue => ({
+      dtype: 'float32',
+      dims,
+      data: new Float32Array(8).map((_, i) => i),
+    })
+    const counted = countedOf({ a: value([4, 2]), b: value([8, 1]), c: value([2, 2, 2]) }, batch!)
+    assert.deepEqual(
+      Object.values(counted).map(({ dims, data }) => [dims, data.length]),
+      [
+        [[3, 2], 6],
+        [[6, 1], 6],
+        [[2, 2, 2], 8],
+      ],
+    )
+  })
+
+  it('feeds one sample as often as the model asks, and leaves inputs alone that have all rows', async () => {
+    const of = dataset([4, 2], [1, 2], [{ name: 'mask', dtype: 'int64', shape: [4, 3] }])
+    const feeds = await feedsOf(of, 3)
+    assert.deepEqual(
+      [feeds['x']?.dims, feeds['mask']?.dims],
+      [
+        [4, 2],
+        [4, 3],
+      ],
+    )
+    assert.deepEqual([...(feeds['x']?.data ?? [])], [3, 3.5, 3, 3.5, 3, 3.5, 3, 3.5])
+  })
+
+  it('is none where a sample is a whole run', async () => {
+    const whole = await dataset([2], [2]).sample(0)
+    assert.equal(whole.fixed, undefined)
+    assert.equal((await collect(batches(samplesOf(dataset([2], [2]), 3), 8))).length, 3)
   })
 })

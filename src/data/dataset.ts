@@ -15,11 +15,20 @@ export interface InputSpec {
 /** The class of a sample, or one class per position (-1 where there is none). */
 export type Label = number | readonly number[]
 
-/** One sample: a value for every model input, each with a leading axis of 1, so that `concatValues` makes a batch. */
+/** So many samples make one run of the model. */
+export interface FixedBatch {
+  readonly size: number
+  /** Input → the axis along which samples are joined; an input that is not here is the same for all of them. */
+  readonly axes: Readonly<Record<string, number>>
+}
+
+/** One sample: a value for every model input, each with a leading axis of 1, so that `joinSamples` makes a batch. */
 export interface Sample {
   readonly id: string
   readonly inputs: Readonly<Record<string, TensorValue>>
   readonly label?: Label
+  /** The model runs so many samples at a time, no fewer; absent: any number, or the sample is a whole run. */
+  readonly fixed?: FixedBatch
 }
 
 /** Samples that are read when they are asked for; memory does not grow with their number. */

@@ -31,7 +31,7 @@ export function fillingFor(inputs: readonly InputSpec[], fed: ReadonlySet<string
     notes: missing.map((input) => `input "${input.name}" has no data in the samples and is fed ${wordFor(input)}`),
     fill: (values) => {
       if (missing.length === 0) return values
-      const known = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.dims]))
+      const known = Object.fromEntries(inputs.flatMap((input) => knownDims(input, values[input.name])))
       const concrete = concreteShapes(inputs, { ...shapes, ...known })
       const filled: Record<string, TensorValue> = { ...values }
       for (const input of missing)
@@ -39,6 +39,15 @@ export function fillingFor(inputs: readonly InputSpec[], fed: ReadonlySet<string
       return filled
     },
   }
+}
+
+/** The dims of a value when the model runs: a sample of a fixed batch becomes one of many. */
+function knownDims({ name, shape }: InputSpec, value: TensorValue | undefined): [string, readonly number[]][] {
+  const declared = (dim: number, axis: number) => {
+    const size = shape?.[axis]
+    return dim === 1 && typeof size === 'number' ? size : dim
+  }
+  return value ? [[name, value.dims.map(declared)]] : []
 }
 
 function isMask(input: InputSpec): boolean {

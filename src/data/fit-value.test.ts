@@ -21,6 +21,15 @@ describe('fittingDims', () => {
     assert.deepEqual(fittingDims(['N', 40], [40, 1]), [1, 40])
   })
 
+  it('puts the batch axis behind a first axis that is declared as time', () => {
+    assert.deepEqual(fittingDims([10, 'N', 16], [10, 16]), [10, 1, 16])
+    assert.deepEqual(fittingDims([10, 4, 16], [10, 16]), [10, 1, 16])
+    assert.deepEqual(fittingDims(['seq_len', 'batch', 16], [7, 16]), [7, 1, 16])
+    assert.deepEqual(fittingDims([16, 16, 16], [16, 16]), [1, 16, 16])
+    assert.deepEqual(fittingDims(['N', 'T', 16], [7, 16]), [1, 7, 16])
+    assert.equal(fittingDims(['N', 3, 8, 8], [1, 8, 8]), undefined)
+  })
+
   it('refuses another number of values', () => {
     assert.equal(fittingDims(['N', 3, 8, 8], [8, 8, 3]), undefined)
   })

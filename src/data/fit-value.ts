@@ -11,11 +11,13 @@ import type { Preprocess } from './preprocess.ts'
  * 1. a batch axis of 1 is put in front, even where the model's batch is fixed to more: samples are joined later
  * 2. the sample has its batch axis already, or the model has none
  * 3. as 1, and axes of size 1 are added or taken away: [28,28] fits [N,1,28,28]
+ * 4. where the first axis is declared as time, the batch axis is the second: [10,16] fits [10,N,16] as [10,1,16]
  */
 export function fittingDims(shape: InputSpec['shape'], dims: readonly number[]): readonly number[] | undefined {
   const single = [1, ...dims]
   if (shape === undefined) return single
   const inner = shape.slice(1)
+  if (isTimeFirst(shape, dims)) return [dims[0] ?? 1, 1, ...dims.slice(1)]
   if (shape.length > 0 && dimsFit(inner, dims)) return single
   const ownBatch = dims[0] === 1 || shape.length <= 1 || typeof shape[0] === 'number'
   if (dimsFit(shape, dims) && ownBatch) return dims
@@ -25,6 +27,24 @@ export function fittingDims(shape: InputSpec['shape'], dims: readonly number[]):
   let next = 0
   return [1, ...inner.map((dim) => (dim === 1 ? 1 : sizes[next++]!))]
 }
+
+/**
+ * Is the first axis time and the second the batch? A size of more than 1 or a name such as "time" says so where the sample has no
+ * place for a batch in front; a free batch on the second axis where it has.
+ */
+function isTimeFirst(shape: NonNullable<InputSpec['shape']>, dims: readonly number[]): boolean {
+  const [first, second, ...rest] = shape
+  if (first === undefined || second === undefined || shape.length > 3) return false
+  if (!dimsFit([first, ...rest], dims)) return false
+  const time = typeof first === 'number' ? first > 1 : TIME.test(first ?? '')
+  if (!dimsFit(shape.slice(1), dims)) return time || BATCH.test(String(second))
+  return (
+    time && typeof second !== 'number' && (typeof first === 'number' ? shape.length === 3 : BATCH.test(second ?? ''))
+  )
+}
+
+const TIME = /time|seq|len|frame|step|^t$/i
+const BATCH = /batch|^(n|b|bs)$/i
 
 export interface StoredForm {
   readonly dtype: string

@@ -34,6 +34,8 @@ export interface OpenOptions {
   readonly count?: number | undefined
   /** For `random`: inputs that are not drawn but hold one number everywhere. */
   readonly constants?: Readonly<Record<string, number>> | undefined
+  /** Ends the opening of a module that never comes to an end. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 // Two models side by side on the same samples: agreement, KL, SQNR of each output, the metric as a pair.
 import { InputError, messageOf, report, throwIfCancelled, type Watch } from '../base/index.ts'
-import type { Batch } from '../data/index.ts'
+import { type Batch, countedOf } from '../data/index.ts'
 import { argMax, isDistribution, klDivergence, SqnrAccumulator, withoutFloat16 } from '../math/index.ts'
 import type { Session, Values } from '../runtime/index.ts'
 import { type ColumnGroup, Columns } from './columns.ts'
@@ -64,8 +64,9 @@ export class Comparer {
     const { labels, size } = batch
     this.#samples += size
     this.#score(before, after, batch)
-    for (const [index, [name, value]] of Object.entries(before).entries()) {
-      const other = after[name]
+    const others = countedOf(after, batch)
+    for (const [index, [name, value]] of Object.entries(countedOf(before, batch)).entries()) {
+      const other = others[name]
       if (!other || !(value.data instanceof Float32Array) || !(other.data instanceof Float32Array)) continue
       const sum = this.#sqnr.get(name) ?? new SqnrAccumulator()
       this.#sqnr.set(name, sum)

@@ -1,6 +1,6 @@
 // What a metric is: a value per sample, higher is better, so that two models can be compared on the same samples.
-import { InputError, sizeOf, type TensorValue } from '../base/index.ts'
-import type { Batch, Label } from '../data/index.ts'
+import { InputError } from '../base/index.ts'
+import { type Batch, type FixedBatch, type Label, rowsOf } from '../data/index.ts'
 import type { Values } from '../runtime/index.ts'
 
 /** One sample with what a model made of it. Values keep their leading axis of 1. */
@@ -38,28 +38,18 @@ export function defineMetric(metric: Metric): Metric {
 }
 
 /** The samples of a batch, each with its part of the outputs. */
-export function samplesOf({ ids, size, inputs, labels }: Batch, outputs: Values): ScoredSample[] {
+export function samplesOf({ ids, size, inputs, labels, fixed }: Batch, outputs: Values): ScoredSample[] {
+  // Without a batch of the model's own, samples were joined along the first axis.
+  const joined: FixedBatch = fixed ?? { size, axes: {} }
+  const partOf = (values: Values, index: number) =>
+    joined.size === 1 ? values : rowsOf(values, joined, index, index + 1)
   return Array.from({ length: size }, (_, index) => {
     const label = labels?.[index]
     return {
       id: ids[index] ?? String(index),
-      inputs: partOf(inputs, index, size),
-      outputs: partOf(outputs, index, size),
+      inputs: partOf(inputs, index),
+      outputs: partOf(outputs, index),
       ...(label === undefined ? {} : { label }),
     }
   })
-}
-
-/** Part `index` of values that `size` samples were joined in along their first axis. */
-function partOf(values: Values, index: number, size: number): Values {
-  if (size === 1) return values
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]): [string, TensorValue] => {
-      const [rows = 0, ...rest] = value.dims
-      if (rows % size !== 0) return [name, value]
-      const each = (rows / size) * sizeOf(rest)
-      const data = value.data.subarray(index * each, (index + 1) * each)
-      return [name, { ...value, dims: [rows / size, ...rest], data } as TensorValue]
-    }),
-  )
 }

@@ -1,5 +1,5 @@
 // Giving values other names, wherever they are made or read, in the graphs inside as well.
-import { type Attribute, type Graph, type Model, type Node } from './model.ts'
+import type { Attribute, Graph, Model, Node } from './model.ts'
 
 /** The same model with values of the main graph under other names; its inputs and outputs keep theirs. */
 export function renameValues(model: Model, names: ReadonlyMap<string, string>): Model {

@@ -22,7 +22,7 @@ import {
   type PruningProblem,
   surveyLayers,
 } from '../compress/index.ts'
-import { type Batch, chooseSamples } from '../data/index.ts'
+import { type Batch, chooseSamples, feedsOf, fullBatches } from '../data/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, workingPasses } from '../rewrite/index.ts'
@@ -33,6 +33,7 @@ import { refuseQuantized } from './already-quantized.ts'
 import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
+import { refuseNonFinite } from './compress/finite-samples.ts'
 import { costOfModel, freeChannels } from './compress/free-channels.node.ts'
 import { fastestOfBoth, plansForLatency, timedChoices } from './compress/latency.ts'
 import { layerLatencies } from './compress/layer-latency.ts'
@@ -117,14 +118,12 @@ async function run(
   const original = form.model
   const bytes = writeModel(given)
   const { labels, ...unlabelled } = recipe
-  const dataset = await openSamples(
-    recipe.val === undefined ? recipe : unlabelled,
-    original,
-    recipe.data,
-    recipe.samples,
-  )
+  const dataset = await openSamples(recipe.val === undefined ? recipe : unlabelled, original, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
-  const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
+  const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
   const plain = await applyRewrites(runtime, original, workingPasses, sample, { ...watch, label: recipe.model })
@@ -138,9 +137,11 @@ async function run(
   const first = surveyLayers(rewritten.model, rewritten.shapes)
   if (first.layers.length === 0 && recipe.method !== 'prune') throw nothingToCompress(recipe.model, first)
   const keepLayer = keptLayers(recipe, first)
-  const batches: Batch[] = []
-  for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) batches.push(batch)
+  const read: Batch[] = []
+  for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) read.push(batch)
+  const batches = fullBatches(read)
   const samples = batches.map((batch) => batch.inputs)
+  await refuseNonFinite(runtime, rewritten, batches, watch)
   // A rank or a width that fills no whole block of channels costs as one that does, and a change of layout besides.
   const multiple = budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple
   const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
@@ -148,7 +149,7 @@ async function run(
   const survey = surveyLayers(model, shapes)
   const notes = [...original.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
-  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
+  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled, watch)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
   const context: PointContext = {
     runtime,

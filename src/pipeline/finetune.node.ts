@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
-import { batches, chooseSamples, type Dataset, readSamples } from '../data/index.ts'
+import { batches, chooseSamples, type Dataset, type FixedBatch, joinSamples, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
@@ -22,6 +22,7 @@ import {
   type Trainee,
   type TrainState,
   type Tuned,
+  wholeRuns,
 } from '../train/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
@@ -65,23 +66,28 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
   const form = workingForm(given, 'training')
   const { model } = form
-  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
   const teacher =
     recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
   const split = splitOf(dataset, recipe)
-  const sample = (await dataset.sample(split.train[0] ?? 0)).inputs
+  const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss,
+    fixed,
     dataset,
     calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
       (i) => split.train[i] ?? 0,
     ),
     watch,
   })
-  if (trainee.prepared.batch !== recipe.batch && fixedBatch(model) !== undefined)
-    notes.push(`the model takes ${trainee.prepared.batch} samples at a time; gradients of several runs make one step`)
+  const each = trainee.prepared.batch
+  const batch = wholeRuns(recipe.batch, each)
+  if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
   const epochs = epochsOf(recipe, split.train.length)
   const checkpoint = `${output}.checkpoint`
   const fingerprint = await fingerprintOf(recipe)
@@ -98,10 +104,10 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
       },
       {
         epochs,
-        batch: recipe.batch,
+        batch,
         rate: ratesOf(recipe, loss).rate,
         optimizer: optimizerOf(recipe),
-        schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(split.train.length / recipe.batch)),
+        schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(split.train.length / batch)),
         decay: recipe.decay,
         clipNorm: recipe.clipNorm,
         seed: recipe.seed,
@@ -137,12 +143,18 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   }
 }
 
+function batchNote(batch: number, each: number): string {
+  const runs = batch / each
+  return `the model takes ${each} sample${each === 1 ? '' : 's'} at a time; a step is ${runs === 1 ? 'one run' : `the gradients of ${runs} runs`}`
+}
+
 function suffixOf({ qat, weightBits }: FinetuneRecipe): string {
   return qat ? `int${weightBits}` : 'tuned'
 }
 
 interface TraineeParts {
   readonly loss: ChosenLoss
+  readonly fixed: FixedBatch | undefined
   readonly dataset: Dataset
   readonly calibration: readonly number[]
   readonly watch: Watch
@@ -154,11 +166,20 @@ async function traineeOf(
   model: Model,
   teacher: Model | undefined,
   sample: Values,
-  { loss, dataset, calibration, watch }: TraineeParts,
+  { loss, fixed, dataset, calibration, watch }: TraineeParts,
 ): Promise<Trainee> {
   const make = async (batch: number): Promise<Trainee> => {
     const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
-    const common = { train: recipe.train, selected, batch, loss: loss.terms, teacher, label: recipe.model, ...watch }
+    const common = {
+      train: recipe.train,
+      selected,
+      batch,
+      fixed,
+      loss: loss.terms,
+      teacher,
+      label: recipe.model,
+      ...watch,
+    }
     if (recipe.qat && recipe.batchNorm === 'training')
       throw new UsageError(
         '--qat trains the layers with BatchNorm folded into them, on the grids that the file will have; leave --batch-norm training out, or train the float model with it first',
@@ -288,7 +309,7 @@ async function measure(
     notes.push('no separate samples were given with --val: the score is that of the held-back ones')
     return { kernels }
   }
-  const dataset = await openSamples(recipe, before, recipe.val)
+  const dataset = await openSamples(recipe, before, recipe.val, watch)
   const indices = chooseSamples(dataset.size, dataset.size)
   const size = fixedBatch(before) ?? 32
   const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)

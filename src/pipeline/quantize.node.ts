@@ -5,7 +5,7 @@ import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { type Model, writeModel } from '../onnx/index.ts'
 import { lintFusion, ortCpu } from '../quantize/index.ts'
-import { optimizedGraph, withSpillFolder } from '../runtime/index.node.ts'
+import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
@@ -19,6 +19,10 @@ import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
 import { workingForm } from './working-form.ts'
+
+/** What holds for every int8 file on such a processor, whoever made it. */
+const SATURATES =
+  'this CPU has no VNNI, and by default ONNX Runtime saturates where it multiplies bytes on such a CPU: figures are with its session option session.x64quantprecision = 1, as exact as on CPUs with VNNI; set it where the file runs on a CPU like this one'
 
 /**
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
@@ -34,7 +38,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
   const original = form.model
-  const dataset = await openCalibration(recipe, original, stored)
+  const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
@@ -44,7 +48,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit)
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, watch)
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
@@ -54,7 +58,8 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   }
   const run = await quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host, watch)
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
-  return { ...run, sizeBytes, notes: [...form.notes, ...run.notes], kernels: run.kernels ?? [] }
+  const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
+  return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }
 }
 
 /** @throws UsageError when samples are named too: which of the two would count? */
@@ -75,9 +80,11 @@ async function openCalibration(
   recipe: QuantizeRecipe,
   model: Model,
   stored: StoredStatistics | undefined,
+  watch: Watch,
 ): Promise<Dataset> {
   const { labels, ...unlabelled } = recipe
-  if (needsSamples(recipe)) return openSamples(recipe.val === undefined ? recipe : unlabelled, model)
+  if (needsSamples(recipe))
+    return openSamples(recipe.val === undefined ? recipe : unlabelled, model, recipe.data, watch)
   const shape = { ...(stored ? storedShapes(stored, model, recipe.model) : {}), ...recipe.shape }
-  return openSamples({ ...unlabelled, shape }, model, 'random', 1)
+  return openSamples({ ...unlabelled, shape }, model, 'random', { count: 1 })
 }

@@ -1,4 +1,5 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
+import type { Watch } from '../base/index.ts'
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
 import type { Bounds, Model } from '../onnx/index.ts'
@@ -11,7 +12,7 @@ export async function openSamples(
   recipe: SampleRecipe,
   model: Model,
   path: string = recipe.data,
-  count?: number,
+  { count, signal }: { readonly count?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Dataset> {
   const preprocess = await preprocessOf(recipe, model)
   return openDataset(path, {
@@ -23,6 +24,7 @@ export async function openSamples(
     ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
+    signal,
   })
 }
 
@@ -42,9 +44,10 @@ export async function scoringSamples(
   calibration: Dataset,
   used: readonly number[],
   limit: number,
+  watch: Watch = {},
 ): Promise<Scoring> {
   if (recipe.val !== undefined) {
-    const dataset = await openSamples(recipe, model, recipe.val)
+    const dataset = await openSamples(recipe, model, recipe.val, watch)
     const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }

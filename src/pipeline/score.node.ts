@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { InputError, report, type Watch } from '../base/index.ts'
 import { channelStatistics, type LayerSqnr } from '../calibrate/index.ts'
-import { chooseSamples, type Dataset } from '../data/index.ts'
+import { chooseSamples, type Dataset, feedsOf } from '../data/index.ts'
 import { type Comparison, compareSessions, type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { isOp, layersOf, type Model, printValue, type Statistics } from '../onnx/index.ts'
@@ -37,10 +37,11 @@ export interface EvaluateRun {
 export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
   let metric = await loadMetric(recipe.metric)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model)
+  const dataset = await openSamples(recipe, model, recipe.data, watch)
   checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
-  const { inputs, label } = await dataset.sample(indices[0] ?? 0)
+  const { label } = await dataset.sample(indices[0] ?? 0)
+  const inputs = await feedsOf(dataset, indices[0] ?? 0)
   // Labels that are lists of tokens are scored position by position; say so by the metric's name.
   if (metric.name === 'top1' && label !== undefined) metric = usualMetric([label])
   const shapes = await observeShapes(runtime, model, inputs, recipe.model)
@@ -76,10 +77,10 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
   checkSameInterface(first, second, recipe)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  const dataset = await openSamples(recipe, first)
+  const dataset = await openSamples(recipe, first, recipe.data, watch)
   if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
-  const sample = (await dataset.sample(indices[0] ?? 0)).inputs
+  const sample = await feedsOf(dataset, indices[0] ?? 0)
   const shapes = await withGuessedShapes(recipe, first, sample, () =>
     observeShapes(runtime, first, sample, recipe.model),
   )
@@ -152,8 +153,11 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   const list: readonly Pass[] = recipe.passes.length === 0 ? rewritePasses : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, first === -1 ? 1 : recipe.samples)
-  const feeds = (await dataset.sample(0)).inputs
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: first === -1 ? 1 : recipe.samples,
+    signal: watch.signal,
+  })
+  const feeds = await feedsOf(dataset, 0)
   const options = { ...watch, label: recipe.model }
   let result = await withGuessedShapes(recipe, model, feeds, () =>
     applyRewrites(runtime, model, first === -1 ? list : list.slice(0, first), feeds, options),

@@ -1,14 +1,24 @@
 // Writes a plan into the model: Q/DQ pairs, int8 weights, int32 biases. The result is the file and the simulation.
 import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
-import { GraphEditor, intAttr, isOp, type Layer, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
+import {
+  type Bounds,
+  GraphEditor,
+  intAttr,
+  isOp,
+  type Layer,
+  type Model,
+  type Node,
+  nodeName,
+  Tensor,
+} from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this very model. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
-  const { caps, tensors } = plan.placement
+  const { caps, tensors, apart } = plan.placement
   const capped = new Set([...caps.values()].map((node) => node.outputs[0] ?? ''))
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
@@ -23,6 +33,7 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const table = plan.placement.embeddings.get(node)
     if (table) inserter.embedding(node, table, params)
   }
+  for (const [node, bounds] of apart) inserter.apart(node, bounds)
   inserter.protectFloatLayers()
   return inserter.finish()
 }
@@ -121,6 +132,29 @@ class Inserter {
   embedding(node: Node, table: Tensor, params: QuantParams): void {
     const own = this.#byOutput.get(node.outputs[0] ?? '')
     if (own) insertEmbedding(this.#editor, own, table, params)
+  }
+
+  /** An activation as Max and Min with its bounds: the same function, which nothing is fused with in float. */
+  apart(activation: Node, { low, high }: Bounds): void {
+    const editor = this.#editor
+    const node = this.#byOutput.get(activation.outputs[0] ?? '')
+    if (!node) return
+    const [input = '', output = ''] = [node.inputs[0], node.outputs[0]]
+    const steps = [
+      { opType: 'Max', bound: low },
+      { opType: 'Min', bound: high },
+    ].filter(({ bound }) => Number.isFinite(bound))
+    if (steps.length === 0) return
+    const name = nodeName(node)
+    editor.removeNode(node)
+    let value = input
+    for (const [index, { opType, bound }] of steps.entries()) {
+      const last = index === steps.length - 1
+      const limit = editor.addTensor(`${name}/${opType === 'Max' ? 'low' : 'high'}`, Tensor.scalar(bound))
+      const next = last ? output : editor.freshName(`${output}/${opType}`)
+      editor.addNode({ opType, name: last ? name : `${name}/${opType}`, inputs: [value, limit], outputs: [next] })
+      value = next
+    }
   }
 
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */

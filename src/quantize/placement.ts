@@ -44,6 +44,8 @@ export interface Placement {
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
+  /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
+  readonly apart: ReadonlyMap<Node, Bounds>
   /** Nodes that could have been integer by their operator, and why they are not. */
   readonly reasons: ReadonlyMap<Node, string>
 }
@@ -104,12 +106,14 @@ class Placer {
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
+    const apart = this.#apart(tensors)
     return {
       layers: this.#layers,
       integer: this.#set,
       embeddings: this.#embeddings(),
       tensors,
       caps,
+      apart,
       reasons: this.#reasons,
     }
   }
@@ -290,6 +294,17 @@ class Placer {
       if (needed) for (const result of results) add(result, result, true)
     }
     return tensors
+  }
+
+  #apart(tensors: ReadonlyMap<string, PlacedTensor>): Map<Node, Bounds> {
+    const apart = new Map<Node, Bounds>()
+    for (const node of this.#layers.keys()) {
+      if (this.#role(node)?.losesToActivation !== true || this.#biasOf(node)) continue
+      const activation = this.#fusedActivation(node)
+      const bounds = activation && factsOf(activation).bounds?.(activation, this.#constants)
+      if (activation && bounds && !tensors.has(activation.outputs[0] ?? '')) apart.set(activation, bounds)
+    }
+    return apart
   }
 
   /** Bounds of a value, seen through operators that only move elements. */

@@ -1,7 +1,8 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
-import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
+import { InputError } from '../base/index.ts'
+import { nonFiniteKind, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
 import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
-import type { Layer, Node, Tensor, WeightView } from '../onnx/index.ts'
+import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import type { PlacedTensor, Placement } from './placement.ts'
@@ -136,8 +137,12 @@ function activationGrid(
   }
 }
 
-/** Symmetric over the absolute maximum, per output channel or for the whole weight; few bits use few codes of int8. */
+/**
+ * Symmetric over the absolute maximum, per output channel or for the whole weight; few bits use few codes of int8.
+ * @throws InputError when the layer holds NaN or an infinity
+ */
 export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights'>, bits = 8): QuantParams {
+  refuseNonFinite(layer)
   const values = layer.weight.floats()
   const { view } = layer
   const dtype = 'int8'
@@ -152,6 +157,19 @@ export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights
   for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
   replaceEmpty(scale)
   return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
+}
+
+/** Codes would hide a NaN: the model must not come out sounder than it went in. */
+function refuseNonFinite({ node, weightIndex, weight, bias }: Layer): void {
+  const constants = [[weight, node.inputs[weightIndex]] as const, ...(bias ? [[bias, node.inputs[2]] as const] : [])]
+  for (const [tensor, name = ''] of constants) {
+    const kind = nonFiniteKind(tensor.floats())
+    if (kind)
+      throw new InputError(
+        `tensor "${name}", a constant of ${node.opType} "${nodeName(node)}", holds ${kind === 'NaN' ? 'NaN' : 'infinite values'}: the model is at fault, not the samples; export it again`,
+        { tensor: name, node: nodeName(node), op: node.opType },
+      )
+  }
 }
 
 /** int32 with room for the sums that are added to the bias. */

@@ -65,6 +65,10 @@ const integer: Readonly<Record<string, string>> = {
   'a classifier behind a global pool':
     'x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> GlobalAveragePool -> Conv 1x1 8->10 -> y',
   'an activation without an integer kernel': 'x[N,4,8,8] -> Conv 3x3 4->8 -> HardSwish -> Conv 1x1 8->4 -> y',
+  'a Gemm with Relu in front of a float operator': 'x[N,8] -> Gemm 8->6 -> Relu -> Tanh -> Gemm 6->4 -> y',
+  'a Gemm with Clip in front of a float operator':
+    'x[N,8] -> Gemm 8->6 -> Clip number(0) number(6) -> Tanh -> Gemm 6->4 -> y',
+  'a product with Relu in front of a float operator': 'x[N,3,8] -> MatMul 8->6 -> Relu -> Tanh -> MatMul 6->4 -> y',
 }
 
 describe('quantisation', () => {

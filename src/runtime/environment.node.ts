@@ -29,3 +29,8 @@ export function cpuFlags(): string[] {
     return []
   }
 }
+
+/** Do this processor's byte products saturate? So it is on x64 without VNNI: ONNX Runtime adds two of them in 16 bits. */
+export function saturates(flags: readonly string[] = cpuFlags(), architecture: string = process.arch): boolean {
+  return architecture === 'x64' && flags.length > 0 && !flags.some((flag) => /vnni|amx/.test(flag))
+}

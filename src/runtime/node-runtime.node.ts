@@ -98,11 +98,14 @@ class WorkerLink {
     number,
     { resolve: (value: Replies[keyof Replies]) => void; reject: (error: Error) => void }
   >()
+  #closing: Promise<void> | undefined
 
   ask<K extends Request['kind']>(
     request: Extract<Request, { kind: K }>,
     handedOver: readonly ArrayBufferLike[] = [],
   ): Promise<Replies[K]> {
+    // Whoever still asks after the end must not bring the worker back to life: nobody would close it again.
+    if (this.#closing) return Promise.reject(new RuntimeFailure('the runtime was closed before'))
     const worker = this.start()
     const id = this.#next++
     return new Promise((resolve, reject) => {
@@ -114,11 +117,18 @@ class WorkerLink {
     })
   }
 
-  /** Terminating a busy worker aborts the process: the worker is asked to leave, which it does after the run in flight. */
-  async close(): Promise<void> {
+  /**
+   * The end: what was asked for is waited for, nothing more is taken. Terminating a busy worker aborts the process, so the
+   * worker is asked to leave.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#leave()
+    return this.#closing
+  }
+
+  async #leave(): Promise<void> {
     const worker = this.#worker
     if (!worker) return
-    this.#worker = undefined
     const left = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage({ id: 0, request: { kind: 'exit' } })
     await left
@@ -134,6 +144,8 @@ class WorkerLink {
       else waiting?.reject(new Error(reply.message))
     })
     const fail = (error: Error) => {
+      // Of an error an exit follows, when another worker may have been started.
+      if (this.#worker !== worker) return
       for (const waiting of this.#waiting.values()) waiting.reject(error)
       this.#waiting.clear()
       this.#worker = undefined

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { makeModel, makeNode, Tensor } from '../onnx/index.ts'
 import { chain, input, itRunsModels } from './conformance.node.ts'
+import { saturates } from './environment.node.ts'
 import { openRuntime } from './node-runtime.node.ts'
 import { optimizedGraph } from './optimized.node.ts'
 import { withSession } from './session.ts'
@@ -25,6 +27,44 @@ describe('ONNX Runtime in a worker', async () => {
   after(() => runtime.close())
 
   itRunsModels(runtime)
+
+  it('multiplies bytes exactly, on CPUs without VNNI too', async () => {
+    const constants = {
+      step: Tensor.from('float32', [], [1 / 255]),
+      zero: Tensor.from('uint8', [], [0]),
+      weight: Tensor.from('int8', [64, 4], new Int8Array(256).fill(127)),
+      unit: Tensor.from('float32', [], [1 / 127]),
+      none: Tensor.from('int8', [], [0]),
+      wide: Tensor.from('float32', [], [64 / 255]),
+    }
+    const steps: readonly (readonly [string, readonly string[], string])[] = [
+      ['QuantizeLinear', ['x', 'step', 'zero'], 'xq'],
+      ['DequantizeLinear', ['xq', 'step', 'zero'], 'xd'],
+      ['DequantizeLinear', ['weight', 'unit', 'none'], 'wd'],
+      ['MatMul', ['xd', 'wd'], 'm'],
+      ['QuantizeLinear', ['m', 'wide', 'zero'], 'mq'],
+      ['DequantizeLinear', ['mq', 'wide', 'zero'], 'y'],
+    ]
+    const model = makeModel({
+      name: 'bytes',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [1, 64] }],
+      outputs: [{ name: 'y', dtype: 'float32' }],
+      nodes: steps.map(([opType, inputs, output]) => makeNode({ opType, inputs: [...inputs], outputs: [output] })),
+      initializers: constants,
+    })
+    const x = { dtype: 'float32' as const, dims: [1, 64], data: new Float32Array(64).fill(1) }
+    const { y } = await withSession(runtime, model, {}, (session) => session.run({ x }))
+    for (const value of y?.data ?? []) assert.ok(Math.abs(Number(value) - 64) < 0.3, `${value} instead of 64`)
+  })
+
+  it('knows the CPUs whose byte products saturate by default', () => {
+    assert.equal(saturates(['avx2'], 'x64'), true)
+    assert.equal(saturates(['avx2', 'avx512f'], 'x64'), true)
+    assert.equal(saturates(['avx2', 'avx_vnni'], 'x64'), false)
+    assert.equal(saturates(['avx512f', 'avx512_vnni'], 'x64'), false)
+    assert.equal(saturates(['asimddp'], 'arm64'), false)
+    assert.equal(saturates([], 'x64'), false)
+  })
 
   it('never blocks the event loop for more than 50 ms while a model runs', async () => {
     await withSession(runtime, chain(1024, 40), {}, async (session) => {

@@ -53,7 +53,7 @@ export async function observe(
     const results = await session.run(feeds)
     const once = dimsOf(results, watched)
     const twice =
-      known === undefined && fixedBatch(model) === undefined
+      known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
         ? await session.run(doubled(feeds)).then(
             (values) => dimsOf(values, watched),
             () => undefined,
@@ -78,6 +78,11 @@ function dimsOf(results: Values, watched: ReadonlyMap<string, string>): Map<stri
     if (result) dims.set(value, Array.from(result.data, Number))
   }
   return dims
+}
+
+/** Does the first axis of all inputs hold one sample? Where it is longer it is time, or a batch that was fed whole. */
+function isOneRow(feeds: Values): boolean {
+  return Object.values(feeds).every(({ dims }) => dims.length === 0 || dims[0] === 1)
 }
 
 function doubled(feeds: Values): Values {

@@ -69,7 +69,7 @@ export async function finetune(
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
   const again = options.epochs > 1
-  const store = new SampleStore(data.dataset, data.indices, again)
+  const store = new SampleStore(data.dataset, data.indices, again, options.signal)
   const result = await train(runtime, graph, initial, store, {
     epochs: options.epochs,
     batch: options.batch,

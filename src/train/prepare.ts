@@ -1,5 +1,6 @@
 // Making a model ready for its gradient: one batch size, newest opset, explicit pads, normal forms.
 import { concatValues, type TensorValue, UnsupportedError, type Watch } from '../base/index.ts'
+import type { FixedBatch } from '../data/index.ts'
 import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
 import {
   type AppliedRewrite,
@@ -20,8 +21,10 @@ const TRAINING_OPSET = 18
 export type BatchNormMode = 'frozen' | 'training'
 
 export interface PrepareOptions extends Watch {
-  /** Samples in a run; a model whose batch is fixed keeps its own. */
+  /** Samples in a run, where the model's batch is free. */
   readonly batch: number
+  /** The model's own batch, and how samples are joined for it. Without it a sample of a fixed model is a whole run. */
+  readonly fixed?: FixedBatch | undefined
   /** frozen: folded into the layers; training: batch statistics, running statistics are updated. */
   readonly batchNorm: BatchNormMode
   /** Only what the gradient cannot do without: a Q/DQ model keeps its nodes. */
@@ -37,6 +40,7 @@ export interface Prepared {
   /** Shapes for a run of `batch` samples. */
   readonly shapes: Shapes
   readonly batch: number
+  readonly fixed?: FixedBatch
   /** Shapes for one sample, with the batch axes. */
   readonly sampleShapes: Shapes
   /** Sizes of the inputs for a run. */
@@ -46,6 +50,7 @@ export interface Prepared {
 
 /**
  * Rewrites a model for training and observes its shapes for the batch size.
+ * @param sample what one sample is fed as, in a model of a fixed batch so many times
  * @throws UnsupportedError when it is not float32 or cannot be lifted to opset 18
  */
 export async function prepareModel(
@@ -78,9 +83,12 @@ export async function prepareModel(
     )
   }
   const free = applied.model.graph.inputs.every(({ name, shape }) => {
-    return shape?.length === 0 || (typeof shape?.[0] !== 'number' && applied.shapes.get(name)?.batchAxis === 0)
+    return (
+      shape?.length === 0 ||
+      (options.fixed === undefined && typeof shape?.[0] !== 'number' && applied.shapes.get(name)?.batchAxis === 0)
+    )
   })
-  const batch = free ? options.batch : (sample[applied.model.graph.inputs[0]?.name ?? '']?.dims[0] ?? 1)
+  const batch = free ? options.batch : (options.fixed?.size ?? 1)
   const feeds = repeated(sample, free ? batch : 1)
   const prepared = options.batchNorm === 'training' ? withBatchStatistics(applied.model) : applied.model
   const shapes = await observeShapes(runtime, fixedTo(prepared, feeds), feeds, options.label)
@@ -88,10 +96,16 @@ export async function prepareModel(
     model: prepared,
     shapes,
     batch,
+    ...(options.fixed ? { fixed: options.fixed } : {}),
     sampleShapes: applied.shapes,
     inputDims: new Map(Object.entries(feeds).map(([name, value]) => [name, value.dims])),
     rewrites: applied.applied,
   }
+}
+
+/** Samples of a step that make whole runs of a graph: `batch`, or the next multiple of the graph's own. */
+export function wholeRuns(batch: number, each: number): number {
+  return Math.ceil(batch / each) * each
 }
 
 /** One sample, `count` times. */

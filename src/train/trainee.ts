@@ -1,5 +1,6 @@
 // What is trained, as one object: the graph, its first values, and how trained values become a model again.
 import type { Watch } from '../base/index.ts'
+import type { FixedBatch } from '../data/index.ts'
 import type { Model, Node } from '../onnx/index.ts'
 import type { Plan } from '../quantize/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
@@ -29,6 +30,7 @@ export interface FloatTraineeOptions extends Watch {
   readonly train: TrainWhat
   readonly selected?: (node: Node) => boolean
   readonly batch: number
+  readonly fixed?: FixedBatch | undefined
   readonly batchNorm: BatchNormMode
   readonly loss: readonly LossTerm[]
   /** Forget what the model knows: random weights by this seed. */

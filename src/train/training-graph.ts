@@ -1,5 +1,6 @@
 // The training graph: forward pass, loss and backward pass in one ordinary ONNX model, weights as inputs.
 import { sizeOf, UnsupportedError } from '../base/index.ts'
+import type { FixedBatch } from '../data/index.ts'
 import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
 import { addGradients, NOTHING_REACHED } from './graph/backward.ts'
 import { Emitter, type Known } from './graph/emitter.ts'
@@ -27,6 +28,8 @@ export interface TrainedArray extends Parameter {
 export interface TrainingGraph {
   readonly model: Model
   readonly batch: number
+  /** The model's own batch, where it is fixed. */
+  readonly fixed?: FixedBatch
   /** Samples are fed under these names, with these sizes for a batch. */
   readonly inputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype: DType }[]
   readonly parameters: readonly TrainedArray[]
@@ -38,6 +41,8 @@ export interface TrainingGraph {
   readonly needs: {
     readonly labels: boolean
     readonly rows: number
+    /** Are the rows of one sample `batch` apart, as in outputs whose first axis is time? */
+    readonly interleaved: boolean
     readonly teacher: readonly string[]
     readonly rowWeight: boolean
     readonly sampleWeight: boolean
@@ -71,7 +76,7 @@ export interface Transformed {
  * @throws UnsupportedError when an operator on the way has no gradient rule, or nothing trained reaches the loss
  */
 export async function buildTrainingGraph(prepared: Prepared, options: TrainingGraphOptions): Promise<TrainingGraph> {
-  const { model, shapes, batch, inputDims } = prepared
+  const { model, shapes, batch, fixed, inputDims } = prepared
   const editor = new GraphEditor(model)
   const g = new Emitter(editor, shapes)
   const inputs = editor.graph.inputs.map(({ name, dtype = 'float32' }) => {
@@ -124,12 +129,13 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   return {
     model: finished,
     batch,
+    ...(fixed ? { fixed } : {}),
     inputs,
     parameters: trained,
     loss,
     terms,
     batchNorms,
-    needs: { ...asked, rows: rowsOf(g, logits) },
+    needs: { ...asked, rows: rowsOf(g, logits), interleaved: isInterleaved(g.dims(logits), batch, fixed) },
     logits,
     shapes: g.shapes,
     bytes: peakBytes(finished.graph, (value) => 4 * sizeOf(g.known(value).dims)),
@@ -157,6 +163,12 @@ function backToConstant({ editor }: Emitter, name: string, model: Model): void {
 
 function rowsOf(g: Emitter, logits: string): number {
   return g.size(logits) / classesOf(g.dims(logits))
+}
+
+/** Does a fixed batch lie on the second axis of the scores? */
+function isInterleaved(dims: readonly number[], batch: number, fixed: FixedBatch | undefined): boolean {
+  const [axis] = Object.values(fixed?.axes ?? {})
+  return axis === 1 && dims.length > 2 && dims[1] === batch
 }
 
 /** The class axis is the last one; [N, C, 1, 1] counts as [N, C]. */

@@ -1,6 +1,6 @@
 // The samples of a quantisation: decoded once while they fit in memory, split into those that fit and those that judge.
 import { sizeOf, type Watch } from '../../base/index.ts'
-import { type Batch, batches, type Dataset, joinSamples, readSamples, type Sample } from '../../data/index.ts'
+import { type Batch, batches, type Dataset, feedsOf, readSamples, type Sample } from '../../data/index.ts'
 import type { Values } from '../../runtime/index.ts'
 
 /** How samples are shared out between fitting and judging. */
@@ -94,9 +94,11 @@ export class CalibrationSamples {
         .filter((_, i) => samples.length > 1 && (i % heldEvery === heldEvery - 1) === held)
         .map(({ sample }) => sample)
     const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
+    // What does not fill the model's fixed batch judges: in a fit the samples that fill it up would count twice.
+    const rest = wholeRuns(fit)
     this.#split = [
-      ...(await this.#join(fit)).map((batch) => ({ batch, held: false })),
-      ...(await this.#join(part(true))).map((batch) => ({ batch, held: true })),
+      ...(await this.#join(fit.slice(0, rest))).map((batch) => ({ batch, held: false })),
+      ...(await this.#join([...part(true), ...fit.slice(rest)])).map((batch) => ({ batch, held: true })),
     ]
     return this.#split
   }
@@ -114,10 +116,16 @@ export class CalibrationSamples {
     return batches(readSamples(this.dataset, indices, { signal: this.#watch.signal }), this.#batchSize)
   }
 
-  /** The first sample alone. */
+  /** The first sample alone, in a model of a fixed batch so many times. */
   async first(): Promise<Values> {
-    return joinSamples([await this.dataset.sample(this.indices[0] ?? 0)]).inputs
+    return feedsOf(this.dataset, this.indices[0] ?? 0)
   }
+}
+
+/** How many of the samples make whole runs of a model's fixed batch; all of them where it is free, or none would be left. */
+function wholeRuns(samples: readonly Sample[]): number {
+  const each = samples[0]?.fixed?.size ?? 1
+  return samples.length < each ? samples.length : samples.length - (samples.length % each)
 }
 
 async function* stream(samples: readonly Sample[]): AsyncGenerator<Sample, void, void> {

@@ -1,7 +1,7 @@
 // What the written file really does: outputs against the original, accuracy, latency, and where along the layers noise comes in.
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
-import type { Batch, Dataset } from '../../data/index.ts'
+import { type Batch, type Dataset, feedsOf } from '../../data/index.ts'
 import { Comparer, type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
 import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
@@ -29,7 +29,7 @@ export async function measureQuantized(
   notes: string[],
   { label, shapes, metric, timed, ...watch }: MeasureOptions,
 ): Promise<Measures> {
-  const sample = (await scoring.dataset.sample(scoring.indices[0] ?? 0)).inputs
+  const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
   return withSession(runtime, original, { label }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)

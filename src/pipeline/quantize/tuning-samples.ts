@@ -1,8 +1,6 @@
 // The samples of bias tuning: also those that nothing was fitted to yet, and more judges than the other rungs have.
-import type { Dataset } from '../../data/index.ts'
-import type { Values } from '../../runtime/index.ts'
+import { type Dataset, type Sample, samplesIn } from '../../data/index.ts'
 import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
-import { singles } from './some-samples.ts'
 
 export interface TuningSamples {
   readonly dataset: Dataset
@@ -27,13 +25,13 @@ export async function tuningSamples(samples: CalibrationSamples, everything: boo
   for await (const batch of samples.read(held)) judges.push({ batch, held: true })
   const free = everything ? others : others.filter((_, i) => i % HELD !== HELD - 1)
   const fit = split.filter((each) => everything || !each.held)
-  const read = fit.flatMap(({ batch }) => singles(batch.inputs, batch.size))
+  const read = fit.flatMap(({ batch }) => samplesIn(batch))
   return { ...joined(read, samples.dataset, free), judges: judges.length > 0 ? judges : split }
 }
 
 /** Samples in memory, then some of a data set, as one data set. */
 function joined(
-  read: readonly Values[],
+  read: readonly Sample[],
   dataset: Dataset,
   others: readonly number[],
 ): Pick<TuningSamples, 'dataset' | 'indices'> {
@@ -46,8 +44,9 @@ function joined(
       notes: [],
       id: String,
       sample: async (index, signal) => {
-        const inputs = read[index] ?? (await dataset.sample(others[index - read.length] ?? 0, signal)).inputs
-        return { id: String(index), inputs }
+        const sample = read[index] ?? (await dataset.sample(others[index - read.length] ?? 0, signal))
+        const { inputs, fixed } = sample
+        return { id: String(index), inputs, ...(fixed && { fixed }) }
       },
     },
     indices: Array.from({ length: size }, (_, i) => i),

@@ -7,6 +7,7 @@ import {
   gatherPatches,
   kernelOf,
   type LayerGeometry,
+  MomentFeed,
   Moments,
   patchSize,
   positionsOf,
@@ -52,12 +53,15 @@ export async function gatherGroups(
   const seen: SeenGroup[] = []
   for (let group = 0; group < geometry.groups; group++) {
     const [fit, check] = [momentsFor(geometry), momentsFor(geometry)]
+    const feeds = [fit, check].map((moments) => new MomentFeed(options.products, moments)) as [MomentFeed, MomentFeed]
     for (const [batch, input] of inputs.entries()) {
       const output = outputs[batch]!
-      const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
-      const y = gatherOutputs(geometry, output, positions[batch]!, group)
-      await (batch % CHECKS === CHECKS - 1 ? check : fit).add(options.products, x, y)
+      const chosen = positions[batch]!
+      const { x, y } = await feeds[batch % CHECKS === CHECKS - 1 ? 1 : 0].next(chosen.samples * chosen.perSample)
+      gatherPatches(geometry, input, output.dims, chosen, group, x)
+      gatherOutputs(geometry, output, chosen, group, y)
     }
+    for (const feed of feeds) await feed.finish()
     seen.push({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })
   }
   return refitted(options.products, seen)

@@ -5,7 +5,8 @@ import { type Layer, Tensor } from '../../onnx/index.ts'
 import { type LayerSlots, withTensors } from '../correct/slots.ts'
 import { LARGEST_BIAS_CODE } from '../plan.ts'
 import { type GatherOptions, gatherGroups } from './gather.ts'
-import { optimizeRounding, type RoundingProblem } from './optimize.ts'
+import { optimizeRounding } from './optimize.ts'
+import type { RoundingProblem } from './problem.ts'
 import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
 
 export interface RoundLayerOptions extends GatherOptions {
@@ -48,7 +49,8 @@ export async function roundLayerAt(
   let first = 0
   for (const { weights, hessian } of groups) {
     const own = scales.subarray(first, first + weights.rows)
-    const found = await (options.optimize ?? optimizeRounding)({ weights, hessian, scales: own, ...codes })
+    const problem = { weights, hessian, scales: own, ...codes }
+    const found = await (options.optimize?.(problem) ?? optimizeRounding(problem, options.products))
     write(tensor, layer, first, found, weights.columns)
     first += weights.rows
     // Long sums run on this thread: let it see to other things between groups.

@@ -8,8 +8,8 @@ export const ortCpu: Target = {
   name: 'ort-cpu',
   ops: [
     { op: 'Conv', role: 'layer', output: 'required' },
-    { op: 'Gemm', role: 'layer', output: 'optional' },
-    { op: 'MatMul', role: 'layer', output: 'optional' },
+    { op: 'Gemm', role: 'layer', output: 'optional', losesToActivation: true },
+    { op: 'MatMul', role: 'layer', output: 'optional', losesToActivation: true },
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
     ...named('integer', [

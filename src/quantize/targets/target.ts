@@ -20,6 +20,8 @@ export interface TargetOp {
   readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
   /** A layer that has an integer kernel with a float result needs no grid for its output. */
   readonly output?: 'required' | 'optional'
+  /** A Relu or Clip right behind the layer is fused with it in float first, unless their result is quantised. */
+  readonly losesToActivation?: boolean
 }
 
 export interface Target {

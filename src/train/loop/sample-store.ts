@@ -1,5 +1,13 @@
 // The samples of a training, decoded once: kept in memory while they fit, read again where they do not.
-import { InputError, isValueType, makeArray, sizeOf, type TensorValue, type ValueType } from '../../base/index.ts'
+import {
+  concatValues,
+  InputError,
+  isValueType,
+  makeArray,
+  sizeOf,
+  type TensorValue,
+  type ValueType,
+} from '../../base/index.ts'
 import type { Dataset, Label, Sample } from '../../data/index.ts'
 import { randomStream } from '../../math/index.ts'
 import type { TrainingGraph } from '../training-graph.ts'
@@ -21,10 +29,12 @@ export class SampleStore {
   readonly #indices: readonly number[]
   readonly #kept = new Map<number, TrainingSample>()
   readonly #limit: number
+  readonly #signal: AbortSignal | undefined
   #bytes = 0
 
   /** @param keep samples are asked for more than once */
-  constructor(dataset: Dataset, indices: readonly number[], keep = true) {
+  constructor(dataset: Dataset, indices: readonly number[], keep = true, signal?: AbortSignal) {
+    this.#signal = signal
     this.#dataset = dataset
     this.#limit = keep ? KEPT_BYTES : 0
     this.#indices = indices
@@ -32,10 +42,15 @@ export class SampleStore {
     this.hasLabels = dataset.hasLabels
   }
 
+  /** Name of the sample at a place. */
+  id(place: number): string {
+    return this.#dataset.id(this.#indices[place] ?? 0)
+  }
+
   async get(place: number): Promise<TrainingSample> {
     const present = this.#kept.get(place)
     if (present) return present
-    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0)
+    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0, this.#signal)
     const sample = { inputs, label }
     for (const { data } of Object.values(inputs)) this.#bytes += data.byteLength
     if (this.#bytes < this.#limit) this.#kept.set(place, sample)
@@ -66,17 +81,18 @@ export interface TrainingBatch {
  */
 export async function makeBatch(
   store: SampleStore,
-  graph: Pick<TrainingGraph, 'inputs' | 'batch' | 'needs'>,
+  graph: Pick<TrainingGraph, 'inputs' | 'batch' | 'fixed' | 'needs'>,
   plan: BatchPlan,
   classes: number,
 ): Promise<TrainingBatch> {
-  const { batch, needs } = graph
+  const { batch, fixed, needs } = graph
   const samples: TrainingSample[] = []
   for (const place of plan.places) samples.push(await store.get(place))
   const inputs: Record<string, TensorValue> = {}
   for (const { name, dims, dtype } of graph.inputs) {
     if (!isValueType(dtype)) throw new InputError(`input "${name}" is ${dtype}, which cannot be fed`)
-    inputs[name] = joined(name, dims, dtype, batch, samples, plan)
+    const axis = dims.length === 0 ? undefined : fixed ? fixed.axes[name] : 0
+    inputs[name] = joined({ name, dims, dtype, axis }, batch, samples, plan)
   }
   const perSample = needs.rows / batch
   const labels = new BigInt64Array(needs.rows)
@@ -97,40 +113,63 @@ export async function makeBatch(
           `a label is ${value}, but the model has ${classes} classes (0 to ${classes - 1}); are these its labels?`,
         )
       const counts = !needs.labels || value >= 0
-      labels[i * perSample + row] = BigInt(Math.max(0, value))
-      rowWeight[i * perSample + row] = counts ? 1 : 0
+      const at = needs.interleaved ? row * batch + i : i * perSample + row
+      labels[at] = BigInt(Math.max(0, value))
+      rowWeight[at] = counts ? 1 : 0
       if (counts) rows++
     }
   }
   return { inputs, labels, rowWeight, sampleWeight, rows }
 }
 
+interface Joined {
+  readonly name: string
+  readonly dims: readonly number[]
+  readonly dtype: ValueType
+  /** Axis of the samples; undefined for an input that is the same for all of them. */
+  readonly axis: number | undefined
+}
+
 function joined(
-  name: string,
-  dims: readonly number[],
-  dtype: ValueType,
+  { name, dims, dtype, axis }: Joined,
   batch: number,
   samples: readonly TrainingSample[],
   plan: BatchPlan,
 ): TensorValue {
-  const data = makeArray(dtype, sizeOf(dims))
-  const each = dims.length === 0 ? 1 : data.length / batch
-  for (const [i, sample] of samples.entries()) {
-    const value = sample.inputs[name]
-    if (value?.data.length !== each)
+  const size = sizeOf(dims)
+  const each = axis === undefined ? size : size / batch
+  for (const [i, { inputs }] of samples.entries())
+    if (inputs[name]?.data.length !== each)
       throw new InputError(
-        `sample ${plan.places[i]} has ${value?.data.length ?? 0} values for input "${name}", the model trains with ${each}; give all samples one size`,
+        `sample ${plan.places[i]} has ${inputs[name]?.data.length ?? 0} values for input "${name}", the model trains with ${each}; give all samples one size`,
       )
-    const { augmentation } = plan
+  const { augmentation } = plan
+  // Places that stay empty are filled with samples again: zeros are nothing that a model was made for.
+  const values = Array.from({ length: batch }, (_, i) => samples[i % samples.length]?.inputs[name])
+  if (axis !== 0) return along(values, axis, { dtype, dims })
+  const data = makeArray(dtype, size)
+  for (const [i, value] of values.entries()) {
+    if (!value) continue
     if (augmentation && dims.length === 4 && data instanceof Float32Array && value.data instanceof Float32Array) {
-      const random = randomStream(plan.seed, `augment ${plan.epoch} ${plan.places[i]}`)
+      const random = randomStream(plan.seed, `augment ${plan.epoch} ${plan.places[i % samples.length]}`)
       const picture = [dims[1] ?? 1, dims[2] ?? 1, dims[3] ?? 1] as const
       copyPicture(data, i * each, value.data, picture, augmentation, random)
     } else if (data instanceof BigInt64Array || data instanceof BigUint64Array)
       data.set(value.data as BigInt64Array, i * each)
     else data.set(value.data as Float32Array, i * each)
   }
-  if (plan.augmentation?.mix && data instanceof Float32Array && dims.length > 1)
+  if (augmentation?.mix && data instanceof Float32Array && dims.length > 1)
     mixSamples(data, samples.length, each, randomStream(plan.seed, `mix ${plan.epoch} ${plan.places}`))
   return { dtype, dims, data } as TensorValue
+}
+
+/** Values joined along another axis than the first, or the one that stands for all. */
+function along(
+  values: readonly (TensorValue | undefined)[],
+  axis: number | undefined,
+  { dtype, dims }: { readonly dtype: ValueType; readonly dims: readonly number[] },
+): TensorValue {
+  const present = values.flatMap((value) => value ?? [])
+  const value = axis === undefined ? present[0] : concatValues(present, axis)
+  return value ?? ({ dtype, dims, data: makeArray(dtype, sizeOf(dims)) } as TensorValue)
 }

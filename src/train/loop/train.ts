@@ -9,7 +9,7 @@ import type { Schedule } from '../optimizers/schedule.ts'
 import { type TakeStep, withSteps } from '../optimizers/steps.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import type { Augmentation } from './augment.ts'
-import { firstNonFinite } from './non-finite.ts'
+import { firstNonFinite, refuseNonFinite } from './non-finite.ts'
 import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
 import { type Arrays, cloneArrays, cloneState, type EpochRow, newState, type TrainState } from './state.ts'
 import { type Teacher, withTeacher } from './teacher.ts'
@@ -212,6 +212,8 @@ class Trainer {
     const { loss, gradients, statistics, feedsAgain } = await this.#gradients(places, next)
     const norm = globalNorm(gradients.values())
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      // No learning rate makes up for these.
+      await refuseNonFinite(this.#store, places, this.#state.step === 0 ? this.#state.values : new Map())
       await this.#goBack(feedsAgain)
       return undefined
     }
@@ -302,7 +304,7 @@ class Trainer {
     if (needs.labels) feeds[FEEDS.labels] = { dtype: 'int64', dims: [batch.labels.length], data: batch.labels }
     if (needs.rowWeight) feeds[FEEDS.rowWeight] = vector(batch.rowWeight)
     if (needs.sampleWeight) feeds[FEEDS.sampleWeight] = vector(batch.sampleWeight)
-    const keep = this.#options.augmentation === undefined
+    const keep = this.#options.augmentation === undefined && inRows(this.#graph)
     const taught = await this.#open.teacher.run(places, batch.inputs, keep)
     for (const name of needs.teacher) {
       const value = taught[name]
@@ -361,6 +363,11 @@ class Trainer {
 /** The highest score of all; NaN is none. */
 function topOf(rows: readonly { readonly score?: number }[]): number {
   return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
+}
+
+/** Are samples joined along the first axis, so that what the teacher says of each can be kept by itself? */
+function inRows({ fixed }: TrainingGraph): boolean {
+  return Object.values(fixed?.axes ?? {}).every((axis) => axis === 0)
 }
 
 const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })

@@ -1,7 +1,7 @@
 // Losses as terms that add ordinary nodes: the same gradient rules take them back.
-import { UnsupportedError } from '../../base/index.ts'
 import { intAttr, Tensor } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
+import { meanOfSamples } from './mean-of-samples.ts'
 
 /** What a term can build on. All values are in the graph; inputs are added when a term asks for them. */
 export interface LossSite {
@@ -94,15 +94,7 @@ export function meanSquare({ weight = 1, value }: { weight?: number; value?: str
     build: ({ g, value: own, teacher, sampleWeight, output }) => {
       const name = value ?? output
       const gap = g.minus(own(name), teacher(name))
-      const dims = g.dims(gap)
-      const batch = g.dims(sampleWeight())[0] ?? 1
-      if (dims[0] !== batch)
-        throw new UnsupportedError(
-          `the loss on "${name}" needs one row a sample: its shape is [${dims}] for ${batch} samples`,
-          { tensor: name },
-        )
-      const rows = g.reshape(g.times(gap, gap), [batch, g.size(gap) / batch])
-      return weightedMean(g, g.mean(rows, [1]), sampleWeight())
+      return meanOfSamples(g, g.times(gap, gap), sampleWeight(), name)
     },
   }
 }

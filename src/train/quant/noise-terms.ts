@@ -1,6 +1,6 @@
 // Which values of the float and of the quantised model are compared, and how far apart they are before training.
 import { throwIfCancelled, type Watch } from '../../base/index.ts'
-import { type Dataset, joinSamples } from '../../data/index.ts'
+import { type Dataset, feedsOf } from '../../data/index.ts'
 import { extractModel, type Model } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { logitsOf } from '../loss/logits.ts'
@@ -42,7 +42,7 @@ export async function noiseTerms(
     withSession(runtime, after, { label: 'the quantised model' }, async (student) => {
       for (const index of indices) {
         throwIfCancelled(signal)
-        const { inputs } = joinSamples([await dataset.sample(index, signal)])
+        const inputs = await feedsOf(dataset, index, signal)
         const expected = await teacher.run(fedTo(before, inputs))
         const got = await student.run(fedTo(after, inputs))
         for (const pair of pairs) compare(pair, expected[pair.teacher]?.data, got[pair.own]?.data)

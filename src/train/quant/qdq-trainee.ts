@@ -1,5 +1,6 @@
 // The biases of a finished Q/DQ file as a trainee: its own pairs, simulated, whatever made them.
 import { UnsupportedError, type Watch } from '../../base/index.ts'
+import type { FixedBatch } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
@@ -15,6 +16,7 @@ import { simulatePairs } from './qdq-simulation.ts'
 export interface QdqTraineeOptions extends Watch {
   /** Samples in a run of the graph. */
   readonly batch: number
+  readonly fixed?: FixedBatch | undefined
   readonly loss: readonly LossTerm[]
   readonly teacher: Model
 }

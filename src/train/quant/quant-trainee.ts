@@ -1,7 +1,7 @@
 // Quantisation-aware training: the float model under the plan of `quantize`, weights, biases and scales trained together.
 import type { Watch } from '../../base/index.ts'
 import { calibrate } from '../../calibrate/index.ts'
-import type { Batch } from '../../data/index.ts'
+import type { Batch, FixedBatch } from '../../data/index.ts'
 import type { Model, Node } from '../../onnx/index.ts'
 import {
   insertQdq,
@@ -33,6 +33,7 @@ export interface QuantTraineeOptions extends Watch {
   readonly train: TrainWhat
   readonly selected?: (node: Node) => boolean
   readonly batch: number
+  readonly fixed?: FixedBatch | undefined
   readonly loss: readonly LossTerm[]
   readonly teacher?: Model | undefined
   /** 2 to 8; fewer than 8 are codes of int8 that use a part of its range. */

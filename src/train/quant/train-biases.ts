@@ -1,14 +1,15 @@
 // Training the biases of a Q/DQ model on samples without labels: how fast is tried out on samples that are not trained on.
 import { CancelledError, OnnxpressError, UnsupportedError, type Watch } from '../../base/index.ts'
 import { channelStatistics } from '../../calibrate/index.ts'
-import { batches, type Dataset, readSamples } from '../../data/index.ts'
+import { type Batch, batches, type Dataset, feedsOf, joinSamples, readSamples } from '../../data/index.ts'
 import { isOp, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { slotsOf } from '../../quantize/index.ts'
-import { fixedBatch, observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
+import { fixedBatch, observeShapes, type Runtime } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { NOTHING_REACHED } from '../graph/backward.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
+import { wholeRuns } from '../prepare.ts'
 import { outputSqnr } from '../score.ts'
 import type { Trainee } from '../trainee.ts'
 import { type LayerBias, layerBiases } from './layer-biases.ts'
@@ -85,7 +86,7 @@ async function tryAll(
   const used = indices.filter((index) => !choosing.includes(index))
   const { seed, signal, progress, epochs = clamp(Math.ceil(SEEN / used.length), 3, 10) } = options
   const batch = Math.min(options.batch ?? 8, used.length)
-  const sample = (await dataset.sample(used[0] ?? 0, signal)).inputs
+  const sample = joinSamples([await dataset.sample(used[0] ?? 0, signal)])
   const biases = await observedBiases(runtime, quantized, dataset, used.slice(0, OBSERVED), options)
   if (biases.length === 0) return { left: 'no layer has a bias' }
   const terms = await noiseTerms(runtime, float, quantized, dataset, used, options)
@@ -96,7 +97,15 @@ async function tryAll(
   let best: { model: Model; score: number } | undefined
   for (const rate of options.rate === undefined ? RATES : [options.rate]) {
     const data = { dataset, indices: used }
-    const training = { epochs, batch, rate, seed, teacher: float, signal, progress }
+    const training = {
+      epochs,
+      batch: wholeRuns(batch, trainee.prepared.batch),
+      rate,
+      seed,
+      teacher: float,
+      signal,
+      progress,
+    }
     const { model } = await finetune(runtime, trainee, data, training)
     if (choosing.length === 0) return { model }
     const score = await scoreOf(model)
@@ -118,7 +127,7 @@ async function observedBiases(
 ): Promise<LayerBias[]> {
   const slots = [...slotsOf(quantized).values()].filter(({ bias }) => bias !== undefined)
   if (slots.length === 0) return []
-  const { inputs } = await dataset.sample(indices[0] ?? 0, signal)
+  const inputs = await feedsOf(dataset, indices[0] ?? 0, signal)
   const shapes: Shapes = await observeShapes(runtime, quantized, inputs)
   const products = new Set(quantized.graph.nodes.filter((node) => isOp(node, 'MatMul')).map(nodeName))
   const requests = slots.map(({ name, output }) => {
@@ -140,12 +149,12 @@ async function traineeThatFits(
   quantized: Model,
   biases: readonly LayerBias[],
   terms: readonly NoiseTerm[],
-  sample: Values,
+  { inputs, fixed }: Batch,
   batch: number,
   { memory = MEMORY, signal }: BiasTraining,
 ): Promise<Trainee> {
-  const options = { loss: [outputNoise(terms)], teacher: float, signal }
-  const of = (size: number) => qdqTrainee(runtime, quantized, biases, sample, { ...options, batch: size })
+  const options = { loss: [outputNoise(terms)], teacher: float, signal, fixed }
+  const of = (size: number) => qdqTrainee(runtime, quantized, biases, inputs, { ...options, batch: size })
   const one = await of(1)
   const fits = largestBatch(one.graph, one.initial, memory)
   if (fits < one.graph.batch) {

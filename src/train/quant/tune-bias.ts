@@ -1,6 +1,6 @@
 // Bias tuning: the biases of a quantised model trained towards the float model's outputs, without labels.
 import { report } from '../../base/index.ts'
-import type { Dataset, Label, Sample } from '../../data/index.ts'
+import type { Dataset, Sample } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { outputSqnr } from '../score.ts'
@@ -58,7 +58,7 @@ export async function tuneBias(
 
 /** The same samples without labels: they must not decide anything. */
 function withoutLabels(dataset: Dataset): Dataset {
-  const strip = ({ id, inputs }: Sample & { readonly label?: Label }): Sample => ({ id, inputs })
+  const strip = ({ id, inputs, fixed }: Sample): Sample => ({ id, inputs, ...(fixed && { fixed }) })
   return {
     ...dataset,
     name: dataset.name,
