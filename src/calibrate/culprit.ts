@@ -125,8 +125,11 @@ export async function nonFiniteValues(runtime: Runtime, model: Model, inputs: Va
       editor.graph.outputs.push({ name: output, dtype: 'float64' })
       sums.set(value, output)
     }
-  const results = await withSession(runtime, editor.finish(), { optimization: 'disabled' }, (session) =>
-    session.run(inputs),
+  const results = await withSession(
+    runtime,
+    editor.finish(),
+    { optimization: 'disabled', derived: 'looking for NaN' },
+    (session) => session.run(inputs),
   )
   for (const [value, output] of sums) take(value, results[output]?.data)
   return kinds

@@ -116,7 +116,7 @@ class Pass {
     this.#graph ??= watchedGraph(this.#model, this.#watchers, this.#checked)
     const { model, phased } = this.#graph
     if (model.graph.outputs.length === 0) return {}
-    this.#session ??= await this.#runtime.open(model, { optimization: 'all' })
+    this.#session ??= await this.#runtime.open(model, { optimization: 'all', derived: 'watching its values' })
     const start: TensorValue = { dtype: 'int64', dims: [1], data: BigInt64Array.of(BigInt(phase)) }
     return this.#session.run(phased ? { ...batch.inputs, [PHASE]: start } : batch.inputs)
   }

@@ -1,6 +1,7 @@
 // The nouns: Model, Graph, Node, ValueInfo, Attribute. Plain data; knows nothing of protobuf or files.
 import type { DType } from './dtype.ts'
 import type { Tensor } from './tensor.ts'
+import type { ValueType } from './value-type.ts'
 
 /** One dimension: a size, a named dynamic one, or null for an unnamed dynamic one. */
 export type Dim = number | string | null
@@ -10,6 +11,8 @@ export interface ValueInfo {
   readonly name: string
   readonly dtype?: DType
   readonly shape?: readonly Dim[]
+  /** What a sequence, map or optional is. */
+  readonly container?: ValueType
   readonly raw?: unknown
 }
 
@@ -95,6 +98,16 @@ export function cloneGraph(graph: Graph): Graph {
     outputs: [...graph.outputs],
     valueInfo: new Map(graph.valueInfo),
   }
+}
+
+/** Declared inner values without their shapes, for a graph in which those are others. */
+export function withoutShapes(valueInfo: ReadonlyMap<string, ValueInfo>): Map<string, ValueInfo> {
+  return new Map(
+    [...valueInfo.values()].map(({ name, dtype, container, raw }): [string, ValueInfo] => [
+      name,
+      container ? { name, container, raw } : { name, ...(dtype ? { dtype } : {}) },
+    ]),
+  )
 }
 
 /** Copies a model; its tensors are shared. */

@@ -10,11 +10,14 @@ import {
   type NodeProto,
   type TensorProto,
   TensorProto_DataLocation,
+  type TypeProto,
   type ValueInfoProto,
 } from './generated/onnx_pb.ts'
 import type { Attribute, Dim, Graph, Model, Node, ValueInfo } from './model.ts'
+import { nameOutputs } from './name-outputs.ts'
 import { packFloats } from './pack-floats.ts'
 import { Tensor } from './tensor.ts'
+import { type ValueType, wrapped } from './value-type.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
 export interface ExternalData {
@@ -60,6 +63,7 @@ function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
     proto.opsetImport.map((entry) => [entry.domain === 'ai.onnx' ? '' : entry.domain, Number(entry.version)]),
   )
   const graph = new Reader(options, file).graph(proto.graph)
+  nameOutputs(graph)
   const notes: string[] = []
   let irVersion = Number(proto.irVersion)
   const overridable = graph.inputs.filter((input) => graph.initializers.has(input.name))
@@ -224,6 +228,8 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 
 function valueInfo(raw: ValueInfoProto): ValueInfo {
   const type = raw.type?.value
+  const container = containerOf(raw.type)
+  if (container) return { name: raw.name, container, raw }
   if (type?.case !== 'tensorType' || type.value.elemType === 0) return { name: raw.name, raw }
   const dtype = dtypeOf(type.value.elemType)
   const shape = type.value.shape?.dim.map((dim): Dim => {
@@ -231,6 +237,21 @@ function valueInfo(raw: ValueInfoProto): ValueInfo {
     return dim.value.case === 'dimParam' && dim.value.value !== '' ? dim.value.value : null
   })
   return { name: raw.name, dtype, ...(shape ? { shape } : {}), raw }
+}
+
+/** The type of a sequence, optional or map; undefined for a tensor. */
+function containerOf(type: TypeProto | undefined): ValueType | undefined {
+  const value = type?.value
+  if (value?.case === 'sequenceType')
+    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'sequence')
+  if (value?.case === 'optionalType')
+    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'optional')
+  if (value?.case === 'mapType') return wrapped(tensorOf(value.value.valueType), 'map')
+  return undefined
+}
+
+function tensorOf(type: TypeProto | undefined): ValueType | undefined {
+  return type?.value.case === 'tensorType' ? { dtype: dtypeOf(type.value.value.elemType), inside: [] } : undefined
 }
 
 const decoder = new TextDecoder()

@@ -262,7 +262,7 @@ async function run(
         : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, watch) },
     )
   const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
-  notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,
     budget,

@@ -123,7 +123,7 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const written = form.stored(tuned.model)
   const measures = await measure(runtime, recipe, model, written, notes, watch)
-  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,

@@ -1,7 +1,7 @@
 // Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is taken back.
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Model, Shapes, Statistics } from '../onnx/index.ts'
-import type { Runtime, Values } from '../runtime/index.ts'
+import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
 import { boundIn, type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
 import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 
@@ -42,8 +42,8 @@ export async function applyRewrites(
   feeds: Values,
   watch: Watch & { readonly label?: string; readonly statistics?: Statistics } = {},
 ): Promise<AppliedRewrites> {
-  let current = model
-  let seen = await observeModel(runtime, model, feeds, randomLike(feeds), watch.label)
+  let current = await declareTypes(runtime, model)
+  let seen = await observeModel(runtime, current, feeds, randomLike(feeds), watch.label)
   let statistics: Statistics = watch.statistics ?? new Map()
   const applied: AppliedRewrite[] = []
   for (const [index, rewrite] of rewrites.entries()) {

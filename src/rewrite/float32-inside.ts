@@ -43,6 +43,11 @@ export const float32Inside: Rewrite = defineRewrite({
   apply: (model, { statistics }) => {
     const halves = halfTypesOf(model)
     if (halves.size === 0) return { model, statistics, changes: [], skipped: [] }
+    const list = [...model.graph.inputs, ...model.graph.outputs].find(({ container }) => isHalf(container?.dtype))
+    if (list) {
+      const why = `${list.name}: a sequence or optional of ${list.container?.dtype} cannot be cast at the border`
+      return { model, statistics, changes: [], skipped: [why] }
+    }
     const inside = withTypesOf(inFloat32(model), model)
     const what = [...halves].map(([dtype, count]) => `${count} constants, values and types of ${dtype}`).join(', ')
     return { model: inside, statistics, changes: [`${what} became float32`], skipped: [] }
@@ -125,6 +130,7 @@ export function inFloat32(model: Model): Model {
 }
 
 function wideInfo(info: ValueInfo): ValueInfo {
+  if (isHalf(info.container?.dtype)) return { name: info.name, container: { ...info.container, dtype: 'float32' } }
   if (!isHalf(info.dtype)) return info
   const { name, shape } = info
   return { name, dtype: 'float32', ...(shape ? { shape } : {}) }

@@ -4,8 +4,10 @@ import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
 import { type Model, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
-import { loadError, tidy } from './load-error.ts'
+import { loadError } from './load-error.ts'
 import type { Replies, Reply, Request, WireValues } from './messages.ts'
+import { tidy } from './messages-of-runtime.ts'
+import { checkOutputs } from './native.ts'
 import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
 
 /** Options of the Node adapter. */
@@ -28,11 +30,13 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
   const { createRequire } = await import('node:module')
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
 
+  const notes: string[] = []
   return {
     name: 'onnxruntime-node',
     version,
     threads,
-    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads),
+    notes,
+    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads, notes),
     time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
     close: () => link.close(),
   }
@@ -43,6 +47,7 @@ async function openSession(
   given: Model | Uint8Array,
   options: SessionOptions,
   threads: number,
+  notes: string[],
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
   const bytes = given instanceof Uint8Array ? given : writeModel(given)
@@ -52,17 +57,22 @@ async function openSession(
     // Bytes that were made here are handed over; a caller's stay with the caller.
     opened = await link.ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
   } catch (error) {
-    throw loadError(messageOf(error), model, label)
+    if (error instanceof RuntimeFailure) throw error
+    throw loadError(messageOf(error), model, options)
   }
+  if (opened.note !== undefined && !notes.includes(opened.note)) notes.push(opened.note)
   const session: Session = {
     inputs: opened.inputs,
     outputs: opened.outputs,
+    outputTypes: opened.outputTypes,
     run: async (feeds, { handOver = [] } = {}) => {
       if (model) checkFeeds(model.graph.inputs, feeds)
+      checkOutputs(opened.outputs, opened.outputTypes, label)
       try {
         const buffers = new Set(handOver.flatMap((name) => feeds[name]?.data.buffer ?? []))
         return await link.ask({ kind: 'run', session: opened.session, feeds: { ...feeds } as WireValues }, [...buffers])
       } catch (error) {
+        if (error instanceof RuntimeFailure) throw error
         throw new RuntimeFailure(
           `ONNX Runtime failed while running ${label}: ${tidy(messageOf(error))}`,
           { file: label },

@@ -1,16 +1,10 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
-import {
-  type DType,
-  GraphEditor,
-  inferTypes,
-  type Model,
-  type Shapes,
-  type ValueInfo,
-  type ValueShape,
-} from '../onnx/index.ts'
+import { GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
+import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
-import { type Runtime, type Values, withSession } from './session.ts'
+import { type Runtime, type Session, type SessionOptions, type Values, withSession } from './session.ts'
+import { typesOf } from './types.ts'
 
 /** What one run of a model shows. */
 export interface Observation {
@@ -31,17 +25,18 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
  */
 export async function observe(
   runtime: Runtime,
-  model: Model,
+  given: Model,
   feeds: Values,
   label?: string,
   known?: Shapes,
 ): Promise<Observation> {
+  const model = await declareTypes(runtime, given)
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
   const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
   for (const value of names) {
-    // Sequences and maps have no Shape; what has no known type might be one of them.
+    // Sequences and maps have no Shape.
     if (value === '' || !types.has(value)) continue
     const output = editor.freshName(`${value}/shape`)
     editor.addNode({ opType: 'Shape', inputs: [value], outputs: [output] })
@@ -49,7 +44,7 @@ export async function observe(
     watched.set(output, value)
   }
   const observer = editor.finish()
-  return withSession(runtime, observer, { optimization: 'disabled', label: label ?? 'the model' }, async (session) => {
+  return withObserver(runtime, model, observer, label, async (session) => {
     const results = await session.run(feeds)
     const once = dimsOf(results, watched)
     const twice =
@@ -69,6 +64,29 @@ export async function observe(
     const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))
     return { shapes, outputs }
   })
+}
+
+/** @throws what is wrong with the model itself, when it does not load either */
+async function withObserver<T>(
+  runtime: Runtime,
+  model: Model,
+  observer: Model,
+  label: string | undefined,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const options: SessionOptions = { optimization: 'disabled', ...(label === undefined ? {} : { label }) }
+  let session: Session
+  try {
+    session = await runtime.open(observer, { ...options, derived: 'observing its shapes' })
+  } catch (error) {
+    await withSession(runtime, model, options, async () => {})
+    throw error
+  }
+  try {
+    return await work(session)
+  } finally {
+    await session.close()
+  }
 }
 
 function dimsOf(results: Values, watched: ReadonlyMap<string, string>): Map<string, number[]> {
@@ -98,17 +116,4 @@ function batchAxis(once: readonly number[], twice: readonly number[] | undefined
   if (!twice || twice.length !== once.length) return undefined
   const axis = once.findIndex((size, index) => size > 0 && twice[index] === 2 * size)
   return axis === -1 ? undefined : axis
-}
-
-/** Element types of all values of the main graph: declared ones, and those that follow from the operators. */
-export function typesOf(model: Model): Map<string, DType> {
-  const known = new Map<string, DType>()
-  const declared: Iterable<ValueInfo> = [
-    ...model.graph.inputs,
-    ...model.graph.valueInfo.values(),
-    ...model.graph.outputs,
-  ]
-  for (const value of declared) if (value.dtype) known.set(value.name, value.dtype)
-  for (const [name, tensor] of model.graph.initializers) known.set(name, tensor.dtype)
-  return inferTypes(model.graph.nodes, known)
 }

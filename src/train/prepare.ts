@@ -1,7 +1,16 @@
 // Making a model ready for its gradient: one batch size, newest opset, explicit pads, normal forms.
 import { concatValues, type TensorValue, UnsupportedError, type Watch } from '../base/index.ts'
 import type { FixedBatch } from '../data/index.ts'
-import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
+import {
+  floatAttribute,
+  GraphEditor,
+  isOp,
+  type Model,
+  opsetOf,
+  type Shapes,
+  Tensor,
+  withoutShapes,
+} from '../onnx/index.ts'
 import {
   type AppliedRewrite,
   applyRewrites,
@@ -125,7 +134,7 @@ export function fixedTo(model: Model, feeds: Values): Model {
     return dims ? { ...input, shape: dims } : input
   })
   const outputs = model.graph.outputs.map(({ name, dtype }) => ({ name, ...(dtype ? { dtype } : {}) }))
-  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: new Map() } }
+  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: withoutShapes(model.graph.valueInfo) } }
 }
 
 /** A BatchNormalization that is trained: its node, and the values of its batch's mean and variance. */

@@ -16,5 +16,9 @@ export const layerOps: readonly OpFacts[] = [
     dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8',
   }),
   defineOp({ op: 'DequantizeLinear', typeAttributes: ['output_dtype'], dtype: (_node, _index, inputs) => inputs(1) }),
-  defineOp({ op: 'DynamicQuantizeLinear', dtype: (_node, index) => (index === 1 ? 'float32' : 'uint8') }),
+  defineOp({
+    op: 'DynamicQuantizeLinear',
+    namesOutputs: true,
+    dtype: (_node, index) => (index === 1 ? 'float32' : 'uint8'),
+  }),
 ]

@@ -83,6 +83,7 @@ export async function quantizeModel(
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
   const after = await host.write(written, bytes)
+  notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
   return {
     recipe,

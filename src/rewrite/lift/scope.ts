@@ -89,16 +89,15 @@ function isReadIn(graph: Graph, value: string): boolean {
 function lookups(graph: Graph, shapes: Shapes, outer?: Scope): Pick<Scope, 'dtype' | 'rank'> {
   const declared = new Map<string, ValueInfo>(graph.valueInfo)
   for (const value of [...graph.inputs, ...graph.outputs]) declared.set(value.name, value)
-  const known = new Map<string, DType>()
-  for (const [name, tensor] of graph.initializers) known.set(name, tensor.dtype)
-  for (const { name, dtype } of declared.values()) if (dtype) known.set(name, dtype)
-  for (const name of graph.nodes.flatMap((node) => node.inputs)) {
-    const dtype = known.has(name) ? undefined : outer?.dtype(name)
-    if (dtype) known.set(name, dtype)
-  }
-  const types = inferTypes(graph.nodes, known)
+  const types = inferTypes(graph, (value) => {
+    const dtype = outer?.dtype(value)
+    return dtype ? { dtype, inside: [] } : undefined
+  })
   return {
-    dtype: (value) => types.get(value ?? ''),
+    dtype: (value) => {
+      const type = types.get(value ?? '')
+      return type?.inside.length === 0 ? type.dtype : undefined
+    },
     rank: (value) =>
       shapes.get(value ?? '')?.dims.length ??
       declared.get(value ?? '')?.shape?.length ??
