@@ -43,9 +43,9 @@ export const float32Inside: Rewrite = defineRewrite({
   apply: (model, { statistics }) => {
     const halves = halfTypesOf(model)
     if (halves.size === 0) return { model, statistics, changes: [], skipped: [] }
-    const list = [...model.graph.inputs, ...model.graph.outputs].find(({ container }) => isHalf(container?.dtype))
+    const list = containersIn(model.graph).find(({ container }) => isHalf(container?.dtype))
     if (list) {
-      const why = `${list.name}: a sequence or optional of ${list.container?.dtype} cannot be cast at the border`
+      const why = `${list.name}: a sequence or optional of ${list.container?.dtype} stays what it is, and so does the model`
       return { model, statistics, changes: [], skipped: [why] }
     }
     const inside = withTypesOf(inFloat32(model), model)
@@ -53,6 +53,12 @@ export const float32Inside: Rewrite = defineRewrite({
     return { model: inside, statistics, changes: [`${what} became float32`], skipped: [] }
   },
 })
+
+function containersIn(graph: Graph): ValueInfo[] {
+  const inner = graph.nodes.flatMap(subgraphsOf).flatMap(containersIn)
+  const declared = [...graph.inputs, ...graph.outputs, ...graph.valueInfo.values(), ...inner]
+  return declared.filter(({ container }) => container !== undefined)
+}
 
 /** How often each half type stands in a model that computes with it; a constant that is cast at once does not count. */
 export function halfTypesOf(model: Model): Map<HalfType, number> {
@@ -130,7 +136,6 @@ export function inFloat32(model: Model): Model {
 }
 
 function wideInfo(info: ValueInfo): ValueInfo {
-  if (isHalf(info.container?.dtype)) return { name: info.name, container: { ...info.container, dtype: 'float32' } }
   if (!isHalf(info.dtype)) return info
   const { name, shape } = info
   return { name, dtype: 'float32', ...(shape ? { shape } : {}) }
