@@ -1,6 +1,13 @@
 // A model that is quantised already: nothing is gained by doing it again, and its float weights are gone.
 import { UnsupportedError } from '../base/index.ts'
-import { integerWeightOf, type Model, nodeName, type WeightForms, weightFormsOf } from '../onnx/index.ts'
+import {
+  inlineFunctions,
+  integerWeightOf,
+  type Model,
+  nodeName,
+  type WeightForms,
+  weightFormsOf,
+} from '../onnx/index.ts'
 
 /** Numbers that are multiplied with: a table whose rows are picked says nothing about the layers. */
 const elementsOf = (list: WeightForms['float']) =>
@@ -18,7 +25,7 @@ export function refuseQuantized(
   what: string,
   which: 'any' | 'operator' = 'any',
 ): string | undefined {
-  const { integer, float } = weightFormsOf(model)
+  const { integer, float } = weightFormsOf(model.functions ? inlineFunctions(model).model : model)
   const counted = which === 'any' ? integer : integer.filter(({ form }) => form === 'operator')
   const [first] = counted
   if (!first) return undefined

@@ -1,5 +1,5 @@
 // The form in which a command works on a model, and the way back to the file: types of inputs and outputs, storage of weights.
-import type { Model } from '../onnx/index.ts'
+import { inlineFunctions, type Model } from '../onnx/index.ts'
 import { halfTypesOf, inFloat32, storeHalf, storeOnce, withTypesOf } from '../rewrite/index.ts'
 
 /** A model to work on. */
@@ -18,10 +18,11 @@ export interface WorkingForm {
  * float32 at once, and so does one of float16 for training; its inputs and outputs get their types back in the file.
  */
 export function workingForm(given: Model, purpose: 'inference' | 'training'): WorkingForm {
-  const halves = halfTypesOf(given)
+  const plain = given.functions ? inlineFunctions(given).model : given
+  const halves = halfTypesOf(plain)
   const [half] = [...halves].sort(([, a], [, b]) => b - a).map(([dtype]) => dtype)
   const converts = halves.has('bfloat16') || (purpose === 'training' && half !== undefined)
-  const model = converts ? inFloat32(given) : given
+  const model = converts ? inFloat32(plain) : given
   const kept = withTypesOf(model, given) === model ? '' : '; its inputs and outputs keep their types in the file'
   return {
     model,

@@ -9,6 +9,7 @@ import {
   floatAttribute,
   type Graph,
   intAttribute,
+  intsAttribute,
   isOp,
   type Layer,
   layerOf,
@@ -44,6 +45,10 @@ export interface Placement {
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
+  /** Float nodes that ONNX Runtime must not see between DQ and Q: it would make integer operators of them that fail. */
+  readonly shielded: ReadonlySet<Node>
+  /** Attributes of integer nodes that say what is usual anyway, and that the integer kernel does not know. */
+  readonly surplus: ReadonlyMap<Node, readonly string[]>
   /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
   readonly apart: ReadonlyMap<Node, Bounds>
   /** Nodes that could have been integer by their operator, and why they are not. */
@@ -77,7 +82,9 @@ class Placer {
   readonly #producers = new Map<string, Node>()
   readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
+  readonly #overridable: ReadonlyMap<string, unknown>
   readonly #excluded: (node: Node) => string | undefined
+  readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
@@ -90,9 +97,11 @@ class Placer {
     this.#types = types
     this.#target = target
     this.#ops = new Map(target.ops.map((op) => [op.op, op]))
+    this.#overridable = model.graph.overridable ?? new Map()
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
     this.#consumers = consumersOf(this.#nodes)
+    this.#floatValues = options.floatValues ?? new Set()
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
     this.#excluded = (node) =>
@@ -101,11 +110,16 @@ class Placer {
 
   place(): Placement {
     for (const node of this.#nodes) this.#consider(node)
+    this.#keepFloat()
     this.#prune()
     const caps = new Map(
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
+    const lacking = this.#nodes.filter((node) => this.#role(node)?.lacks?.some((name) => node.attributes.has(name)))
+    const shielded = new Set(lacking.filter((node) => this.#lacking(node) !== undefined))
+    const surplus = new Map(lacking.map((node) => [node, this.#role(node)?.lacks ?? []] as const))
+    for (const node of shielded) surplus.delete(node)
     const apart = this.#apart(tensors)
     return {
       layers: this.#layers,
@@ -113,6 +127,8 @@ class Placer {
       embeddings: this.#embeddings(),
       tensors,
       caps,
+      shielded,
+      surplus,
       apart,
       reasons: this.#reasons,
     }
@@ -128,6 +144,11 @@ class Placer {
     })
   }
 
+  /** The attribute of a node that its integer kernel lacks. */
+  #lacking(node: Node): string | undefined {
+    return this.#role(node)?.lacks?.find((name) => intsAttribute(node, name)?.some((value) => value !== 1))
+  }
+
   #consider(node: Node): void {
     const op = this.#role(node)
     const layer = layerOf(node, this.#constants)
@@ -138,13 +159,21 @@ class Placer {
       return
     }
     const reason =
-      this.#excluded(node) ?? (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
+      this.#excluded(node) ??
+      this.#whyNoRange(node) ??
+      (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
     if (reason) {
       this.#reasons.set(node, reason)
       return
     }
     if (op.role === 'layer' && layer) this.#layers.set(node, layer)
     this.#set.add(node)
+  }
+
+  /** What may be fed has no range that holds. */
+  #whyNoRange(node: Node): string | undefined {
+    const fed = node.inputs.find((input) => this.#overridable.has(input))
+    return fed === undefined ? undefined : `"${fed}" has a default, and may be fed something else`
   }
 
   #whyNoLayer(node: Node, layer: Layer | undefined): string | undefined {
@@ -162,6 +191,8 @@ class Placer {
 
   #whyNotInteger(node: Node): string | undefined {
     if (this.#role(node)?.role === 'cap') return this.#whyNoCap(node)
+    const lacking = this.#lacking(node)
+    if (lacking !== undefined) return `${this.#target.name} has no integer kernel for ${node.opType} with ${lacking}`
     const inputs = this.#dataInputs(node)
     for (const input of inputs) {
       if (this.#constants(input)) return 'one operand is a constant'
@@ -247,6 +278,19 @@ class Placer {
     return isOp(node, 'Split') ? [...node.outputs] : [this.#resultOf(node)]
   }
 
+  /** Takes out what would need a grid for a value that has none. */
+  #keepFloat(): void {
+    if (this.#floatValues.size === 0) return
+    for (const node of [...this.#set]) {
+      const needed = this.#role(node)?.output === 'optional' ? [] : this.#results(node)
+      const value = [...this.#dataInputs(node), ...needed].find((name) => this.#floatValues.has(name))
+      if (value === undefined) continue
+      this.#set.delete(node)
+      this.#layers.delete(node)
+      this.#reasons.set(node, `an integer grid for "${value}" costs too much of the outputs`)
+    }
+  }
+
   #prune(): void {
     const made = new Map<string, Node>()
     for (const node of this.#set) for (const result of this.#results(node)) made.set(result, node)
@@ -290,7 +334,10 @@ class Placer {
       }
       const needed =
         role?.output !== 'optional' ||
-        results.some((result) => this.#consumers.get(result)?.some((reader) => this.#set.has(reader)))
+        results.some(
+          (result) =>
+            !this.#floatValues.has(result) && this.#consumers.get(result)?.some((reader) => this.#set.has(reader)),
+        )
       if (needed) for (const result of results) add(result, result, true)
     }
     return tensors

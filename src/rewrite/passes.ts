@@ -4,12 +4,15 @@ import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
+import { explicitAxes } from './explicit-axes.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
 import { float32Inside } from './float32-inside.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { foldDeadChannels } from './fold-dead-channels.ts'
+import { freezeInputs } from './freeze-inputs.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import { liftOpset } from './lift-opset.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
@@ -23,11 +26,13 @@ import { storeOnce } from './store-once.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
+  inlineFunctions,
   nameNodes,
   liftOpset,
   foldConstants,
   removeIdentity,
   explicitPads,
+  explicitAxes,
   scalarBounds,
   foldBatchNorm,
   normalizeGemm,
@@ -41,6 +46,7 @@ export const passes: readonly Rewrite[] = listed([
  * sample cannot check, or help on some machines only.
  */
 export const optionalPasses: readonly Pass[] = listed([
+  freezeInputs,
   foldDeadChannels,
   shortcutToConv,
   explicitBiases,
@@ -60,7 +66,9 @@ export function listed<P extends Pass>(list: readonly P[]): readonly P[] {
 }
 
 /** What quantisation, compression and training begin with: they compute in float32. */
-export const workingPasses: readonly Rewrite[] = listed([float32Inside, ...passes])
+export const workingPasses: readonly Rewrite[] = listed(
+  passes.flatMap((pass) => (pass === inlineFunctions ? [pass, float32Inside] : [pass])),
+)
 
 /** What `rewrite` does when no pass is named: the passes, and what is only right at the very end. */
 export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])

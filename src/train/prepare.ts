@@ -70,6 +70,7 @@ export async function prepareModel(
 ): Promise<Prepared> {
   const { forQuantization } = options
   const trainingPasses = [
+    passNamed('inline-functions'),
     float32Inside,
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
@@ -80,7 +81,7 @@ export async function prepareModel(
     passNamed('normalize-gemm'),
   ]
   const list = options.asItIs
-    ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
       : workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))

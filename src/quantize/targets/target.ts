@@ -18,6 +18,8 @@ export interface TargetOp {
   readonly role: Role
   /** Only with this attribute; `usual` is what the attribute is when it is not given. */
   readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
+  /** Attributes, lists of numbers that are usually 1, which the integer kernel lacks; ONNX Runtime fuses all the same and fails. */
+  readonly lacks?: readonly string[]
   /** A layer that has an integer kernel with a float result needs no grid for its output. */
   readonly output?: 'required' | 'optional'
   /** A Relu or Clip right behind the layer is fused with it in float first, unless their result is quantised. */
