@@ -33,6 +33,10 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const table = plan.placement.embeddings.get(node)
     if (table) inserter.embedding(node, table, params)
   }
+  for (const [node, params] of plan.stored) {
+    const layer = plan.placement.stored.get(node)
+    if (layer) inserter.layer(layer, params, undefined)
+  }
   for (const [node, bounds] of apart) inserter.apart(node, bounds)
   inserter.protectFloatLayers()
   for (const node of plan.placement.shielded) inserter.shield(node)

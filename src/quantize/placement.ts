@@ -39,6 +39,8 @@ export interface PlacedTensor {
 export interface Placement {
   /** Integer layers by their node. */
   readonly layers: ReadonlyMap<Node, Layer>
+  /** Float layers whose weight is stored in codes. */
+  readonly stored: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
   /** Gather nodes that pick rows of a table of codes, by the table. */
   readonly embeddings: ReadonlyMap<Node, Tensor>
@@ -86,6 +88,7 @@ class Placer {
   readonly #excluded: (node: Node) => string | undefined
   readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
+  readonly #stored = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
 
@@ -123,6 +126,7 @@ class Placer {
     const apart = this.#apart(tensors)
     return {
       layers: this.#layers,
+      stored: this.#stored,
       integer: this.#set,
       embeddings: this.#embeddings(),
       tensors,
@@ -156,6 +160,8 @@ class Placer {
     if (!op || op.role === 'activation') {
       if (layer || known)
         this.#reasons.set(node, known ?? `${this.#target.name} has no integer kernel for ${node.opType}`)
+      if (layer && this.#target.storesWeight.includes(node.opType) && !this.#excluded(node) && isStorable(layer))
+        this.#stored.set(node, layer)
       return
     }
     const reason =
@@ -369,6 +375,8 @@ class Placer {
     return facts.bounds?.(node, this.#constants) ?? free
   }
 }
+
+const isStorable = ({ weight, weightIndex }: Layer) => weight.dtype === 'float32' && weightIndex === 1
 
 /** Name and reason of each layer that stays float. */
 export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {

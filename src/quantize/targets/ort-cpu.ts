@@ -29,6 +29,7 @@ export const ortCpu: Target = {
     ]),
     { op: 'Resize', role: 'pass-through', when: { attribute: 'mode', is: 'nearest', usual: 'nearest' } },
   ],
+  storesWeight: ['ConvTranspose'],
   floatReasons: {
     ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
     Resize: 'ONNX Runtime interpolates in float',

@@ -29,6 +29,8 @@ export interface TargetOp {
 export interface Target {
   readonly name: string
   readonly ops: readonly TargetOp[]
+  /** Layers without an integer kernel whose weight may be codes behind DequantizeLinear: smaller, and computed in float. */
+  readonly storesWeight: readonly string[]
   /** Operators that people expect to be integer, and why they are not. */
   readonly floatReasons: Readonly<Record<string, string>>
   /** Kernels that count as integer, by operator of the optimised graph. */
