@@ -2,6 +2,7 @@
 import { UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { declareOutputs } from './declare-outputs.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
 import { explicitAxes } from './explicit-axes.ts'
@@ -28,6 +29,7 @@ import { storeOnce } from './store-once.ts'
 export const passes: readonly Rewrite[] = listed([
   inlineFunctions,
   nameNodes,
+  declareOutputs,
   liftOpset,
   foldConstants,
   removeIdentity,
