@@ -16,6 +16,8 @@ export interface QuantizeOptions {
   readonly exclude: readonly string[]
   /** When not empty, only these are quantised. */
   readonly only: readonly string[]
+  /** Values that get no grid, because one costs too much: what must read or make them in integers stays float. */
+  readonly floatValues?: ReadonlySet<string>
 }
 
 export const quantizeDefaults: QuantizeOptions = {

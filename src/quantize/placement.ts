@@ -72,6 +72,7 @@ class Placer {
   readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
   readonly #excluded: (node: Node) => string | undefined
+  readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
@@ -85,6 +86,7 @@ class Placer {
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
     this.#consumers = consumersOf(this.#nodes)
+    this.#floatValues = options.floatValues ?? new Set()
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
     this.#excluded = (node) =>
@@ -93,6 +95,7 @@ class Placer {
 
   place(): Placement {
     for (const node of this.#nodes) this.#consider(node)
+    this.#keepFloat()
     this.#prune()
     const caps = new Map(
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
@@ -221,6 +224,19 @@ class Placer {
     return isOp(node, 'Split') ? [...node.outputs] : [this.#resultOf(node)]
   }
 
+  /** Takes out what would need a grid for a value that has none. */
+  #keepFloat(): void {
+    if (this.#floatValues.size === 0) return
+    for (const node of [...this.#set]) {
+      const needed = this.#role(node)?.output === 'optional' ? [] : this.#results(node)
+      const value = [...this.#dataInputs(node), ...needed].find((name) => this.#floatValues.has(name))
+      if (value === undefined) continue
+      this.#set.delete(node)
+      this.#layers.delete(node)
+      this.#reasons.set(node, `an integer grid for "${value}" costs too much of the outputs`)
+    }
+  }
+
   #prune(): void {
     const made = new Map<string, Node>()
     for (const node of this.#set) for (const result of this.#results(node)) made.set(result, node)
@@ -264,7 +280,10 @@ class Placer {
       }
       const needed =
         role?.output !== 'optional' ||
-        results.some((result) => this.#consumers.get(result)?.some((reader) => this.#set.has(reader)))
+        results.some(
+          (result) =>
+            !this.#floatValues.has(result) && this.#consumers.get(result)?.some((reader) => this.#set.has(reader)),
+        )
       if (needed) for (const result of results) add(result, result, true)
     }
     return tensors

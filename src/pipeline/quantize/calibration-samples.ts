@@ -96,6 +96,7 @@ export class CalibrationSamples {
     const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
     // What does not fill the model's fixed batch judges: in a fit the samples that fill it up would count twice.
     const rest = wholeRuns(fit)
+    this.#fit = fit.slice(0, rest)
     this.#split = [
       ...(await this.#join(fit.slice(0, rest))).map((batch) => ({ batch, held: false })),
       ...(await this.#join([...part(true), ...fit.slice(rest)])).map((batch) => ({ batch, held: true })),
@@ -103,7 +104,15 @@ export class CalibrationSamples {
     return this.#split
   }
 
+  /** A few of the samples that are not held back, as batches that nothing is held back from. */
+  async few(count: number): Promise<SplitBatch[]> {
+    await this.split()
+    const chosen = spread(this.#fit.length, count).flatMap((place) => this.#fit[place] ?? [])
+    return (await this.#join(chosen)).map((batch) => ({ batch, held: false }))
+  }
+
   #inSplit = new Set<number>()
+  #fit: readonly Sample[] = []
 
   async #join(samples: readonly Sample[]): Promise<Batch[]> {
     const joined: Batch[] = []

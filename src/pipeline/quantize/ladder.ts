@@ -32,6 +32,7 @@ import { type TrainedBiases, trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
+import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from './keep-float.ts'
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
 import { gain, Rungs } from './rungs.ts'
@@ -111,8 +112,11 @@ class Ladder {
   #kept: Learnt['rewrites'] = []
   #folding: Statistics | undefined
   #equalizing: Learnt['equalizing']
+  /** As given, with what stays float once that is decided. */
+  #quantize: QuantizeOptions
 
   constructor(runtime: Runtime, samples: CalibrationSamples, options: LadderOptions) {
+    this.#quantize = options.quantize
     this.#runtime = runtime
     this.#samples = samples
     this.#options = options
@@ -148,6 +152,11 @@ class Ladder {
       if (equalized && this.#keeps(equalized, standing)) standing = equalized
       else pending = equalized
       if (equalized) this.#rungs.add('equalised', !pending, equalized.score, gain(equalized, before))
+    }
+    if (tries('keep-float')) {
+      const spared = await this.#keepFloat(standing)
+      if (spared && pending) pending = await this.#build(pending.float, pending.seen)
+      if (spared) standing = spared
     }
     let corrections: readonly LayerCorrection[] = []
     if (tries('correct-bias')) {
@@ -217,6 +226,7 @@ class Ladder {
         rewrites: equalised ? [...this.#kept, 'equalize'] : this.#kept,
         ...(this.#folding ? { folding: storedChannels(this.#folding) } : {}),
         ...(equalised && this.#equalizing ? { equalizing: this.#equalizing } : {}),
+        ...(this.#quantize.floatValues ? { floatValues: [...this.#quantize.floatValues] } : {}),
         tensors: storedTensors(built.statistics),
         ...(stored ? { corrections: stored } : {}),
       },
@@ -244,7 +254,8 @@ class Ladder {
 
   async #equalize(standing: Standing): Promise<Standing | undefined> {
     this.#step('equalised')
-    const { quantize, clip, signal, progress } = this.#options
+    const { clip, signal, progress } = this.#options
+    const quantize = this.#quantize
     const statistics = await this.#channelStatistics(standing)
     const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
     const noise = { ...noiseGrids(quantize, bits), signal, progress }
@@ -264,6 +275,32 @@ class Ladder {
     const boundDb = clip === 'exact' ? EXACT_BOUND_DB : HOLD_BOUND_DB
     const checked = await this.#check({ name: 'equalize', kind, boundDb }, result, standing.seen)
     return checked ? this.#build(checked.model, checked.seen) : undefined
+  }
+
+  /** Leaves the few grids float that cost most, where outputs are bad and it pays; undefined when everything stays as it is. */
+  async #keepFloat(standing: Standing): Promise<Standing | undefined> {
+    if (standing.score.db >= SOUND_DB) return undefined
+    this.#step('spared')
+    const { signal, progress } = this.#options
+    const { float, seen, plain } = standing
+    const probe = await this.#samples.few(probeSize(seen.shapes))
+    const watch = { signal, progress }
+    const choices = await floatChoices(this.#runtime, float, seen.shapes, plain.plan, probe, watch)
+    const { best, kept } = await bestChoice(choices, standing.score, async ({ values: floatValues }) => {
+      const quantize = { ...this.#quantize, floatValues }
+      const built = await buildQuantized(this.#runtime, float, seen.shapes, knownRanges(plain), quantize, watch)
+      return { built, score: await this.#score(built) }
+    })
+    if (!best) {
+      this.#rungs.leave('spared', 'no few grids bring most of the noise')
+      return undefined
+    }
+    const { choice, built, score } = best
+    const what = `${choice.grids} ${choice.grids === 1 ? 'grid' : 'grids'} less, ${(100 * choice.share).toFixed(1)} % of the multiplications in float`
+    this.#rungs.add('spared', kept, score, `${gain(best, standing)}: ${what}`)
+    if (!kept) return undefined
+    this.#quantize = { ...this.#quantize, floatValues: choice.values }
+    return { ...standing, plain: built, built, score }
   }
 
   async #correct(
@@ -344,7 +381,8 @@ class Ladder {
   }
 
   async #build(float: Model, seen: Observed): Promise<Standing> {
-    const { quantize, signal, progress } = this.#options
+    const { signal, progress } = this.#options
+    const quantize = this.#quantize
     const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
     return { float, seen, plain: built, built, score: await this.#score(built) }
   }
@@ -361,7 +399,8 @@ class Ladder {
 
   /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
   async #onAllSamples({ float, seen, plain, built }: Standing): Promise<{ built: Built; corrections: Corrected }> {
-    const { quantize, signal, progress } = this.#options
+    const { signal, progress } = this.#options
+    const quantize = this.#quantize
     if (!this.#holdsBack && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
     const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, { signal, progress })

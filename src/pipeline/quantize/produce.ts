@@ -166,7 +166,7 @@ async function quantizeModel(
       plan: built.plan,
       floatModel: climbed.float,
       shapes: climbed.shapes,
-      float,
+      float: floatLayers(climbed.float, built.plan.placement),
       rewrites: climbed.rewrites,
       ladder: climbed.rungs,
       learnt: storedOf(samples, first, climbed.learnt),
