@@ -83,6 +83,22 @@ function addQuantize(program: Command): void {
       ]),
     )
     .addOption(
+      new Option('--block <n>', 'with --mode weights --weight-bits 4: weights that share a scale (default: 32)')
+        .choices(['16', '32', '64', '128'])
+        .argParser(Number),
+    )
+    .addOption(
+      new Option('--rounding <how>', 'the same: how codes are chosen (default: gptq where it is better)').choices([
+        'plain',
+        'gptq',
+      ]),
+    )
+    .addOption(
+      new Option('--accuracy-level <n>', 'the same: 4 rounds activations to 8 bits inside the kernel, 0 does not')
+        .choices(['0', '4'])
+        .argParser(Number),
+    )
+    .addOption(
       new Option(
         '--effort <effort>',
         'fast tries and measures nothing, high rounds by second order and scores all',

@@ -11,6 +11,8 @@ export function printModel(model: Model): string {
 
 function graphLines(graph: Graph, indent: string): string[] {
   const lines = graph.inputs.map((input) => `${indent}input ${printValue(input)}`)
+  for (const { info } of graph.overridable?.values() ?? [])
+    lines.push(`${indent}input ${printValue(info)} with a default`)
   for (const node of graph.nodes) lines.push(...nodeLines(node, graph, indent))
   return [...lines, ...graph.outputs.map((output) => `${indent}output ${printValue(output)}`)]
 }

@@ -1,5 +1,5 @@
 // Types of values, from what is declared and from what the operators say. What nobody says is not known, and never guessed.
-import type { Attribute, Graph, Node, ValueInfo } from './model.ts'
+import { type Attribute, allInputs, type Graph, type Node, type ValueInfo } from './model.ts'
 import { type Bodies, factsOf, isListed } from './ops/index.ts'
 import type { ValueType } from './value-type.ts'
 
@@ -15,7 +15,7 @@ export function inferTypes(
   given: readonly (ValueType | undefined)[] = [],
 ): Map<string, ValueType> {
   const types = new Map<string, ValueType>()
-  for (const value of [...graph.inputs, ...graph.valueInfo.values(), ...graph.outputs]) {
+  for (const value of [...allInputs(graph), ...graph.valueInfo.values(), ...graph.outputs]) {
     const type = declaredType(value)
     if (type) types.set(value.name, type)
   }

@@ -5,6 +5,7 @@ import {
   allNodes,
   channelRanges,
   constantOf,
+  inlineFunctions,
   isFloat,
   isOp,
   layersOf,
@@ -53,20 +54,21 @@ export interface Inspection {
 export type DeclaredValue = Omit<ValueInfo, 'raw'>
 
 /**
- * Inspects a model. With a runtime the model is run once on zeros to observe shapes; free dimensions get small
- * values unless they are given. When that fails, costs are left out and `notes` says why.
+ * Inspects a model, its own functions written out. With a runtime the model is run once on zeros to observe shapes; free
+ * dimensions get small values unless they are given. When that fails, costs are left out and `notes` says why.
  */
 export async function inspect(
-  model: Model,
+  given: Model,
   runtime?: Runtime,
-  given: Readonly<Record<string, readonly number[]>> = {},
+  sizes: Readonly<Record<string, readonly number[]>> = {},
 ): Promise<Inspection> {
+  const { model } = inlineFunctions(given)
   const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
   if (runtime) {
-    const taken = takenShapes(model, given)
+    const taken = takenShapes(model, sizes)
     try {
-      shapes = await observeShapes(runtime, model, zeroFeeds(model, given))
+      shapes = await observeShapes(runtime, model, zeroFeeds(model, sizes))
       if (taken !== '') notes.push(`multiply-accumulates are those at ${taken}; --shape changes it`)
     } catch (error) {
       const again = taken === '' ? '' : `; free sizes were taken as ${taken}: give others with --shape`

@@ -28,8 +28,14 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
   }
+  for (const [node, params] of plan.stored) {
+    const layer = plan.placement.stored.get(node)
+    if (layer) inserter.layer(layer, params, undefined)
+  }
   for (const [node, bounds] of apart) inserter.apart(node, bounds)
   inserter.protectFloatLayers()
+  for (const node of plan.placement.shielded) inserter.shield(node)
+  for (const [node, names] of plan.placement.surplus) inserter.without(node, names)
   return inserter.finish()
 }
 
@@ -151,8 +157,7 @@ class Inserter {
   }
 
   /**
-   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q. A Max with the
-   * lowest float in between keeps the layer as it is: unlike Identity or a product with 1 it is not optimised away.
+   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q: they are kept apart.
    */
   protectFloatLayers(): void {
     const editor = this.#editor
@@ -162,11 +167,29 @@ class Inserter {
       const input = node.inputs[data] ?? ''
       if (weight === -1 || editor.producer(input)?.opType !== 'DequantizeLinear' || !this.#leadsToQuantize(node))
         continue
-      const lowest = editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
-      const kept = editor.freshName(`${input}/kept`)
-      editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
-      editor.setInput(node, data, kept)
+      this.#keepApart(node, data)
     }
+  }
+
+  /** Keeps ONNX Runtime from making an integer operator of a node that has none. */
+  shield(node: Node): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear') this.#keepApart(own, 0)
+  }
+
+  /** Takes attributes off an integer node. */
+  without(node: Node, names: readonly string[]): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    for (const name of names) own?.attributes.delete(name)
+  }
+
+  /** A Max with the lowest float in front of an input: unlike Identity or a product with 1 it is not optimised away. */
+  #keepApart(node: Node, index: number): void {
+    const input = node.inputs[index] ?? ''
+    const lowest = this.#editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
+    const kept = this.#editor.freshName(`${input}/kept`)
+    this.#editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
+    this.#editor.setInput(node, index, kept)
   }
 
   /** Is a node's output quantised, at once or behind its activation? */

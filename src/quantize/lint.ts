@@ -78,13 +78,14 @@ function trapOf({ nodes, initializers }: Graph, layer: Node): string | undefined
   return undefined
 }
 
-/** The layers of a written model: those whose weight is float, and those whose weight is codes behind DQ. */
+/** The layers of a written model: those whose weight is float, those whose weight is codes behind DQ, and those that hold codes. */
 function writtenLayers(model: Model): { node: Node; weightName: string }[] {
   const behind = dequantized(model.graph)
   const floats = new Map<Node, Layer>(layersOf(model).map((layer) => [layer.node, layer]))
   return model.graph.nodes.flatMap((node) => {
     const float = floats.get(node)
     if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
+    if (node.opType === 'MatMulNBits') return [{ node, weightName: node.inputs[1] ?? '' }]
     if (!['Conv', 'ConvTranspose', 'Gemm', 'MatMul'].includes(node.opType)) return []
     const weightName = behind.get(node.inputs[1] ?? '') ?? behind.get(node.inputs[0] ?? '')
     return weightName === undefined ? [] : [{ node, weightName }]

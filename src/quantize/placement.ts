@@ -8,6 +8,7 @@ import {
   factsOf,
   floatAttribute,
   intAttribute,
+  intsAttribute,
   isOp,
   type Layer,
   layerOf,
@@ -36,10 +37,16 @@ export interface PlacedTensor {
 export interface Placement {
   /** Integer layers by their node. */
   readonly layers: ReadonlyMap<Node, Layer>
+  /** Float layers whose weight is stored in codes. */
+  readonly stored: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
+  /** Float nodes that ONNX Runtime must not see between DQ and Q: it would make integer operators of them that fail. */
+  readonly shielded: ReadonlySet<Node>
+  /** Attributes of integer nodes that say what is usual anyway, and that the integer kernel does not know. */
+  readonly surplus: ReadonlyMap<Node, readonly string[]>
   /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
   readonly apart: ReadonlyMap<Node, Bounds>
   /** Nodes that could have been integer by their operator, and why they are not. */
@@ -71,9 +78,11 @@ class Placer {
   readonly #producers = new Map<string, Node>()
   readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
+  readonly #overridable: ReadonlyMap<string, unknown>
   readonly #excluded: (node: Node) => string | undefined
   readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
+  readonly #stored = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
 
@@ -83,6 +92,7 @@ class Placer {
     this.#types = types
     this.#target = target
     this.#ops = new Map(target.ops.map((op) => [op.op, op]))
+    this.#overridable = model.graph.overridable ?? new Map()
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
     this.#consumers = consumersOf(this.#nodes)
@@ -101,8 +111,27 @@ class Placer {
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
+    const lacking = this.#nodes.filter((node) => this.#role(node)?.lacks?.some((name) => node.attributes.has(name)))
+    const shielded = new Set(lacking.filter((node) => this.#lacking(node) !== undefined))
+    const surplus = new Map(lacking.map((node) => [node, this.#role(node)?.lacks ?? []] as const))
+    for (const node of shielded) surplus.delete(node)
     const apart = this.#apart(tensors)
-    return { layers: this.#layers, integer: this.#set, tensors, caps, apart, reasons: this.#reasons }
+    return {
+      layers: this.#layers,
+      stored: this.#stored,
+      integer: this.#set,
+      tensors,
+      caps,
+      shielded,
+      surplus,
+      apart,
+      reasons: this.#reasons,
+    }
+  }
+
+  /** The attribute of a node that its integer kernel lacks. */
+  #lacking(node: Node): string | undefined {
+    return this.#role(node)?.lacks?.find((name) => intsAttribute(node, name)?.some((value) => value !== 1))
   }
 
   #consider(node: Node): void {
@@ -112,16 +141,26 @@ class Placer {
     if (!op || op.role === 'activation') {
       if (layer || known)
         this.#reasons.set(node, known ?? `${this.#target.name} has no integer kernel for ${node.opType}`)
+      if (layer && this.#target.storesWeight.includes(node.opType) && !this.#excluded(node) && isStorable(layer))
+        this.#stored.set(node, layer)
       return
     }
     const reason =
-      this.#excluded(node) ?? (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
+      this.#excluded(node) ??
+      this.#whyNoRange(node) ??
+      (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
     if (reason) {
       this.#reasons.set(node, reason)
       return
     }
     if (op.role === 'layer' && layer) this.#layers.set(node, layer)
     this.#set.add(node)
+  }
+
+  /** What may be fed has no range that holds. */
+  #whyNoRange(node: Node): string | undefined {
+    const fed = node.inputs.find((input) => this.#overridable.has(input))
+    return fed === undefined ? undefined : `"${fed}" has a default, and may be fed something else`
   }
 
   #whyNoLayer(node: Node, layer: Layer | undefined): string | undefined {
@@ -139,6 +178,8 @@ class Placer {
 
   #whyNotInteger(node: Node): string | undefined {
     if (this.#role(node)?.role === 'cap') return this.#whyNoCap(node)
+    const lacking = this.#lacking(node)
+    if (lacking !== undefined) return `${this.#target.name} has no integer kernel for ${node.opType} with ${lacking}`
     const inputs = this.#dataInputs(node)
     for (const input of inputs) {
       if (this.#constants(input)) return 'one operand is a constant'
@@ -315,6 +356,8 @@ class Placer {
     return facts.bounds?.(node, this.#constants) ?? free
   }
 }
+
+const isStorable = ({ weight, weightIndex }: Layer) => weight.dtype === 'float32' && weightIndex === 1
 
 /** Name and reason of each layer that stays float. */
 export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {

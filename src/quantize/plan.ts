@@ -1,5 +1,5 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
-import { InputError } from '../base/index.ts'
+import { InputError, sizeOf } from '../base/index.ts'
 import { nonFiniteKind, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
 import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
 import { type Layer, type Node, nodeName, type WeightView } from '../onnx/index.ts'
@@ -20,8 +20,10 @@ export interface ActivationGrid {
 export interface Plan {
   readonly placement: Placement
   readonly activations: ReadonlyMap<string, ActivationGrid>
-  /** Weight grids of integer layers, and of weight-only layers. */
+  /** Weight grids of integer layers. */
   readonly weights: ReadonlyMap<Node, QuantParams>
+  /** Grids of weights that are stored in codes although their layers compute in float. */
+  readonly stored: ReadonlyMap<Node, QuantParams>
   /** Bits that the codes of a layer use, whatever they are stored in. */
   readonly weightBits: ReadonlyMap<Node, number>
 }
@@ -59,7 +61,8 @@ export function makePlan(
     const grid = weightGrid(layer, options, weightBits.get(node))
     weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
   }
-  return { placement, activations, weights, weightBits }
+  const stored = new Map([...placement.stored].map(([node, layer]) => [node, weightGrid(layer, options)]))
+  return { placement, activations, weights, stored, weightBits }
 }
 
 function activationGrid(
@@ -103,10 +106,31 @@ export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights
     const scale = Math.fround(largest / top)
     return { dtype, scale: Float32Array.of(scale >= 2 ** -126 ? scale : 1), zeroPoint: new Int32Array(1) }
   }
+  // A grouped ConvTranspose has its output channels on two axes, of which DequantizeLinear knows one.
+  if (view.groups > 1 && view.outputAxis !== 0) return finestAxis(values, layer.weight.shape, top)
   const scale = new Float32Array(view.outputs)
   for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
   replaceEmpty(scale)
   return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
+}
+
+/** A grid along the input or the output channels of a weight [inputs, outputs of a group, …]: the one with the smaller steps. */
+function finestAxis(values: Float32Array, shape: readonly number[], top: number): QuantParams {
+  const [inputs = 1, outputs = 1, ...kernel] = shape
+  const positions = sizeOf(kernel)
+  const scales = [new Float32Array(inputs), new Float32Array(outputs)] as const
+  for (let i = 0, at = 0; i < inputs; i++)
+    for (let o = 0; o < outputs; o++)
+      for (let u = 0; u < positions; u++, at++) {
+        const step = Math.abs(values[at] ?? 0) / top
+        scales[0][i] = Math.max(scales[0][i] ?? 0, step)
+        scales[1][o] = Math.max(scales[1][o] ?? 0, step)
+      }
+  const noise = (list: Float32Array) => list.reduce((sum, step) => sum + step * step, 0) / list.length
+  const axis = noise(scales[0]) <= noise(scales[1]) ? 0 : 1
+  const scale = scales[axis]
+  replaceEmpty(scale)
+  return { dtype: 'int8', scale, zeroPoint: new Int32Array(scale.length), axis }
 }
 
 /** Codes would hide a NaN: the model must not come out sounder than it went in. */

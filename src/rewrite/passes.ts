@@ -4,11 +4,14 @@ import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
+import { explicitAxes } from './explicit-axes.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { foldDeadChannels } from './fold-dead-channels.ts'
+import { freezeInputs } from './freeze-inputs.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import { liftOpset } from './lift-opset.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
@@ -21,11 +24,13 @@ import { shortcutToConv } from './shortcut-to-conv.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
+  inlineFunctions,
   nameNodes,
   liftOpset,
   foldConstants,
   removeIdentity,
   explicitPads,
+  explicitAxes,
   scalarBounds,
   foldBatchNorm,
   normalizeGemm,
@@ -39,6 +44,7 @@ export const passes: readonly Rewrite[] = listed([
  * sample cannot check, or help on some machines only.
  */
 export const optionalPasses: readonly Pass[] = listed([
+  freezeInputs,
   foldDeadChannels,
   shortcutToConv,
   explicitBiases,

@@ -73,8 +73,13 @@ export function outputTypesOf(metadata: readonly NativeMetadata[]): Record<strin
   )
 }
 
-/** Names of the outputs to fetch: sequences and maps cannot be read. */
+/**
+ * Names of the outputs to fetch: sequences and maps cannot be read.
+ * @throws UnsupportedError for types of half a byte, at which onnxruntime-node brings the whole process down
+ */
 export function readableOutputs(metadata: readonly NativeMetadata[]): string[] {
+  const packed = metadata.find(({ isTensor, type = '' }) => isTensor && /^u?int[24]$/.test(type))
+  if (packed) throw new UnsupportedError(`output "${packed.name}" is of type ${packed.type}, which cannot be read`)
   return metadata.filter(({ isTensor }) => isTensor).map(({ name }) => name)
 }
 

@@ -57,6 +57,23 @@ describe('ONNX Runtime in a worker', async () => {
     for (const value of y?.data ?? []) assert.ok(Math.abs(Number(value) - 64) < 0.3, `${value} instead of 64`)
   })
 
+  it('refuses to read an output of half a byte, which would end the process', async () => {
+    const codes = { name: 'y', dtype: 'int4', shape: [4] } as const
+    const model = makeModel({
+      name: 'packed',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [4] }],
+      outputs: [codes],
+      nodes: [
+        makeNode({ opType: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to: { type: 'int', value: 22n } } }),
+      ],
+    })
+    const feeds = { x: { dtype: 'float32' as const, dims: [4], data: new Float32Array(4) } }
+    const wide = { ...model, irVersion: 10, opsets: new Map([['', 21]]) }
+    await withSession(runtime, wide, {}, (session) =>
+      assert.rejects(session.run(feeds), /output "y" is of type int4, which cannot be read/),
+    )
+  })
+
   it('knows the CPUs whose byte products saturate by default', () => {
     assert.equal(saturates(['avx2'], 'x64'), true)
     assert.equal(saturates(['avx2', 'avx512f'], 'x64'), true)

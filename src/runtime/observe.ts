@@ -1,6 +1,6 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
-import { GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
+import { allInputs, GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
 import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
 import { type Runtime, type Session, type SessionOptions, type Values, withSession } from './session.ts'
@@ -34,7 +34,7 @@ export async function observe(
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
-  const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
+  const names = [...editor.nodes().flatMap((node) => node.outputs), ...allInputs(model.graph).map(({ name }) => name)]
   for (const value of names) {
     // Sequences and maps have no Shape.
     if (value === '' || !types.has(value)) continue

@@ -69,6 +69,7 @@ export async function prepareModel(
 ): Promise<Prepared> {
   const { forQuantization } = options
   const trainingPasses = [
+    passNamed('inline-functions'),
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -78,7 +79,7 @@ export async function prepareModel(
     passNamed('normalize-gemm'),
   ]
   const list = options.asItIs
-    ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
       : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))

@@ -34,16 +34,22 @@ const POSITIONS_DEPTHWISE = 4096
 /** Every how many batches one checks what the others say, before they are put together. */
 const CHECKS = 4
 
-/** The groups of a layer: their weights, refitted where that helps, and the covariance of what they read; none when it was not observed. */
-export async function gatherGroups(
+/** Moments of one group in two parts: what is fitted, and what checks it. */
+export interface ObservedGroup {
+  readonly fit: Moments
+  /** Empty where too few batches were seen. */
+  readonly check: Moments
+}
+
+/** Moments of each group of a layer, of the changed stream's input and the float stream's output; none when it was not observed. */
+export async function observeGroups(
   view: StopView,
-  layer: Layer,
-  slots: LayerSlots,
+  input: string,
   geometry: LayerGeometry,
   options: GatherOptions,
-): Promise<RoundingGroup[]> {
+): Promise<ObservedGroup[]> {
   const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
-  const inputs = used(await view.changed(slots.input))
+  const inputs = used(await view.changed(input))
   const outputs = used(await view.float(view.value))
   if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
   const samplesIn = ({ dims }: TensorValue) => gridOf(geometry, dims).samples
@@ -52,21 +58,38 @@ export async function gatherGroups(
   const positions = outputs.map((output) =>
     choosePositions(samplesIn(output), positionsOf(geometry, output.dims), perSample, options.random),
   )
-  const seen: SeenGroup[] = []
+  const seen: ObservedGroup[] = []
   for (let group = 0; group < geometry.groups; group++) {
     const [fit, check] = [momentsFor(geometry), momentsFor(geometry)]
-    const feeds = [fit, check].map((moments) => new MomentFeed(options.products, moments)) as [MomentFeed, MomentFeed]
+    const [fitted, checked] = [new MomentFeed(options.products, fit), new MomentFeed(options.products, check)]
     for (const [batch, input] of inputs.entries()) {
       const output = outputs[batch]!
       const chosen = positions[batch]!
-      const { x, y } = await feeds[batch % CHECKS === CHECKS - 1 ? 1 : 0].next(chosen.samples * chosen.perSample)
+      const feed = batch % CHECKS === CHECKS - 1 ? checked : fitted
+      const { x, y } = await feed.next(chosen.samples * chosen.perSample)
       gatherPatches(geometry, input, output.dims, chosen, group, x)
       gatherOutputs(geometry, output, chosen, group, y)
     }
-    for (const feed of feeds) await feed.finish()
-    seen.push({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })
+    await fitted.finish()
+    await checked.finish()
+    seen.push({ fit, check })
   }
-  return refitted(options.products, seen)
+  return seen
+}
+
+/** The groups of a layer: their weights, refitted where that helps, and the covariance of what they read; none when it was not observed. */
+export async function gatherGroups(
+  view: StopView,
+  layer: Layer,
+  slots: LayerSlots,
+  geometry: LayerGeometry,
+  options: GatherOptions,
+): Promise<RoundingGroup[]> {
+  const seen = await observeGroups(view, slots.input, geometry, options)
+  return refitted(
+    options.products,
+    seen.map(({ fit, check }, group) => ({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })),
+  )
 }
 
 /** A group with its moments, whole and in two parts; without the parts where too few batches were seen. */

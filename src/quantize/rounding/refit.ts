@@ -84,7 +84,7 @@ export async function chooseRidge(products: Products, cases: readonly RefitCase[
 }
 
 /** tr(W·C·Wᵀ) − 2·tr(W·Bᵀ): the mean square of y − W·x, less what does not depend on W. */
-async function errorOn(products: Products, weights: Matrix, check: RefitMoments): Promise<number> {
+export async function errorOn(products: Products, weights: Matrix, check: RefitMoments): Promise<number> {
   const mapped = await products.multiply(weights, check.covariance)
   let sum = 0
   for (let i = 0; i < weights.data.length; i++)

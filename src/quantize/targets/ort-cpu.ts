@@ -12,16 +12,8 @@ export const ortCpu: Target = {
     { op: 'MatMul', role: 'layer', output: 'optional', losesToActivation: true },
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
-    ...named('integer', [
-      'Add',
-      'Mul',
-      'Concat',
-      'AveragePool',
-      'GlobalAveragePool',
-      'LeakyRelu',
-      'Sigmoid',
-      'Softmax',
-    ]),
+    { op: 'AveragePool', role: 'integer', lacks: ['dilations'] },
+    ...named('integer', ['Add', 'Mul', 'Concat', 'GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
     ...named('pass-through', [
       'MaxPool',
       'Reshape',
@@ -37,6 +29,7 @@ export const ortCpu: Target = {
     ]),
     { op: 'Resize', role: 'pass-through', when: { attribute: 'mode', is: 'nearest', usual: 'nearest' } },
   ],
+  storesWeight: ['ConvTranspose'],
   floatReasons: {
     ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
     Resize: 'ONNX Runtime interpolates in float',

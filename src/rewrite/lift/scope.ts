@@ -1,5 +1,6 @@
 // Where an upgrade works: the main graph through its editor, or a sub-graph, with the constants it can see from outside.
 import {
+  allInputs,
   constantsOf,
   type DType,
   type Graph,
@@ -88,7 +89,7 @@ function isReadIn(graph: Graph, value: string): boolean {
 /** Types and ranks of the graph as it was before the upgrade; values added later have none. */
 function lookups(graph: Graph, shapes: Shapes, outer?: Scope): Pick<Scope, 'dtype' | 'rank'> {
   const declared = new Map<string, ValueInfo>(graph.valueInfo)
-  for (const value of [...graph.inputs, ...graph.outputs]) declared.set(value.name, value)
+  for (const value of [...allInputs(graph), ...graph.outputs]) declared.set(value.name, value)
   const types = inferTypes(graph, (value) => {
     const dtype = outer?.dtype(value)
     return dtype ? { dtype, inside: [] } : undefined
