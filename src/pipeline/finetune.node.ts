@@ -34,6 +34,7 @@ import {
   type Tuned,
   wholeRuns,
 } from '../train/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { type FinetuneMeasures, measureTuned } from './finetune-measure.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
@@ -42,6 +43,7 @@ import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples, scoringSamples } from './samples.node.ts'
 import { PREPROCESS_KEY, type ShareWatch } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun extends FinetuneMeasures {
@@ -71,16 +73,21 @@ export async function finetuneFile(
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const model = await readModelFile(recipe.model)
+  const given = await readModelFile(recipe.model)
+  // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
+  const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
+  const form = workingForm(given, 'training')
+  const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, {
     count: recipe.samples,
     signal: watch.signal,
   })
-  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
+  const teacher =
+    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
   const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes, ...subGraphNotes(model)]
+  const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
   const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
     loss,
     fixed,
@@ -131,8 +138,9 @@ export async function finetuneFile(
     heldBack: split.report,
   })
   notes.push(scoring.note)
+  const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
-  const measured = { before: model, after: tuned.model, untrained, shapes: trainee.prepared.sampleShapes }
+  const measured = { before: model, after: written, untrained, shapes: trainee.prepared.sampleShapes }
   const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
   notes.push(...comparisonNotes(measures.comparison))
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
@@ -141,13 +149,13 @@ export async function finetuneFile(
       `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(tuned.model, output)
+  const after = await writeModelFile(form.asGiven(written), output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
-    tuned,
+    tuned: { ...tuned, model: written },
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
     layers: trainedLayers(trainee),
