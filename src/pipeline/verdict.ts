@@ -170,7 +170,8 @@ function faster({ latency }: Measured): VerdictPoint {
   return { question: 'faster', answer: ratio > 1.1 ? 'yes' : ratio < 0.9 ? 'no' : 'unclear', text }
 }
 
-function accurate({ comparison }: Measured): VerdictPoint {
+/** As accurate? By the metric where there are labels, else by agreement and SQNR. */
+export function accurate({ comparison }: Pick<Measured, 'comparison'>): VerdictPoint {
   if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
   const sqnr = mainSqnr(comparison)
   const noise = noiseOf(comparison)

@@ -233,19 +233,18 @@ class Placer {
     return stringAttribute(node, attribute, usual) === is ? op : undefined
   }
 
-  /** The Relu or Clip that disappears into a node, when its result goes nowhere else. */
+  /**
+   * The Relu or Clip that disappears into a node, when its result goes nowhere else. Every grid has a code for 0: where 0 is out of
+   * bounds the grid is wider than they are, and ONNX Runtime does not fuse.
+   */
   #fusedActivation(node: Node): Node | undefined {
     if (this.#role(node)?.role === 'pass-through') return undefined
     const output = node.outputs[0] ?? ''
     const [next, ...others] = this.#consumers.get(output) ?? []
     if (!next || others.length > 0 || this.#outputs.has(output) || this.#excluded(next)) return undefined
-    if (
-      this.#role(next)?.role === 'activation' &&
-      next.inputs[0] === output &&
-      factsOf(next).bounds?.(next, this.#constants)
-    )
-      return next
-    return undefined
+    if (this.#role(next)?.role !== 'activation' || next.inputs[0] !== output) return undefined
+    const bounds = factsOf(next).bounds?.(next, this.#constants)
+    return bounds && bounds.low <= 0 && bounds.high >= 0 ? next : undefined
   }
 
   /** The constant Add behind a MatMul, which ONNX Runtime makes the bias of one integer kernel. */

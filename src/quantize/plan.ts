@@ -147,7 +147,12 @@ function refuseNonFinite({ node, weightIndex, weight, bias }: Layer): void {
 }
 
 /** int32 with room for the sums that are added to the bias. */
-export const LARGEST_BIAS_CODE: number = 2 ** 31 - 1 - 2 ** 24
+const LARGEST_BIAS_CODE = 2 ** 31 - 1 - 2 ** 24
+
+/** The smallest weight scale for which a bias fits int32 on the grid input scale × weight scale. */
+export function leastScaleFor(bias: number, inputScale: number): number {
+  return Math.abs(bias) / (inputScale * LARGEST_BIAS_CODE)
+}
 
 /** Raises the weight scales of channels whose bias would not fit int32 on the grid input scale × weight scale. */
 function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantParams {
@@ -156,7 +161,7 @@ function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantPara
   const scale = grid.scale.slice()
   for (let o = 0; o < bias.length; o++) {
     const index = scale.length === 1 ? 0 : o
-    const needed = Math.abs(bias[o] ?? 0) / (inputScale * LARGEST_BIAS_CODE)
+    const needed = leastScaleFor(bias[o] ?? 0, inputScale)
     if ((scale[index] ?? 1) < needed) scale[index] = needed
   }
   return { ...grid, scale }

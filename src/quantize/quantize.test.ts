@@ -83,6 +83,16 @@ describe('quantisation', () => {
       assert.ok(kernels.every(({ integer }) => integer))
     })
 
+  it('keeps layers in integers before a Clip that keeps 0 out', async () => {
+    const drawing = 'x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0.5) number(6) -> Conv 1x1 8->4 -> y'
+    const { written, kernels } = await quantized(tinyModel(drawing))
+    assert.deepEqual(
+      kernels.map(({ integer }) => integer),
+      [true, true],
+      printModel(written),
+    )
+  })
+
   it('puts no grid on an input with a default, which may be fed anything', async () => {
     const drawn = tinyModel('x[N,4,8,8] -> Conv 3x3 4->4 -> a; a -> Add =extra -> Conv 1x1 4->4 -> y')
     const info = { name: 'extra', dtype: 'float32', shape: [4, 1, 1] } as const

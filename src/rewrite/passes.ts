@@ -2,6 +2,7 @@
 import { UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { declareOutputs } from './declare-outputs.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
 import { explicitAxes } from './explicit-axes.ts'
@@ -26,6 +27,7 @@ import { shortcutToConv } from './shortcut-to-conv.ts'
 export const passes: readonly Rewrite[] = listed([
   inlineFunctions,
   nameNodes,
+  declareOutputs,
   liftOpset,
   foldConstants,
   removeIdentity,

@@ -21,7 +21,8 @@ import {
   passes,
   passNamed,
 } from '../rewrite/index.ts'
-import { observeShapes, type Runtime, type Values } from '../runtime/index.ts'
+import type { Runtime, Values } from '../runtime/index.ts'
+import { writtenOut } from './write-out.ts'
 
 /** ScatterElements and ScatterND add up, and all reductions take their axes as an input, from this opset on. */
 const TRAINING_OPSET = 18
@@ -45,7 +46,11 @@ export interface PrepareOptions extends Watch {
 export interface Prepared {
   /** The float model in the form that is trained and exported; its batch is free where it was. */
   readonly model: Model
-  /** Shapes for a run of `batch` samples. */
+  /** The same with If and Loop written out, as the gradient needs it. */
+  readonly forward: Model
+  /** Nodes with sub-graphs that could not be written out → why. */
+  readonly left: ReadonlyMap<string, string>
+  /** Shapes of the forward model for a run of `batch` samples. */
   readonly shapes: Shapes
   readonly batch: number
   readonly fixed?: FixedBatch
@@ -99,10 +104,12 @@ export async function prepareModel(
   const batch = free ? options.batch : (options.fixed?.size ?? 1)
   const feeds = repeated(sample, free ? batch : 1)
   const prepared = options.batchNorm === 'training' ? withBatchStatistics(applied.model) : applied.model
-  const shapes = await observeShapes(runtime, fixedTo(prepared, feeds), feeds, options.label)
+  const forward = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
   return {
     model: prepared,
-    shapes,
+    forward: forward.model,
+    left: forward.left,
+    shapes: forward.shapes,
     batch,
     ...(options.fixed ? { fixed: options.fixed } : {}),
     sampleShapes: applied.shapes,
