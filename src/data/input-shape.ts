@@ -10,6 +10,16 @@ export function printInput(input: InputSpec): string {
   return `${input.dtype ?? 'unknown'}[${(input.shape ?? ['?']).map((dim) => dim ?? '?').join()}]`
 }
 
+/** @throws UnsupportedError when an input is a sequence, an optional or a map: they cannot be fed */
+export function checkTensors(inputs: readonly InputSpec[]): void {
+  for (const { name, container } of inputs)
+    if (container)
+      throw new UnsupportedError(
+        `input "${name}" is a ${container.inside[0]}; ONNX Runtime takes tensors alone from JavaScript, so the model cannot be run here: let it begin at the tensors that the ${container.inside[0]} holds`,
+        { tensor: name },
+      )
+}
+
 /** The element type of an input. @throws UnsupportedError when values of it cannot be made here */
 export function inputType(input: InputSpec): ValueType {
   if (input.dtype !== undefined && isValueType(input.dtype)) return input.dtype
@@ -31,7 +41,7 @@ export function dimsFit(shape: InputSpec['shape'], dims: readonly number[]): boo
  * Concrete dims for every input, batch 1. Equal names of dynamic dims get equal sizes.
  * The first dynamic axis is taken for the batch, unless the first axis is a fixed 1; others become 224 in pictures
  * (rank 4 with 1 or 3 channels), 512 in signals (float of rank 1 or 2 with a free last axis) and 16 elsewhere.
- * @throws InputError when a given shape does not fit the declared one
+ * @throws InputError when a given shape does not fit the declared one, UnsupportedError for an input that is no tensor
  */
 export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes = {}): Map<string, readonly number[]> {
   for (const name of Object.keys(given))
@@ -39,6 +49,7 @@ export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes 
       throw new InputError(
         `a shape was given for input "${name}", which the model does not have; its inputs are ${inputs.map((input) => input.name).join(', ')}`,
       )
+  checkTensors(inputs)
   const named = new Map<string, number>()
   const result = new Map<string, readonly number[]>()
   const order = [...inputs].sort((a, b) => Number(b.name in given) - Number(a.name in given))

@@ -8,6 +8,7 @@ import { loadError } from './load-error.ts'
 import type { Replies, Reply, Request, WireValues } from './messages.ts'
 import { tidy } from './messages-of-runtime.ts'
 import { checkOutputs } from './native.ts'
+import { fromSharedCodes, withOwnCodes } from './own-codes.ts'
 import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
 
 /** Options of the Node adapter. */
@@ -56,7 +57,13 @@ async function openSession(
   let opened: Replies['open']
   try {
     // Bytes that were made here are handed over; a caller's stay with the caller.
-    opened = await link.ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
+    opened = await link
+      .ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
+      .catch((error: unknown) => {
+        if (!model || !fromSharedCodes(messageOf(error))) throw error
+        const again = writeModel(withOwnCodes(model))
+        return link.ask({ kind: 'open', bytes: again, options, threads }, [again.buffer])
+      })
   } catch (error) {
     if (error instanceof RuntimeFailure) throw error
     throw loadError(messageOf(error), model, options)

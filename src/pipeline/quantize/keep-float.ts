@@ -7,8 +7,9 @@ import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } f
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
 import type { SplitBatch } from './calibration-samples.ts'
-import { Judge, type Score } from './judge.ts'
+import type { Score } from './judge.ts'
 import { type Loud, loudest } from './loudest.ts'
+import { Probe } from './probe.ts'
 
 /** A model with outputs as good as this has no grid that kills it. */
 export const SOUND_DB = 20
@@ -23,8 +24,9 @@ const STEP_DB = 2
 const MOST_CHOICES = 6
 /** Measurements of blocks of grids. */
 const HALVING = { blocks: 16, most: 56 }
-/** Elements of all values of the samples that a measurement runs. */
-const ELEMENTS = 40e6
+/** Samples that a measurement runs at most, and elements of all their values. */
+const PROBED = 8
+const ELEMENTS = 64e6
 
 /** Values that could stay float. */
 export interface FloatChoice {
@@ -38,10 +40,13 @@ export interface FloatChoice {
 export function probeSize(shapes: Shapes): number {
   let elements = 1
   for (const { dims } of shapes.values()) elements += dims.reduce((a, b) => a * b, 1)
-  return Math.max(1, Math.min(4, Math.floor(ELEMENTS / elements)))
+  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / elements)))
 }
 
-/** Sets of values that may stay float, each with more than the one before; none where no few grids stand out. */
+/**
+ * Sets of values that may stay float, each with more than the one before; none where no few grids stand out.
+ * @param probe samples that no range was taken from: what clips new values is loud too
+ */
 export async function floatChoices(
   runtime: Runtime,
   model: Model,
@@ -51,19 +56,15 @@ export async function floatChoices(
   watch: Watch,
 ): Promise<FloatChoice[]> {
   const families = gridFamilies(plan, model.graph.nodes)
-  const judge = await Judge.of(runtime, model, probe)
+  const samples = await Probe.of(runtime, model, probe)
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
     throwIfCancelled(watch.signal)
     report(watch, 'grids', measured++, HALVING.most)
-    return noiseShare(await judge.score(insertQdq(model, planOfFamilies(plan, some)), watch))
+    return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
   const { loud, total } = await loudest(families, noiseOf, HALVING)
   return nestedChoices(loud, total, macsOfLayers(plan.placement.layers, shapes))
-}
-
-function noiseShare({ db }: Score): number {
-  return 10 ** (-db / 10)
 }
 
 /** Each layer's part of the multiplications. */
