@@ -2,12 +2,8 @@
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { type Model, refuseGiants, type Shapes, type Statistics } from '../onnx/index.ts'
 import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
-<<<<<<< HEAD
 import { computedConstants } from './constants/computed.ts'
-import { type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
-=======
 import { boundIn, type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
->>>>>>> main
 import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 
 /** What became of one rewrite. */

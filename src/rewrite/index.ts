@@ -4,11 +4,8 @@
 export * from './absorb-bias.ts'
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
-<<<<<<< HEAD
 export { computedConstants } from './constants/computed.ts'
-=======
 export { closeTied, relativesOf, tiedTensors } from './constants/tied.ts'
->>>>>>> main
 export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, HOLD_BOUND_DB } from './equalize.ts'
 export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
