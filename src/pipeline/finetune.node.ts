@@ -31,7 +31,7 @@ import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
-import { PREPROCESS_KEY } from './samples.ts'
+import { PREPROCESS_KEY, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 import { workingForm } from './working-form.ts'
 
@@ -74,15 +74,13 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
-  const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
-    loss,
-    fixed,
-    dataset,
-    calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
-      (i) => split.train[i] ?? 0,
-    ),
-    watch,
-  })
+  const calibration = chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
+    (i) => split.train[i] ?? 0,
+  )
+  const parts = { loss, fixed, dataset, calibration, watch }
+  const trainee = await withGuessedShapes(recipe, model, sample, () =>
+    traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, parts),
+  )
   const each = trainee.prepared.batch
   const batch = wholeRuns(recipe.batch, each)
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
