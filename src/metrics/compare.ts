@@ -1,7 +1,7 @@
 // Two models side by side on the same samples: agreement, KL, SQNR of each output, the metric as a pair.
 import { InputError, messageOf, report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { type Batch, countedOf } from '../data/index.ts'
-import { argMax, isDistribution, klDivergence, SqnrAccumulator } from '../math/index.ts'
+import { argMax, isDistribution, klDivergence, SqnrAccumulator, withoutFloat16 } from '../math/index.ts'
 import type { Session, Values } from '../runtime/index.ts'
 import { type ColumnGroup, Columns } from './columns.ts'
 import { type MetricPair, pairOf } from './figures.ts'
@@ -59,7 +59,8 @@ export class Comparer {
   }
 
   /** Adds the outputs of both models on one batch. */
-  add(before: Values, after: Values, batch: Batch): void {
+  add(reference: Values, got: Values, batch: Batch): void {
+    const [before, after] = [withoutFloat16(reference), withoutFloat16(got)]
     const { labels, size } = batch
     this.#samples += size
     this.#score(before, after, batch)
@@ -142,7 +143,7 @@ export async function compareSessions(
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
     report(watch, step, done, total)
-    comparer.add(await before.run(batch.inputs), await after.run(batch.inputs), batch)
+    comparer.add(withoutFloat16(await before.run(batch.inputs)), withoutFloat16(await after.run(batch.inputs)), batch)
     done += batch.size
   }
   report(watch, step, done, total)

@@ -25,10 +25,11 @@ import {
 import { type Batch, chooseSamples, feedsOf, fullBatches } from '../data/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
-import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
+import { type AppliedRewrite, applyRewrites, workingPasses } from '../rewrite/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
@@ -50,6 +51,7 @@ import { checkOutput } from './output.node.ts'
 import type { CompressRecipe } from './recipe.ts'
 import { openSamples, scoringSamples } from './samples.node.ts'
 import { readBatches } from './samples.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a compression knows at its end. */
 export interface CompressRun {
@@ -110,8 +112,11 @@ async function run(
   const budget = budgetOf(recipe, channelBlock())
   if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
-  const original = await readModelFile(recipe.model)
-  const bytes = writeModel(original)
+  const given = await readModelFile(recipe.model)
+  const mixed = refuseQuantized(given, recipe.model, 'compress')
+  const form = workingForm(given, 'inference')
+  const original = form.model
+  const bytes = writeModel(given)
   const { labels, ...unlabelled } = recipe
   const dataset = await openSamples(recipe.val === undefined ? recipe : unlabelled, original, recipe.data, {
     count: recipe.samples,
@@ -121,7 +126,7 @@ async function run(
   const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
-  const plain = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
+  const plain = await applyRewrites(runtime, original, workingPasses, sample, { ...watch, label: recipe.model })
   const rewritten =
     budget.kind === 'latency'
       ? await blockShortcuts(
@@ -142,7 +147,7 @@ async function run(
   const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
-  const notes = [...original.notes]
+  const notes = [...original.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
   const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled, watch)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
@@ -150,6 +155,7 @@ async function run(
     runtime,
     products,
     original,
+    form,
     model,
     shapes,
     whole: rewritten,

@@ -24,14 +24,16 @@ import {
   type Tuned,
   wholeRuns,
 } from '../train/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { type FinetuneMeasures, measureTuned } from './finetune-measure.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
-import { PREPROCESS_KEY } from './samples.ts'
+import { PREPROCESS_KEY, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun extends FinetuneMeasures {
@@ -57,25 +59,28 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const model = await readModelFile(recipe.model)
+  const given = await readModelFile(recipe.model)
+  // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
+  const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
+  const form = workingForm(given, 'training')
+  const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, {
     count: recipe.samples,
     signal: watch.signal,
   })
-  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
+  const teacher =
+    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
   const split = splitOf(dataset, recipe)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes, ...subGraphNotes(model)]
-  const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
-    loss,
-    fixed,
-    dataset,
-    calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
-      (i) => split.train[i] ?? 0,
-    ),
-    watch,
-  })
+  const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
+  const calibration = chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
+    (i) => split.train[i] ?? 0,
+  )
+  const parts = { loss, fixed, dataset, calibration, watch }
+  const trainee = await withGuessedShapes(recipe, model, sample, () =>
+    traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, parts),
+  )
   const each = trainee.prepared.batch
   const batch = wholeRuns(recipe.batch, each)
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
@@ -112,8 +117,9 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
+  const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
-  const measures = await measureTuned(runtime, recipe, { before: model, after: tuned.model, untrained }, watch)
+  const measures = await measureTuned(runtime, recipe, { before: model, after: written, untrained }, watch)
   if (recipe.val === undefined && (tuned.scoreName !== undefined || tuned.judged))
     notes.push('no separate samples were given with --val: the figures are those of the held-back ones')
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
@@ -122,13 +128,13 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
       `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(tuned.model, output)
+  const after = await writeModelFile(form.asGiven(written), output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
-    tuned,
+    tuned: { ...tuned, model: written },
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
     layers: trainedLayers(trainee),

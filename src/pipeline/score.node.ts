@@ -14,10 +14,11 @@ import {
   foldBatchNorm,
   optionalPasses,
   type Pass,
-  passes,
   passNamed,
+  rewritePasses,
 } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
+import { growthNote } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
@@ -149,7 +150,7 @@ export interface RewriteRun {
 export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, 'float')
   checkOutput(output, [recipe.model])
-  const list: readonly Pass[] = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
+  const list: readonly Pass[] = recipe.passes.length === 0 ? rewritePasses : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, {
@@ -168,10 +169,17 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
     result = { ...result, applied: [...applied, ...result.applied] }
   }
   await writeModelFile(result.model, output)
+  const grown = growthNote(model, result.model)
   return {
     output,
     passes: result.applied,
-    notes: [...model.notes, ...subGraphNotes(model), ...dataset.notes, ...unfolded(model, list)],
+    notes: [
+      ...(grown ? [grown] : []),
+      ...model.notes,
+      ...subGraphNotes(model),
+      ...dataset.notes,
+      ...unfolded(model, list),
+    ],
   }
 }
 

@@ -5,6 +5,7 @@ import { chooseSamples, type Dataset } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
 import type { LayerKernel } from '../../quantize/index.ts'
+import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -72,14 +73,16 @@ export async function quantizeModel(
     notes,
     watch,
   )
-  const bytes = writeModel(made.quantized)
+  // The last thing that is done: whoever looks for weights finds them in place until here.
+  const written = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() }).model
+  const bytes = writeModel(written)
   if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(made.quantized, bytes)
-  const measured = await measure(runtime, recipe, original, made, samples, host, notes, watch)
+  const kernels = await host.lint?.(written, bytes)
+  const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
-  const after = await host.write(made.quantized, bytes)
+  const after = await host.write(written, bytes)
   notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
   return {
@@ -120,6 +123,7 @@ async function measure(
   recipe: QuantizeRecipe,
   original: Model,
   made: Produced,
+  written: Model,
   samples: CalibrationSamples,
   { scoring: choose, metric, timed }: QuantizeHost,
   notes: string[],
@@ -135,7 +139,7 @@ async function measure(
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
-  const measures = await measureQuantized(runtime, original, made.quantized, scoring, notes, options)
+  const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
   const walked = needsSamples(recipe)
     ? await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
     : await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)

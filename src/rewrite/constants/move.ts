@@ -21,7 +21,7 @@ function pick(tensor: Tensor, shape: readonly number[], start: number, strides: 
   if (width === undefined || width < 2 || tensor.strings) return undefined
   const bytesEach = width / 2
   const count = sizeOf(shape)
-  if (count > MOST_ELEMENTS) return undefined
+  if (count > MOST_ELEMENTS && count > tensor.size) return undefined
   const bytes = new Uint8Array(count * bytesEach)
   const index = shape.map(() => 0)
   let from = start
