@@ -16,10 +16,11 @@ import {
   type Part,
   partsOf,
   rangeSpread,
+  refuseGiants,
   type Shapes,
   type ValueInfo,
 } from '../onnx/index.ts'
-import { foldConstants } from '../rewrite/index.ts'
+import { computedConstants, foldConstants } from '../rewrite/index.ts'
 import { observeShapes, type Runtime } from '../runtime/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import { subGraphNotes } from './sub-graphs.ts'
@@ -69,6 +70,7 @@ export async function inspect(
   if (runtime) {
     const taken = takenShapes(model, sizes)
     try {
+      refuseGiants(model, 'the model', computedConstants)
       shapes = await observeShapes(runtime, model, zeroFeeds(model, sizes))
       if (taken !== '') notes.push(`multiply-accumulates are those at ${taken}; --shape changes it`)
     } catch (error) {

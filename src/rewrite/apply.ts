@@ -1,7 +1,8 @@
 // Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is taken back.
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
-import type { Model, Shapes, Statistics } from '../onnx/index.ts'
+import { type Model, refuseGiants, type Shapes, type Statistics } from '../onnx/index.ts'
 import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
+import { computedConstants } from './constants/computed.ts'
 import { boundIn, type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
 import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 
@@ -42,6 +43,7 @@ export async function applyRewrites(
   feeds: Values,
   watch: Watch & { readonly label?: string; readonly statistics?: Statistics } = {},
 ): Promise<AppliedRewrites> {
+  refuseGiants(model, watch.label, computedConstants)
   let current = await declareTypes(runtime, model)
   let seen = await observeModel(runtime, current, feeds, randomLike(feeds), watch.label)
   let statistics: Statistics = watch.statistics ?? new Map()

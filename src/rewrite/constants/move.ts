@@ -160,6 +160,7 @@ const gather: Rule = (node, [data, indices]) => {
   const size = data.shape[axis] ?? 1
   const strides = stridesOf(data.shape)
   const shape = data.shape.map((dim, at) => (at === axis ? 1 : dim))
+  if (indices.size * sizeOf(shape) > MOST_ELEMENTS) return undefined
   const parts = indices
     .numbers()
     .map((index) => pick(data, shape, (index < 0 ? index + size : index) * (strides[axis] ?? 1), strides))
