@@ -86,8 +86,15 @@ export async function finetuneFile(
     recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
   const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
+  const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
+    ...watch,
+    heldBack: split.report,
+  })
+  // What cannot be scored is refused before the training, not after it.
+  if (recipe.val === undefined) for await (const _ of readSamples(scoring.dataset, scoring.indices, watch));
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
+  notes.push(scoring.note)
   const calibration = chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
     (i) => split.train[i] ?? 0,
   )
@@ -131,11 +138,6 @@ export async function finetuneFile(
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
-  const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
-    ...watch,
-    heldBack: split.report,
-  })
-  notes.push(scoring.note)
   const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
   const measured = { before: model, after: written, untrained, shapes: trainee.prepared.sampleShapes }

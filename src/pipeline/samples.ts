@@ -12,6 +12,7 @@ import {
 import type { Bounds, Model, Shapes } from '../onnx/index.ts'
 import { pixelBounds } from '../quantize/index.ts'
 import { fixedBatch, type Values } from '../runtime/index.ts'
+import { finiteDataset } from './finite-dataset.ts'
 import type { SampleRecipe } from './recipe.ts'
 
 /** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
@@ -89,7 +90,8 @@ export function unusedSamples(
     }
   const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
   const samples = indices.length === 1 ? 'one sample' : `${indices.length} samples`
-  return { dataset, indices, note: `scored on ${samples} that nothing was fitted to` }
+  const checked = finiteDataset(dataset, used[0] ?? 0)
+  return { dataset: checked, indices, note: `scored on ${samples} that nothing was fitted to` }
 }
 
 /**
