@@ -19,9 +19,9 @@ export function layerSqnrVisitor(): WalkVisitor & { readonly results: LayerSqnr[
       for (const [index, before] of (await float(value)).entries()) {
         const other = after[index]
         const { a, b } = withoutFloat16({ a: before, ...(other ? { b: other } : {}) })
-        if (a?.data instanceof Float32Array && b?.data instanceof Float32Array) sum.add(a.data, b.data)
+        if (a?.data instanceof Float32Array && b?.data instanceof Float32Array) sum.addKnown(a.data, b.data)
       }
-      results.push({ name, sqnrDb: sum.db })
+      if (sum.count > 0) results.push({ name, sqnrDb: sum.db })
     },
   }
 }

@@ -35,6 +35,8 @@ export interface OpenOptions {
   readonly count?: number | undefined
   /** For `random`: inputs that are not drawn but hold one number everywhere. */
   readonly constants?: Readonly<Record<string, number>> | undefined
+  /** For `random`: integer inputs that pick rows of a table → how many it has. */
+  readonly vocabularies?: Readonly<Record<string, number>> | undefined
   /** Ends the opening of a module that never comes to an end. */
   readonly signal?: AbortSignal | undefined
 }

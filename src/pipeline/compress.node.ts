@@ -22,7 +22,8 @@ import {
   type PruningProblem,
   surveyLayers,
 } from '../compress/index.ts'
-import { type Batch, chooseSamples, feedsOf, fullBatches } from '../data/index.ts'
+import { type Batch, chooseSamples, feedsOf, fullBatches, shareSamples } from '../data/index.ts'
+import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
 import { type AppliedRewrite, applyRewrites, workingPasses } from '../rewrite/index.ts'
@@ -122,7 +123,9 @@ async function run(
     count: recipe.samples,
     signal: watch.signal,
   })
-  const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
+  const { fit: chosen, report: kept } = shareSamples(dataset.size, recipe.samples, {
+    separate: recipe.val !== undefined,
+  })
   const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
@@ -230,6 +233,7 @@ async function run(
     throwIfCancelled(watch.signal)
     const compressed = made.get(plan) ?? (await compressBy(context, plan))
     const measures = await measurePoint(context, compressed)
+    notes.push(...comparisonNotes(measures.comparison))
     const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
     if (far && !recipe.force) {
       const reason = await explainRefusal(context, planAt, recipe, target, far)
@@ -254,14 +258,16 @@ async function run(
     const layerLatency = await layerLatencies(runtime, survey.layers, last.layers, watch)
     points.push({ ...last, layerLatency })
   }
+  // What comes after keeps the same samples from its fits; random ones are drawn anew.
+  const next = { ...watch, ...(recipe.val === undefined && recipe.data !== 'random' ? { heldBack: kept } : {}) }
   const tuned: CompressPoint[] = []
   for (const point of points)
     tuned.push(
       recipe.finetune === undefined
         ? point
-        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, watch) },
+        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, next) },
     )
-  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
+  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, next) : tuned
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,

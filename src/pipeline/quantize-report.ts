@@ -129,6 +129,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       effort: recipe.effort,
+      ...(recipe.mode === 'weights' ? { weightsOnly: { bits: recipe.weightBits, block: recipe.block } } : {}),
       untouched: isUntouched(run),
       ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),

@@ -18,6 +18,7 @@ import { parseStatistics, type StoredStatistics } from './quantize/stored-statis
 import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
+import type { ShareWatch } from './samples.ts'
 import { workingForm } from './working-form.ts'
 
 /** What holds for every int8 file on such a processor, whoever made it. */
@@ -28,7 +29,11 @@ const SATURATES =
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
  * @throws InputError, UnsupportedError, UsageError, CancelledError
  */
-export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, watch: Watch = {}): Promise<QuantizeRun> {
+export async function quantizeFile(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  { heldBack, ...watch }: ShareWatch = {},
+): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
@@ -39,7 +44,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
   const form = workingForm(given, 'inference')
   const original = form.model
   const dataset = await openCalibration(recipe, original, stored, watch)
-  const samples = calibrationSamples(recipe, dataset, watch)
+  const samples = calibrationSamples(recipe, dataset, watch, heldBack)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const host: QuantizeHost = {
@@ -48,7 +53,7 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit, watch)
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },

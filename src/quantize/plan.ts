@@ -1,7 +1,7 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { InputError, sizeOf } from '../base/index.ts'
-import { nonFiniteKind, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
+import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
+import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams } from '../math/index.ts'
 import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'

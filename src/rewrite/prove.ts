@@ -1,5 +1,5 @@
 // The proof of a rewrite: the same outputs as before, on a real sample and on random inputs like it.
-import { makeArray, type TensorValue } from '../base/index.ts'
+import { makeArray, type TensorValue, UnsupportedError } from '../base/index.ts'
 import { float16ToFloat32, randomStream, SqnrAccumulator, toFloat16Bits } from '../math/index.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
 import { observe, type Runtime, type Values, withSession } from '../runtime/index.ts'
@@ -72,6 +72,10 @@ export async function observeModel(
   known?: Shapes,
 ): Promise<Observed> {
   const { shapes, outputs } = await observe(runtime, model, feeds, label, known)
+  if (Object.keys(outputs).length === 0 && model.graph.outputs.length > 0)
+    throw new UnsupportedError(
+      `${label ?? 'the model'} gives sequences or maps alone, so no change of it can be checked; end it at the tensors before them`,
+    )
   // So many values of one sample prove as much as two samples of another model.
   if (Object.values(outputs).reduce((sum, { data }) => sum + data.length, 0) > MANY_VALUES)
     return { shapes, feeds, outputs, random }

@@ -1,7 +1,7 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
-import { chooseSamples, type Dataset } from '../../data/index.ts'
+import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
 import type { LayerKernel } from '../../quantize/index.ts'
@@ -37,10 +37,20 @@ const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
 /** Samples that walk through both models for the per-layer SQNR. */
 const WALKED = 8
 
-/** The samples to calibrate on; without data, one random sample of the right shapes stands in for shapes alone. */
-export function calibrationSamples(recipe: QuantizeRecipe, dataset: Dataset, watch: Watch): CalibrationSamples {
+/**
+ * The samples to calibrate on, corrections and judges included; without data, one random sample of the right shapes stands in for
+ * shapes alone.
+ * @param heldBack samples that a command before this one kept from every fit
+ */
+export function calibrationSamples(
+  recipe: QuantizeRecipe,
+  dataset: Dataset,
+  watch: Watch,
+  heldBack?: readonly number[],
+): CalibrationSamples {
   const wanted = needsSamples(recipe) ? samplesOf(recipe, dataset.size) : 1
-  const indices = chooseSamples(dataset.size, Math.min(wanted, dataset.size))
+  const separate = recipe.val !== undefined || !needsSamples(recipe)
+  const { fit: indices } = shareSamples(dataset.size, wanted, { separate, heldBack })
   return new CalibrationSamples(dataset, indices, watch, recipe.weightBits < 8 ? manyUnknowns : fewUnknowns)
 }
 
@@ -140,9 +150,8 @@ async function measure(
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
-  const walked = needsSamples(recipe)
-    ? await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
-    : await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)
+  const few = chooseSamples(scoring.indices.length, WALKED).map((place) => scoring.indices[place] ?? 0)
+  const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
   const { naive } = made
   return {
@@ -154,7 +163,7 @@ async function measure(
   }
 }
 
-/** One sample that calibration did not see, or its first where it saw all of them. */
+/** One sample that calibration did not see, or the first where it may see all of them. */
 async function glanceAt(
   runtime: Runtime,
   recipe: QuantizeRecipe,
