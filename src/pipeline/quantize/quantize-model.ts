@@ -12,6 +12,7 @@ import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-sam
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
+import { walkSize } from './some-samples.ts'
 import { TUNING_SAMPLES } from './techniques.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
@@ -136,9 +137,10 @@ async function measure(
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
   const measures = await measureQuantized(runtime, original, made.quantized, scoring, notes, options)
+  const few = walkSize(made.shapes, WALKED)
   const walked = needsSamples(recipe)
-    ? await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
-    : await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)
+    ? await fewSamples(samples.dataset, used.slice(0, few), original, made.shapes, watch)
+    : await fewSamples(scoring.dataset, scoring.indices.slice(0, few), original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
   const { naive } = made
   return {
