@@ -1,27 +1,15 @@
 // Who is to blame for a NaN: the sample, a constant of the model, or an operator that makes it of finite values.
 import { InputError, type TensorValue } from '../base/index.ts'
+import { type NonFiniteKind, nonFiniteKind } from '../math/index.ts'
 import { constantsOf, GraphEditor, intAttr, isFloat, type Model, type Node, nodeName, readsOf } from '../onnx/index.ts'
 import { type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
 
 /** A value that is NaN or infinite where only finite ones can be worked with. */
 export interface NonFinite {
   readonly tensor: string
-  readonly kind: Kind
+  readonly kind: NonFiniteKind
   /** The samples that it may come from: one, or all of a batch. */
   readonly ids: readonly string[]
-}
-
-type Kind = 'NaN' | 'infinite'
-
-/** What is not finite in some numbers; NaN when both kinds are there. */
-export function nonFiniteKind(values: ArrayLike<number>): Kind | undefined {
-  let kind: Kind | undefined
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? 0
-    if (Number.isNaN(value)) return 'NaN'
-    if (!Number.isFinite(value)) kind = 'infinite'
-  }
-  return kind
 }
 
 /**
@@ -58,7 +46,7 @@ export async function blame(
 
 interface Beginning {
   readonly value: string
-  readonly kind: Kind
+  readonly kind: NonFiniteKind
   /** The node that reads the constant, or that makes the value; absent for a graph input. */
   readonly node?: Node
   readonly constant?: boolean
@@ -68,7 +56,7 @@ async function beginning(
   runtime: Runtime,
   model: Model,
   start: string,
-  kind: Kind,
+  kind: NonFiniteKind,
   inputs: Values,
 ): Promise<Beginning> {
   const kinds = await nonFiniteValues(runtime, model, inputs)
@@ -104,8 +92,12 @@ async function beginning(
 const FLOAT64 = 11
 
 /** Values that are not finite on these inputs, of the main graph; shown by sums, since maxima lose NaN. */
-export async function nonFiniteValues(runtime: Runtime, model: Model, inputs: Values): Promise<Map<string, Kind>> {
-  const kinds = new Map<string, Kind>()
+export async function nonFiniteValues(
+  runtime: Runtime,
+  model: Model,
+  inputs: Values,
+): Promise<Map<string, NonFiniteKind>> {
+  const kinds = new Map<string, NonFiniteKind>()
   const take = (value: string, data: TensorValue['data'] | undefined) => {
     const kind = data instanceof Float32Array || data instanceof Float64Array ? nonFiniteKind(data) : undefined
     if (kind) kinds.set(value, kind)

@@ -65,6 +65,11 @@ function addQuantize(program: Command): void {
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
     .addOption(new Option('--weight-bits <n>', 'bits of the weights').choices(['8', '4']).argParser(Number))
     .addOption(
+      new Option('--embeddings <bits>', 'tables whose rows are picked by index: a scale for each row, or float')
+        .choices(['8', 'float'])
+        .argParser((word) => (word === '8' ? 8 : word)),
+    )
+    .addOption(
       new Option('--activation-type <type>', 'type of the activations').choices(['uint8', 'int8', 'uint16', 'int16']),
     )
     .addOption(

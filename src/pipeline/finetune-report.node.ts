@@ -16,21 +16,14 @@ interface Change {
 }
 
 /**
- * Score before and after: on --val where it was given, else on the held-back samples. Without labels it is the SQNR against the
+ * Score before and after: on samples that no fit has seen. Without labels it is the SQNR against the
  * float model, of the quantised model before training and after it, or against the teacher.
  */
-function metricOf({ comparison, untrained, taught, tuned }: FinetuneRun): Change | undefined {
-  if (comparison?.metric) return comparison.metric
+function metricOf({ comparison, untrained, taught }: FinetuneRun): Change | undefined {
+  if (comparison.metric) return comparison.metric
   const [first, second] = taught ? [taught.before, taught.after] : [untrained, comparison]
-  if (comparison) {
-    const [before, after] = [first, second].map((each) => each && mainSqnr(each))
-    return typeof before === 'number' && typeof after === 'number' ? { name: 'SQNR', before, after } : undefined
-  }
-  const { scoreName, before, result, judged, kept } = tuned
-  if (judged && (scoreName === undefined || before === undefined))
-    return { name: 'SQNR', before: judged.before.db, after: kept ? judged.after.db : judged.before.db }
-  if (!scoreName || before === undefined || !result.best) return undefined
-  return { name: scoreName, before, after: kept ? result.best.score : before }
+  const [before, after] = [first, second].map((each) => each && mainSqnr(each))
+  return typeof before === 'number' && typeof after === 'number' ? { name: 'SQNR', before, after } : undefined
 }
 
 /** What `finetune --json` prints. */

@@ -2,7 +2,17 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
-import { batches, chooseSamples, type Dataset, type FixedBatch, joinSamples, readSamples } from '../data/index.ts'
+import {
+  batches,
+  chooseSamples,
+  type Dataset,
+  type FixedBatch,
+  joinSamples,
+  readSamples,
+  type SampleShares,
+  shareSamples,
+} from '../data/index.ts'
+import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { selector } from '../quantize/index.ts'
@@ -24,14 +34,16 @@ import {
   type Tuned,
   wholeRuns,
 } from '../train/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
 import { type FinetuneMeasures, measureTuned } from './finetune-measure.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
-import { openSamples } from './samples.node.ts'
-import { PREPROCESS_KEY } from './samples.ts'
+import { openSamples, scoringSamples } from './samples.node.ts'
+import { PREPROCESS_KEY, type ShareWatch, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a fine-tuning knows at its end. */
 export interface FinetuneRun extends FinetuneMeasures {
@@ -53,29 +65,36 @@ const LEAST_HELD = 200
  * interruption also the best model so far, as `<output>.best.onnx`.
  * @throws InputError, UnsupportedError, UsageError, RefusedError (memory), CancelledError
  */
-export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, watch: Watch = {}): Promise<FinetuneRun> {
+export async function finetuneFile(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  { heldBack, ...watch }: ShareWatch = {},
+): Promise<FinetuneRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const model = await readModelFile(recipe.model)
+  const given = await readModelFile(recipe.model)
+  // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
+  const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
+  const form = workingForm(given, 'training')
+  const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, {
     count: recipe.samples,
     signal: watch.signal,
   })
-  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
-  const split = splitOf(dataset, recipe)
+  const teacher =
+    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
+  const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes, ...subGraphNotes(model)]
-  const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
-    loss,
-    fixed,
-    dataset,
-    calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
-      (i) => split.train[i] ?? 0,
-    ),
-    watch,
-  })
+  const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
+  const calibration = chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
+    (i) => split.train[i] ?? 0,
+  )
+  const parts = { loss, fixed, dataset, calibration, watch }
+  const trainee = await withGuessedShapes(recipe, model, sample, () =>
+    traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, parts),
+  )
   const each = trainee.prepared.batch
   const batch = wholeRuns(recipe.batch, each)
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
@@ -112,23 +131,29 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
+  const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
+    ...watch,
+    heldBack: split.report,
+  })
+  notes.push(scoring.note)
+  const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
-  const measures = await measureTuned(runtime, recipe, { before: model, after: tuned.model, untrained }, watch)
-  if (recipe.val === undefined && (tuned.scoreName !== undefined || tuned.judged))
-    notes.push('no separate samples were given with --val: the figures are those of the held-back ones')
+  const measured = { before: model, after: written, untrained, shapes: trainee.prepared.sampleShapes }
+  const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
+  notes.push(...comparisonNotes(measures.comparison))
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
       `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(tuned.model, output)
+  const after = await writeModelFile(form.asGiven(written), output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
-    tuned,
+    tuned: { ...tuned, model: written },
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
     layers: trainedLayers(trainee),
@@ -246,7 +271,7 @@ const GUARD_SHARE = 8
 const LEAST_GUARDS = 2
 const LEAST_GUARDED = 8
 
-interface Split {
+interface Split extends SampleShares {
   readonly train: number[]
   /** Held back to choose the best epoch. */
   readonly held: number[]
@@ -255,16 +280,18 @@ interface Split {
 }
 
 /** Which samples are trained on, and which are held back. */
-function splitOf(dataset: Dataset, recipe: FinetuneRecipe): Split {
-  const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
-  const all = chooseSamples(dataset.size, total)
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe, heldBack: readonly number[] | undefined): Split {
+  const separate = recipe.val !== undefined
+  const shares = shareSamples(dataset.size, recipe.samples ?? dataset.size, { separate, heldBack })
+  const all = shares.fit
+  const total = all.length
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
   const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
   const number = guarded ? Math.max(LEAST_GUARDS, Math.floor(total / GUARD_SHARE)) : Math.min(count, total - 1)
   const kept = new Set(chooseSamples(all.length, number))
   const back = all.filter((_, i) => kept.has(i))
-  return { train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
+  return { ...shares, train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
 }
 
 /** What must be the same for a training to be resumed. */

@@ -1,6 +1,6 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 import type { Comparison } from '../metrics/index.ts'
-import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
+import { type Layer, layersOf, macsOf, nodeName, otherProducts } from '../onnx/index.ts'
 import {
   type ActivationRow,
   type LayerRow,
@@ -116,6 +116,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   const recipe = withoutStatistics(run.recipe)
   const counts = countsOf(run)
   const layers = layerRows(run)
+  const { ops: others } = otherProducts(run.floatModel, run.shapes)
   return {
     version: 1,
     command: 'quantize',
@@ -128,6 +129,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       effort: recipe.effort,
+      ...(recipe.mode === 'weights' ? { weightsOnly: { bits: recipe.weightBits, block: recipe.block } } : {}),
       untouched: isUntouched(run),
       ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),
@@ -144,6 +146,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     outputs: comparison ? outputRows(comparison) : {},
     steps: stepsOf(run),
     layers,
+    ...(others.length > 0 ? { otherProducts: others } : {}),
     activations: activationRows(run),
     notes: run.notes,
     environment,

@@ -26,6 +26,7 @@ const quantize = z.strictObject({
   weightBits: z.union([z.literal(8), z.literal(4)]).default(8),
   weightStorage: z.enum(['int8', 'int4']).default('int8'),
   keep8bit: z.array(z.string()).default(['first', 'last', 'depthwise']),
+  embeddings: z.union([z.literal(8), z.literal('float')]).default(8),
   activationType: z.enum(['uint8', 'int8', 'uint16', 'int16']).default('uint8'),
   range: z.enum(['minmax', 'percentile', 'mse', 'sqnr', 'entropy']).default('minmax'),
   mode: z.enum(['static', 'weights']).default('static'),
@@ -177,6 +178,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly weightStorage: 'int8' | 'int4'
   /** With 4 bits: layers that keep 8, `first`, `last`, `depthwise`, `none` or patterns. */
   readonly keep8bit: readonly string[]
+  /** Bits of tables whose rows are picked by index, or float. */
+  readonly embeddings: 8 | 'float'
   readonly activationType: 'uint8' | 'int8' | 'uint16' | 'int16'
   readonly range: 'minmax' | 'percentile' | 'mse' | 'sqnr' | 'entropy'
   readonly mode: 'static' | 'weights'

@@ -1,11 +1,10 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
-import type { Watch } from '../base/index.ts'
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
-import type { Bounds, Model } from '../onnx/index.ts'
+import { type Bounds, type Model, vocabularies } from '../onnx/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
-import { boundsOfPictures, givenPreprocess, type Scoring, unusedSamples } from './samples.ts'
+import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
 
 /** Opens the samples of a recipe; the preprocessing is the recipe's, or else the one stored in the model. */
 export async function openSamples(
@@ -24,6 +23,7 @@ export async function openSamples(
     ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
+    vocabularies: vocabularies(model),
     signal,
   })
 }
@@ -44,12 +44,12 @@ export async function scoringSamples(
   calibration: Dataset,
   used: readonly number[],
   limit: number,
-  watch: Watch = {},
+  { heldBack, ...watch }: ShareWatch = {},
 ): Promise<Scoring> {
   if (recipe.val !== undefined) {
     const dataset = await openSamples(recipe, model, recipe.val, watch)
     const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }
-  return unusedSamples(calibration, used, limit)
+  return unusedSamples(calibration, used, limit, heldBack)
 }

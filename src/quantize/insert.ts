@@ -12,6 +12,7 @@ import {
   nodeName,
   Tensor,
 } from '../onnx/index.ts'
+import { insertEmbedding } from './embeddings.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this very model. */
@@ -28,6 +29,10 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
   }
+  for (const [node, params] of plan.embeddings) {
+    const table = plan.placement.embeddings.get(node)
+    if (table) inserter.embedding(node, table, params)
+  }
   for (const [node, params] of plan.stored) {
     const layer = plan.placement.stored.get(node)
     if (layer) inserter.layer(layer, params, undefined)
@@ -39,10 +44,19 @@ export function insertQdq(model: Model, plan: Plan): Model {
   return inserter.finish()
 }
 
-/** Weight-only quantisation: int8 weights behind DQ, everything else float. */
-export function insertWeights(model: Model, weights: ReadonlyMap<Layer, QuantParams>): Model {
+/** Weight-only quantisation: int8 weights behind DQ, tables of codes, everything else float. */
+export function insertWeights(
+  model: Model,
+  weights: ReadonlyMap<Layer, QuantParams>,
+  rows: ReadonlyMap<Node, QuantParams> = new Map(),
+  embeddings: ReadonlyMap<Node, Tensor> = new Map(),
+): Model {
   const inserter = new Inserter(model)
   for (const [layer, params] of weights) inserter.layer(layer, params, undefined)
+  for (const [node, table] of embeddings) {
+    const params = rows.get(node)
+    if (params) inserter.embedding(node, table, params)
+  }
   return inserter.finish()
 }
 
@@ -118,6 +132,12 @@ class Inserter {
       codes = held
     }
     editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, ...inputs], outputs: [output] })
+  }
+
+  /** A Gather of the copy picks rows of codes. */
+  embedding(node: Node, table: Tensor, params: QuantParams): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    if (own) insertEmbedding(this.#editor, own, table, params)
   }
 
   /** An activation as Max and Min with its bounds: the same function, which nothing is fused with in float. */

@@ -92,12 +92,19 @@ function writtenLayers(model: Model): { node: Node; weightName: string }[] {
   })
 }
 
-/** Output of each DequantizeLinear of a constant → the name of its codes. */
+/** Output of each DequantizeLinear of a constant → the name of its codes; a tied weight's are another's, transposed. */
 function dequantized(graph: Graph): Map<string, string> {
   const constants = constantsOf(graph)
+  const transposed = new Set(
+    graph.nodes
+      .filter((node) => node.opType === 'Transpose' && constants(node.inputs[0]))
+      .map((node) => node.outputs[0]),
+  )
   return new Map(
     graph.nodes
-      .filter((node) => node.opType === 'DequantizeLinear' && constants(node.inputs[0]))
+      .filter(
+        ({ opType, inputs: [codes] }) => opType === 'DequantizeLinear' && (constants(codes) || transposed.has(codes)),
+      )
       .map((node) => [node.outputs[0] ?? '', node.inputs[0] ?? '']),
   )
 }

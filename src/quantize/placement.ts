@@ -7,6 +7,7 @@ import {
   type DType,
   factsOf,
   floatAttribute,
+  type Graph,
   intAttribute,
   intsAttribute,
   isOp,
@@ -19,6 +20,7 @@ import {
   type Tensor,
 } from '../onnx/index.ts'
 import { biasAddOf } from './bias-add.ts'
+import { embeddingsOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -40,6 +42,8 @@ export interface Placement {
   /** Float layers whose weight is stored in codes. */
   readonly stored: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
+  /** Gather nodes that pick rows of a table of codes, by the table. */
+  readonly embeddings: ReadonlyMap<Node, Tensor>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
@@ -70,6 +74,8 @@ export function place(
 }
 
 class Placer {
+  readonly #graph: Graph
+  readonly #options: QuantizeOptions
   readonly #nodes: readonly Node[]
   readonly #constants: (value: string | undefined) => Tensor | undefined
   readonly #types: ReadonlyMap<string, DType>
@@ -87,6 +93,8 @@ class Placer {
   readonly #reasons = new Map<Node, string>()
 
   constructor(model: Model, target: Target, options: QuantizeOptions, types: ReadonlyMap<string, DType>) {
+    this.#graph = model.graph
+    this.#options = options
     this.#nodes = model.graph.nodes
     this.#constants = constantsOf(model.graph)
     this.#types = types
@@ -120,6 +128,7 @@ class Placer {
       layers: this.#layers,
       stored: this.#stored,
       integer: this.#set,
+      embeddings: this.#embeddings(),
       tensors,
       caps,
       shielded,
@@ -127,6 +136,16 @@ class Placer {
       apart,
       reasons: this.#reasons,
     }
+  }
+
+  #embeddings(): ReadonlyMap<Node, Tensor> {
+    if (this.#options.embeddings === 'float') return new Map()
+    return embeddingsOf({
+      graph: this.#graph,
+      types: this.#types,
+      excluded: (node) => this.#excluded(node) !== undefined,
+      layers: this.#layers,
+    })
   }
 
   /** The attribute of a node that its integer kernel lacks. */

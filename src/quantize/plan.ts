@@ -1,8 +1,9 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { InputError, sizeOf } from '../base/index.ts'
-import { nonFiniteKind, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
-import { type Layer, type Node, nodeName, type WeightView } from '../onnx/index.ts'
+import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
+import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams } from '../math/index.ts'
+import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
+import { rowGrid, tieOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import type { PlacedTensor, Placement } from './placement.ts'
 
@@ -22,6 +23,8 @@ export interface Plan {
   readonly activations: ReadonlyMap<string, ActivationGrid>
   /** Weight grids of integer layers. */
   readonly weights: ReadonlyMap<Node, QuantParams>
+  /** Grids of embeddings, by their Gather. */
+  readonly embeddings: ReadonlyMap<Node, QuantParams>
   /** Grids of weights that are stored in codes although their layers compute in float. */
   readonly stored: ReadonlyMap<Node, QuantParams>
   /** Bits that the codes of a layer use, whatever they are stored in. */
@@ -61,8 +64,55 @@ export function makePlan(
     const grid = weightGrid(layer, options, weightBits.get(node))
     weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
   }
+  for (const group of sharing(placement.layers)) widen(group, weights)
+  const embeddings = embeddingGrids(placement, weights, weightBits)
   const stored = new Map([...placement.stored].map(([node, layer]) => [node, weightGrid(layer, options)]))
-  return { placement, activations, weights, stored, weightBits }
+  return { placement, activations, weights, embeddings, stored, weightBits }
+}
+
+/** Layers that read the same weight along the same axis. */
+function sharing(layers: Placement['layers']): Node[][] {
+  const byWeight = new Map<Tensor, Map<number | undefined, Node[]>>()
+  for (const [node, { weight, view }] of layers) {
+    const groups = byWeight.get(weight) ?? new Map<number | undefined, Node[]>()
+    byWeight.set(weight, groups.set(view?.outputAxis, [...(groups.get(view?.outputAxis) ?? []), node]))
+  }
+  return [...byWeight.values()].flatMap((groups) => [...groups.values()]).filter((group) => group.length > 1)
+}
+
+/** Gives all layers of a group the largest scale that one of them needs, so that their codes are the same. */
+function widen(group: readonly Node[], weights: Map<Node, QuantParams>): void {
+  const grids = group.flatMap((node) => weights.get(node) ?? [])
+  const [first] = grids
+  if (!first || grids.some(({ scale }) => scale.length !== first.scale.length)) return
+  const scale = first.scale.map((_, o) => Math.max(...grids.map((grid) => grid.scale[o] ?? 0)))
+  for (const node of group) weights.set(node, { ...first, scale })
+}
+
+/** An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both. */
+export function embeddingGrids(
+  { layers, embeddings }: Pick<Placement, 'layers' | 'embeddings'>,
+  weights: Map<Node, QuantParams>,
+  weightBits: ReadonlyMap<Node, number> = new Map(),
+): Map<Node, QuantParams> {
+  const grids = new Map<Node, QuantParams>()
+  const known = new Map<Tensor, QuantParams>()
+  for (const [gather, table] of embeddings) {
+    const tied = [...layers].flatMap(([node, { weight, view }]) => {
+      const tie = (weightBits.get(node) ?? 8) === 8 ? tieOf(weight, table) : undefined
+      return tie && view?.outputAxis === (tie === 'same' ? 0 : 1) ? [node] : []
+    })
+    if (!known.has(table)) widen(tied, weights)
+    const own = weights.get(tied[0] ?? gather)
+    const grid = known.get(table) ?? (own ? asRows(own) : rowGrid(table))
+    known.set(table, grid)
+    grids.set(gather, grid)
+  }
+  return grids
+}
+
+function asRows({ axis, ...params }: QuantParams): QuantParams {
+  return axis === undefined ? params : { ...params, axis: 0 }
 }
 
 function activationGrid(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { TensorValue } from '../base/index.ts'
-import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
+import { GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../onnx/index.ts'
 import { declareTypes } from './declare-types.ts'
 import { measureLatency } from './latency.ts'
 import { observeShapes } from './observe.ts'
@@ -71,6 +71,21 @@ export function itRunsModels(runtime: Runtime): void {
   it('observes shapes and finds the batch axis', async () => {
     const shapes = await observeShapes(runtime, chain(4, 1), input(1, 4))
     assert.deepEqual(shapes.get('m0'), { dtype: 'float32', dims: [1, 4], batchAxis: 0 })
+  })
+
+  it('sees that what a sample gives depends on its company', async () => {
+    const centred = new GraphEditor(chain(4, 1))
+    centred.removeNode(centred.producer('y')!)
+    centred.addNode({
+      opType: 'ReduceMean',
+      inputs: ['m0'],
+      outputs: ['mean'],
+      attributes: { axes: intsAttr([0]), keepdims: intAttr(1) },
+    })
+    centred.addNode({ opType: 'Sub', inputs: ['m0', 'mean'], outputs: ['y'] })
+    const shapes = await observeShapes(runtime, centred.finish(), input(1, 4))
+    assert.deepEqual(shapes.get('y'), { dtype: 'float32', dims: [1, 4], batchAxis: 0, mixed: true })
+    assert.equal((await observeShapes(runtime, chain(4, 1), input(1, 4))).get('y')?.mixed, undefined)
   })
 
   it('runs a model made for a step without the optimiser that fails on it, and says so', async () => {

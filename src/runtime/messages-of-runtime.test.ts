@@ -40,6 +40,10 @@ const messages: readonly (readonly [string, string])[] = [
     "Can't create a session. ERROR_CODE: 6, ERROR_MESSAGE: Unrecognized attribute: dilations",
     'Unrecognized attribute: dilations',
   ],
+  [
+    'This is an invalid model. In Node, ("r", Relu, "", -1) : ("m": tensor(float),"m": tensor(float),) -> ("y",) , Error Node (r) with schema(::Relu:14) has input size 2 not in range [min=1, max=1].',
+    'node "r" (Relu): it has input size 2 not in range [min=1, max=1].',
+  ],
   ['Protobuf parsing failed.', 'Protobuf parsing failed.'],
 ]
 

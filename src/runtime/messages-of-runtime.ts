@@ -17,6 +17,7 @@ export function tidy(message: string): string {
     .replace(/This is an invalid model\. /g, '')
     .replace(/In Node, ?\("([^"]*)", (\w+), .*? -> .*?\) ?, (?:Error )?/g, (_all, name, op) => named('', op, name))
     .replace(/Node ?\(([^()]*)\) Op ?\((\w+)\) /g, (_all, name, op) => named('', op, name))
+    .replace(/Node(?: \([^()]*\))? with schema ?\(\S*?::(\w+):\d+\) has /g, 'it has ')
     .replace(/\[(?:ShapeInferenceError|TypeInferenceError)\] /g, '')
     .replace(/ ?onnxruntime::[\w:<>~]+(?:\([^()]*\))?(?: const)?/g, '')
     .replace(/^Error: /, '')

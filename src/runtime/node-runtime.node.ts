@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
-import { type Model, writeModel } from '../onnx/index.ts'
+import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
 import { loadError } from './load-error.ts'
 import type { Replies, Reply, Request, WireValues } from './messages.ts'
@@ -51,6 +51,7 @@ async function openSession(
   notes: string[],
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
+  if (model) refuseGiants(model, options.label)
   const bytes = given instanceof Uint8Array ? given : writeModel(given)
   const label = options.label ?? 'the model'
   let opened: Replies['open']

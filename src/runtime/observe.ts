@@ -1,5 +1,6 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
+import { fromFloat16Bits } from '../math/index.ts'
 import { allInputs, GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
 import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
@@ -19,8 +20,8 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
 }
 
 /**
- * Runs a model on `feeds` (one sample) and, when its batch is free, on the same sample twice; the axis that grew is the
- * batch axis. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
+ * Runs a model on `feeds` (one sample) and, when its batch is free, on that sample and another one; the axis that grew is the
+ * batch axis, and an output that is another in company than alone is `mixed`. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
  * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
  */
 export async function observe(
@@ -49,17 +50,22 @@ export async function observe(
     const once = dimsOf(results, watched)
     const twice =
       known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
-        ? await session.run(doubled(feeds)).then(
-            (values) => dimsOf(values, watched),
-            () => undefined,
-          )
+        ? await inCompany(session, feeds)
         : undefined
+    const grown = twice && dimsOf(twice, watched)
     const shapes = new Map<string, ValueShape>()
     for (const [value, dims] of once) {
       const dtype = types.get(value)
       if (dtype === undefined) continue
-      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, twice?.get(value))
-      shapes.set(value, { dtype, dims, ...(axis === undefined ? {} : { batchAxis: axis }) })
+      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, grown?.get(value))
+      const [alone, together] = [results[value], twice?.[value]]
+      const mixed = known?.get(value)?.mixed ?? (axis === 0 && alone && together && !isHalfOf(alone, together))
+      shapes.set(value, {
+        dtype,
+        dims,
+        ...(axis === undefined ? {} : { batchAxis: axis }),
+        ...(mixed ? { mixed } : {}),
+      })
     }
     const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))
     return { shapes, outputs }
@@ -103,13 +109,48 @@ function isOneRow(feeds: Values): boolean {
   return Object.values(feeds).every(({ dims }) => dims.length === 0 || dims[0] === 1)
 }
 
-function doubled(feeds: Values): Values {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, value]): [string, TensorValue] => [
+/** The sample with another one behind it; with itself, where the model does not take the other; undefined: it takes neither. */
+async function inCompany(session: Session, feeds: Values): Promise<Values | undefined> {
+  for (const companion of [unlike, (value: TensorValue) => value]) {
+    const joined = Object.entries(feeds).map(([name, value]): [string, TensorValue] => [
       name,
-      value.dims.length === 0 ? value : concatValues([value, value]),
-    ]),
-  )
+      value.dims.length === 0 ? value : concatValues([value, companion(value)]),
+    ])
+    const outputs = await session.run(Object.fromEntries(joined)).catch(() => undefined)
+    if (outputs) return outputs
+  }
+  return undefined
+}
+
+/** Other numbers that a model takes as well: backwards, floats half as large. Token numbers stay in the vocabulary. */
+function unlike(value: TensorValue): TensorValue {
+  const data = value.data.slice().reverse()
+  if (data instanceof Float32Array || data instanceof Float64Array)
+    for (let i = 0; i < data.length; i++) data[i] = 0.5 * (data[i] ?? 0)
+  return { ...value, data } as TensorValue
+}
+
+/** What rounding may change when a sample runs in company. */
+const SAME_DB = 60
+
+/** Is a value the first half of another one, but for rounding? */
+function isHalfOf(alone: TensorValue, together: TensorValue): boolean {
+  const [a, b] = [numbersOf(alone), numbersOf(together)]
+  if (b.length !== 2 * a.length) return true
+  let [signal, noise] = [0, 0]
+  for (let i = 0; i < a.length; i++) {
+    const [x = 0, y = 0] = [a[i], b[i]]
+    if (Number.isFinite(x)) signal += x * x
+    // NaN and infinities on both sides are the same.
+    if (!Object.is(x, y)) noise += (x - y) ** 2
+  }
+  // Written so that NaN on one side fails.
+  return noise === 0 || 10 * Math.log10(signal / noise) >= SAME_DB
+}
+
+function numbersOf({ dtype, data }: TensorValue): ArrayLike<number> {
+  if (dtype === 'float16') return Float32Array.from(data as Uint16Array, fromFloat16Bits)
+  return data instanceof BigInt64Array || data instanceof BigUint64Array ? Array.from(data, Number) : data
 }
 
 function batchAxis(once: readonly number[], twice: readonly number[] | undefined): number | undefined {

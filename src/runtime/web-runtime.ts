@@ -8,7 +8,7 @@ import {
   UnsupportedError,
   type ValueType,
 } from '../base/index.ts'
-import { type Model, writeModel } from '../onnx/index.ts'
+import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
 import { loadError } from './load-error.ts'
 import { tidy } from './messages-of-runtime.ts'
@@ -132,6 +132,7 @@ async function openSession(
   if (options.profilePrefix !== undefined)
     throw new UnsupportedError('a browser has no file for the times of kernels: they are measured on Node alone')
   const model = given instanceof Uint8Array ? undefined : given
+  if (model) refuseGiants(model, options.label)
   let opened: { readonly session: WebSession; readonly note?: string }
   try {
     const bytes = given instanceof Uint8Array ? given : writeModel(given)

@@ -14,12 +14,13 @@ import {
 import {
   type AppliedRewrite,
   applyRewrites,
+  float32Inside,
   foldBatchNorm,
   foldConstants,
   liftOpsetTo,
   nameNodes,
-  passes,
   passNamed,
+  workingPasses,
 } from '../rewrite/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { writtenOut } from './write-out.ts'
@@ -75,6 +76,7 @@ export async function prepareModel(
   const { forQuantization } = options
   const trainingPasses = [
     passNamed('inline-functions'),
+    float32Inside,
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -87,7 +89,7 @@ export async function prepareModel(
     ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
-      : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
+      : workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
   const applied = await applyRewrites(runtime, model, list, sample, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
     const why = applied.applied.find(({ name }) => name === 'lift-opset')?.skipped[0]

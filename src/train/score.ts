@@ -95,8 +95,10 @@ export function closeness(
 }
 
 function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
+  const { batch, model, sampleShapes } = prepared
+  const mixed = model.graph.outputs.some(({ name }) => sampleShapes.get(name)?.mixed)
   // No more than a step takes: what can be trained in memory can be scored in it.
-  return batches(readSamples(dataset, indices, { signal }), Math.min(SCORED_BATCH, prepared.batch))
+  return batches(readSamples(dataset, indices, { signal }), mixed ? 1 : Math.min(SCORED_BATCH, batch))
 }
 
 function compared(

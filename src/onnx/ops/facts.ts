@@ -30,6 +30,8 @@ export interface OpFacts {
   readonly keepsFinite?: 'adds' | 'multiplies'
   /** Bounds of the output, whatever the input. */
   readonly bounds?: (node: Node, constants: Constants) => Bounds | undefined
+  /** Attributes that hold the number of an element type. */
+  readonly typeAttributes?: readonly string[]
   /** Element type of output `index`; without it, and without `type`, that of the first input. */
   readonly dtype?: (node: Node, index: number, inputs: (index: number) => DType | undefined) => DType | undefined
   /** Type of output `index`, where inputs or outputs may be sequences or optionals. */

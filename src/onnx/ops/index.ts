@@ -9,6 +9,7 @@ import { typeOps } from './types.ts'
 
 export { clipBounds } from './activations.ts'
 export type { Bodies, Bounds, Constants, OpFacts } from './facts.ts'
+export { leastBytes } from './sizes.ts'
 
 const table = new Map<string, OpFacts>()
 for (const facts of [...layerOps, ...activationOps, ...movementOps, ...sequenceOps, ...typeOps]) {

@@ -10,8 +10,12 @@ export const layerOps: readonly OpFacts[] = [
   defineOp({ op: 'QLinearMatMul', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'ConvInteger', dtype: () => 'int32' }),
   defineOp({ op: 'MatMulInteger', dtype: () => 'int32' }),
-  defineOp({ op: 'QuantizeLinear', dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8' }),
-  defineOp({ op: 'DequantizeLinear', dtype: (_node, _index, inputs) => inputs(1) }),
+  defineOp({
+    op: 'QuantizeLinear',
+    typeAttributes: ['output_dtype'],
+    dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8',
+  }),
+  defineOp({ op: 'DequantizeLinear', typeAttributes: ['output_dtype'], dtype: (_node, _index, inputs) => inputs(1) }),
   defineOp({
     op: 'DynamicQuantizeLinear',
     namesOutputs: true,

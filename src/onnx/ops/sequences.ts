@@ -29,6 +29,7 @@ export const sequenceOps: readonly OpFacts[] = [
   ),
   defineOp({
     op: 'SequenceEmpty',
+    typeAttributes: ['dtype'],
     type: (node) => wrapped(tensor(dtypeOf(intAttribute(node, 'dtype', 1))), 'sequence'),
   }),
   ...['SequenceInsert', 'SequenceErase'].map((op) => defineOp({ op, type: (_node, _index, inputs) => inputs(0) })),

@@ -80,6 +80,7 @@ export const typeOps: readonly OpFacts[] = [
   // Its statistics have a type of their own.
   defineOp({
     op: 'LayerNormalization',
+    typeAttributes: ['stash_type'],
     dtype: (node, index, inputs) => (index === 0 ? inputs(0) : dtypeOf(intAttribute(node, 'stash_type', 1))),
   }),
   defineOp({
@@ -89,7 +90,11 @@ export const typeOps: readonly OpFacts[] = [
   defineOp({ op: 'StringSplit', dtype: (_node, index) => (index === 0 ? 'string' : 'int64') }),
   defineOp({ op: 'TfIdfVectorizer', dtype: () => 'float32' }),
   ...['BlackmanWindow', 'HammingWindow', 'HannWindow', 'MelWeightMatrix'].map((op) =>
-    defineOp({ op, dtype: (node) => dtypeOf(intAttribute(node, 'output_datatype', 1)) }),
+    defineOp({
+      op,
+      typeAttributes: ['output_datatype'],
+      dtype: (node) => dtypeOf(intAttribute(node, 'output_datatype', 1)),
+    }),
   ),
   defineOp({ op: 'Where', dtype: (_node, _index, inputs) => inputs(1) }),
   defineOp({ op: 'TopK', namesOutputs: true, dtype: (_node, index, inputs) => (index === 1 ? 'int64' : inputs(0)) }),
@@ -118,6 +123,7 @@ export const typeOps: readonly OpFacts[] = [
   ].map((op) =>
     defineOp({
       op,
+      typeAttributes: ['dtype'],
       dtype: (node, _index, inputs) => {
         const given = intAttribute(node, 'dtype', 0)
         return given === 0 ? (inputs(0) ?? 'float32') : dtypeOf(given)

@@ -12,13 +12,21 @@ import {
   storeInt4,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
-import { type AppliedRewrite, type AppliedRewrites, applyRewrites, liftOpsetTo, passes } from '../../rewrite/index.ts'
+import {
+  type AppliedRewrite,
+  type AppliedRewrites,
+  applyRewrites,
+  liftOpsetTo,
+  workingPasses,
+} from '../../rewrite/index.ts'
 import { type Runtime, runtimeProducts, typesOf, type Values } from '../../runtime/index.ts'
+import { refuseQuantized } from '../already-quantized.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import { embeddingNotes } from './embedding-notes.ts'
 import { buildFromStored } from './from-stored.ts'
 import { climb } from './ladder.ts'
 import { type Learnt, type StoredStatistics, storedTensors } from './stored-statistics.ts'
@@ -81,9 +89,13 @@ export async function produceQuantized(
       '--rounding is about weights alone with 4 bits (--mode weights --weight-bits 4); elsewhere --techniques says what is tried',
     )
   const { original, samples } = material
+  const mixed = refuseQuantized(original, recipe.model, 'quantise')
+  if (mixed) notes.push(mixed)
   const first = await samples.first()
   const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
-  const list = needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes
+  const list = needed
+    ? workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass))
+    : workingPasses
   const rewritten = await withGuessedShapes(recipe, original, first, () =>
     applyRewrites(runtime, original, list, first, { ...watch, label: recipe.model }),
   )
@@ -128,6 +140,7 @@ async function quantizeModel(
   }
   const placement = place(model, ortCpu, options, typesOf(model))
   const float = floatLayers(model, placement)
+  notes.push(...embeddingNotes(placement.embeddings))
   if (placement.layers.size + placement.stored.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
@@ -218,7 +231,7 @@ function inInt4(made: Produced, notes: string[]): Produced {
 /** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit and 4-bit types opset 21. */
 function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
-  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage } = recipe
+  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage, embeddings } = recipe
   const wide = activationType.endsWith('16') || weightStorage === 'int4'
   const needed = wide ? 21 : 10
   if (opset < needed)
@@ -232,5 +245,5 @@ function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): Quan
     )
     weights = 'per-tensor'
   }
-  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit }
+  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
 }

@@ -1,9 +1,10 @@
 // Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 bits for matrix products; activations stay float.
 import { report, type Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes } from '../../onnx/index.ts'
+import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes, type Tensor } from '../../onnx/index.ts'
 import {
   type BlockedWeight,
+  embeddingGrids,
   insertBlocked,
   insertWeights,
   ortCpu,
@@ -21,6 +22,7 @@ import type { RungRow } from '../../report/index.ts'
 import { type Runtime, runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import { embeddingNotes } from './embedding-notes.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import { gain, Rungs } from './rungs.ts'
 
@@ -46,7 +48,7 @@ export async function quantizeWeights(
   options: WeightsOnlyOptions,
 ): Promise<WeightsOnly> {
   const { quantize, recipe, samples } = options
-  const { reasons } = place(model, ortCpu, quantize, typesOf(model))
+  const { reasons, embeddings } = place(model, ortCpu, quantize, typesOf(model))
   const layers = layersOf(model).filter(
     (layer) => layer.weight.dtype === 'float32' && !excludedBy(reasons.get(layer.node)),
   )
@@ -57,8 +59,9 @@ export async function quantizeWeights(
   const plain = plainBlocks(blocked, recipe.block)
   const rest = layers.filter((layer) => !inBlocks.has(layer))
   // Layers of the written model are found again by their outputs: replaced nodes keep those.
-  const finish = (written: Model) => withDequantizedWeights(written, model, rest, recipe, quantize)
+  const finish = (written: Model) => withDequantizedWeights(written, model, rest, embeddings, recipe, quantize)
   tell(blocked, rest, recipe, notes)
+  notes.push(...embeddingNotes(embeddings))
   if (blocked.length === 0 || !samples || recipe.rounding === 'plain' || recipe.effort === 'fast')
     return { quantized: finish(write(plain)) }
   report(options, 'ladder', 0, 1)
@@ -130,11 +133,12 @@ const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.
 const byNode = (layers: readonly Layer[]): ReadonlyMap<Node, Layer> =>
   new Map(layers.map((layer) => [layer.node, layer]))
 
-/** The other layers: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
+/** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
 function withDequantizedWeights(
   written: Model,
   float: Model,
   layers: readonly Layer[],
+  embeddings: ReadonlyMap<Node, Tensor>,
   { weightBits, weightStorage }: QuantizeRecipe,
   quantize: QuantizeOptions,
 ): Model {
@@ -142,8 +146,15 @@ function withDequantizedWeights(
     weightBits === 4 && weightStorage === 'int4'
       ? weightBitsOf({ layers: byNode(layers) }, float.graph.nodes, quantize)
       : undefined
-  const own = new Map(layers.map((layer) => [layer, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
-  const result = insertWeights(written, own)
+  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
+  const rows = embeddingGrids({ layers: byNode(layers), embeddings }, weights, few)
+  const own = new Map(
+    layers.flatMap((layer) => {
+      const params = weights.get(layer.node)
+      return params ? [[layer, params] as const] : []
+    }),
+  )
+  const result = insertWeights(written, own, rows, embeddings)
   const four = new Set([...(few ?? [])].flatMap(([node, bits]) => (bits === 4 ? [nodeName(node)] : [])))
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }

@@ -5,6 +5,7 @@ import {
   choosePositions,
   gatherOutputs,
   gatherPatches,
+  gridOf,
   kernelOf,
   type LayerGeometry,
   MomentFeed,
@@ -51,10 +52,11 @@ export async function observeGroups(
   const inputs = used(await view.changed(input))
   const outputs = used(await view.float(view.value))
   if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
-  const samples = outputs.reduce((sum, { dims }) => sum + (dims[0] ?? 1), 0)
+  const samplesIn = ({ dims }: TensorValue) => gridOf(geometry, dims).samples
+  const samples = outputs.reduce((sum, output) => sum + samplesIn(output), 0)
   const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
-  const positions = outputs.map(({ dims }) =>
-    choosePositions(dims[0] ?? 1, positionsOf(geometry, dims), perSample, options.random),
+  const positions = outputs.map((output) =>
+    choosePositions(samplesIn(output), positionsOf(geometry, output.dims), perSample, options.random),
   )
   const seen: ObservedGroup[] = []
   for (let group = 0; group < geometry.groups; group++) {

@@ -115,8 +115,11 @@ function missingRule(
     path.unshift(producer ? nodeName(producer) : value)
     value = producer && [...readsOf(producer)].find((input) => because.has(input))
   }
+  // A trained scale is called by what it belongs to.
+  const [first = ''] = path
+  path[0] = first.replace(/^train\/(weight_)?scale\//, '')
   const shown = path.length > 6 ? [...path.slice(0, 3), '…', ...path.slice(-2)] : path
-  const trained = wanted.includes(path[0] ?? '') ? path[0] : 'a weight'
+  const trained = wanted.includes(first) ? path[0] : 'a weight'
   const reason = reasons?.get(nodeName(node))
   const why = reason === undefined ? 'which has no gradient rule' : `which has no gradient (${reason})`
   return new UnsupportedError(
@@ -145,7 +148,7 @@ export function hasGradient(
 }
 
 function article(opType: string): string {
-  return /^[AEIOU]/.test(opType) ? 'an' : 'a'
+  return /^([AEIOU]|LSTM|LRN|RNN|STFT)/.test(opType) ? 'an' : 'a'
 }
 
 /**

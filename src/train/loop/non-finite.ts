@@ -1,6 +1,7 @@
 // Where NaN or infinity came from: a sample, a weight, or the first tensor, in graph order, that is not finite.
 import { InputError } from '../../base/index.ts'
-import { nonFiniteKind, nonFiniteValues } from '../../calibrate/index.ts'
+import { nonFiniteValues } from '../../calibrate/index.ts'
+import { nonFiniteKind } from '../../math/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { SampleStore } from './sample-store.ts'
