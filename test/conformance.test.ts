@@ -4,7 +4,7 @@ import { noArchive, testNames, withTests } from '../bench/conformance/material.t
 import { runTests, type TestRow } from '../bench/conformance/pool.ts'
 
 /** Every how many tests one is run; `bench/conformance.ts` runs all of them. */
-const EVERY = 24
+const EVERY = 32
 
 describe("ONNX's backend tests", () => {
   it('go through read, write, rewrite and quantise without a difference, a crash or a hang', {
