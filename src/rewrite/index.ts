@@ -4,6 +4,7 @@
 export * from './absorb-bias.ts'
 export * from './apply.ts'
 export { channelRequests } from './channel-requests.ts'
+export { widestReaches } from './equalize/reach.ts'
 export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, HOLD_BOUND_DB } from './equalize.ts'
 export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
