@@ -72,7 +72,7 @@ async function curve(file: string, ratios: readonly number[], more: Partial<Comp
 async function distance(file: string, ratios: readonly number[], samples: number): Promise<void> {
   const asked = recipe(file, { macs: ratios, samples })
   const original = await readModelFile(asked.model)
-  const dataset = await openSamples(asked, original, asked.data, asked.samples)
+  const dataset = await openSamples(asked, original, asked.data, { count: asked.samples })
   const chosen = chooseSamples(dataset.size, Math.min(samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
   const { model, shapes } = await applyRewrites(runtime, original, passes, sample)

@@ -12,3 +12,7 @@ if (!existsSync(file('../dist/bundle/main.js')))
 const { main } = await import('../dist/bundle/main.js')
 const { version } = JSON.parse(readFileSync(file('../package.json'), 'utf8'))
 process.exitCode = await main(process.argv.slice(2), version)
+// Everything of ours is closed. What a module of samples or a metric left running must not keep the process alive; what was
+// written must still go out.
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve))
+process.exit()

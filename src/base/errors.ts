@@ -59,6 +59,38 @@ export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new CancelledError()
 }
 
+/**
+ * What a promise gives; CancelledError as soon as `signal` is aborted. For waiting on somebody else's code, which may never end.
+ */
+export async function orCancelled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  // Nobody listens to a failure that comes after the cancellation.
+  promise.catch(() => {})
+  throwIfCancelled(signal)
+  let cancel = () => {}
+  const cancelled = new Promise<never>((_, reject) => {
+    cancel = () => reject(new CancelledError())
+    signal.addEventListener('abort', cancel, { once: true })
+  })
+  try {
+    return await Promise.race([promise, cancelled])
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Waits for a promise, whatever becomes of it, but no longer than `limitMs`. */
+export async function settledWithin(promise: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([promise.then(noop, noop), late])
+  clearTimeout(timer)
+}
+
+const noop = (): void => {}
+
 /** The message of anything thrown, without its stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

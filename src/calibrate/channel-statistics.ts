@@ -44,7 +44,7 @@ export async function channelStatistics(
   })
   if (watchers.length === 0) return new Map()
   const observed = addReductions(model, watchers)
-  await withSession(runtime, observed, { optimization: 'all' }, async (session) => {
+  await withSession(runtime, observed, { optimization: 'all', derived: 'watching its channels' }, async (session) => {
     let done = 0
     for await (const batch of batches) {
       throwIfCancelled(options.signal)

@@ -94,10 +94,11 @@ export interface ValueGrid {
 }
 
 /**
- * A value's dims as samples × positions × channels. Rows of a rank-2 value are a sample each; of a higher rank the first
- * axis is the samples, the axes between are positions.
+ * A value's dims as samples × positions × channels. Rows of a rank-2 value are a sample each, a vector is one row; of a
+ * higher rank the first axis is the samples, the axes between are positions.
  */
 export function gridOf({ layout }: LayerGeometry, dims: readonly number[]): ValueGrid {
+  if (layout === 'rows' && dims.length === 1) return { samples: 1, channels: dims[0] ?? 1, height: 1, width: 1 }
   if (dims.length < 2) throw new InputError(`a layer's value needs at least two dimensions, got [${dims}]`)
   const [samples = 1, second = 1, ...rest] = dims
   if (layout === 'rows') return { samples, channels: dims.at(-1) ?? 1, height: sizeOf(dims.slice(1, -1)), width: 1 }

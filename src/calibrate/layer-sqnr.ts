@@ -1,5 +1,5 @@
 // Per-layer SQNR: where along the network the noise comes in. The walk's simplest visitor.
-import { SqnrAccumulator } from '../math/index.ts'
+import { SqnrAccumulator, withoutFloat16 } from '../math/index.ts'
 import type { WalkVisitor } from './walk.ts'
 
 /** SQNR of a stop in dB, everything before it quantised as well; null is an exact match. */
@@ -18,9 +18,10 @@ export function layerSqnrVisitor(): WalkVisitor & { readonly results: LayerSqnr[
       const after = await changed(value)
       for (const [index, before] of (await float(value)).entries()) {
         const other = after[index]
-        if (before.data instanceof Float32Array && other?.data instanceof Float32Array) sum.add(before.data, other.data)
+        const { a, b } = withoutFloat16({ a: before, ...(other ? { b: other } : {}) })
+        if (a?.data instanceof Float32Array && b?.data instanceof Float32Array) sum.addKnown(a.data, b.data)
       }
-      results.push({ name, sqnrDb: sum.db })
+      if (sum.count > 0) results.push({ name, sqnrDb: sum.db })
     },
   }
 }

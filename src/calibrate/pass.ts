@@ -1,17 +1,18 @@
 // The calibration pass: one read of the data, reductions inside the graph, nothing kept but a few numbers a tensor.
 import { InputError, report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
-import type { Batch } from '../data/index.ts'
+import { type Batch, samplesIn } from '../data/index.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
+import { blame } from './culprit.ts'
 import { firstToFail } from './inherited.ts'
 import type { TensorStatistics } from './ranges/index.ts'
 import { PHASE, PICKED, STRIDE, strideFor, type WatchedGraph, watchedGraph } from './watched-graph.ts'
-import { type RangeRequest, Watcher } from './watcher.ts'
+import { NotFiniteError, type RangeRequest, Watcher } from './watcher.ts'
 
 /**
  * Watches values of a float model while the batches run through it once. Memory does not depend on how many there are.
  * @returns value name → statistics
- * @throws InputError naming the first value, in graph order, and the sample that is NaN or infinite
+ * @throws InputError naming the sample that is NaN or infinite, or what in the model makes it so
  */
 export async function calibrate(
   runtime: Runtime,
@@ -71,10 +72,28 @@ class Pass {
 
   /** Runs a batch and hands everybody their numbers. */
   async take(batch: Batch): Promise<void> {
+    try {
+      await this.#take(batch)
+    } catch (error) {
+      if (!(error instanceof NotFiniteError)) throw error
+      const { ids } = error.found
+      const place = ids.length === 1 ? batch.ids.indexOf(ids[0] ?? '') : -1
+      // A model of a fixed batch cannot run a sample alone.
+      const alone = batch.fixed ? undefined : samplesIn(batch)[place]
+      throw await blame(this.#runtime, this.#model, error.found, alone?.inputs ?? batch.inputs)
+    }
+  }
+
+  async #take(batch: Batch): Promise<void> {
     const phase = (this.#batches++ * 17) % STRIDE
     const running = this.#run(batch, phase)
-    running.catch(() => {})
-    for (const watcher of this.#fed) takeInput(watcher, batch, phase)
+    try {
+      for (const watcher of this.#fed) takeInput(watcher, batch, phase)
+    } catch (error) {
+      // What is under way ends first: nothing may be left that opens a session once everything is closed.
+      await running.catch(() => {})
+      throw error
+    }
     this.#distribute(await running, batch)
     const strange = [...this.#watchers, ...this.#fed].some((watcher) => watcher.suspicious)
     if (!strange || this.#checked.size === this.#watchers.length) return
@@ -97,7 +116,7 @@ class Pass {
     this.#graph ??= watchedGraph(this.#model, this.#watchers, this.#checked)
     const { model, phased } = this.#graph
     if (model.graph.outputs.length === 0) return {}
-    this.#session ??= await this.#runtime.open(model, { optimization: 'all' })
+    this.#session ??= await this.#runtime.open(model, { optimization: 'all', derived: 'watching its values' })
     const start: TensorValue = { dtype: 'int64', dims: [1], data: BigInt64Array.of(BigInt(phase)) }
     return this.#session.run(phased ? { ...batch.inputs, [PHASE]: start } : batch.inputs)
   }

@@ -1,6 +1,14 @@
 // One model on its way through the samples: advanced stage by stage, only values that are still needed are kept.
 import type { TensorValue } from '../base/index.ts'
-import { extractModel, type Model, type Node, readsOf, type Shapes, type ValueInfo } from '../onnx/index.ts'
+import {
+  containersOf,
+  extractModel,
+  type Model,
+  type Node,
+  readsOf,
+  type Shapes,
+  type ValueInfo,
+} from '../onnx/index.ts'
 import { type Runtime, type SessionOptions, type Values, withSession } from '../runtime/index.ts'
 import { LiveValues, type Spill } from './live-values.ts'
 
@@ -34,7 +42,7 @@ export class Stream {
   ) {
     this.#runtime = runtime
     this.#shapes = shapes
-    this.#options = { optimization: 'extended', ...session }
+    this.#options = { optimization: 'extended', derived: 'going through it layer by layer', ...session }
     this.#live = new LiveValues(prefix, spill)
     this.#handOver = handOver
     this.#inputs = batches
@@ -82,8 +90,8 @@ export class Stream {
   async #compute(value: string): Promise<void> {
     const now = this.#demand([value])
     const all = this.#demand([...this.#targets, value])
-    const later = new Set(this.#targets)
-    for (const node of all.nodes) if (!now.nodes.has(node)) for (const name of this.#index.reads(node)) later.add(name)
+    const later = this.#readBy([...all.nodes].filter((node) => !now.nodes.has(node)))
+    for (const target of this.#targets) later.add(target)
     for (let batch = 0; batch < this.#inputs.length; batch++)
       for (const name of this.#live.names(batch)) if (!all.values.has(name)) await this.#live.delete(batch, name)
     const outputs = new Set([value])
@@ -107,6 +115,19 @@ export class Stream {
         for (const [name, result] of Object.entries(results)) await this.#live.set(batch, name, result)
       }
     })
+  }
+
+  /** What nodes read. Sequences cannot be kept: they are made again, out of what their makers read. */
+  #readBy(nodes: readonly Node[]): Set<string> {
+    const reads = new Set<string>()
+    const open = new Set(nodes)
+    for (const node of open)
+      for (const name of this.#index.reads(node)) {
+        const maker = this.#index.containers.has(name) ? this.#index.maker(name) : undefined
+        if (maker) open.add(maker)
+        else reads.add(name)
+      }
+    return reads
   }
 
   /** The samples are always there, whatever was computed from them and dropped. */
@@ -150,13 +171,16 @@ export class Stream {
 interface GraphIndex {
   readonly maker: (value: string) => Node | undefined
   readonly reads: (node: Node) => ReadonlySet<string>
+  /** Values that are no tensors. */
+  readonly containers: ReadonlySet<string>
 }
 
 /** By list of nodes: a walk that rewrites constants layer by layer keeps the list. */
 const indices = new WeakMap<readonly Node[], GraphIndex>()
 const nothing: ReadonlySet<string> = new Set()
 
-function indexOf({ graph: { nodes } }: Model): GraphIndex {
+function indexOf({ graph }: Model): GraphIndex {
+  const { nodes } = graph
   const known = indices.get(nodes)
   if (known) return known
   const reads = new Map<Node, ReadonlySet<string>>()
@@ -165,7 +189,11 @@ function indexOf({ graph: { nodes } }: Model): GraphIndex {
     reads.set(node, readsOf(node))
     for (const output of node.outputs) if (output !== '') makers.set(output, node)
   }
-  const index: GraphIndex = { maker: (value) => makers.get(value), reads: (node) => reads.get(node) ?? nothing }
+  const index: GraphIndex = {
+    maker: (value) => makers.get(value),
+    reads: (node) => reads.get(node) ?? nothing,
+    containers: containersOf(graph),
+  }
   indices.set(nodes, index)
   return index
 }

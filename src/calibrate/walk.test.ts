@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test'
 import type { TensorValue } from '../base/index.ts'
 import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
+import { sequenceModel } from '../runtime/test-models.ts'
 import { layerSqnrVisitor } from './layer-sqnr.ts'
 import { LiveValues } from './live-values.ts'
 import { rootModel } from './test-models.ts'
@@ -79,6 +80,22 @@ describe('the two-stream walk', async () => {
       { shapes },
     )
     assert.deepEqual(asked, [2, 2, 2, 2])
+  })
+
+  it('makes a sequence again where a later stage reads it: it cannot be kept', async () => {
+    const model = sequenceModel()
+    const x = { dtype: 'float32' as const, dims: [1, 4], data: Float32Array.of(-1, 2, 3, 4) }
+    const own = await observeShapes(runtime, model, { x })
+    const seen: number[][] = []
+    const visit = async ({ value, float: values }: Parameters<Parameters<typeof walk>[5]['visit']>[0]) => {
+      seen.push([...((await values(value))[0]?.data as Float32Array)])
+    }
+    const places = ['a', 'y'].map((value) => ({ name: value, value }))
+    await walk(runtime, model, model, places, [{ x }], { visit }, { shapes: own, simulate: false })
+    assert.deepEqual(seen, [
+      [0, 2],
+      [3, 6],
+    ])
   })
 
   it('keeps values on disk when memory is short, and leaves nothing behind', async () => {

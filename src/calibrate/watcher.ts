@@ -2,6 +2,7 @@
 import { InputError } from '../base/index.ts'
 import { Histogram } from '../math/index.ts'
 import type { Shapes } from '../onnx/index.ts'
+import type { NonFinite } from './culprit.ts'
 import { TAME } from './inherited.ts'
 import { Lattice } from './lattice.ts'
 import { marginOf, type TensorStatistics } from './ranges/index.ts'
@@ -13,6 +14,16 @@ export interface RangeRequest {
   readonly histogram?: boolean
   /** The producer's lower bound is 0: the minimum needs no looking. */
   readonly nonNegative?: boolean
+}
+
+/** Says what was met; the pass finds out who is to blame. */
+export class NotFiniteError extends InputError {
+  readonly found: NonFinite
+
+  constructor(found: NonFinite) {
+    super(`tensor "${found.tensor}" is ${found.kind} for sample ${found.ids.join(', ')}`, { tensor: found.tensor })
+    this.found = found
+  }
 }
 
 /** The statistics of one value, as they come in. */
@@ -49,15 +60,12 @@ export class Watcher {
     return this.#count > 0 && !(Math.abs(this.#max) <= TAME && (this.request.nonNegative || this.#min >= -TAME))
   }
 
-  /** @throws InputError when a mean shows NaN or infinity; `ids` are the samples, one a mean or all behind one. */
+  /** @throws NotFiniteError when a mean shows NaN or infinity; `ids` are the samples, one a mean or all behind one. */
   takeMeans(means: Float32Array, ids: readonly string[]): void {
     for (const [i, mean] of means.entries()) {
       if (Number.isFinite(mean)) continue
-      const sample = this.perSample || ids.length === 1 ? (ids[i] ?? '?') : ids.join(', ')
-      throw new InputError(
-        `tensor "${this.request.value}" is ${Number.isNaN(mean) ? 'NaN' : 'infinite'} for sample ${sample}; such values have no range: check the sample and its preprocessing, or exclude the layer`,
-        { tensor: this.request.value },
-      )
+      const own = this.perSample && ids.length > 1 ? ids.slice(i, i + 1) : ids
+      throw new NotFiniteError({ tensor: this.request.value, kind: Number.isNaN(mean) ? 'NaN' : 'infinite', ids: own })
     }
   }
 
@@ -74,7 +82,7 @@ export class Watcher {
     this.#min = Math.min(this.#min, smallest(values))
   }
 
-  /** All elements of one sample at once. @throws InputError when one is NaN or infinite */
+  /** All elements of one sample at once. @throws NotFiniteError when one is NaN or infinite */
   takeElements(values: Float32Array, id: string): void {
     let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
     // A plain loop: there are many more of them than of reduced numbers.

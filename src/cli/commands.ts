@@ -65,6 +65,11 @@ function addQuantize(program: Command): void {
     .addOption(new Option('--weights <grid>', 'grid of the weights').choices(['per-channel', 'per-tensor']))
     .addOption(new Option('--weight-bits <n>', 'bits of the weights').choices(['8', '4']).argParser(Number))
     .addOption(
+      new Option('--embeddings <bits>', 'tables whose rows are picked by index: a scale for each row, or float')
+        .choices(['8', 'float'])
+        .argParser((word) => (word === '8' ? 8 : word)),
+    )
+    .addOption(
       new Option('--activation-type <type>', 'type of the activations').choices(['uint8', 'int8', 'uint16', 'int16']),
     )
     .addOption(
@@ -81,6 +86,22 @@ function addQuantize(program: Command): void {
         'static',
         'weights',
       ]),
+    )
+    .addOption(
+      new Option('--block <n>', 'with --mode weights --weight-bits 4: weights that share a scale (default: 32)')
+        .choices(['16', '32', '64', '128'])
+        .argParser(Number),
+    )
+    .addOption(
+      new Option('--rounding <how>', 'the same: how codes are chosen (default: gptq where it is better)').choices([
+        'plain',
+        'gptq',
+      ]),
+    )
+    .addOption(
+      new Option('--accuracy-level <n>', 'the same: 4 rounds activations to 8 bits inside the kernel, 0 does not')
+        .choices(['0', '4'])
+        .argParser(Number),
     )
     .addOption(
       new Option(

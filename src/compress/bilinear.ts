@@ -1,5 +1,14 @@
 // The one routine behind all splits: a kernel as a product of two, fitted to moments.
-import { cholesky, type Matrix, matrix, solveLower, solveNormalEquations, topSvd, transpose } from '../math/index.ts'
+import {
+  cholesky,
+  choleskyWithRidge,
+  type Matrix,
+  matrix,
+  solveLower,
+  solveNormalEquations,
+  topSvd,
+  transpose,
+} from '../math/index.ts'
 import type { FitProducts } from './fit-steps.ts'
 import { type FitTarget, squares } from './target.ts'
 
@@ -143,8 +152,7 @@ export async function squaredErrorCurve(
   const { across, target } = problem
   const { g, r } = await features(products, problem, first)
   const { rows: n, columns: size } = r
-  let lower: Matrix | undefined
-  for (let ridge = tinyRidge(g); !lower; ridge *= 100) lower = cholesky(g, ridge)
+  const lower = choleskyWithRidge(g, tinyRidge(g))
   const y = transpose(r)
   solveLower(lower, y)
   const errors = new Float64Array(first.rows)

@@ -68,7 +68,7 @@ export function fitProducts(runtime: Runtime): RuntimeFitProducts {
     },
     close: async () => {
       await products.close()
-      for (const session of [features, gradients]) await (await session)?.close()
+      for (const session of [features, gradients]) await (await session?.catch(() => undefined))?.close()
     },
   }
 }

@@ -68,16 +68,21 @@ export async function inputMoments(
       [...moments].map(([layer, sums]) => [layer, sums.map((sum) => new MomentFeed(products, sum))] as const),
     )
     if (watched.length > 0)
-      await withSession(runtime, watcher(model, watched, options.shapes), {}, async (session) => {
-        for (const [index, feeds] of batches.entries()) {
-          throwIfCancelled(options.signal)
-          report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
-          const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
-          const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
-          for (const [layer, feeds] of feeding)
-            await addInputs(layer, feeds, values[layer.input], index, batches.length, options)
-        }
-      })
+      await withSession(
+        runtime,
+        watcher(model, watched, options.shapes),
+        { derived: 'reading its inner values' },
+        async (session) => {
+          for (const [index, feeds] of batches.entries()) {
+            throwIfCancelled(options.signal)
+            report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
+            const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
+            const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
+            for (const [layer, feeds] of feeding)
+              await addInputs(layer, feeds, values[layer.input], index, batches.length, options)
+          }
+        },
+      )
     for (const layer of part) {
       for (const feed of feeding.get(layer) ?? []) await feed.finish()
       await use(layer, moments.get(layer))

@@ -1,6 +1,7 @@
 // Which layers can be fitted and split, with everything that this takes; and why the others cannot.
 import { geometryOf, gridOf, type LayerGeometry } from '../calibrate/index.ts'
 import { constantsOf, floatAttribute, isOp, type Layer, layersOf, type Model, type Shapes } from '../onnx/index.ts'
+import { tiedTensors } from '../rewrite/index.ts'
 import type { LayerSizes } from './splits/index.ts'
 
 /** A layer that can be compressed. */
@@ -24,6 +25,7 @@ export interface LayerSurvey {
 /** Sorts the layers of a model. Fold constants and BatchNorm, and normalise Gemm and pads, before. */
 export function surveyLayers(model: Model, shapes: Shapes): LayerSurvey {
   const constants = constantsOf(model.graph)
+  const tied = tiedTensors(model.graph)
   const layers: CompressibleLayer[] = []
   const left: { name: string; reason: string }[] = []
   for (const layer of layersOf(model)) {
@@ -32,6 +34,7 @@ export function surveyLayers(model: Model, shapes: Shapes): LayerSurvey {
     const bias = isOp(node, 'MatMul') ? undefined : node.inputs[2]
     if (typeof found === 'string') left.push({ name, reason: found })
     else if (bias && !constants(bias)) left.push({ name, reason: 'its bias is no constant' })
+    else if (tied.has(layer.weight)) left.push({ name, reason: 'its weight is read elsewhere too' })
     else layers.push(found)
   }
   return { layers, left }

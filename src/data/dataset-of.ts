@@ -1,5 +1,5 @@
 // From a source of samples to the data set that everybody else sees.
-import { InputError, throwIfCancelled } from '../base/index.ts'
+import { InputError, orCancelled, throwIfCancelled } from '../base/index.ts'
 import type { Dataset, InputSpec, Label } from './dataset.ts'
 import { fillingFor } from './fill-inputs.ts'
 import { fixedBatchOf } from './fixed-batch.ts'
@@ -28,7 +28,7 @@ export function datasetOf(
       throwIfCancelled(signal)
       if (!(Number.isInteger(index) && index >= 0 && index < size))
         throw new InputError(`there is no sample ${index} in ${name}; it has ${size}`)
-      const { values, label } = await source.read(index)
+      const { values, label } = await orCancelled(source.read(index), signal)
       throwIfCancelled(signal)
       const id = source.id(index)
       if (label !== undefined) checkLabel(label, classes, id, name)

@@ -10,6 +10,8 @@ export interface InputSpec {
   readonly name: string
   readonly dtype?: string
   readonly shape?: readonly (number | string | null)[]
+  /** What an input is that is no tensor. */
+  readonly container?: { readonly dtype?: string | undefined; readonly inside: readonly string[] }
 }
 
 /** The class of a sample, or one class per position (-1 where there is none). */

@@ -1,8 +1,10 @@
-// Inputs the samples say nothing about: zeros (ones for masks), said aloud; more than one float input is refused.
+// Inputs the samples say nothing about: zeros (ones for masks, plausible scalars), said aloud; more than one float input is refused.
 import { InputError, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
 import { isFloatType } from './convert.ts'
 import type { InputSpec } from './dataset.ts'
+import { toFloat16Bits } from './float16.ts'
 import { concreteShapes, type GivenShapes, inputType, printInput } from './input-shape.ts'
+import { isMask, isScalar, lengthOf, plausibleScalar } from './plausible.ts'
 
 type Values = Readonly<Record<string, TensorValue>>
 
@@ -14,13 +16,13 @@ export interface Filling {
 }
 
 /**
- * Prepares values for the inputs that are not in `fed`: zeros, or ones for an integer input called "…mask", as
- * transformers name it. Named dynamic dims get the sizes they have in the sample.
+ * Prepares values for the inputs that are not in `fed`: zeros, ones for an integer input called "…mask", as transformers name it,
+ * plausible numbers for scalars (`plausibleScalar`). Named dynamic dims get the sizes they have in the sample.
  * @throws InputError naming the inputs when more than one of them is float: zeros there would say nothing of the model
  */
 export function fillingFor(inputs: readonly InputSpec[], fed: ReadonlySet<string>, shapes: GivenShapes = {}): Filling {
   const missing = inputs.filter((input) => !fed.has(input.name))
-  const floats = missing.filter((input) => isFloatType(input.dtype ?? ''))
+  const floats = missing.filter((input) => isFloatType(input.dtype ?? '') && !isScalar(input))
   if (floats.length > 1) {
     const names = floats.map((input) => `"${input.name}" ${printInput(input)}`).join(', ')
     throw new InputError(
@@ -34,8 +36,9 @@ export function fillingFor(inputs: readonly InputSpec[], fed: ReadonlySet<string
       const known = Object.fromEntries(inputs.flatMap((input) => knownDims(input, values[input.name])))
       const concrete = concreteShapes(inputs, { ...shapes, ...known })
       const filled: Record<string, TensorValue> = { ...values }
+      const length = lengthOf(inputs, concrete)
       for (const input of missing)
-        filled[input.name] = constantValue(input, concrete.get(input.name) ?? [], isMask(input) ? 1 : 0)
+        filled[input.name] = constantValue(input, concrete.get(input.name) ?? [], constantFor(input, length))
       return filled
     },
   }
@@ -50,18 +53,28 @@ function knownDims({ name, shape }: InputSpec, value: TensorValue | undefined): 
   return value ? [[name, value.dims.map(declared)]] : []
 }
 
-function isMask(input: InputSpec): boolean {
-  return !isFloatType(input.dtype ?? '') && /mask$/i.test(input.name)
+/** Float masks are added as well as multiplied: zeros are what they were. */
+function isOnes(input: InputSpec): boolean {
+  return !isFloatType(input.dtype ?? '') && isMask(input)
+}
+
+function constantFor(input: InputSpec, length: number): number {
+  if (isOnes(input)) return 1
+  return isScalar(input) ? plausibleScalar(input, length) : 0
 }
 
 function wordFor(input: InputSpec): string {
-  return isMask(input) ? 'ones' : 'zeros'
+  if (isOnes(input)) return 'ones'
+  if (!isScalar(input)) return 'zeros'
+  const given = plausibleScalar(input, Number.NaN)
+  return Number.isNaN(given) ? 'the length of the other inputs' : String(given)
 }
 
 /** A value of these dims that is the same number everywhere. */
 export function constantValue(input: InputSpec, dims: readonly number[], constant: number): TensorValue {
   const dtype = inputType(input)
   const data = makeArray(dtype, sizeOf(dims))
-  if (constant !== 0) for (let index = 0; index < data.length; index++) setElement(data, index, constant)
+  const stored = dtype === 'float16' ? toFloat16Bits(constant) : constant
+  if (stored !== 0) for (let index = 0; index < data.length; index++) setElement(data, index, stored)
   return { dtype, dims, data }
 }

@@ -2,6 +2,7 @@
 import { InputError, type TensorValue } from '../base/index.ts'
 import { convertValue, isFloatType } from './convert.ts'
 import type { InputSpec } from './dataset.ts'
+import { isBatchName, isTimeName } from './dim-names.ts'
 import { dimsFit, inputType, printInput } from './input-shape.ts'
 import { isNormalizing, normalizeTables } from './normalize.ts'
 import type { Preprocess } from './preprocess.ts'
@@ -11,7 +12,8 @@ import type { Preprocess } from './preprocess.ts'
  * 1. a batch axis of 1 is put in front, even where the model's batch is fixed to more: samples are joined later
  * 2. the sample has its batch axis already, or the model has none
  * 3. as 1, and axes of size 1 are added or taken away: [28,28] fits [N,1,28,28]
- * 4. where the first axis is declared as time, the batch axis is the second: [10,16] fits [10,N,16] as [10,1,16]
+ * 4. the first axis is free and no batch, by its name or because there is no other place for it: [64,576] fits [length,576] as it is
+ * 5. where the first axis is declared as time, the batch axis is the second: [10,16] fits [10,N,16] as [10,1,16]
  */
 export function fittingDims(shape: InputSpec['shape'], dims: readonly number[]): readonly number[] | undefined {
   const single = [1, ...dims]
@@ -21,11 +23,17 @@ export function fittingDims(shape: InputSpec['shape'], dims: readonly number[]):
   if (shape.length > 0 && dimsFit(inner, dims)) return single
   const ownBatch = dims[0] === 1 || shape.length <= 1 || typeof shape[0] === 'number'
   if (dimsFit(shape, dims) && ownBatch) return dims
+  if (isWhole(shape, dims)) return dims
   const sizes = dims.filter((dim) => dim !== 1)
   const open = inner.filter((dim) => dim !== 1)
   if (shape.length === 0 || open.length !== sizes.length || !dimsFit(open, sizes)) return undefined
   let next = 0
   return [1, ...inner.map((dim) => (dim === 1 ? 1 : sizes[next++]!))]
+}
+
+/** Is the free first axis part of the sample? A batch would leave no place for it. */
+function isWhole(shape: NonNullable<InputSpec['shape']>, dims: readonly number[]): boolean {
+  return typeof shape[0] !== 'number' && !isBatchName(shape[0]) && dimsFit(shape, dims)
 }
 
 /**
@@ -36,15 +44,10 @@ function isTimeFirst(shape: NonNullable<InputSpec['shape']>, dims: readonly numb
   const [first, second, ...rest] = shape
   if (first === undefined || second === undefined || shape.length > 3) return false
   if (!dimsFit([first, ...rest], dims)) return false
-  const time = typeof first === 'number' ? first > 1 : TIME.test(first ?? '')
-  if (!dimsFit(shape.slice(1), dims)) return time || BATCH.test(String(second))
-  return (
-    time && typeof second !== 'number' && (typeof first === 'number' ? shape.length === 3 : BATCH.test(second ?? ''))
-  )
+  const time = typeof first === 'number' ? first > 1 : isTimeName(first)
+  if (!dimsFit(shape.slice(1), dims)) return time || isBatchName(second)
+  return time && typeof second !== 'number' && (typeof first === 'number' ? shape.length === 3 : isBatchName(second))
 }
-
-const TIME = /time|seq|len|frame|step|^t$/i
-const BATCH = /batch|^(n|b|bs)$/i
 
 export interface StoredForm {
   readonly dtype: string
@@ -104,6 +107,11 @@ export function fittingFor(
     return { input, notes: [], apply: (value) => convertValue(normalize(value), dtype) }
   }
   const notes: string[] = []
+  const [first] = input.shape ?? []
+  if (input.shape && input.shape.length > 1 && dims[0] !== 1 && typeof first !== 'number')
+    notes.push(
+      `input "${input.name}" ${printInput(input)} gets samples of [${dims}] whole: its first axis is taken for a part of the sample, not for a batch`,
+    )
   if (planes)
     notes.push(
       `input "${input.name}" gets 8-bit values 0..255 as they are; give a preprocessing with scale, mean and std if the model expects another range`,

@@ -31,6 +31,11 @@ describe('concreteShapes', () => {
     assert.deepEqual(concreteShapes(inputs, { ids: [1, 9] }).get('mask'), [1, 9])
   })
 
+  it('says of an input that is no tensor what it is, and does not ask for a shape', () => {
+    const container = { dtype: 'float32', inside: ['sequence', 'optional'] }
+    assert.throws(() => concreteShapes([{ name: 's', container }]), /input "s" is a sequence; .* begin at the tensors/)
+  })
+
   it('refuses a given shape that does not fit, or for no input', () => {
     assert.throws(() => concreteShapes([input('a', 'N', 3)], { a: [1, 4] }), /\[1,4\].*"a".*float32\[N,3\]/)
     assert.throws(() => concreteShapes([input('a', 'N', 3)], { b: [1, 3] }), /"b".*its inputs are a/)

@@ -7,6 +7,7 @@ import type { Dataset, InputSpec } from './dataset.ts'
 import { datasetOf } from './dataset-of.ts'
 import { type Description, type LabelSource, parseDescription, type RawDescription } from './description.ts'
 import { isIdx } from './idx.ts'
+import { checkTensors } from './input-shape.ts'
 import { labelFile, labelSource, readText } from './label-source.node.ts'
 import { parseJson } from './labels.ts'
 import { isNpy } from './npy.ts'
@@ -34,6 +35,10 @@ export interface OpenOptions {
   readonly count?: number | undefined
   /** For `random`: inputs that are not drawn but hold one number everywhere. */
   readonly constants?: Readonly<Record<string, number>> | undefined
+  /** For `random`: integer inputs that pick rows of a table → how many it has. */
+  readonly vocabularies?: Readonly<Record<string, number>> | undefined
+  /** Ends the opening of a module that never comes to an end. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -43,6 +48,7 @@ export interface OpenOptions {
  * @throws InputError in one sentence when something is missing, malformed, or does not fit the model's inputs
  */
 export async function openDataset(path: string, options: OpenOptions): Promise<Dataset> {
+  checkTensors(options.inputs)
   const source = await openSource(path, options)
   const labelled = options.labels === undefined ? source : await labelFile(source, options.labels)
   return datasetOf(labelled, options)

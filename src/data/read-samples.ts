@@ -1,5 +1,5 @@
 // Reading ahead: the next samples are decoded while the consumer works, a bounded number of them, in order.
-import { throwIfCancelled } from '../base/index.ts'
+import { settledWithin, throwIfCancelled } from '../base/index.ts'
 import type { Dataset, Sample } from './dataset.ts'
 
 export interface ReadOptions {
@@ -7,6 +7,9 @@ export interface ReadOptions {
   readonly prefetch?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
+
+/** How long what is still being read is waited for at the end: a source of the person's own may never give an answer. */
+const LEAVE_MS = 250
 
 /**
  * Reads the samples at `indices`, in that order, at most `prefetch` ahead of the consumer.
@@ -34,6 +37,6 @@ export async function* readSamples(
       yield await first
     }
   } finally {
-    await Promise.allSettled(pending)
+    if (pending.length > 0) await settledWithin(Promise.allSettled(pending), LEAVE_MS)
   }
 }

@@ -1,4 +1,5 @@
 // float16 ↔ float32. ONNX Runtime and ONNX files carry float16 as its 16 bits.
+import type { TensorValue } from '../base/index.ts'
 
 const float = new Float32Array(1)
 const word = new Uint32Array(float.buffer)
@@ -49,4 +50,17 @@ export function float32ToFloat16(values: Float32Array): Uint16Array {
   const bits = new Uint16Array(values.length)
   for (let i = 0; i < values.length; i++) bits[i] = toFloat16Bits(values[i]!)
   return bits
+}
+
+/** The same values with float16 ones as float32: outputs, for whoever computes with them. */
+export function withoutFloat16(values: Readonly<Record<string, TensorValue>>): Readonly<Record<string, TensorValue>> {
+  if (!Object.values(values).some(({ dtype }) => dtype === 'float16')) return values
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]): [string, TensorValue] => [
+      name,
+      value.dtype === 'float16' && value.data instanceof Uint16Array
+        ? { dtype: 'float32', dims: value.dims, data: float16ToFloat32(value.data) }
+        : value,
+    ]),
+  )
 }

@@ -1,6 +1,7 @@
 // math: numbers — the integer grid, histograms, SQNR, KL, intervals, the normal distribution, linear algebra, random numbers.
 // Imports only base; knows nothing of models or files.
 export * from './codes.ts'
+export * from './finite.ts'
 export * from './float16.ts'
 export * from './gauss-hermite.ts'
 export * from './grid.ts'

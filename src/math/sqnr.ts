@@ -21,6 +21,28 @@ export class SqnrAccumulator {
     this.count += reference.length
   }
 
+  /**
+   * The same for values of which the reference may hold NaN or infinities: what it does not know is left out.
+   * @returns how many values were left out
+   */
+  addKnown(reference: Float32Array, got: Float32Array): number {
+    let [signal, noise, left] = [0, 0, 0]
+    for (let i = 0; i < reference.length; i++) {
+      const y = reference[i] ?? 0
+      if (!Number.isFinite(y)) {
+        left++
+        continue
+      }
+      const error = y - (got[i] ?? 0)
+      signal += y * y
+      noise += error * error
+    }
+    this.signal += signal
+    this.noise += noise
+    this.count += reference.length - left
+    return left
+  }
+
   /** Same values everywhere? Then there is no ratio. */
   get exact(): boolean {
     return this.noise === 0

@@ -55,6 +55,8 @@ class AxisSums {
         let max = this.#max[column] ?? 0
         for (const end = at + inner; at < end; at++) {
           const value = reference[at] ?? 0
+          // What the original does not know is nobody's noise.
+          if (!Number.isFinite(value)) continue
           const error = value - (got[at] ?? 0)
           signal += value * value
           noise += error * error

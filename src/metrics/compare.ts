@@ -1,7 +1,7 @@
 // Two models side by side on the same samples: agreement, KL, SQNR of each output, the metric as a pair.
 import { InputError, messageOf, report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { type Batch, countedOf } from '../data/index.ts'
-import { argMax, isDistribution, klDivergence, SqnrAccumulator } from '../math/index.ts'
+import { argMax, isDistribution, klDivergence, nonFiniteKind, SqnrAccumulator, withoutFloat16 } from '../math/index.ts'
 import type { Session, Values } from '../runtime/index.ts'
 import { type ColumnGroup, Columns } from './columns.ts'
 import { type MetricPair, pairOf } from './figures.ts'
@@ -20,6 +20,13 @@ export interface Comparison {
   readonly metric?: MetricPair
   /** Why there is no metric although there are labels: they are of another task. */
   readonly unscored?: string
+  /** What could not be compared, because the original itself gives NaN or infinities there. */
+  readonly leftOut?: string
+}
+
+/** What there is to say about a comparison beside its figures. */
+export function comparisonNotes({ unscored, leftOut }: Comparison): string[] {
+  return [...(unscored === undefined ? [] : [`${unscored} No metric is shown.`]), ...(leftOut ? [leftOut] : [])]
 }
 
 /** Noise of an exact output as a share of its signal, when shares are averaged. */
@@ -44,7 +51,9 @@ export class Comparer {
   #same = 0
   #kl = 0
   #rows = 0
+  #klRows = 0
   #samples = 0
+  readonly #unknown = new UnknownValues()
   #classifier: boolean | undefined
   #metric: Metric | undefined
   /** Was the metric asked for? Then labels that do not fit are an error, and not the labels of another task. */
@@ -59,7 +68,8 @@ export class Comparer {
   }
 
   /** Adds the outputs of both models on one batch. */
-  add(before: Values, after: Values, batch: Batch): void {
+  add(reference: Values, got: Values, batch: Batch): void {
+    const [before, after] = [withoutFloat16(reference), withoutFloat16(got)]
     const { labels, size } = batch
     this.#samples += size
     this.#score(before, after, batch)
@@ -69,7 +79,8 @@ export class Comparer {
       if (!other || !(value.data instanceof Float32Array) || !(other.data instanceof Float32Array)) continue
       const sum = this.#sqnr.get(name) ?? new SqnrAccumulator()
       this.#sqnr.set(name, sum)
-      sum.add(value.data, other.data)
+      const left = sum.addKnown(value.data, other.data)
+      if (left > 0) this.#unknown.add(name, value.data, batch)
       const columns = this.#columns.get(name) ?? new Columns()
       this.#columns.set(name, columns)
       columns.add(value.data, other.data, value.dims)
@@ -102,10 +113,14 @@ export class Comparer {
     const rows = a.length / width
     for (let row = 0; row < rows; row++) {
       const from = row * width
+      const unknown = nonFiniteKind(a, from, width)
+      if (unknown === 'NaN') continue
       const [first, second] = [argMax(a, from, width), argMax(b, from, width)]
       if (first === second) this.#same++
-      this.#kl += klDivergence(a, b, from, width)
       this.#rows++
+      if (unknown) continue
+      this.#kl += klDivergence(a, b, from, width)
+      this.#klRows++
     }
   }
 
@@ -118,11 +133,42 @@ export class Comparer {
     })
     return {
       samples: this.#samples,
-      ...(this.#rows > 0 ? { agreement: this.#same / this.#rows, kl: this.#kl / this.#rows } : {}),
-      sqnrDb: Object.fromEntries([...this.#sqnr].map(([name, sum]) => [name, sum.db])),
+      ...(this.#rows > 0 ? { agreement: this.#same / this.#rows } : {}),
+      ...(this.#klRows > 0 ? { kl: this.#kl / this.#klRows } : {}),
+      sqnrDb: Object.fromEntries([...this.#sqnr].flatMap(([name, sum]) => (sum.count > 0 ? [[name, sum.db]] : []))),
       ...(columns.length > 0 ? { columns: Object.fromEntries(columns) } : {}),
       ...(this.#unscored === undefined ? {} : { unscored: this.#unscored }),
+      ...this.#unknown.said(this.#samples),
       ...(metric ? { metric } : {}),
+    }
+  }
+}
+
+/** Names that are told, at most. */
+const NAMED = 3
+
+/** Samples for which the original's own outputs are not finite. */
+class UnknownValues {
+  readonly #ids = new Set<string>()
+  readonly #outputs = new Set<string>()
+  #nan = false
+
+  add(output: string, values: Float32Array, { ids, size }: Batch): void {
+    this.#outputs.add(output)
+    const each = values.length / size
+    for (const [index, id] of ids.entries()) {
+      const kind = Number.isInteger(each) ? nonFiniteKind(values, index * each, each) : nonFiniteKind(values)
+      if (kind) this.#ids.add(id)
+      this.#nan ||= kind === 'NaN'
+    }
+  }
+
+  said(samples: number): { readonly leftOut?: string } {
+    const { size } = this.#ids
+    if (size === 0) return {}
+    const names = [...this.#ids].slice(0, NAMED).join(', ')
+    return {
+      leftOut: `the original itself gives ${this.#nan ? 'NaN' : 'infinities'} in ${[...this.#outputs].join(', ')} for ${size} of ${samples} samples (${names}${size > NAMED ? ', …' : ''}): those values are in no SQNR, agreement or KL`,
     }
   }
 }
@@ -142,7 +188,7 @@ export async function compareSessions(
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
     report(watch, step, done, total)
-    comparer.add(await before.run(batch.inputs), await after.run(batch.inputs), batch)
+    comparer.add(withoutFloat16(await before.run(batch.inputs)), withoutFloat16(await after.run(batch.inputs)), batch)
     done += batch.size
   }
   report(watch, step, done, total)

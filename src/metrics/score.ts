@@ -1,6 +1,7 @@
 // Scoring one model, and which metric a name or the labels stand for.
 import { report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
 import type { Batch, Label } from '../data/index.ts'
+import { withoutFloat16 } from '../math/index.ts'
 import type { Session } from '../runtime/index.ts'
 import { figureOf, type MetricValue } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
@@ -35,7 +36,7 @@ export async function scoreSession(
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
     report(watch, 'evaluate', done, total)
-    const outputs = await session.run(batch.inputs)
+    const outputs = withoutFloat16(await session.run(batch.inputs))
     for (const sample of samplesOf(batch, outputs)) scores.push(metric.score(sample))
     done += batch.size
   }

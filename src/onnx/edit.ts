@@ -1,7 +1,17 @@
 // Changing a graph: one editor over a copy of the model that keeps producers and consumers up to date.
 
 import { tensorAttribute } from './attributes.ts'
-import { type Attribute, cloneModel, type Graph, isOp, type Model, type Node, readsOf, subgraphsOf } from './model.ts'
+import {
+  type Attribute,
+  allInputs,
+  cloneModel,
+  type Graph,
+  isOp,
+  type Model,
+  type Node,
+  readsOf,
+  subgraphsOf,
+} from './model.ts'
 import { sortNodes } from './sort.ts'
 import { Tensor } from './tensor.ts'
 
@@ -45,7 +55,7 @@ export class GraphEditor {
   constructor(model: Model) {
     this.model = cloneModel(model)
     this.graph = this.model.graph
-    this.#inputs = new Set(this.graph.inputs.map((input) => input.name))
+    this.#inputs = new Set(allInputs(this.graph).map((input) => input.name))
     this.#nodes = new Set()
     for (const name of [...this.#inputs, ...this.graph.initializers.keys()]) this.#names.add(name)
     for (const node of this.graph.nodes) this.#register(node)

@@ -27,7 +27,7 @@ export function extractModel(model: Model, outputs: readonly ValueInfo[], inputs
     const input = given.get(value) ?? own.get(value)
     const node = producers.get(value)
     if (input) used.set(value, input)
-    else if (graph.initializers.has(value)) initializers.add(value)
+    else if (graph.initializers.has(value) || graph.overridable?.has(value)) initializers.add(value)
     else if (node) {
       needed.add(node)
       open.push(...readsOf(node))
@@ -41,6 +41,9 @@ export function extractModel(model: Model, outputs: readonly ValueInfo[], inputs
     inputs: [...graph.inputs, ...inputs].filter(
       (input, index, all) => used.get(input.name) === input && all.indexOf(input) === index,
     ),
+    ...(graph.overridable
+      ? { overridable: new Map([...graph.overridable].filter(([name]) => initializers.has(name))) }
+      : {}),
     outputs: [...outputs],
     valueInfo: new Map(),
   }

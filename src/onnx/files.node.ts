@@ -36,6 +36,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
   if (!info) throw new InputError(`cannot read ${path}: there is no such file`, { file: path })
   if (info.isDirectory())
     throw new InputError(`cannot read ${path}: it is a folder; give the .onnx file inside it`, { file: path })
+  if (!info.isFile()) throw new InputError(`cannot read ${path}: it is a pipe or a device, not a file`, { file: path })
   if (info.size > FILE_LIMIT)
     throw new UnsupportedError(
       `cannot read ${path}: ${info.size} bytes in one file, at most ${FILE_LIMIT} are possible; save it with external data`,
@@ -116,18 +117,15 @@ class DataFiles {
   #handle(path: string, location: string, fail: (what: string) => InputError) {
     const known = this.#open.get(path)
     if (known) return known
+    // Looked at before it is opened: opening a pipe waits until somebody writes into it.
+    if (!statSync(path).isFile()) throw fail(`lies in "${location}", which is no file`)
     let handle: number
     try {
       handle = openSync(path, 'r')
     } catch (error) {
       throw fail(`lies in "${location}", which cannot be opened (${messageOf(error)})`)
     }
-    const info = fstatSync(handle)
-    if (!info.isFile()) {
-      closeSync(handle)
-      throw fail(`lies in "${location}", which is no file`)
-    }
-    const entry = { handle, size: info.size }
+    const entry = { handle, size: fstatSync(handle).size }
     this.#open.set(path, entry)
     return entry
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +61,19 @@ describe('models on disk', () => {
       /bytes 8 to 24 of "w.bin", which has only 20/,
     )
     await assert.rejects(readModelFile(withExternal('gone.onnx', 'gone.bin')), /"gone.bin", which is missing/)
+  })
+
+  it('does not wait for a pipe: as a model or as its weights it is refused', async (t) => {
+    try {
+      execFileSync('mkfifo', [join(folder, 'pipe')], { stdio: 'ignore' })
+    } catch {
+      return t.skip('this system has no mkfifo')
+    }
+    await assert.rejects(
+      readModelFile(withExternal('piped.onnx', 'pipe')),
+      /tensor "w" lies in "pipe", which is no file/,
+    )
+    await assert.rejects(readModelFile(join(folder, 'pipe')), /it is a pipe or a device/)
   })
 
   it('refuses files that are no model in one sentence', async () => {

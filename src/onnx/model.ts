@@ -1,6 +1,7 @@
 // The nouns: Model, Graph, Node, ValueInfo, Attribute. Plain data; knows nothing of protobuf or files.
 import type { DType } from './dtype.ts'
 import type { Tensor } from './tensor.ts'
+import type { ValueType } from './value-type.ts'
 
 /** One dimension: a size, a named dynamic one, or null for an unnamed dynamic one. */
 export type Dim = number | string | null
@@ -10,6 +11,8 @@ export interface ValueInfo {
   readonly name: string
   readonly dtype?: DType
   readonly shape?: readonly Dim[]
+  /** What a sequence, map or optional is. */
+  readonly container?: ValueType
   readonly raw?: unknown
 }
 
@@ -24,8 +27,8 @@ export type Attribute =
   | { readonly type: 'tensor'; readonly value: Tensor; readonly raw?: unknown }
   | { readonly type: 'graph'; readonly value: Graph; readonly raw?: unknown }
   | { readonly type: 'graphs'; readonly value: readonly Graph[]; readonly raw?: unknown }
-  /** Sparse tensors, types, references to function attributes: passed through untouched. */
-  | { readonly type: 'other'; readonly raw: unknown }
+  /** Sparse tensors and types: passed through untouched. Inside a function, the attribute of its call that this one takes. */
+  | { readonly type: 'other'; readonly raw: unknown; readonly reference?: string }
 
 /** An operation. An absent optional input is an empty string, as in the file. */
 export interface Node {
@@ -36,17 +39,43 @@ export interface Node {
   readonly inputs: string[]
   readonly outputs: string[]
   readonly attributes: Map<string, Attribute>
+  /** Tells functions of the same name apart; absent when there is only one. */
+  readonly overload?: string
   readonly raw?: unknown
+}
+
+/** An input with a default, which is what it is until somebody feeds it (IR 4 and above). Nobody may take it for a constant. */
+export interface Overridable {
+  readonly info: ValueInfo
+  readonly value: Tensor
 }
 
 export interface Graph {
   readonly name: string
   nodes: Node[]
   readonly initializers: Map<string, Tensor>
+  /** What has to be fed. */
   readonly inputs: ValueInfo[]
+  /** What may be fed. */
+  readonly overridable?: ReadonlyMap<string, Overridable>
   readonly outputs: ValueInfo[]
   /** Declared inner values by name. */
   readonly valueInfo: Map<string, ValueInfo>
+  readonly raw?: unknown
+}
+
+/** A function of the model's own: an operator that is made of other ones. */
+export interface LocalFunction {
+  readonly domain: string
+  readonly name: string
+  readonly overload: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** Attributes that a call may set, those with a default among them. */
+  readonly attributes: ReadonlyMap<string, Attribute | undefined>
+  readonly nodes: readonly Node[]
+  readonly valueInfo: ReadonlyMap<string, ValueInfo>
+  readonly opsets: ReadonlyMap<string, number>
   readonly raw?: unknown
 }
 
@@ -57,6 +86,8 @@ export interface Model {
   readonly producer: string
   readonly metadata: Map<string, string>
   readonly graph: Graph
+  /** The model's own functions that are not written out where they are called. */
+  readonly functions?: readonly LocalFunction[]
   /** What was normalised when the file was read, a sentence each. */
   readonly notes: readonly string[]
   readonly raw?: unknown
@@ -65,6 +96,11 @@ export interface Model {
 /** The opset of ONNX's own operators. */
 export function opsetOf(model: Model): number {
   return model.opsets.get('') ?? model.opsets.get('ai.onnx') ?? 1
+}
+
+/** The inputs of a graph, those with a default last. */
+export function allInputs(graph: Graph): ValueInfo[] {
+  return [...graph.inputs, ...[...(graph.overridable?.values() ?? [])].map(({ info }) => info)]
 }
 
 /** Is the node ONNX's own operator of this type? */
@@ -95,6 +131,16 @@ export function cloneGraph(graph: Graph): Graph {
     outputs: [...graph.outputs],
     valueInfo: new Map(graph.valueInfo),
   }
+}
+
+/** Declared inner values without their shapes, for a graph in which those are others. */
+export function withoutShapes(valueInfo: ReadonlyMap<string, ValueInfo>): Map<string, ValueInfo> {
+  return new Map(
+    [...valueInfo.values()].map(({ name, dtype, container, raw }): [string, ValueInfo] => [
+      name,
+      container ? { name, container, raw } : { name, ...(dtype ? { dtype } : {}) },
+    ]),
+  )
 }
 
 /** Copies a model; its tensors are shared. */
@@ -134,7 +180,7 @@ export function readsOf(node: Node): Set<string> {
 
 /** Names that a sub-graph takes from the graphs around it. */
 export function capturesOf(graph: Graph): Set<string> {
-  const own = new Set([...graph.inputs.map((input) => input.name), ...graph.initializers.keys()])
+  const own = new Set([...allInputs(graph).map((input) => input.name), ...graph.initializers.keys()])
   for (const node of graph.nodes) for (const output of node.outputs) own.add(output)
   const captured = new Set<string>()
   for (const node of graph.nodes) for (const name of readsOf(node)) if (!own.has(name)) captured.add(name)

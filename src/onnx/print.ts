@@ -1,6 +1,7 @@
 // A model as text, one node a line: for people, and for golden tests.
 import { type Attribute, type Dim, type Graph, type Model, type Node, subgraphsOf, type ValueInfo } from './model.ts'
 import type { Tensor } from './tensor.ts'
+import { printType } from './value-type.ts'
 
 /** Prints a model: inputs, nodes in graph order with shapes of their constants, outputs. Deterministic. */
 export function printModel(model: Model): string {
@@ -10,6 +11,8 @@ export function printModel(model: Model): string {
 
 function graphLines(graph: Graph, indent: string): string[] {
   const lines = graph.inputs.map((input) => `${indent}input ${printValue(input)}`)
+  for (const { info } of graph.overridable?.values() ?? [])
+    lines.push(`${indent}input ${printValue(info)} with a default`)
   for (const node of graph.nodes) lines.push(...nodeLines(node, graph, indent))
   return [...lines, ...graph.outputs.map((output) => `${indent}output ${printValue(output)}`)]
 }
@@ -31,7 +34,7 @@ function nodeLines(node: Node, graph: Graph, indent: string): string[] {
 
 /** `name float32[N,3,224,224]` */
 export function printValue(value: ValueInfo): string {
-  return `${value.name} ${value.dtype ?? '?'}${value.shape ? printDims(value.shape) : '[…]'}`
+  return `${value.name} ${value.container ? printType(value.container) : (value.dtype ?? '?')}${value.container ? '' : value.shape ? printDims(value.shape) : '[…]'}`
 }
 
 function printDims(dims: readonly Dim[]): string {

@@ -1,20 +1,29 @@
 // Bytes of an ONNX file → Model. With write.ts the only place that knows protobuf.
 import { fromBinary } from '@bufbuild/protobuf'
-import { InputError, messageOf, sizeOf } from '../base/index.ts'
+import { InputError, messageOf, sizeOf, UnsupportedError } from '../base/index.ts'
+import { denseTensor } from './dense.ts'
 import { byteLengthOf, type DType, dtypeOf } from './dtype.ts'
 import {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
+  type FunctionProto,
   type GraphProto,
   ModelProtoSchema,
   type NodeProto,
+  type OperatorSetIdProto,
+  type SparseTensorProto,
   type TensorProto,
   TensorProto_DataLocation,
+  TensorProtoSchema,
+  type TypeProto,
   type ValueInfoProto,
 } from './generated/onnx_pb.ts'
-import type { Attribute, Dim, Graph, Model, Node, ValueInfo } from './model.ts'
+import type { Attribute, Dim, Graph, LocalFunction, Model, Node, Overridable, ValueInfo } from './model.ts'
+import { nameOutputs } from './name-outputs.ts'
 import { packFloats } from './pack-floats.ts'
+import { isSorted, sortNodes } from './sort.ts'
 import { Tensor } from './tensor.ts'
+import { type ValueType, wrapped } from './value-type.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
 export interface ExternalData {
@@ -30,10 +39,15 @@ export interface ReadOptions {
   readonly external?: (data: ExternalData, tensor: string, expectedBytes: number | undefined) => Uint8Array
 }
 
+/** Messages inside messages, the limit of protobuf that ONNX Runtime keeps to as well: about 31 sub-graphs inside each other. */
+const DEEPEST = 100
+
 /**
  * Decodes an ONNX model. Tensor data is not copied: the tensors are views of `bytes`.
  * Unknown fields, functions, metadata and unknown element types are kept and written back by `writeModel`.
- * IR 3 files list their initialisers as inputs as well; those inputs are dropped (ONNX Runtime ignores values fed to them).
+ * What is brought into one form: the domain "ai.onnx" is "", dimensions below 0 are free, nodes are in order, sparse initialisers
+ * are written out, the last of several initialisers of a name counts (as in ONNX Runtime).
+ * IR 3 files list their initialisers as inputs as well; those inputs are dropped. From IR 4 on they are `overridable`.
  * @throws InputError when the bytes are no ONNX model or a tensor's data does not fit its shape
  */
 export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
@@ -47,6 +61,20 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
   }
 }
 
+/**
+ * Decodes a tensor of a file of its own (`input_0.pb` beside a test's model).
+ * @throws InputError when the bytes are no tensor, or its data does not fit its shape
+ */
+export function readTensor(bytes: Uint8Array, file = 'the tensor'): Tensor {
+  let proto: TensorProto
+  try {
+    proto = fromBinary(TensorProtoSchema, bytes)
+  } catch (error) {
+    throw new InputError(`cannot read ${file}: it is no tensor, or it is damaged (${messageOf(error)})`, { file })
+  }
+  return new Reader({}, file).tensor(proto)
+}
+
 function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
   const file = options.file ?? 'the model'
   const fail = (what: string) =>
@@ -56,36 +84,64 @@ function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
   if (!proto.graph || (proto.opsetImport.length === 0 && proto.graph.node.length === 0))
     throw fail('it is not an ONNX model (no graph inside)')
 
-  const opsets = new Map(
-    proto.opsetImport.map((entry) => [entry.domain === 'ai.onnx' ? '' : entry.domain, Number(entry.version)]),
-  )
-  const graph = new Reader(options, file).graph(proto.graph)
-  const notes: string[] = []
-  let irVersion = Number(proto.irVersion)
-  const overridable = graph.inputs.filter((input) => graph.initializers.has(input.name))
-  if (overridable.length > 0) {
-    const kept = graph.inputs.filter((input) => !graph.initializers.has(input.name))
-    graph.inputs.splice(0, graph.inputs.length, ...kept)
-    irVersion = Math.max(irVersion, 4)
-    notes.push(
-      `${overridable.length} initialisers were also listed as graph inputs; ONNX Runtime ignores values fed to them, so the inputs were dropped`,
-    )
-  }
+  const reader = new Reader(options, file)
+  const graph = reader.graph(proto.graph)
+  nameOutputs(graph)
+  const functions = proto.functions.map((each) => reader.function(each))
+  const notes = [...reader.notes]
+  const fed = withoutDefaults(graph, Number(proto.irVersion), notes)
   return {
-    irVersion,
-    opsets,
+    irVersion: fed.irVersion,
+    opsets: opsetsOf(proto.opsetImport),
     producer: proto.producerName,
     metadata: new Map(proto.metadataProps.map((entry) => [entry.key, entry.value])),
-    graph,
+    graph: fed.graph,
+    ...(functions.length > 0 ? { functions } : {}),
     notes,
     raw: proto,
   }
 }
 
+/** Takes initialisers that are inputs too out of both: before IR 4 they are constants, since then they are defaults. */
+function withoutDefaults(graph: Graph, irVersion: number, notes: string[]): { graph: Graph; irVersion: number } {
+  const both = graph.inputs.filter((input) => graph.initializers.has(input.name))
+  if (both.length === 0) return { graph, irVersion }
+  const inputs = graph.inputs.filter((input) => !graph.initializers.has(input.name))
+  if (irVersion < 4) {
+    notes.push(`${both.length} initialisers were also listed as inputs, as IR ${irVersion} asks; they are constants`)
+    return { graph: { ...graph, inputs }, irVersion: 4 }
+  }
+  const overridable = new Map<string, Overridable>()
+  for (const info of both) {
+    const value = graph.initializers.get(info.name)
+    if (value) overridable.set(info.name, { info, value })
+    graph.initializers.delete(info.name)
+  }
+  const names = both.slice(0, 3).map(({ name }) => `"${name}"`)
+  notes.push(
+    `${names.join(', ')}${both.length > 3 ? ` and ${both.length - 3} more` : ''}: inputs with a default, which may be fed, so that layers with such a weight stay as they are; if nobody feeds them, make them constants first (rewrite --passes freeze-inputs)`,
+  )
+  return { graph: { ...graph, inputs, overridable }, irVersion }
+}
+
+const canonical = (domain: string) => (domain === 'ai.onnx' ? '' : domain)
+
+function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
+  return new Map(imports.map((entry) => [canonical(entry.domain), Number(entry.version)]))
+}
+
 function decode(bytes: Uint8Array, fail: (what: string) => InputError) {
   try {
-    return fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    return fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
+      recursionLimit: DEEPEST,
+    })
   } catch (error) {
+    if (/recursion depth/.test(messageOf(error)))
+      throw new UnsupportedError(
+        fail(
+          'its sub-graphs lie inside each other deeper than ONNX Runtime reads; export it with fewer nested branches',
+        ).message,
+      )
     throw fail(`it is not an ONNX model, or it is damaged (${messageOf(error)}, ${bytes.byteLength} bytes)`)
   }
 }
@@ -93,17 +149,31 @@ function decode(bytes: Uint8Array, fail: (what: string) => InputError) {
 class Reader {
   readonly #options: ReadOptions
   readonly #file: string
+  readonly #notes = new Set<string>()
 
   constructor(options: ReadOptions, file: string) {
     this.#options = options
     this.#file = file
   }
 
+  /** What was brought into one form, a sentence each. */
+  get notes(): string[] {
+    return [...this.#notes]
+  }
+
   graph(proto: GraphProto): Graph {
+    const initializers = new Map<string, Tensor>()
+    const add = (name: string, tensor: Tensor) => {
+      if (initializers.has(name))
+        this.#notes.add(`there are several initialisers "${name}"; the last one counts, as in ONNX Runtime`)
+      initializers.set(name, tensor)
+    }
+    for (const tensor of proto.initializer) add(tensor.name, this.tensor(tensor))
+    for (const tensor of proto.sparseInitializer) add(tensor.values?.name ?? '', this.dense(tensor))
     return {
       name: proto.name,
-      nodes: proto.node.map((node) => this.node(node)),
-      initializers: new Map(proto.initializer.map((tensor) => [tensor.name, this.tensor(tensor)])),
+      nodes: this.nodes(proto.node),
+      initializers,
       inputs: proto.input.map(valueInfo),
       outputs: proto.output.map(valueInfo),
       valueInfo: new Map(proto.valueInfo.map((info) => [info.name, valueInfo(info)])),
@@ -111,19 +181,51 @@ class Reader {
     }
   }
 
+  function(proto: FunctionProto): LocalFunction {
+    return {
+      domain: canonical(proto.domain),
+      name: proto.name,
+      overload: proto.overload,
+      inputs: proto.input,
+      outputs: proto.output,
+      attributes: new Map<string, Attribute | undefined>([
+        ...proto.attribute.map((name) => [name, undefined] as const),
+        ...proto.attributeProto.map((each) => [each.name, this.attribute(each)] as const),
+      ]),
+      nodes: this.nodes(proto.node),
+      valueInfo: new Map(proto.valueInfo.map((info) => [info.name, valueInfo(info)])),
+      opsets: opsetsOf(proto.opsetImport),
+      raw: proto,
+    }
+  }
+
+  /** ONNX Runtime takes nodes in any order; what computes with them here wants producers first. */
+  nodes(protos: readonly NodeProto[]): Node[] {
+    const nodes = protos.map((node) => this.node(node))
+    if (isSorted(nodes)) return nodes
+    this.#notes.add('nodes stood before the ones they read from; they were put in order')
+    try {
+      return sortNodes(nodes)
+    } catch (error) {
+      throw new InputError(`cannot read ${this.#file}: ${messageOf(error)}`, { file: this.#file }, error)
+    }
+  }
+
   node(proto: NodeProto): Node {
     return {
       name: proto.name,
       opType: proto.opType,
-      domain: proto.domain === 'ai.onnx' ? '' : proto.domain,
+      domain: canonical(proto.domain),
       inputs: [...proto.input],
       outputs: [...proto.output],
       attributes: new Map(proto.attribute.map((attribute) => [attribute.name, this.attribute(attribute)])),
+      ...(proto.overload === '' ? {} : { overload: proto.overload }),
       raw: proto,
     }
   }
 
   attribute(raw: AttributeProto): Attribute {
+    if (raw.refAttrName !== '') return { type: 'other', raw, reference: raw.refAttrName }
     switch (attributeType(raw)) {
       case AttributeType.INT:
         return { type: 'int', value: raw.i, raw }
@@ -145,6 +247,18 @@ class Reader {
         return { type: 'graphs', value: raw.graphs.map((graph) => this.graph(graph)), raw }
       default:
         return { type: 'other', raw }
+    }
+  }
+
+  dense({ values, indices, dims }: SparseTensorProto): Tensor {
+    const name = values?.name ?? ''
+    if (!values || !indices) throw this.fail(name, 'is sparse and has no values or no indices')
+    this.#notes.add('sparse initialisers were written out in full, as ONNX Runtime does when it loads them')
+    const parts = [this.tensor(values), this.tensor(indices)] as const
+    try {
+      return denseTensor(dims.map(Number), ...parts)
+    } catch (error) {
+      throw this.fail(name, messageOf(error))
     }
   }
 
@@ -224,13 +338,31 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 
 function valueInfo(raw: ValueInfoProto): ValueInfo {
   const type = raw.type?.value
+  const container = containerOf(raw.type)
+  if (container) return { name: raw.name, container, raw }
   if (type?.case !== 'tensorType' || type.value.elemType === 0) return { name: raw.name, raw }
   const dtype = dtypeOf(type.value.elemType)
   const shape = type.value.shape?.dim.map((dim): Dim => {
-    if (dim.value.case === 'dimValue') return Number(dim.value.value)
+    // Exporters write -1 for a dimension that is free, and ONNX Runtime takes it so.
+    if (dim.value.case === 'dimValue') return dim.value.value < 0n ? null : Number(dim.value.value)
     return dim.value.case === 'dimParam' && dim.value.value !== '' ? dim.value.value : null
   })
   return { name: raw.name, dtype, ...(shape ? { shape } : {}), raw }
+}
+
+/** The type of a sequence, optional or map; undefined for a tensor. */
+function containerOf(type: TypeProto | undefined): ValueType | undefined {
+  const value = type?.value
+  if (value?.case === 'sequenceType')
+    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'sequence')
+  if (value?.case === 'optionalType')
+    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'optional')
+  if (value?.case === 'mapType') return wrapped(tensorOf(value.value.valueType), 'map')
+  return undefined
+}
+
+function tensorOf(type: TypeProto | undefined): ValueType | undefined {
+  return type?.value.case === 'tensorType' ? { dtype: dtypeOf(type.value.value.elemType), inside: [] } : undefined
 }
 
 const decoder = new TextDecoder()

@@ -7,6 +7,8 @@ export interface ValueShape {
   readonly dims: readonly number[]
   /** The axis that grew when the batch did; absent when the model's batch is fixed or the value does not depend on it. */
   readonly batchAxis?: number
+  /** Of an output: what a sample gives depends on the others in its batch, as with BatchNormalization in training. */
+  readonly mixed?: boolean
 }
 
 /** Value name → what was observed. */

@@ -2,6 +2,16 @@
 import { InputError } from '../base/index.ts'
 import { type Node, readsOf } from './model.ts'
 
+/** Does each node come after the producers of what it reads? */
+export function isSorted(nodes: readonly Node[]): boolean {
+  const later = new Set<string>()
+  for (const node of nodes.toReversed()) {
+    for (const output of node.outputs) if (output !== '') later.add(output)
+    for (const value of readsOf(node)) if (later.has(value)) return false
+  }
+  return true
+}
+
 /**
  * Sorts nodes so that each comes after the producers of what it reads.
  * @throws InputError naming a node on a circle

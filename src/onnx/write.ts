@@ -5,12 +5,15 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  type FunctionProto,
+  FunctionProtoSchema,
   type GraphProto,
   GraphProtoSchema,
   type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  type OperatorSetIdProto,
   OperatorSetIdProtoSchema,
   StringStringEntryProtoSchema,
   type TensorProto,
@@ -23,7 +26,15 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.ts'
-import type { Attribute, Graph, Model, Node, ValueInfo } from './model.ts'
+import {
+  type Attribute,
+  allInputs,
+  type Graph,
+  type LocalFunction,
+  type Model,
+  type Node,
+  type ValueInfo,
+} from './model.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Puts large tensors into one data file beside the model. */
@@ -42,28 +53,53 @@ export function writeModel(model: Model, external?: ExternalSink): Uint8Array {
   const proto = Object.assign(create(ModelProtoSchema), raw, {
     irVersion: BigInt(model.irVersion),
     producerName: model.producer,
-    opsetImport: [...model.opsets].map(([domain, version]) =>
-      create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
-    ),
+    opsetImport: opsetProtos(model.opsets),
     metadataProps: [...model.metadata].map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
     graph: graphProto(model.graph, external),
+    functions: (model.functions ?? []).map((each) => functionProto(each, external)),
   })
   return toBinary(ModelProtoSchema, proto)
 }
 
+function opsetProtos(opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] {
+  return [...opsets].map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }))
+}
+
+/** Functions are never changed: one that was read is written as it was. */
+function functionProto(own: LocalFunction, external: ExternalSink | undefined): FunctionProto {
+  if (own.raw) return own.raw as FunctionProto
+  const defaults = [...own.attributes].flatMap(([name, attribute]) =>
+    attribute ? [attributeProto(name, attribute, external)] : [],
+  )
+  return create(FunctionProtoSchema, {
+    domain: own.domain,
+    name: own.name,
+    overload: own.overload,
+    input: [...own.inputs],
+    output: [...own.outputs],
+    attribute: [...own.attributes].flatMap(([name, attribute]) => (attribute ? [] : [name])),
+    attributeProto: defaults,
+    node: own.nodes.map((node) => nodeProto(node, external)),
+    valueInfo: [...own.valueInfo.values()].map(valueInfoProto),
+    opsetImport: opsetProtos(own.opsets),
+  })
+}
+
 function graphProto(graph: Graph, external: ExternalSink | undefined): GraphProto {
+  const defaults = [...(graph.overridable ?? [])].map(([name, { value }]) => [name, value] as const)
   return Object.assign(create(GraphProtoSchema), graph.raw as GraphProto | undefined, {
     name: graph.name,
     node: graph.nodes.map((node) => nodeProto(node, external)),
-    initializer: [...graph.initializers].map(([name, tensor]) => tensorProto(name, tensor, external)),
-    input: graph.inputs.map(valueInfoProto),
+    initializer: [...graph.initializers, ...defaults].map(([name, tensor]) => tensorProto(name, tensor, external)),
+    sparseInitializer: [],
+    input: allInputs(graph).map(valueInfoProto),
     output: graph.outputs.map(valueInfoProto),
     valueInfo: [...graph.valueInfo.values()].map(valueInfoProto),
   })
 }
 
 function nodeProto(node: Node, external: ExternalSink | undefined): NodeProto {
-  return Object.assign(create(NodeProtoSchema), node.raw as NodeProto | undefined, {
+  const proto = Object.assign(create(NodeProtoSchema), node.raw as NodeProto | undefined, {
     ...(node.name === '' ? {} : { name: node.name }),
     opType: node.opType,
     ...(node.domain === '' ? {} : { domain: node.domain }),
@@ -71,6 +107,9 @@ function nodeProto(node: Node, external: ExternalSink | undefined): NodeProto {
     output: [...node.outputs],
     attribute: [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, external)),
   })
+  // The file may have said "ai.onnx": the opset import does not any more, and a checker compares the two.
+  if (node.domain === '') delete (proto as Partial<NodeProto>).domain
+  return proto
 }
 
 function attributeProto(name: string, attribute: Attribute, external: ExternalSink | undefined): AttributeProto {
@@ -84,14 +123,14 @@ function attributeProto(name: string, attribute: Attribute, external: ExternalSi
       return base({ type: AttributeType.FLOAT, f: attribute.value })
     case 'string':
       // Bytes that are no text pass through as they were.
-      return raw ?? base({ type: AttributeType.STRING, s: encoder.encode(attribute.value) })
+      return base(raw ? {} : { type: AttributeType.STRING, s: encoder.encode(attribute.value) })
     case 'ints':
       return base({ type: AttributeType.INTS, ints: [...attribute.value] })
     case 'floats':
       return base({ type: AttributeType.FLOATS, floats: [...attribute.value] })
     case 'strings':
-      return (
-        raw ?? base({ type: AttributeType.STRINGS, strings: attribute.value.map((value) => encoder.encode(value)) })
+      return base(
+        raw ? {} : { type: AttributeType.STRINGS, strings: attribute.value.map((value) => encoder.encode(value)) },
       )
     case 'tensor':
       return base({ type: AttributeType.TENSOR, t: tensorProto(raw?.t?.name ?? '', attribute.value, external) })
@@ -100,7 +139,7 @@ function attributeProto(name: string, attribute: Attribute, external: ExternalSi
     case 'graphs':
       return base({ type: AttributeType.GRAPHS, graphs: attribute.value.map((graph) => graphProto(graph, external)) })
     case 'other':
-      return base({})
+      return base(raw || attribute.reference === undefined ? {} : { refAttrName: attribute.reference })
   }
 }
 

@@ -15,6 +15,8 @@ export interface Case {
   /** Layers whose outputs hold most noise, worst first. */
   readonly hurt?: readonly string[]
   readonly effort?: 'fast' | 'default' | 'high'
+  /** Activations stay float: the bits of the weights, and how many share a scale. */
+  readonly weightsOnly?: { readonly bits: number; readonly block: number }
 }
 
 /** Layers that one sentence names. */
@@ -28,24 +30,34 @@ export function advise(given: Case): string[] {
   if (given.faster === 'no')
     advice.push(
       given.smaller === 'yes'
-        ? 'int8 is not faster on this machine; take it for its size, or measure on the machine that will run it'
+        ? `${given.weightsOnly ? 'the file' : 'int8'} is not faster on this machine; take it for its size, or measure on the machine that will run it`
         : 'the file is neither smaller nor faster: keep the float model',
     )
   else if (given.smaller === 'no' && given.faster !== 'yes')
     advice.push('the file is not smaller: keep the float model')
   const { integer, total } = given.layerCounts ?? { integer: 0, total: 0 }
-  if (integer < total) advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
+  // Weights alone are meant to leave all layers in float.
+  if (integer < total && !given.weightsOnly)
+    advice.push(`${total - integer} of ${total} layers run in float; the report says why`)
   return advice
 }
 
 /** What is most likely to bring accuracy back. */
-function moreAccurate({ perTensor, hurt = [], effort }: Case): string {
+function moreAccurate({ perTensor, hurt = [], effort, weightsOnly }: Case): string {
   if (perTensor) return 'use --weights per-channel: one scale for a whole weight is what costs most accuracy'
   const exclude = hurt
     .slice(0, NAMED)
     .map((name) => `--exclude ${quoted(name)}`)
     .join(' ')
   const float = exclude === '' ? '' : `keep the layers that hurt most in float: ${exclude}`
+  if (weightsOnly?.bits === 4) {
+    const [worst] = hurt
+    const keep = worst === undefined ? '' : ` or --keep-8bit ${quoted(worst)}`
+    return weightsOnly.block > 16
+      ? `try --block ${weightsOnly.block / 2}${keep}, or --weight-bits 8`
+      : 'try --weight-bits 8'
+  }
+  if (weightsOnly) return float === '' ? 'keep the float model' : float
   if (effort === 'fast') return `leave out --effort fast, which tries nothing${float === '' ? '' : `, or ${float}`}`
   if (effort !== 'high') return `try --effort high, which rounds by second order${float === '' ? '' : `, or ${float}`}`
   return float === '' ? 'give more samples, of the kind that the model will see' : float

@@ -22,16 +22,19 @@ import {
   type PruningProblem,
   surveyLayers,
 } from '../compress/index.ts'
-import { type Batch, chooseSamples, feedsOf, fullBatches } from '../data/index.ts'
+import { type Batch, chooseSamples, feedsOf, fullBatches, shareSamples } from '../data/index.ts'
+import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, type Shapes, writeModel } from '../onnx/index.ts'
-import { type AppliedRewrite, applyRewrites, passes } from '../rewrite/index.ts'
+import { type AppliedRewrite, applyRewrites, workingPasses } from '../rewrite/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { openCache } from '../search/index.node.ts'
 import { memoryCache } from '../search/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { blockShortcuts } from './compress/blocked-shortcuts.ts'
 import { type Budget, budgetOf } from './compress/budget.ts'
 import { selectionCurves } from './compress/curves.ts'
+import { refuseNonFinite } from './compress/finite-samples.ts'
 import { costOfModel, freeChannels } from './compress/free-channels.node.ts'
 import { fastestOfBoth, plansForLatency, timedChoices } from './compress/latency.ts'
 import { layerLatencies } from './compress/layer-latency.ts'
@@ -49,6 +52,7 @@ import { checkOutput } from './output.node.ts'
 import type { CompressRecipe } from './recipe.ts'
 import { openSamples, scoringSamples } from './samples.node.ts'
 import { readBatches } from './samples.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a compression knows at its end. */
 export interface CompressRun {
@@ -109,20 +113,23 @@ async function run(
   const budget = budgetOf(recipe, channelBlock())
   if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
-  const original = await readModelFile(recipe.model)
-  const bytes = writeModel(original)
+  const given = await readModelFile(recipe.model)
+  const mixed = refuseQuantized(given, recipe.model, 'compress')
+  const form = workingForm(given, 'inference')
+  const original = form.model
+  const bytes = writeModel(given)
   const { labels, ...unlabelled } = recipe
-  const dataset = await openSamples(
-    recipe.val === undefined ? recipe : unlabelled,
-    original,
-    recipe.data,
-    recipe.samples,
-  )
-  const chosen = chooseSamples(dataset.size, Math.min(recipe.samples, dataset.size))
+  const dataset = await openSamples(recipe.val === undefined ? recipe : unlabelled, original, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
+  const { fit: chosen, report: kept } = shareSamples(dataset.size, recipe.samples, {
+    separate: recipe.val !== undefined,
+  })
   const sample = await feedsOf(dataset, chosen[0] ?? 0)
   const cache = watch.cacheFolder === undefined ? memoryCache() : openCache(join(watch.cacheFolder, 'compress.jsonl'))
   const machine = `${runtime.name} ${runtime.version} ${runtime.threads} ${machineName()}`
-  const plain = await applyRewrites(runtime, original, passes, sample, { ...watch, label: recipe.model })
+  const plain = await applyRewrites(runtime, original, workingPasses, sample, { ...watch, label: recipe.model })
   const rewritten =
     budget.kind === 'latency'
       ? await blockShortcuts(
@@ -137,19 +144,21 @@ async function run(
   for await (const batch of readBatches(dataset, chosen, rewritten.model, rewritten.shapes, watch)) read.push(batch)
   const batches = fullBatches(read)
   const samples = batches.map((batch) => batch.inputs)
+  await refuseNonFinite(runtime, rewritten, batches, watch)
   // A rank or a width that fills no whole block of channels costs as one that does, and a change of layout besides.
   const multiple = budget.kind === 'latency' && recipe.multiple === 1 ? channelBlock() : recipe.multiple
   const freed = await freeChannels(runtime, rewritten, samples, sample, { ...recipe, multiple }, watch)
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
-  const notes = [...original.notes]
+  const notes = [...original.notes, ...form.notes, ...(mixed ? [mixed] : [])]
   const key = contentKey([bytes, writeModel(model)], batches, runtime)
-  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled)
+  const scoring = await scoringSamples(recipe, original, dataset, chosen, SCORED.labelled, watch)
   const limit = scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled
   const context: PointContext = {
     runtime,
     products,
     original,
+    form,
     model,
     shapes,
     whole: rewritten,
@@ -224,6 +233,7 @@ async function run(
     throwIfCancelled(watch.signal)
     const compressed = made.get(plan) ?? (await compressBy(context, plan))
     const measures = await measurePoint(context, compressed)
+    notes.push(...comparisonNotes(measures.comparison))
     const far = recipe.data === 'random' ? undefined : tooFar(measures.comparison)
     if (far && !recipe.force) {
       const reason = await explainRefusal(context, planAt, recipe, target, far)
@@ -248,15 +258,17 @@ async function run(
     const layerLatency = await layerLatencies(runtime, survey.layers, last.layers, watch)
     points.push({ ...last, layerLatency })
   }
+  // What comes after keeps the same samples from its fits; random ones are drawn anew.
+  const next = { ...watch, ...(recipe.val === undefined && recipe.data !== 'random' ? { heldBack: kept } : {}) }
   const tuned: CompressPoint[] = []
   for (const point of points)
     tuned.push(
       recipe.finetune === undefined
         ? point
-        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, watch) },
+        : { ...point, tuned: await tuneCompressed(runtime, recipe, point.output, point.model, next) },
     )
-  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, watch) : tuned
-  notes.push(...dataset.notes, ...refused.map(({ reason }) => reason))
+  const finished = recipe.then === 'quantize' ? await quantizeAll(runtime, recipe, tuned, next) : tuned
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...refused.map(({ reason }) => reason))
   return {
     recipe,
     budget,

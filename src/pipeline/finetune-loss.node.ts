@@ -14,6 +14,7 @@ import {
   meanSquare,
   muon,
   type Optimizer,
+  outputSquares,
   type Schedule,
   sgd,
   sharedFeatures,
@@ -65,8 +66,16 @@ export async function lossOf(
     throw new UsageError(
       'a float model cannot learn from itself: give --teacher FLOAT.onnx, or labels with --labels, or --qat',
     )
-  const term = word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : meanSquare()
+  const term =
+    word === 'distill' && isClassifier(model, hasLabels) ? distillation({ temperature }) : distance(model, teaching)
   return { terms: [term, ...matches], needsTeacher: true, matched }
+}
+
+/** Of several outputs that the teacher has too all count. */
+function distance(model: Model, { teacher }: Teaching): LossTerm {
+  const taught = new Set(teacher.graph.outputs.map(({ name }) => name))
+  const several = model.graph.outputs.length > 1 && model.graph.outputs.every(({ name }) => taught.has(name))
+  return several ? outputSquares() : meanSquare()
 }
 
 /** Temperature with a teacher of another build: a compressed model learns more from how it ranks the wrong classes. */

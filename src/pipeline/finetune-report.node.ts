@@ -1,19 +1,29 @@
 // From a finished fine-tuning to the report's rows and to the JSON of the command line.
 import { basename } from 'node:path'
 import { wilsonInterval } from '../math/index.ts'
-import type { Report, TrainingRows, VariantRow, Verdict } from '../report/index.ts'
+import type { Report, TrainingRows, VariantRow, Verdict, VerdictPoint } from '../report/index.ts'
 import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
-import { columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
+import { accurate, columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
-/** Score before and after: on --val where it was given, else on the held-back samples. */
-function metricOf({ comparison, tuned }: FinetuneRun): { name: string; before: number; after: number } | undefined {
-  if (comparison?.metric) return comparison.metric
-  const { scoreName, before, result } = tuned
-  if (!scoreName || before === undefined || !result.best) return undefined
-  return { name: scoreName, before, after: Math.max(before, result.best.score) }
+/** A score before and after, and whether it is one of dB. */
+interface Change {
+  readonly name: string
+  readonly before: number
+  readonly after: number
+}
+
+/**
+ * Score before and after: on samples that no fit has seen. Without labels it is the SQNR against the
+ * float model, of the quantised model before training and after it, or against the teacher.
+ */
+function metricOf({ comparison, untrained, taught }: FinetuneRun): Change | undefined {
+  if (comparison.metric) return comparison.metric
+  const [first, second] = taught ? [taught.before, taught.after] : [untrained, comparison]
+  const [before, after] = [first, second].map((each) => each && mainSqnr(each))
+  return typeof before === 'number' && typeof after === 'number' ? { name: 'SQNR', before, after } : undefined
 }
 
 /** What `finetune --json` prints. */
@@ -31,9 +41,13 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
     epochCurve: tuned.result.history,
     ...(tuned.result.best ? { bestEpoch: tuned.result.best.epoch } : {}),
     trainedNumbers: run.trainedNumbers,
+    layersTrained: { trained: run.layers.trained, asked: run.layers.asked },
+    ...(run.layers.untrained.length > 0 ? { untrained: run.layers.untrained } : {}),
+    kept: tuned.kept,
     sizeBytes: run.sizeBytes,
     ...(comparison
       ? {
+          samples: comparison.samples,
           sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
           ...columnsJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
@@ -77,7 +91,7 @@ export function finetuneReport(run: FinetuneRun, runtime: Runtime): Report {
       { label: 'model', value: basename(recipe.model) },
       {
         label: 'trained',
-        value: `${run.trainedNumbers} numbers (${recipe.train}), ${result.steps} steps of ${recipe.batch} samples`,
+        value: `${run.trainedNumbers} numbers (${recipe.train}) of ${run.layers.trained} of ${run.layers.asked} layers, ${result.steps} steps of ${recipe.batch} samples`,
       },
       { label: 'step', value: `${result.stepMs.toFixed(1)} ms` },
       ...deployedFacts(run),
@@ -110,19 +124,40 @@ function deployedFacts({ kernels, deployed, recipe }: FinetuneRun): { label: str
 }
 
 function verdictOf(run: FinetuneRun): Verdict {
-  const { comparison, sizeBytes, recipe } = run
+  const { sizeBytes, recipe } = run
   const metric = metricOf(run)
   const figure = (value: number) => (metric?.name === 'SQNR' ? `${value.toFixed(1)} dB` : percent(value))
   const change = metric ? `${metric.name} ${figure(metric.before)} → ${figure(metric.after)}` : 'trained'
-  const paired = comparison?.metric
-  const worse = paired ? paired.interval.high < 0 : false
-  const answer = !metric ? 'not measured' : worse ? 'no' : paired && paired.interval.low < -0.02 ? 'unclear' : 'yes'
+  const point = accuracyOf(run, change)
   return {
     headline: `${recipe.qat ? `trained with ${recipe.weightBits}-bit weights and ${recipe.activationBits}-bit activations` : 'fine-tuned'}: ${change}`,
-    tone: worse ? 'bad' : answer === 'yes' ? 'good' : 'mixed',
-    points: [smaller({ sizeBytes }), { question: 'as accurate', answer, text: change }],
-    advice: worse ? ['give a smaller --lr, or more samples'] : [],
+    tone: point.answer === 'no' ? 'bad' : point.answer === 'yes' ? 'good' : 'mixed',
+    points: [smaller({ sizeBytes }), point],
+    advice: point.answer === 'no' ? ['give a smaller --lr, or more samples'] : [],
   }
+}
+
+/** As accurate? A quantised result is judged as `quantize` judges, another one by the score or by its teacher. */
+function accuracyOf(run: FinetuneRun, change: string): VerdictPoint {
+  const { comparison, taught, recipe, tuned } = run
+  const question = 'as accurate'
+  const metric = metricOf(run)
+  if (!metric && !comparison) return { question, answer: 'not measured', text: 'not measured' }
+  if (comparison && recipe.qat && !comparison.metric) {
+    const { answer, text } = accurate({ comparison })
+    const alone = metric ? `; quantised without training ${metric.before.toFixed(1)} dB` : ''
+    return { question, answer, text: `${text}${alone}` }
+  }
+  const paired = comparison?.metric
+  if (paired) {
+    const answer = paired.interval.high < 0 ? 'no' : paired.interval.low < -0.02 ? 'unclear' : 'yes'
+    return { question, answer, text: change }
+  }
+  if (comparison && !taught)
+    return { question, answer: 'unclear', text: `${accurate({ comparison }).text} against the model given; no labels` }
+  const against = taught ? ' against the teacher' : tuned.judged ? ` on ${tuned.judged.samples} held-back samples` : ''
+  const better = metric !== undefined && metric.after >= metric.before
+  return { question, answer: better ? 'yes' : 'unclear', text: `${change}${against}` }
 }
 
 function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {

@@ -2,21 +2,31 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { CancelledError, report, UsageError, type Watch } from '../base/index.ts'
-import { batches, chooseSamples, type Dataset, type FixedBatch, joinSamples, readSamples } from '../data/index.ts'
-import { type Comparison, compareSessions } from '../metrics/index.ts'
+import {
+  batches,
+  chooseSamples,
+  type Dataset,
+  type FixedBatch,
+  joinSamples,
+  readSamples,
+  type SampleShares,
+  shareSamples,
+} from '../data/index.ts'
+import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
-import { type LayerKernel, lintFusion, ortCpu, selector } from '../quantize/index.ts'
-import { optimizedGraph } from '../runtime/index.node.ts'
-import { fixedBatch, type Runtime, type Values, withSession } from '../runtime/index.ts'
+import { selector } from '../quantize/index.ts'
+import { fixedBatch, type Runtime, type Values } from '../runtime/index.ts'
 import {
   type Arrays,
   type Augmentation,
+  type Closeness,
   cloneArrays,
   decodeState,
   encodeState,
   finetune,
   floatTrainee,
+  type Parameter,
   quantTrainee,
   relativeRates,
   type Trainee,
@@ -24,23 +34,23 @@ import {
   type Tuned,
   wholeRuns,
 } from '../train/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { type ChosenLoss, epochsOf, lossOf, optimizerOf, ratesOf, scheduleOf } from './finetune-loss.node.ts'
+import { type FinetuneMeasures, measureTuned } from './finetune-measure.node.ts'
 import { refuseTooLarge } from './finetune-memory.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
-import { openSamples } from './samples.node.ts'
-import { PREPROCESS_KEY } from './samples.ts'
+import { openSamples, scoringSamples } from './samples.node.ts'
+import { PREPROCESS_KEY, type ShareWatch, withGuessedShapes } from './samples.ts'
+import { subGraphNotes } from './sub-graphs.ts'
+import { workingForm } from './working-form.ts'
 
 /** Everything a fine-tuning knows at its end. */
-export interface FinetuneRun {
+export interface FinetuneRun extends FinetuneMeasures {
   readonly recipe: FinetuneRecipe
   readonly output: string
   readonly tuned: Tuned
-  /** The model given against the tuned one, on the samples of --val. */
-  readonly comparison?: Comparison
-  /** Of a quantised result: the simulation against the file as ONNX Runtime runs it. */
-  readonly deployed?: Comparison
-  readonly kernels: readonly LayerKernel[]
+  readonly layers: TrainedLayers
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly trainedNumbers: number
   readonly notes: readonly string[]
@@ -55,26 +65,36 @@ const LEAST_HELD = 200
  * interruption also the best model so far, as `<output>.best.onnx`.
  * @throws InputError, UnsupportedError, UsageError, RefusedError (memory), CancelledError
  */
-export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, watch: Watch = {}): Promise<FinetuneRun> {
+export async function finetuneFile(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  { heldBack, ...watch }: ShareWatch = {},
+): Promise<FinetuneRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
   checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
   report(watch, 'read', 0, 1, recipe.model)
-  const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, recipe.samples)
-  const teacher = recipe.teacher === undefined ? model : await readModelFile(recipe.teacher)
-  const split = splitOf(dataset, recipe)
+  const given = await readModelFile(recipe.model)
+  // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
+  const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
+  const form = workingForm(given, 'training')
+  const { model } = form
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: recipe.samples,
+    signal: watch.signal,
+  })
+  const teacher =
+    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
+  const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
-  const notes = [...model.notes]
-  const trainee = await traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, {
-    loss,
-    fixed,
-    dataset,
-    calibration: chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
-      (i) => split.train[i] ?? 0,
-    ),
-    watch,
-  })
+  const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : [])]
+  const calibration = chooseSamples(split.train.length, Math.min(recipe.calibrationSamples, split.train.length)).map(
+    (i) => split.train[i] ?? 0,
+  )
+  const parts = { loss, fixed, dataset, calibration, watch }
+  const trainee = await withGuessedShapes(recipe, model, sample, () =>
+    traineeOf(runtime, recipe, model, loss.needsTeacher ? teacher : undefined, sample, parts),
+  )
   const each = trainee.prepared.batch
   const batch = wholeRuns(recipe.batch, each)
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
@@ -111,25 +131,59 @@ export async function finetuneFile(runtime: Runtime, recipe: FinetuneRecipe, wat
     ),
   )
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
-  const measures = await measure(runtime, recipe, model, tuned.model, notes, watch)
-  notes.push(...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
+    ...watch,
+    heldBack: split.report,
+  })
+  notes.push(scoring.note)
+  const written = form.stored(tuned.model)
+  const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
+  const measured = { before: model, after: written, untrained, shapes: trainee.prepared.sampleShapes }
+  const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
+  notes.push(...comparisonNotes(measures.comparison))
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
   if (!tuned.kept)
     notes.push(
-      `training made nothing better on the held-back samples: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
+      `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(tuned.model, output)
+  const after = await writeModelFile(form.asGiven(written), output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
-    tuned,
+    tuned: { ...tuned, model: written },
     ...measures,
     sizeBytes: { before: (await stat(recipe.model)).size, after },
+    layers: trainedLayers(trainee),
     trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),
     notes: [...new Set(notes)],
   }
+}
+
+/** How the two stood on the samples that judged, in brackets; '' where they were judged by a score. */
+function judgedWords({ judged }: Tuned): string {
+  if (!judged) return ''
+  const of = ({ kl, db }: Closeness) => `${kl === undefined ? '' : `KL ${kl.toPrecision(2)}, `}SQNR ${db.toFixed(1)} dB`
+  return ` (${judged.samples} samples: ${of(judged.before)} before, ${of(judged.after)} after)`
+}
+
+/** How many layers were trained. */
+export interface TrainedLayers {
+  readonly trained: number
+  /** Layers that were asked for. */
+  readonly asked: number
+  /** Their names that stayed as they are, because the loss does not depend on them. */
+  readonly untrained: readonly string[]
+}
+
+function trainedLayers({ graph }: Trainee): TrainedLayers {
+  const names = (list: readonly Parameter[]) =>
+    new Set(list.filter(({ kind }) => kind !== 'scale').map(({ node }) => node))
+  const trained = names(graph.parameters)
+  const untrained = [...names(graph.untrained)].filter((node) => !trained.has(node))
+  return { trained: trained.size, asked: trained.size + untrained.length, untrained }
 }
 
 function batchNote(batch: number, each: number): string {
@@ -212,11 +266,12 @@ function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee
   return flip || mix || shift > 0 ? { flip, shift, mix } : undefined
 }
 
-/** Share of a small set that judges a quantised result: one in so many. */
+/** Share of a small set that judges a quantised result: one in so many, at least some of them. */
 const GUARD_SHARE = 8
-const LEAST_GUARDED = 64
+const LEAST_GUARDS = 2
+const LEAST_GUARDED = 8
 
-interface Split {
+interface Split extends SampleShares {
   readonly train: number[]
   /** Held back to choose the best epoch. */
   readonly held: number[]
@@ -225,16 +280,18 @@ interface Split {
 }
 
 /** Which samples are trained on, and which are held back. */
-function splitOf(dataset: Dataset, recipe: FinetuneRecipe): Split {
-  const total = Math.min(recipe.samples ?? dataset.size, dataset.size)
-  const all = chooseSamples(dataset.size, total)
+function splitOf(dataset: Dataset, recipe: FinetuneRecipe, heldBack: readonly number[] | undefined): Split {
+  const separate = recipe.val !== undefined
+  const shares = shareSamples(dataset.size, recipe.samples ?? dataset.size, { separate, heldBack })
+  const all = shares.fit
+  const total = all.length
   const tenth = Math.floor(total / 10)
   const count = recipe.holdBack ?? (tenth < LEAST_HELD ? 0 : Math.min(MOST_HELD, tenth))
   const guarded = recipe.qat && recipe.holdBack === undefined && count === 0 && total >= LEAST_GUARDED
-  const number = guarded ? Math.floor(total / GUARD_SHARE) : Math.min(count, total - 1)
+  const number = guarded ? Math.max(LEAST_GUARDS, Math.floor(total / GUARD_SHARE)) : Math.min(count, total - 1)
   const kept = new Set(chooseSamples(all.length, number))
   const back = all.filter((_, i) => kept.has(i))
-  return { train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
+  return { ...shares, train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
 }
 
 /** What must be the same for a training to be resumed. */
@@ -282,36 +339,4 @@ async function withBestKept(
     }
     throw error
   }
-}
-
-/** Both models on --val, and a quantised one against its simulation. */
-async function measure(
-  runtime: Runtime,
-  recipe: FinetuneRecipe,
-  before: Model,
-  after: Model,
-  notes: string[],
-  watch: Watch,
-): Promise<Pick<FinetuneRun, 'comparison' | 'deployed' | 'kernels'>> {
-  const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
-  if (recipe.val === undefined) {
-    notes.push('no separate samples were given with --val: the score is that of the held-back ones')
-    return { kernels }
-  }
-  const dataset = await openSamples(recipe, before, recipe.val)
-  const indices = chooseSamples(dataset.size, dataset.size)
-  const size = fixedBatch(before) ?? 32
-  const read = () => batches(readSamples(dataset, indices, { signal: watch.signal }), size)
-  const comparison = await withSession(runtime, before, { label: recipe.model }, (a) =>
-    withSession(runtime, after, { label: 'the trained model' }, (b) =>
-      compareSessions(a, b, read(), indices.length, watch),
-    ),
-  )
-  if (!recipe.qat) return { comparison, kernels }
-  const deployed = await withSession(runtime, after, { label: 'the simulation', simulate: true }, (a) =>
-    withSession(runtime, after, { label: 'the trained model' }, (b) =>
-      compareSessions(a, b, read(), indices.length, watch, 'deployed'),
-    ),
-  )
-  return { comparison, deployed, kernels }
 }

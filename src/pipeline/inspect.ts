@@ -5,19 +5,22 @@ import {
   allNodes,
   channelRanges,
   constantOf,
+  inlineFunctions,
   isFloat,
   isOp,
   layersOf,
   type Model,
   macsOf,
   opsetOf,
+  otherProducts,
   type Part,
   partsOf,
   rangeSpread,
+  refuseGiants,
   type Shapes,
   type ValueInfo,
 } from '../onnx/index.ts'
-import { foldConstants } from '../rewrite/index.ts'
+import { computedConstants, foldConstants } from '../rewrite/index.ts'
 import { observeShapes, type Runtime } from '../runtime/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import { subGraphNotes } from './sub-graphs.ts'
@@ -53,20 +56,22 @@ export interface Inspection {
 export type DeclaredValue = Omit<ValueInfo, 'raw'>
 
 /**
- * Inspects a model. With a runtime the model is run once on zeros to observe shapes; free dimensions get small
- * values unless they are given. When that fails, costs are left out and `notes` says why.
+ * Inspects a model, its own functions written out. With a runtime the model is run once on zeros to observe shapes; free
+ * dimensions get small values unless they are given. When that fails, costs are left out and `notes` says why.
  */
 export async function inspect(
-  model: Model,
+  given: Model,
   runtime?: Runtime,
-  given: Readonly<Record<string, readonly number[]>> = {},
+  sizes: Readonly<Record<string, readonly number[]>> = {},
 ): Promise<Inspection> {
+  const { model } = inlineFunctions(given)
   const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
   if (runtime) {
-    const taken = takenShapes(model, given)
+    const taken = takenShapes(model, sizes)
     try {
-      shapes = await observeShapes(runtime, model, zeroFeeds(model, given))
+      refuseGiants(model, 'the model', computedConstants)
+      shapes = await observeShapes(runtime, model, zeroFeeds(model, sizes))
       if (taken !== '') notes.push(`multiply-accumulates are those at ${taken}; --shape changes it`)
     } catch (error) {
       const again = taken === '' ? '' : `; free sizes were taken as ${taken}: give others with --shape`
@@ -88,14 +93,26 @@ export async function inspect(
       ...(ranges ? { rangeSpread: rangeSpread(ranges) } : {}),
     }
   })
-  const known = layers.length > 0 && layers.every((layer) => layer.macs !== undefined)
+  const others = otherProducts(model, shapes)
+  const known = layers.length + others.ops.length > 0 && layers.every((layer) => layer.macs !== undefined)
+  const counted = others.ops.filter(({ macs }) => macs !== undefined)
+  const unknown = others.ops.filter(({ macs }) => macs === undefined)
+  const words = (ops: typeof unknown) => ops.map(({ op, count }) => `${count} ${op}`).join(', ')
+  if (shapes.size > 0 && counted.length > 0)
+    notes.push(
+      `multiply-accumulates include those of ${words(counted)}, which are no layers with a weight of their own`,
+    )
+  if (shapes.size > 0 && unknown.length > 0)
+    notes.push(`multiply-accumulates of ${words(unknown)} are not counted: their sizes are not known`)
   return {
     opset: opsetOf(model),
     irVersion: model.irVersion,
     inputs: model.graph.inputs.map(declared),
     outputs: model.graph.outputs.map(declared),
     parameters: countParameters(model),
-    ...(known ? { macs: layers.reduce((sum, layer) => sum + (layer.macs ?? 0), 0) } : {}),
+    ...(known && shapes.size > 0
+      ? { macs: [...layers, ...others.ops].reduce((sum, { macs = 0 }) => sum + macs, 0) }
+      : {}),
     layers,
     parts: partsOf(model),
     notes,

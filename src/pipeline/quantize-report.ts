@@ -1,6 +1,6 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 import type { Comparison } from '../metrics/index.ts'
-import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
+import { type Layer, layersOf, macsOf, nodeName, otherProducts } from '../onnx/index.ts'
 import {
   type ActivationRow,
   type LayerRow,
@@ -99,7 +99,7 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
   const { recipe } = run
   const text =
     recipe.mode === 'weights'
-      ? `int8 weights ${recipe.weights}, activations float`
+      ? `${weightsOf(recipe)}, activations float`
       : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : `${run.samples.length} samples`}`
   return [
     ...rewrites,
@@ -116,6 +116,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   const recipe = withoutStatistics(run.recipe)
   const counts = countsOf(run)
   const layers = layerRows(run)
+  const { ops: others } = otherProducts(run.floatModel, run.shapes)
   return {
     version: 1,
     command: 'quantize',
@@ -128,6 +129,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       effort: recipe.effort,
+      ...(recipe.mode === 'weights' ? { weightsOnly: { bits: recipe.weightBits, block: recipe.block } } : {}),
       untouched: isUntouched(run),
       ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),
@@ -144,6 +146,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     outputs: comparison ? outputRows(comparison) : {},
     steps: stepsOf(run),
     layers,
+    ...(others.length > 0 ? { otherProducts: others } : {}),
     activations: activationRows(run),
     notes: run.notes,
     environment,
@@ -152,9 +155,17 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   }
 }
 
+/** The weights of the written file, in words. */
+function weightsOf({ mode, weightBits, weights, block }: QuantizeRecipe): string {
+  return mode === 'weights' && weightBits === 4 ? `int4 weights in blocks of ${block}` : `int8 weights ${weights}`
+}
+
 /** Is no weight and no activation on a grid? */
 function isUntouched({ recipe, plan }: QuantizeOutcome): boolean {
-  return recipe.mode === 'static' && (plan === undefined || plan.weights.size + plan.activations.size === 0)
+  return (
+    recipe.mode === 'static' &&
+    (plan === undefined || plan.weights.size + plan.stored.size + plan.activations.size === 0)
+  )
 }
 
 /** A report tells of a run; what the samples taught is in a file of its own. */
@@ -195,7 +206,7 @@ function variantsOf(run: QuantizeOutcome): VariantRow[] {
       ...scored('before'),
     },
     {
-      name: `int8 ${run.recipe.weights}`,
+      name: weightsOf(run.recipe).replace(' weights', ''),
       kept: true,
       sizeBytes: sizeBytes.after,
       ...(latency
@@ -222,7 +233,7 @@ function layerRows(run: QuantizeOutcome): LayerRow[] {
     const macs = macsOf(layer, run.shapes)
     const naiveDb = naive.get(nodeName(layer.node))
     const shift = run.meanShift?.get(layer.name)
-    const weight = run.plan?.weights.get(layer.node)
+    const weight = run.plan?.weights.get(layer.node) ?? run.plan?.stored.get(layer.node)
     const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
     const db = sqnr.get(nodeName(layer.node))
     const reason = kernel?.requantized

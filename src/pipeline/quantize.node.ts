@@ -3,10 +3,11 @@ import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import type { Model } from '../onnx/index.ts'
+import { type Model, writeModel } from '../onnx/index.ts'
 import { lintFusion, ortCpu } from '../quantize/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
+import { refuseQuantized } from './already-quantized.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { storedShapes } from './quantize/from-stored.ts'
@@ -17,6 +18,8 @@ import { parseStatistics, type StoredStatistics } from './quantize/stored-statis
 import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
+import type { ShareWatch } from './samples.ts'
+import { workingForm } from './working-form.ts'
 
 /** What holds for every int8 file on such a processor, whoever made it. */
 const SATURATES =
@@ -26,14 +29,22 @@ const SATURATES =
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
  * @throws InputError, UnsupportedError, UsageError, CancelledError
  */
-export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, watch: Watch = {}): Promise<QuantizeRun> {
+export async function quantizeFile(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  { heldBack, ...watch }: ShareWatch = {},
+): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
-  const original = await readModelFile(recipe.model)
-  const dataset = await openCalibration(recipe, original, stored)
-  const samples = calibrationSamples(recipe, dataset, watch)
+  const given = await readModelFile(recipe.model)
+  // Before anything else is said about samples.
+  refuseQuantized(given, recipe.model, 'quantise')
+  const form = workingForm(given, 'inference')
+  const original = form.model
+  const dataset = await openCalibration(recipe, original, stored, watch)
+  const samples = calibrationSamples(recipe, dataset, watch, heldBack)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const host: QuantizeHost = {
@@ -42,16 +53,18 @@ export async function quantizeFile(runtime: Runtime, recipe: QuantizeRecipe, wat
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit)
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
     ...(metric ? { metric } : {}),
     timed: true,
-    write: (model) => writeModelFile(model, output),
+    write: (model) => writeModelFile(form.asGiven(model), output),
   }
   const run = await quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host, watch)
-  return { ...run, notes: saturates() ? [...run.notes, SATURATES] : run.notes, kernels: run.kernels ?? [] }
+  const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
+  const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
+  return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }
 }
 
 /** @throws UsageError when samples are named too: which of the two would count? */
@@ -72,9 +85,11 @@ async function openCalibration(
   recipe: QuantizeRecipe,
   model: Model,
   stored: StoredStatistics | undefined,
+  watch: Watch,
 ): Promise<Dataset> {
   const { labels, ...unlabelled } = recipe
-  if (needsSamples(recipe)) return openSamples(recipe.val === undefined ? recipe : unlabelled, model)
+  if (needsSamples(recipe))
+    return openSamples(recipe.val === undefined ? recipe : unlabelled, model, recipe.data, watch)
   const shape = { ...(stored ? storedShapes(stored, model, recipe.model) : {}), ...recipe.shape }
-  return openSamples({ ...unlabelled, shape }, model, 'random', 1)
+  return openSamples({ ...unlabelled, shape }, model, 'random', { count: 1 })
 }

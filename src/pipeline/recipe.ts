@@ -26,9 +26,13 @@ const quantize = z.strictObject({
   weightBits: z.union([z.literal(8), z.literal(4)]).default(8),
   weightStorage: z.enum(['int8', 'int4']).default('int8'),
   keep8bit: z.array(z.string()).default(['first', 'last', 'depthwise']),
+  embeddings: z.union([z.literal(8), z.literal('float')]).default(8),
   activationType: z.enum(['uint8', 'int8', 'uint16', 'int16']).default('uint8'),
   range: z.enum(['minmax', 'percentile', 'mse', 'sqnr', 'entropy']).default('minmax'),
   mode: z.enum(['static', 'weights']).default('static'),
+  block: z.union([z.literal(16), z.literal(32), z.literal(64), z.literal(128)]).default(32),
+  rounding: z.enum(['plain', 'gptq']).exactOptional(),
+  accuracyLevel: z.union([z.literal(0), z.literal(4)]).default(0),
   effort: z.enum(['fast', 'default', 'high']).default('default'),
   techniques: z.array(z.string()).exactOptional(),
   tune: z.literal('bias').exactOptional(),
@@ -174,9 +178,17 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly weightStorage: 'int8' | 'int4'
   /** With 4 bits: layers that keep 8, `first`, `last`, `depthwise`, `none` or patterns. */
   readonly keep8bit: readonly string[]
+  /** Bits of tables whose rows are picked by index, or float. */
+  readonly embeddings: 8 | 'float'
   readonly activationType: 'uint8' | 'int8' | 'uint16' | 'int16'
   readonly range: 'minmax' | 'percentile' | 'mse' | 'sqnr' | 'entropy'
   readonly mode: 'static' | 'weights'
+  /** Weights alone with 4 bits: weights that share a scale and a zero point. */
+  readonly block: 16 | 32 | 64 | 128
+  /** Weights alone with 4 bits: how codes are chosen; default: second order where held-back samples say that it is better. */
+  readonly rounding?: 'plain' | 'gptq'
+  /** Weights alone with 4 bits: 4 lets ONNX Runtime round activations to 8 bits inside, 0 computes in float. */
+  readonly accuracyLevel: 0 | 4
   /** fast tries and measures nothing; high rounds by second order too, and scores every sample that is left. */
   readonly effort: 'fast' | 'default' | 'high'
   /** Techniques to try; absent: those of the effort. */

@@ -1,17 +1,17 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
-import type { Bounds, Model } from '../onnx/index.ts'
+import { type Bounds, type Model, vocabularies } from '../onnx/index.ts'
 import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
-import { boundsOfPictures, givenPreprocess, type Scoring, unusedSamples } from './samples.ts'
+import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
 
 /** Opens the samples of a recipe; the preprocessing is the recipe's, or else the one stored in the model. */
 export async function openSamples(
   recipe: SampleRecipe,
   model: Model,
   path: string = recipe.data,
-  count?: number,
+  { count, signal }: { readonly count?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Dataset> {
   const preprocess = await preprocessOf(recipe, model)
   return openDataset(path, {
@@ -23,6 +23,8 @@ export async function openSamples(
     ...(recipe.labels !== undefined ? { labels: recipe.labels } : {}),
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
+    vocabularies: vocabularies(model),
+    signal,
   })
 }
 
@@ -42,11 +44,12 @@ export async function scoringSamples(
   calibration: Dataset,
   used: readonly number[],
   limit: number,
+  { heldBack, ...watch }: ShareWatch = {},
 ): Promise<Scoring> {
   if (recipe.val !== undefined) {
-    const dataset = await openSamples(recipe, model, recipe.val)
+    const dataset = await openSamples(recipe, model, recipe.val, watch)
     const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }
-  return unusedSamples(calibration, used, limit)
+  return unusedSamples(calibration, used, limit, heldBack)
 }

@@ -51,33 +51,45 @@ const BATCH_ELEMENTS = 16e6
 export function batchSizeFor(model: Model, shapes: Shapes): number {
   const fixed = fixedBatch(model)
   if (fixed !== undefined) return Math.max(1, fixed)
-  // Without a batch axis everywhere the model may mix samples: one at a time.
+  // Without a batch axis everywhere the model may mix samples, and some are seen to: one at a time.
   const outputs = model.graph.outputs.map((output) => shapes.get(output.name))
-  if (outputs.some((shape) => shape?.batchAxis !== 0)) return 1
+  if (outputs.some((shape) => shape?.batchAxis !== 0 || shape.mixed)) return 1
   let elements = 0
   for (const shape of shapes.values()) elements += shape.dims.reduce((a, b) => a * b, 1)
   return Math.min(32, Math.max(1, Math.floor(BATCH_ELEMENTS / elements)))
 }
 
-/** Samples to score: a set of its own, or what calibration left over, or, when nothing is left, the same ones again. */
+/** Watching a command that may go on from another one. */
+export interface ShareWatch extends Watch {
+  /** Samples of `data` that the command before kept from its fits: this one keeps them too, and reports on them. */
+  readonly heldBack?: readonly number[] | undefined
+}
+
+/** Samples to score: a set of their own, or those that were kept from every fit (`shareSamples`). */
 export interface Scoring {
   readonly dataset: Dataset
   readonly indices: readonly number[]
   readonly note: string
 }
 
-/** At most `limit` of the samples that calibration did not see; the same ones again when it saw all. */
-export function unusedSamples(calibration: Dataset, used: readonly number[], limit: number): Scoring {
+/** At most `limit` of the samples that are in no fit: `heldBack`, or all that `used` leaves; a single one is scored again. */
+export function unusedSamples(
+  dataset: Dataset,
+  used: readonly number[],
+  limit: number,
+  heldBack?: readonly number[],
+): Scoring {
   const taken = new Set(used)
-  const rest = Array.from({ length: calibration.size }, (_, i) => i).filter((i) => !taken.has(i))
+  const rest = (heldBack ?? Array.from({ length: dataset.size }, (_, i) => i)).filter((i) => !taken.has(i))
   if (rest.length === 0)
     return {
-      dataset: calibration,
+      dataset,
       indices: used,
-      note: 'every sample was used for calibration; the same ones are scored, so the figures flatter',
+      note: 'there is a single sample, and it is scored although it was fitted to: the figures promise nothing for others',
     }
   const indices = chooseSamples(rest.length, Math.min(limit, rest.length)).map((i) => rest[i] ?? 0)
-  return { dataset: calibration, indices, note: `scored on ${indices.length} samples that calibration did not see` }
+  const samples = indices.length === 1 ? 'one sample' : `${indices.length} samples`
+  return { dataset, indices, note: `scored on ${samples} that nothing was fitted to` }
 }
 
 /**

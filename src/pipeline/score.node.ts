@@ -3,7 +3,14 @@ import { stat } from 'node:fs/promises'
 import { InputError, report, type Watch } from '../base/index.ts'
 import { channelStatistics, type LayerSqnr } from '../calibrate/index.ts'
 import { chooseSamples, type Dataset, feedsOf } from '../data/index.ts'
-import { type Comparison, compareSessions, type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
+import {
+  type Comparison,
+  compareSessions,
+  comparisonNotes,
+  type MetricValue,
+  scoreSession,
+  usualMetric,
+} from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { isOp, layersOf, type Model, printValue, type Statistics } from '../onnx/index.ts'
 import {
@@ -14,16 +21,17 @@ import {
   foldBatchNorm,
   optionalPasses,
   type Pass,
-  passes,
   passNamed,
+  rewritePasses,
 } from '../rewrite/index.ts'
 import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
+import { growthNote } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
 import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
-import { readBatches, withGuessedShapes } from './samples.ts'
+import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 
 /** Result of `evaluate`. */
@@ -36,7 +44,7 @@ export interface EvaluateRun {
 export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
   let metric = await loadMetric(recipe.metric)
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model)
+  const dataset = await openSamples(recipe, model, recipe.data, watch)
   checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const { label } = await dataset.sample(indices[0] ?? 0)
@@ -76,7 +84,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
   checkSameInterface(first, second, recipe)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  const dataset = await openSamples(recipe, first)
+  const dataset = await openSamples(recipe, first, recipe.data, watch)
   if (metric) checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
   const sample = await feedsOf(dataset, indices[0] ?? 0)
@@ -85,9 +93,14 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
   )
   return withSession(runtime, first, { label: recipe.model }, (before) =>
     withSession(runtime, second, { label: recipe.other }, async (after) => {
-      const batches = readBatches(dataset, indices, first, shapes, watch)
+      // Together they take as many samples at a time as the one that takes fewer.
+      const seen = await observeShapes(runtime, second, sample, recipe.other)
+      const [asked, its] =
+        batchSizeFor(second, seen) < batchSizeFor(first, shapes)
+          ? ([second, seen] as const)
+          : ([first, shapes] as const)
+      const batches = readBatches(dataset, indices, asked, its, watch)
       const comparison = await compareSessions(before, after, batches, indices.length, watch, 'compare', metric)
-      const unscored = comparison.unscored === undefined ? [] : [`${comparison.unscored} No metric is shown.`]
       report(watch, 'latency', 0, 1)
       const [a, b] = await measureLatency(runtime, [before, after], sample)
       if (!a || !b) throw new InputError('there is no sample to time the models on')
@@ -96,7 +109,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
         latency: { before: a, after: b },
         sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
         layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
-        notes: [...new Set([...first.notes, ...dataset.notes, ...unscored])],
+        notes: [...new Set([...first.notes, ...dataset.notes, ...comparisonNotes(comparison)])],
       }
     }),
   )
@@ -149,10 +162,13 @@ export interface RewriteRun {
 export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch: Watch = {}): Promise<RewriteRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, 'float')
   checkOutput(output, [recipe.model])
-  const list: readonly Pass[] = recipe.passes.length === 0 ? passes : recipe.passes.map(passNamed)
+  const list: readonly Pass[] = recipe.passes.length === 0 ? rewritePasses : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
   const model = await readModelFile(recipe.model)
-  const dataset = await openSamples(recipe, model, recipe.data, first === -1 ? 1 : recipe.samples)
+  const dataset = await openSamples(recipe, model, recipe.data, {
+    count: first === -1 ? 1 : recipe.samples,
+    signal: watch.signal,
+  })
   const feeds = await feedsOf(dataset, 0)
   const options = { ...watch, label: recipe.model }
   let result = await withGuessedShapes(recipe, model, feeds, () =>
@@ -165,10 +181,17 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
     result = { ...result, applied: [...applied, ...result.applied] }
   }
   await writeModelFile(result.model, output)
+  const grown = growthNote(model, result.model)
   return {
     output,
     passes: result.applied,
-    notes: [...model.notes, ...subGraphNotes(model), ...dataset.notes, ...unfolded(model, list)],
+    notes: [
+      ...(grown ? [grown] : []),
+      ...model.notes,
+      ...subGraphNotes(model),
+      ...dataset.notes,
+      ...unfolded(model, list),
+    ],
   }
 }
 

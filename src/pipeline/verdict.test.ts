@@ -87,6 +87,17 @@ describe('the verdict', () => {
     assert.notEqual(look(25, 0).tone, 'dead')
   })
 
+  it('advises weights alone by what weights alone can do', () => {
+    const given = { comparison: comparison({ y: 12 }), layerCounts: { total: 2, integer: 0 } }
+    const advice = (bits: number, block: number) =>
+      verdict({ ...given, weightsOnly: { bits, block }, hurt: ['fc'] }).advice
+    assert.deepEqual(advice(4, 32), [
+      'if it has to be more accurate: try --block 16 or --keep-8bit fc, or --weight-bits 8',
+    ])
+    assert.deepEqual(advice(4, 16), ['if it has to be more accurate: try --weight-bits 8'])
+    assert.match(advice(8, 32).join(), /--exclude fc/)
+  })
+
   it('gives advice that fits the case', () => {
     const larger = verdict({ sizeBytes: { before: 1000, after: 1200 }, latency: { before: time(1), after: time(2) } })
     assert.deepEqual(larger.advice, ['the file is neither smaller nor faster: keep the float model'])

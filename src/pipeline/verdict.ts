@@ -31,6 +31,8 @@ export interface Measured {
   /** One sample was looked at where nothing was measured: enough to know a dead model. */
   readonly glance?: Comparison
   readonly effort?: 'fast' | 'default' | 'high'
+  /** Activations stay float: the bits of the weights, and how many share a scale. */
+  readonly weightsOnly?: { readonly bits: number; readonly block: number }
 }
 
 /** Below these a model does not do its job any more. */
@@ -170,7 +172,8 @@ function faster({ latency }: Measured): VerdictPoint {
   return { question: 'faster', answer: ratio > 1.1 ? 'yes' : ratio < 0.9 ? 'no' : 'unclear', text }
 }
 
-function accurate({ comparison }: Measured): VerdictPoint {
+/** As accurate? By the metric where there are labels, else by agreement and SQNR. */
+export function accurate({ comparison }: Pick<Measured, 'comparison'>): VerdictPoint {
   if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
   const sqnr = mainSqnr(comparison)
   const noise = noiseOf(comparison)

@@ -1,13 +1,24 @@
 // Writes a plan into the model: Q/DQ pairs, int8 weights, int32 biases. The result is the file and the simulation.
 import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
-import { GraphEditor, intAttr, isOp, type Layer, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
+import {
+  type Bounds,
+  GraphEditor,
+  intAttr,
+  isOp,
+  type Layer,
+  type Model,
+  type Node,
+  nodeName,
+  Tensor,
+} from '../onnx/index.ts'
+import { insertEmbedding } from './embeddings.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this very model. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
-  const { caps, tensors } = plan.placement
+  const { caps, tensors, apart } = plan.placement
   const capped = new Set([...caps.values()].map((node) => node.outputs[0] ?? ''))
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
@@ -18,14 +29,34 @@ export function insertQdq(model: Model, plan: Plan): Model {
     const layer = plan.placement.layers.get(node)
     if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
   }
+  for (const [node, params] of plan.embeddings) {
+    const table = plan.placement.embeddings.get(node)
+    if (table) inserter.embedding(node, table, params)
+  }
+  for (const [node, params] of plan.stored) {
+    const layer = plan.placement.stored.get(node)
+    if (layer) inserter.layer(layer, params, undefined)
+  }
+  for (const [node, bounds] of apart) inserter.apart(node, bounds)
   inserter.protectFloatLayers()
+  for (const node of plan.placement.shielded) inserter.shield(node)
+  for (const [node, names] of plan.placement.surplus) inserter.without(node, names)
   return inserter.finish()
 }
 
-/** Weight-only quantisation: int8 weights behind DQ, everything else float. */
-export function insertWeights(model: Model, weights: ReadonlyMap<Layer, QuantParams>): Model {
+/** Weight-only quantisation: int8 weights behind DQ, tables of codes, everything else float. */
+export function insertWeights(
+  model: Model,
+  weights: ReadonlyMap<Layer, QuantParams>,
+  rows: ReadonlyMap<Node, QuantParams> = new Map(),
+  embeddings: ReadonlyMap<Node, Tensor> = new Map(),
+): Model {
   const inserter = new Inserter(model)
   for (const [layer, params] of weights) inserter.layer(layer, params, undefined)
+  for (const [node, table] of embeddings) {
+    const params = rows.get(node)
+    if (params) inserter.embedding(node, table, params)
+  }
   return inserter.finish()
 }
 
@@ -103,6 +134,35 @@ class Inserter {
     editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, ...inputs], outputs: [output] })
   }
 
+  /** A Gather of the copy picks rows of codes. */
+  embedding(node: Node, table: Tensor, params: QuantParams): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    if (own) insertEmbedding(this.#editor, own, table, params)
+  }
+
+  /** An activation as Max and Min with its bounds: the same function, which nothing is fused with in float. */
+  apart(activation: Node, { low, high }: Bounds): void {
+    const editor = this.#editor
+    const node = this.#byOutput.get(activation.outputs[0] ?? '')
+    if (!node) return
+    const [input = '', output = ''] = [node.inputs[0], node.outputs[0]]
+    const steps = [
+      { opType: 'Max', bound: low },
+      { opType: 'Min', bound: high },
+    ].filter(({ bound }) => Number.isFinite(bound))
+    if (steps.length === 0) return
+    const name = nodeName(node)
+    editor.removeNode(node)
+    let value = input
+    for (const [index, { opType, bound }] of steps.entries()) {
+      const last = index === steps.length - 1
+      const limit = editor.addTensor(`${name}/${opType === 'Max' ? 'low' : 'high'}`, Tensor.scalar(bound))
+      const next = last ? output : editor.freshName(`${output}/${opType}`)
+      editor.addNode({ opType, name: last ? name : `${name}/${opType}`, inputs: [value, limit], outputs: [next] })
+      value = next
+    }
+  }
+
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */
   layer(layer: Layer, params: QuantParams, input: QuantParams | undefined): void {
     const node = this.#byOutput.get(layer.node.outputs[0] ?? '')
@@ -117,8 +177,7 @@ class Inserter {
   }
 
   /**
-   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q. A Max with the
-   * lowest float in between keeps the layer as it is: unlike Identity or a product with 1 it is not optimised away.
+   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q: they are kept apart.
    */
   protectFloatLayers(): void {
     const editor = this.#editor
@@ -128,11 +187,29 @@ class Inserter {
       const input = node.inputs[data] ?? ''
       if (weight === -1 || editor.producer(input)?.opType !== 'DequantizeLinear' || !this.#leadsToQuantize(node))
         continue
-      const lowest = editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
-      const kept = editor.freshName(`${input}/kept`)
-      editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
-      editor.setInput(node, data, kept)
+      this.#keepApart(node, data)
     }
+  }
+
+  /** Keeps ONNX Runtime from making an integer operator of a node that has none. */
+  shield(node: Node): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear') this.#keepApart(own, 0)
+  }
+
+  /** Takes attributes off an integer node. */
+  without(node: Node, names: readonly string[]): void {
+    const own = this.#byOutput.get(node.outputs[0] ?? '')
+    for (const name of names) own?.attributes.delete(name)
+  }
+
+  /** A Max with the lowest float in front of an input: unlike Identity or a product with 1 it is not optimised away. */
+  #keepApart(node: Node, index: number): void {
+    const input = node.inputs[index] ?? ''
+    const lowest = this.#editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
+    const kept = this.#editor.freshName(`${input}/kept`)
+    this.#editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
+    this.#editor.setInput(node, index, kept)
   }
 
   /** Is a node's output quantised, at once or behind its activation? */

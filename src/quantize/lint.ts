@@ -78,25 +78,33 @@ function trapOf({ nodes, initializers }: Graph, layer: Node): string | undefined
   return undefined
 }
 
-/** The layers of a written model: those whose weight is float, and those whose weight is codes behind DQ. */
+/** The layers of a written model: those whose weight is float, those whose weight is codes behind DQ, and those that hold codes. */
 function writtenLayers(model: Model): { node: Node; weightName: string }[] {
   const behind = dequantized(model.graph)
   const floats = new Map<Node, Layer>(layersOf(model).map((layer) => [layer.node, layer]))
   return model.graph.nodes.flatMap((node) => {
     const float = floats.get(node)
     if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
+    if (node.opType === 'MatMulNBits') return [{ node, weightName: node.inputs[1] ?? '' }]
     if (!['Conv', 'ConvTranspose', 'Gemm', 'MatMul'].includes(node.opType)) return []
     const weightName = behind.get(node.inputs[1] ?? '') ?? behind.get(node.inputs[0] ?? '')
     return weightName === undefined ? [] : [{ node, weightName }]
   })
 }
 
-/** Output of each DequantizeLinear of a constant → the name of its codes. */
+/** Output of each DequantizeLinear of a constant → the name of its codes; a tied weight's are another's, transposed. */
 function dequantized(graph: Graph): Map<string, string> {
   const constants = constantsOf(graph)
+  const transposed = new Set(
+    graph.nodes
+      .filter((node) => node.opType === 'Transpose' && constants(node.inputs[0]))
+      .map((node) => node.outputs[0]),
+  )
   return new Map(
     graph.nodes
-      .filter((node) => node.opType === 'DequantizeLinear' && constants(node.inputs[0]))
+      .filter(
+        ({ opType, inputs: [codes] }) => opType === 'DequantizeLinear' && (constants(codes) || transposed.has(codes)),
+      )
       .map((node) => [node.outputs[0] ?? '', node.inputs[0] ?? '']),
   )
 }

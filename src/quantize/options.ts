@@ -8,6 +8,8 @@ export interface QuantizeOptions {
   readonly weightBits: 8 | 4
   /** With 4 bits: `first`, `last`, `depthwise`, `none`, or patterns of layers that keep 8. */
   readonly keep8bit: readonly string[]
+  /** 8: tables whose rows are picked by index become int8, a scale for each row; float: they stay. */
+  readonly embeddings: 8 | 'float'
   readonly activationType: Extract<QuantType, 'uint8' | 'int8' | 'uint16' | 'int16'>
   readonly range: RangeMethod
   /** static: weights and activations; weights: a smaller file, activations float. */
@@ -16,12 +18,15 @@ export interface QuantizeOptions {
   readonly exclude: readonly string[]
   /** When not empty, only these are quantised. */
   readonly only: readonly string[]
+  /** Values that get no grid, because one costs too much: what must read or make them in integers stays float. */
+  readonly floatValues?: ReadonlySet<string>
 }
 
 export const quantizeDefaults: QuantizeOptions = {
   weights: 'per-channel',
   weightBits: 8,
   keep8bit: ['first', 'last', 'depthwise'],
+  embeddings: 8,
   activationType: 'uint8',
   range: 'minmax',
   mode: 'static',

@@ -7,7 +7,9 @@ import {
   type DType,
   factsOf,
   floatAttribute,
+  type Graph,
   intAttribute,
+  intsAttribute,
   isOp,
   type Layer,
   layerOf,
@@ -18,6 +20,7 @@ import {
   type Tensor,
 } from '../onnx/index.ts'
 import { biasAddOf } from './bias-add.ts'
+import { embeddingsOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -36,10 +39,20 @@ export interface PlacedTensor {
 export interface Placement {
   /** Integer layers by their node. */
   readonly layers: ReadonlyMap<Node, Layer>
+  /** Float layers whose weight is stored in codes. */
+  readonly stored: ReadonlyMap<Node, Layer>
   readonly integer: ReadonlySet<Node>
+  /** Gather nodes that pick rows of a table of codes, by the table. */
+  readonly embeddings: ReadonlyMap<Node, Tensor>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
   readonly caps: ReadonlyMap<string, Node>
+  /** Float nodes that ONNX Runtime must not see between DQ and Q: it would make integer operators of them that fail. */
+  readonly shielded: ReadonlySet<Node>
+  /** Attributes of integer nodes that say what is usual anyway, and that the integer kernel does not know. */
+  readonly surplus: ReadonlyMap<Node, readonly string[]>
+  /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
+  readonly apart: ReadonlyMap<Node, Bounds>
   /** Nodes that could have been integer by their operator, and why they are not. */
   readonly reasons: ReadonlyMap<Node, string>
 }
@@ -61,6 +74,8 @@ export function place(
 }
 
 class Placer {
+  readonly #graph: Graph
+  readonly #options: QuantizeOptions
   readonly #nodes: readonly Node[]
   readonly #constants: (value: string | undefined) => Tensor | undefined
   readonly #types: ReadonlyMap<string, DType>
@@ -69,20 +84,27 @@ class Placer {
   readonly #producers = new Map<string, Node>()
   readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
+  readonly #overridable: ReadonlyMap<string, unknown>
   readonly #excluded: (node: Node) => string | undefined
+  readonly #floatValues: ReadonlySet<string>
   readonly #layers = new Map<Node, Layer>()
+  readonly #stored = new Map<Node, Layer>()
   readonly #set = new Set<Node>()
   readonly #reasons = new Map<Node, string>()
 
   constructor(model: Model, target: Target, options: QuantizeOptions, types: ReadonlyMap<string, DType>) {
+    this.#graph = model.graph
+    this.#options = options
     this.#nodes = model.graph.nodes
     this.#constants = constantsOf(model.graph)
     this.#types = types
     this.#target = target
     this.#ops = new Map(target.ops.map((op) => [op.op, op]))
+    this.#overridable = model.graph.overridable ?? new Map()
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
     this.#consumers = consumersOf(this.#nodes)
+    this.#floatValues = options.floatValues ?? new Set()
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
     this.#excluded = (node) =>
@@ -91,12 +113,44 @@ class Placer {
 
   place(): Placement {
     for (const node of this.#nodes) this.#consider(node)
+    this.#keepFloat()
     this.#prune()
     const caps = new Map(
       [...this.#set].flatMap((node) => (this.#isCap(node) ? [[this.#dataInputs(node)[0] ?? '', node] as const] : [])),
     )
     const tensors = this.#tensors(caps)
-    return { layers: this.#layers, integer: this.#set, tensors, caps, reasons: this.#reasons }
+    const lacking = this.#nodes.filter((node) => this.#role(node)?.lacks?.some((name) => node.attributes.has(name)))
+    const shielded = new Set(lacking.filter((node) => this.#lacking(node) !== undefined))
+    const surplus = new Map(lacking.map((node) => [node, this.#role(node)?.lacks ?? []] as const))
+    for (const node of shielded) surplus.delete(node)
+    const apart = this.#apart(tensors)
+    return {
+      layers: this.#layers,
+      stored: this.#stored,
+      integer: this.#set,
+      embeddings: this.#embeddings(),
+      tensors,
+      caps,
+      shielded,
+      surplus,
+      apart,
+      reasons: this.#reasons,
+    }
+  }
+
+  #embeddings(): ReadonlyMap<Node, Tensor> {
+    if (this.#options.embeddings === 'float') return new Map()
+    return embeddingsOf({
+      graph: this.#graph,
+      types: this.#types,
+      excluded: (node) => this.#excluded(node) !== undefined,
+      layers: this.#layers,
+    })
+  }
+
+  /** The attribute of a node that its integer kernel lacks. */
+  #lacking(node: Node): string | undefined {
+    return this.#role(node)?.lacks?.find((name) => intsAttribute(node, name)?.some((value) => value !== 1))
   }
 
   #consider(node: Node): void {
@@ -106,16 +160,26 @@ class Placer {
     if (!op || op.role === 'activation') {
       if (layer || known)
         this.#reasons.set(node, known ?? `${this.#target.name} has no integer kernel for ${node.opType}`)
+      if (layer && this.#target.storesWeight.includes(node.opType) && !this.#excluded(node) && isStorable(layer))
+        this.#stored.set(node, layer)
       return
     }
     const reason =
-      this.#excluded(node) ?? (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
+      this.#excluded(node) ??
+      this.#whyNoRange(node) ??
+      (op.role === 'layer' ? this.#whyNoLayer(node, layer) : this.#whyNotInteger(node))
     if (reason) {
       this.#reasons.set(node, reason)
       return
     }
     if (op.role === 'layer' && layer) this.#layers.set(node, layer)
     this.#set.add(node)
+  }
+
+  /** What may be fed has no range that holds. */
+  #whyNoRange(node: Node): string | undefined {
+    const fed = node.inputs.find((input) => this.#overridable.has(input))
+    return fed === undefined ? undefined : `"${fed}" has a default, and may be fed something else`
   }
 
   #whyNoLayer(node: Node, layer: Layer | undefined): string | undefined {
@@ -133,6 +197,8 @@ class Placer {
 
   #whyNotInteger(node: Node): string | undefined {
     if (this.#role(node)?.role === 'cap') return this.#whyNoCap(node)
+    const lacking = this.#lacking(node)
+    if (lacking !== undefined) return `${this.#target.name} has no integer kernel for ${node.opType} with ${lacking}`
     const inputs = this.#dataInputs(node)
     for (const input of inputs) {
       if (this.#constants(input)) return 'one operand is a constant'
@@ -186,19 +252,18 @@ class Placer {
     return stringAttribute(node, attribute, usual) === is ? op : undefined
   }
 
-  /** The Relu or Clip that disappears into a node, when its result goes nowhere else. */
+  /**
+   * The Relu or Clip that disappears into a node, when its result goes nowhere else. Every grid has a code for 0: where 0 is out of
+   * bounds the grid is wider than they are, and ONNX Runtime does not fuse.
+   */
   #fusedActivation(node: Node): Node | undefined {
     if (this.#role(node)?.role === 'pass-through') return undefined
     const output = node.outputs[0] ?? ''
     const [next, ...others] = this.#consumers.get(output) ?? []
     if (!next || others.length > 0 || this.#outputs.has(output) || this.#excluded(next)) return undefined
-    if (
-      this.#role(next)?.role === 'activation' &&
-      next.inputs[0] === output &&
-      factsOf(next).bounds?.(next, this.#constants)
-    )
-      return next
-    return undefined
+    if (this.#role(next)?.role !== 'activation' || next.inputs[0] !== output) return undefined
+    const bounds = factsOf(next).bounds?.(next, this.#constants)
+    return bounds && bounds.low <= 0 && bounds.high >= 0 ? next : undefined
   }
 
   /** The constant Add behind a MatMul, which ONNX Runtime makes the bias of one integer kernel. */
@@ -216,6 +281,19 @@ class Placer {
 
   #results(node: Node): string[] {
     return isOp(node, 'Split') ? [...node.outputs] : [this.#resultOf(node)]
+  }
+
+  /** Takes out what would need a grid for a value that has none. */
+  #keepFloat(): void {
+    if (this.#floatValues.size === 0) return
+    for (const node of [...this.#set]) {
+      const needed = this.#role(node)?.output === 'optional' ? [] : this.#results(node)
+      const value = [...this.#dataInputs(node), ...needed].find((name) => this.#floatValues.has(name))
+      if (value === undefined) continue
+      this.#set.delete(node)
+      this.#layers.delete(node)
+      this.#reasons.set(node, `an integer grid for "${value}" costs too much of the outputs`)
+    }
   }
 
   #prune(): void {
@@ -261,10 +339,24 @@ class Placer {
       }
       const needed =
         role?.output !== 'optional' ||
-        results.some((result) => this.#consumers.get(result)?.some((reader) => this.#set.has(reader)))
+        results.some(
+          (result) =>
+            !this.#floatValues.has(result) && this.#consumers.get(result)?.some((reader) => this.#set.has(reader)),
+        )
       if (needed) for (const result of results) add(result, result, true)
     }
     return tensors
+  }
+
+  #apart(tensors: ReadonlyMap<string, PlacedTensor>): Map<Node, Bounds> {
+    const apart = new Map<Node, Bounds>()
+    for (const node of this.#layers.keys()) {
+      if (this.#role(node)?.losesToActivation !== true || this.#biasOf(node)) continue
+      const activation = this.#fusedActivation(node)
+      const bounds = activation && factsOf(activation).bounds?.(activation, this.#constants)
+      if (activation && bounds && !tensors.has(activation.outputs[0] ?? '')) apart.set(activation, bounds)
+    }
+    return apart
   }
 
   /** Bounds of a value, seen through operators that only move elements. */
@@ -282,6 +374,8 @@ class Placer {
     return facts.bounds?.(node, this.#constants) ?? free
   }
 }
+
+const isStorable = ({ weight, weightIndex }: Layer) => weight.dtype === 'float32' && weightIndex === 1
 
 /** Name and reason of each layer that stays float. */
 export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {

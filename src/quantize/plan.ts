@@ -1,7 +1,9 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
+import { InputError, sizeOf } from '../base/index.ts'
 import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import { asymmetricGrid, effectiveRange, type QuantParams } from '../math/index.ts'
-import type { Layer, Node, WeightView } from '../onnx/index.ts'
+import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams } from '../math/index.ts'
+import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
+import { rowGrid, tieOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
 import type { PlacedTensor, Placement } from './placement.ts'
 
@@ -19,8 +21,12 @@ export interface ActivationGrid {
 export interface Plan {
   readonly placement: Placement
   readonly activations: ReadonlyMap<string, ActivationGrid>
-  /** Weight grids of integer layers, and of weight-only layers. */
+  /** Weight grids of integer layers. */
   readonly weights: ReadonlyMap<Node, QuantParams>
+  /** Grids of embeddings, by their Gather. */
+  readonly embeddings: ReadonlyMap<Node, QuantParams>
+  /** Grids of weights that are stored in codes although their layers compute in float. */
+  readonly stored: ReadonlyMap<Node, QuantParams>
   /** Bits that the codes of a layer use, whatever they are stored in. */
   readonly weightBits: ReadonlyMap<Node, number>
 }
@@ -58,7 +64,55 @@ export function makePlan(
     const grid = weightGrid(layer, options, weightBits.get(node))
     weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
   }
-  return { placement, activations, weights, weightBits }
+  for (const group of sharing(placement.layers)) widen(group, weights)
+  const embeddings = embeddingGrids(placement, weights, weightBits)
+  const stored = new Map([...placement.stored].map(([node, layer]) => [node, weightGrid(layer, options)]))
+  return { placement, activations, weights, embeddings, stored, weightBits }
+}
+
+/** Layers that read the same weight along the same axis. */
+function sharing(layers: Placement['layers']): Node[][] {
+  const byWeight = new Map<Tensor, Map<number | undefined, Node[]>>()
+  for (const [node, { weight, view }] of layers) {
+    const groups = byWeight.get(weight) ?? new Map<number | undefined, Node[]>()
+    byWeight.set(weight, groups.set(view?.outputAxis, [...(groups.get(view?.outputAxis) ?? []), node]))
+  }
+  return [...byWeight.values()].flatMap((groups) => [...groups.values()]).filter((group) => group.length > 1)
+}
+
+/** Gives all layers of a group the largest scale that one of them needs, so that their codes are the same. */
+function widen(group: readonly Node[], weights: Map<Node, QuantParams>): void {
+  const grids = group.flatMap((node) => weights.get(node) ?? [])
+  const [first] = grids
+  if (!first || grids.some(({ scale }) => scale.length !== first.scale.length)) return
+  const scale = first.scale.map((_, o) => Math.max(...grids.map((grid) => grid.scale[o] ?? 0)))
+  for (const node of group) weights.set(node, { ...first, scale })
+}
+
+/** An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both. */
+export function embeddingGrids(
+  { layers, embeddings }: Pick<Placement, 'layers' | 'embeddings'>,
+  weights: Map<Node, QuantParams>,
+  weightBits: ReadonlyMap<Node, number> = new Map(),
+): Map<Node, QuantParams> {
+  const grids = new Map<Node, QuantParams>()
+  const known = new Map<Tensor, QuantParams>()
+  for (const [gather, table] of embeddings) {
+    const tied = [...layers].flatMap(([node, { weight, view }]) => {
+      const tie = (weightBits.get(node) ?? 8) === 8 ? tieOf(weight, table) : undefined
+      return tie && view?.outputAxis === (tie === 'same' ? 0 : 1) ? [node] : []
+    })
+    if (!known.has(table)) widen(tied, weights)
+    const own = weights.get(tied[0] ?? gather)
+    const grid = known.get(table) ?? (own ? asRows(own) : rowGrid(table))
+    known.set(table, grid)
+    grids.set(gather, grid)
+  }
+  return grids
+}
+
+function asRows({ axis, ...params }: QuantParams): QuantParams {
+  return axis === undefined ? params : { ...params, axis: 0 }
 }
 
 function activationGrid(
@@ -86,8 +140,12 @@ function activationGrid(
   }
 }
 
-/** Symmetric over the absolute maximum, per output channel or for the whole weight; few bits use few codes of int8. */
+/**
+ * Symmetric over the absolute maximum, per output channel or for the whole weight; few bits use few codes of int8.
+ * @throws InputError when the layer holds NaN or an infinity
+ */
 export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights'>, bits = 8): QuantParams {
+  refuseNonFinite(layer)
   const values = layer.weight.floats()
   const { view } = layer
   const dtype = 'int8'
@@ -98,14 +156,53 @@ export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights
     const scale = Math.fround(largest / top)
     return { dtype, scale: Float32Array.of(scale >= 2 ** -126 ? scale : 1), zeroPoint: new Int32Array(1) }
   }
+  // A grouped ConvTranspose has its output channels on two axes, of which DequantizeLinear knows one.
+  if (view.groups > 1 && view.outputAxis !== 0) return finestAxis(values, layer.weight.shape, top)
   const scale = new Float32Array(view.outputs)
   for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
   replaceEmpty(scale)
   return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
 }
 
+/** A grid along the input or the output channels of a weight [inputs, outputs of a group, …]: the one with the smaller steps. */
+function finestAxis(values: Float32Array, shape: readonly number[], top: number): QuantParams {
+  const [inputs = 1, outputs = 1, ...kernel] = shape
+  const positions = sizeOf(kernel)
+  const scales = [new Float32Array(inputs), new Float32Array(outputs)] as const
+  for (let i = 0, at = 0; i < inputs; i++)
+    for (let o = 0; o < outputs; o++)
+      for (let u = 0; u < positions; u++, at++) {
+        const step = Math.abs(values[at] ?? 0) / top
+        scales[0][i] = Math.max(scales[0][i] ?? 0, step)
+        scales[1][o] = Math.max(scales[1][o] ?? 0, step)
+      }
+  const noise = (list: Float32Array) => list.reduce((sum, step) => sum + step * step, 0) / list.length
+  const axis = noise(scales[0]) <= noise(scales[1]) ? 0 : 1
+  const scale = scales[axis]
+  replaceEmpty(scale)
+  return { dtype: 'int8', scale, zeroPoint: new Int32Array(scale.length), axis }
+}
+
+/** Codes would hide a NaN: the model must not come out sounder than it went in. */
+function refuseNonFinite({ node, weightIndex, weight, bias }: Layer): void {
+  const constants = [[weight, node.inputs[weightIndex]] as const, ...(bias ? [[bias, node.inputs[2]] as const] : [])]
+  for (const [tensor, name = ''] of constants) {
+    const kind = nonFiniteKind(tensor.floats())
+    if (kind)
+      throw new InputError(
+        `tensor "${name}", a constant of ${node.opType} "${nodeName(node)}", holds ${kind === 'NaN' ? 'NaN' : 'infinite values'}: the model is at fault, not the samples; export it again`,
+        { tensor: name, node: nodeName(node), op: node.opType },
+      )
+  }
+}
+
 /** int32 with room for the sums that are added to the bias. */
-export const LARGEST_BIAS_CODE: number = 2 ** 31 - 1 - 2 ** 24
+const LARGEST_BIAS_CODE = 2 ** 31 - 1 - 2 ** 24
+
+/** The smallest weight scale for which a bias fits int32 on the grid input scale × weight scale. */
+export function leastScaleFor(bias: number, inputScale: number): number {
+  return Math.abs(bias) / (inputScale * LARGEST_BIAS_CODE)
+}
 
 /** Raises the weight scales of channels whose bias would not fit int32 on the grid input scale × weight scale. */
 function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantParams {
@@ -114,7 +211,7 @@ function fitBias(grid: QuantParams, layer: Layer, inputScale: number): QuantPara
   const scale = grid.scale.slice()
   for (let o = 0; o < bias.length; o++) {
     const index = scale.length === 1 ? 0 : o
-    const needed = Math.abs(bias[o] ?? 0) / (inputScale * LARGEST_BIAS_CODE)
+    const needed = leastScaleFor(bias[o] ?? 0, inputScale)
     if ((scale[index] ?? 1) < needed) scale[index] = needed
   }
   return { ...grid, scale }

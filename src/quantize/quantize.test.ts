@@ -65,9 +65,45 @@ const integer: Readonly<Record<string, string>> = {
   'a classifier behind a global pool':
     'x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> GlobalAveragePool -> Conv 1x1 8->10 -> y',
   'an activation without an integer kernel': 'x[N,4,8,8] -> Conv 3x3 4->8 -> HardSwish -> Conv 1x1 8->4 -> y',
+  'a Gemm with Relu in front of a float operator': 'x[N,8] -> Gemm 8->6 -> Relu -> Tanh -> Gemm 6->4 -> y',
+  'a Gemm with Clip in front of a float operator':
+    'x[N,8] -> Gemm 8->6 -> Clip number(0) number(6) -> Tanh -> Gemm 6->4 -> y',
+  'a product with Relu in front of a float operator': 'x[N,3,8] -> MatMul 8->6 -> Relu -> Tanh -> MatMul 6->4 -> y',
 }
 
 describe('quantisation', () => {
+  for (const dilations of ['1,1', '2,2'])
+    it(`of layers around an average pool with dilations=${dilations} gives a file that runs`, async () => {
+      const pool = `AveragePool kernel_shape=2,2 dilations=${dilations}`
+      const drawing = `x[N,4,8,8] -> Conv 3x3 4->8 -> Relu -> ${pool} -> Conv 1x1 8->4 -> y`
+      const model = tinyModel(drawing, { opset: 19 })
+      const { written, kernels } = await quantized(model)
+      const [before, after] = [await run(model, false), await run(written, false)]
+      assert.ok((sqnrDb(before, after) ?? 99) > 30, printModel(written))
+      assert.ok(kernels.every(({ integer }) => integer))
+    })
+
+  it('keeps layers in integers before a Clip that keeps 0 out', async () => {
+    const drawing = 'x[N,4,8,8] -> Conv 3x3 4->8 -> Clip number(0.5) number(6) -> Conv 1x1 8->4 -> y'
+    const { written, kernels } = await quantized(tinyModel(drawing))
+    assert.deepEqual(
+      kernels.map(({ integer }) => integer),
+      [true, true],
+      printModel(written),
+    )
+  })
+
+  it('puts no grid on an input with a default, which may be fed anything', async () => {
+    const drawn = tinyModel('x[N,4,8,8] -> Conv 3x3 4->4 -> a; a -> Add =extra -> Conv 1x1 4->4 -> y')
+    const info = { name: 'extra', dtype: 'float32', shape: [4, 1, 1] } as const
+    const value = Tensor.from('float32', [4, 1, 1], [1, 2, 3, 4])
+    const model = { ...drawn, graph: { ...drawn.graph, overridable: new Map([['extra', { info, value }]]) } }
+    const { written, plan } = await quantized(model)
+    assert.deepEqual([...plan.activations.keys()].includes('extra'), false)
+    assert.ok(written.graph.nodes.some(({ opType, inputs }) => opType === 'Add' && inputs.includes('extra')))
+    assert.ok((sqnrDb(await run(model, false), await run(written, false)) ?? 99) > 30)
+  })
+
   for (const [what, drawing] of Object.entries(integer)) {
     it(`runs ${what} in integers, and simulates what it deploys`, async () => {
       const model = tinyModel(drawing)

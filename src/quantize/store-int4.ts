@@ -6,7 +6,14 @@ import type { Plan } from './plan.ts'
 
 /** Stores the codes of every layer with 4 bits as int4 (opset 21), two to a byte; scales, biases and results stay what they were. */
 export function storeInt4(model: Model, plan: Plan): Model {
-  const few = new Set([...plan.weightBits].flatMap(([node, bits]) => (bits <= 4 ? [nodeName(node)] : [])))
+  return storeInt4Weights(
+    model,
+    new Set([...plan.weightBits].flatMap(([node, bits]) => (bits <= 4 ? [nodeName(node)] : []))),
+  )
+}
+
+/** The same for layers by name, whose codes must fit 4 bits. */
+export function storeInt4Weights(model: Model, few: ReadonlySet<string>): Model {
   const changed = new Map<string, Tensor>()
   const readers = new Map<string, Node[]>()
   for (const node of model.graph.nodes)

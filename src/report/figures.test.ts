@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bareHeadline, floatGroups, originalOf, placementOf, rangeFit, resultOf, worstLayers } from './figures.ts'
+import {
+  bareHeadline,
+  floatGroups,
+  originalOf,
+  otherWords,
+  placementOf,
+  rangeFit,
+  resultOf,
+  worstLayers,
+} from './figures.ts'
 import { deadReport, emptyReport, usualReport } from './sample-reports.ts'
 
 describe('figures of a report', () => {
@@ -24,9 +33,30 @@ describe('figures of a report', () => {
 
   it('placement counts layers, and multiplications when all are known', () => {
     const share = (2_709_504 + 903_168 + 1_605_632) / (2_709_504 + 903_168 + 1_605_632 + 256_000 + 1000)
-    assert.deepEqual(placementOf(usualReport.layers), { known: 5, integer: 3, macShare: share })
-    assert.deepEqual(placementOf([{ name: 'a', op: 'Conv', parameters: 1, integer: true }]), { known: 1, integer: 1 })
-    assert.equal(placementOf(deadReport.layers), undefined)
+    assert.deepEqual(placementOf(usualReport), { known: 5, integer: 3, macShare: share })
+    assert.deepEqual(placementOf({ layers: [{ name: 'a', op: 'Conv', parameters: 1, integer: true }] }), {
+      known: 1,
+      integer: 1,
+    })
+    assert.equal(placementOf(deadReport), undefined)
+  })
+
+  it('placement counts what multiplies beside the layers, and gives no share when some of it is unknown', () => {
+    const layers = [{ name: 'a', op: 'Conv', parameters: 1, macs: 60, integer: true }]
+    const share = (macs?: number) =>
+      placementOf({ layers, otherProducts: [{ op: 'LSTM', count: 1, ...(macs === undefined ? {} : { macs }) }] })
+        ?.macShare
+    assert.equal(share(40), 0.6)
+    assert.equal(share(), undefined)
+    assert.equal(
+      otherWords({
+        otherProducts: [
+          { op: 'LSTM', count: 1 },
+          { op: 'MatMul', count: 12 },
+        ],
+      }),
+      '1 LSTM, 12 MatMul',
+    )
   })
 
   it('float layers are grouped by reason, the most frequent first', () => {

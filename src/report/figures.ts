@@ -34,16 +34,19 @@ export interface Placement {
   /** Layers whose kernel is known. */
   readonly known: number
   readonly integer: number
-  /** Share of the multiplications that integer layers do; absent when a layer's MACs are unknown. */
+  /** Share of all multiplications that integer layers do; absent when those of a layer, or of something else, are unknown. */
   readonly macShare?: number
 }
 
 /** How many layers run in integers; undefined when no layer's kernel was looked at. */
-export function placementOf(layers: readonly LayerRow[]): Placement | undefined {
+export function placementOf({
+  layers,
+  otherProducts = [],
+}: Pick<Report, 'layers' | 'otherProducts'>): Placement | undefined {
   const known = layers.filter((layer) => layer.integer !== undefined)
   if (known.length === 0) return undefined
   const integer = known.filter((layer) => layer.integer === true)
-  const total = sumMacs(known)
+  const total = sumMacs([...layers, ...otherProducts])
   const done = sumMacs(integer)
   const counts = { known: known.length, integer: integer.length }
   return total === undefined || done === undefined || total === 0 ? counts : { ...counts, macShare: done / total }
@@ -83,7 +86,12 @@ export function rangeFit(row: ActivationRow): RangeFit | undefined {
   return width > 0 ? { below: (low - observedLow) / width, above: (observedHigh - high) / width } : undefined
 }
 
-function sumMacs(layers: readonly LayerRow[]): number | undefined {
+/** What multiplies beside the layers, in words: "12 MatMul, 1 LSTM"; undefined when nothing does. */
+export function otherWords({ otherProducts = [] }: Pick<Report, 'otherProducts'>): string | undefined {
+  return otherProducts.length === 0 ? undefined : otherProducts.map(({ op, count }) => `${count} ${op}`).join(', ')
+}
+
+function sumMacs(layers: readonly Pick<LayerRow, 'macs'>[]): number | undefined {
   let total = 0
   for (const layer of layers) {
     if (layer.macs === undefined) return undefined

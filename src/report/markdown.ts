@@ -99,7 +99,7 @@ function ladderTable(ladder: readonly RungRow[]): string {
 }
 
 function weakSpots(report: Report): string {
-  const placement = placementOf(report.layers)
+  const placement = placementOf(report)
   const lines = worstLayers(report.layers, 5).map((layer) => `${code(layer.name)}: ${formatDb(layer.sqnrDb)}`)
   for (const group of floatGroups(report.layers)) {
     const names = group.layers.slice(0, 5).map((layer) => code(layer.name))

@@ -1,5 +1,5 @@
 // The ten lines a terminal shows when a run ends: the verdict first, then figures, weak spots, advice and files.
-import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
+import { bareHeadline, floatGroups, otherWords, placementOf, worstLayers } from './figures.ts'
 import { formatDb, formatPercent, formatPlural, plainText } from './format.ts'
 import { ladderLines } from './ladder-lines.ts'
 import { measuredOnly } from './measured-only.ts'
@@ -75,10 +75,12 @@ function rows(report: Report, width: number): Row[] {
 }
 
 function layersRow(report: Report): string | undefined {
-  const placement = placementOf(report.layers)
+  const placement = placementOf(report)
   if (placement === undefined) return undefined
   const share = placement.macShare === undefined ? '' : `, ${formatPercent(placement.macShare)} of the multiplications`
-  return `${placement.integer} of ${placement.known} run in integers${share}`
+  const others = otherWords(report)
+  const rest = others === undefined ? '' : `; in float beside them ${others}`
+  return `${placement.integer} of ${placement.known} run in integers${share}${rest}`
 }
 
 function worstRow(report: Report): string | undefined {

@@ -1,8 +1,9 @@
 // Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is taken back.
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
-import type { Model, Shapes, Statistics } from '../onnx/index.ts'
-import type { Runtime, Values } from '../runtime/index.ts'
-import { type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
+import { type Model, refuseGiants, type Shapes, type Statistics } from '../onnx/index.ts'
+import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
+import { computedConstants } from './constants/computed.ts'
+import { boundIn, type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
 import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 
 /** What became of one rewrite. */
@@ -42,8 +43,9 @@ export async function applyRewrites(
   feeds: Values,
   watch: Watch & { readonly label?: string; readonly statistics?: Statistics } = {},
 ): Promise<AppliedRewrites> {
-  let current = model
-  let seen = await observeModel(runtime, model, feeds, randomLike(feeds), watch.label)
+  refuseGiants(model, watch.label, computedConstants)
+  let current = await declareTypes(runtime, model)
+  let seen = await observeModel(runtime, current, feeds, randomLike(feeds), watch.label)
   let statistics: Statistics = watch.statistics ?? new Map()
   const applied: AppliedRewrite[] = []
   for (const [index, rewrite] of rewrites.entries()) {
@@ -64,11 +66,12 @@ export async function applyRewrites(
 /** Proves one rewrite's result against what was seen of the model before; `seen` is absent when it was not kept. */
 export async function checkRewrite(
   runtime: Runtime,
-  { name, kind, boundDb }: Pick<Rewrite, 'name' | 'kind' | 'boundDb'>,
+  { name, kind, boundDb: wanted }: Pick<Rewrite, 'name' | 'kind' | 'boundDb'>,
   { model, changes, skipped }: RewriteResult,
   before: Observed,
   watch: Watch & { readonly label?: string } = {},
 ): Promise<{ readonly applied: AppliedRewrite; readonly seen?: Observed }> {
+  const boundDb = boundIn(before, wanted)
   const plain = { name, kind, changes, skipped, boundDb }
   if (changes.length === 0) return { applied: { ...plain, kept: false } }
   let proof: Proof

@@ -1,5 +1,6 @@
 // Classic cross-layer equalisation: equal weight ranges on both sides of every channel.
 import { type ChannelGraph, channelGraph, type Model, nodeName, type Statistics } from '../onnx/index.ts'
+import { closeTied } from './constants/tied.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import {
@@ -54,7 +55,7 @@ export function equalizeClassic(
   options: ClassicOptions = {},
 ): RewriteResult & { readonly classes: readonly EqualizedClass[] } {
   const { clip = 'cap' } = options
-  const graph = channelGraph(model, shapes, 'scale')
+  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
   const layers = graph.layers.flatMap((channels) => layerRanges(channels) ?? [])
   const frozen = new Set(clip === 'freeze' ? graph.clips.filter(isBound).flatMap(({ ids }) => [...ids]) : [])
   const classes = scaleClasses(graph, layers, frozen)

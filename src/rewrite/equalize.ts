@@ -2,6 +2,7 @@
 import { portable, report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { minimizeInBox } from '../math/index.ts'
 import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
+import { closeTied } from './constants/tied.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import { chooseCaps } from './equalize/choose-caps.ts'
@@ -53,7 +54,7 @@ export async function equalize(
   options: EqualizeOptions,
 ): Promise<Equalized> {
   const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold' } = options
-  const graph = channelGraph(model, shapes, 'scale')
+  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
   const variables = chooseVariables(graph, statistics, policyOf, reachesOf(model, statistics))
@@ -115,7 +116,7 @@ export async function capsWorthFreeing(
   const free = await equalize(model, shapes, statistics, { ...options, clip: 'exact' })
   const after = new Map(free.layers.map((layer) => [layer.name, layer.after]))
   return chooseCaps(
-    channelGraph(model, shapes, 'scale'),
+    closeTied(channelGraph(model, shapes, 'scale'), model.graph),
     held.layers.map(({ name, after: noise }) => ({ name, held: noise, free: after.get(name) ?? noise })),
     timeOf,
   )

@@ -1,6 +1,6 @@
 // Weights as float64 and back: arithmetic on weights is done in double precision and rounded once.
 import { UnsupportedError } from '../base/index.ts'
-import { toFloat16Bits } from '../math/index.ts'
+import { float16Max, toFloat16Bits } from '../math/index.ts'
 import { type DType, Tensor } from '../onnx/index.ts'
 
 /** The elements of a tensor in double precision. Fresh: may be written to. */
@@ -25,6 +25,14 @@ export function floatTensor(dtype: DType, shape: readonly number[], values: Arra
     default:
       throw new UnsupportedError(`cannot compute with ${dtype} weights; they must be float32, float64 or float16`)
   }
+}
+
+/** Smallest float16 that has all its bits. */
+const SMALLEST_NORMAL_16 = 2 ** -14
+
+/** Can a type hold these numbers as well as any others? float16 ends at 65504 and loses bits below 2^-14. */
+export function holds(dtype: DType, largest: number): boolean {
+  return dtype !== 'float16' || largest === 0 || (largest >= SMALLEST_NORMAL_16 && largest <= float16Max)
 }
 
 const float = new Float32Array(1)

@@ -2,10 +2,11 @@
 import type { GraphEditor, Node, Shapes } from '../onnx/index.ts'
 import { compose, normOf, rescale } from './batch-norm/affine.ts'
 import { foldBackward } from './batch-norm/backward.ts'
-import { foldForward, receiversOf } from './batch-norm/forward.ts'
+import { canTake, foldForward, receiversOf } from './batch-norm/forward.ts'
 import { namesOf, type Run, runAfter } from './batch-norm/run.ts'
 import { replaceStandalone } from './batch-norm/standalone.ts'
 import { editModel, type PassLog } from './edit-pass.ts'
+import { holds } from './float-tensor.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
 
 /**
@@ -41,8 +42,18 @@ function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node,
   const affine = run ? compose(norm, run) : norm
   const output = followers.at(-1)?.outputs[0] ?? node.outputs[0] ?? ''
   const names = namesOf([node, ...followers])
-  const receivers = receiversOf(editor, shapes, affine, output)
+  const reached = receiversOf(editor, shapes, affine, output)
+  const receivers =
+    typeof reached === 'string' || reached.every((receiver) => canTake(receiver, affine))
+      ? reached
+      : 'folded forward it would leave what float16 can hold'
   if (typeof receivers === 'string') {
+    const type = shapes.get(input)?.dtype ?? 'float32'
+    const fits = (value: number, least: number) => holds(type, Math.max(least, Math.abs(value)))
+    if (!affine.scale.every((value) => fits(value, 0)) || !affine.shift.every((value) => fits(value, 1))) {
+      log.left(node, `its factors leave what ${type} can hold (${blocked}; ${receivers})`)
+      return
+    }
     const became = replaceStandalone(editor, shapes, node, followers, affine)
     if (became) log.changed(node, `${names} became ${became} (${blocked}; ${receivers})`)
     else log.left(node, `the rank of its input was never observed (${blocked}; ${receivers})`)

@@ -1,7 +1,8 @@
 // Nodes that only depend on constants become initialisers, so that every weight is found where weights are looked for.
-import { constantOf, isOp, type Node, nodeName, type Tensor } from '../onnx/index.ts'
+import { constantOf, isOp, type Node, nodeName, opsetOf, type Tensor } from '../onnx/index.ts'
 import { computeRules } from './constants/compute.ts'
 import { moveRules } from './constants/move.ts'
+import { setOrigin } from './constants/origins.ts'
 import { editModel } from './edit-pass.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
 
@@ -21,6 +22,7 @@ export const foldConstants: Rewrite = defineRewrite({
     editModel(model, context, (editor, log) => {
       const { initializers } = editor.graph
       const folded = new Map<string, string[]>()
+      const evaluate = evaluator(opsetOf(model))
       const note = (node: Node) => folded.set(node.opType, [...(folded.get(node.opType) ?? []), nodeName(node)])
       // Graph order: a node's constant inputs are folded before it.
       for (const node of editor.nodes()) {
@@ -48,10 +50,33 @@ export const foldConstants: Rewrite = defineRewrite({
     }),
 })
 
-function evaluate(node: Node, inputs: readonly (Tensor | undefined)[]): Tensor | undefined {
-  if (isOp(node, 'Constant')) return constantOf(node)
-  const rule = isOp(node, node.opType) && Object.hasOwn(rules, node.opType) ? rules[node.opType] : undefined
-  return rule?.(node, inputs)
+/** Computes nodes on constants; the same node on the same constants gives the same tensor, which is stored once. */
+function evaluator(opset: number) {
+  const known = new Map<string, Tensor>()
+  const numbers = new Map<Tensor, number>()
+  const numberOf = (tensor: Tensor | undefined) => {
+    if (!tensor) return ''
+    if (!numbers.has(tensor)) numbers.set(tensor, numbers.size)
+    return numbers.get(tensor)
+  }
+  return (node: Node, inputs: readonly (Tensor | undefined)[]): Tensor | undefined => {
+    if (isOp(node, 'Constant')) return constantOf(node)
+    const rule = isOp(node, node.opType) && Object.hasOwn(rules, node.opType) ? rules[node.opType] : undefined
+    const plain = [...node.attributes].every(([, { type }]) => type === 'int' || type === 'ints')
+    const key = plain ? [node.opType, printAttributes(node), ...inputs.map(numberOf)].join() : undefined
+    const value = (key === undefined ? undefined : known.get(key)) ?? rule?.(node, inputs)
+    if (!value) return undefined
+    if (key !== undefined) known.set(key, value)
+    if (!inputs.includes(value)) setOrigin(value, { node, inputs, opset })
+    return value
+  }
+}
+
+function printAttributes({ attributes }: Node): string {
+  return [...attributes]
+    .map(([name, attribute]) => `${name}=${'value' in attribute ? attribute.value : ''}`)
+    .sort()
+    .join(' ')
 }
 
 function shortList(names: readonly string[]): string {

@@ -1,26 +1,14 @@
 // Raises a model to a newer opset, operator by operator: Q/DQ with per-channel scales needs opset 13, 16-bit types need 21.
 import { UsageError } from '../base/index.ts'
-import { type GraphEditor, type Model, type Node, nodeName, opsetOf } from '../onnx/index.ts'
-import { editModel } from './edit-pass.ts'
-import { type Scope, scopesOf } from './lift/scope.ts'
-import { unchanged } from './lift/unchanged.ts'
-import type { OpUpgrades } from './lift/upgrade.ts'
-import { upgrades } from './lift/upgrades.ts'
+import { type Model, opsetOf } from '../onnx/index.ts'
+import { inlineFunctions } from './inline-functions.ts'
+import { lift, NEWEST, OLDEST } from './lift/lift.ts'
 import { defineRewrite, type Rewrite, type RewriteContext, type RewriteResult } from './rewrite.ts'
-
-/** Opsets that the upgrade table covers: from, to. */
-const OLDEST = 7
-const NEWEST = 21
-
-const table = new Map<string, OpUpgrades['at']>()
-for (const { op, at } of [...unchanged.map((name): OpUpgrades => ({ op: name, at: {} })), ...upgrades]) {
-  if (table.has(op)) throw new Error(`upgrades of ${op} are listed twice`)
-  table.set(op, at)
-}
 
 /**
  * Lifts a model to opset `target`; models at or above it are left as they are. All or nothing: when one operator has no
- * known upgrade the model keeps its opset, and `skipped` says which. Sub-graphs are lifted too. Exact.
+ * known upgrade the model keeps its opset, and `skipped` says which. Sub-graphs are lifted too; functions are written out
+ * first, because a function names its own opset, which has to be the model's. Exact.
  * @throws UsageError when `target` lies outside 7..21
  */
 export function liftOpsetTo(target: number): Rewrite {
@@ -30,71 +18,17 @@ export function liftOpsetTo(target: number): Rewrite {
     name: 'lift-opset',
     kind: 'exact',
     summary: `raises models of an older opset to ${target}`,
-    apply: (model, context) => lift(model, context, target),
+    apply: (model, context) => liftAll(model, context, target),
   })
 }
 
 /** Lifts models below opset 13 to 13, the first with scales per channel. */
 export const liftOpset: Rewrite = liftOpsetTo(13)
 
-function lift(model: Model, context: RewriteContext, target: number): RewriteResult {
-  const from = opsetOf(model)
-  const unlifted = (skipped: string[]): RewriteResult => ({
-    model,
-    statistics: context.statistics,
-    changes: [],
-    skipped,
-  })
-  if (from >= target) return unlifted([])
-  if (from < OLDEST) return unlifted([`opset ${from} is older than ${OLDEST}, from which models can be lifted`])
-  const refusals: string[] = []
-  const result = editModel(model, context, (editor, log) => {
-    const scopes = scopesOf(editor, context.shapes)
-    for (const scope of scopes) refusals.push(...unknownOps(scope))
-    if (refusals.length > 0) return
-    let upgraded = 0
-    for (let version = from + 1; version <= target; version++)
-      for (const scope of scopes) upgraded += step(scope, version, refusals)
-    setOpset(editor, target)
-    log.changes.push(`opset ${from} → ${target}; ${upgraded} nodes took a new form`)
-  })
-  return refusals.length === 0 ? result : unlifted(refusals.map((why) => `stays at opset ${from}: ${why}`))
-}
-
-const isOnnx = (node: Node) => node.domain === '' || node.domain === 'ai.onnx'
-
-function unknownOps(scope: Scope): string[] {
-  const unknown = scope.nodes.filter((node) => isOnnx(node) && !table.has(node.opType))
-  return unknown.map((node) => `no upgrade of ${node.opType} is known (node ${nodeName(node)})`)
-}
-
-/** Takes all nodes of a scope from version − 1 to version; returns how many changed. */
-function step(scope: Scope, version: number, refusals: string[]): number {
-  let count = 0
-  for (const node of [...scope.nodes]) {
-    const upgrade = isOnnx(node) ? table.get(node.opType)?.[version] : undefined
-    if (!upgrade) continue
-    const refusal = upgrade(node, scope)
-    if (refusal !== undefined) refusals.push(`${node.opType} ${nodeName(node)}: ${refusal}`)
-    else count++
-  }
-  return count
-}
-
-function setOpset(editor: GraphEditor, target: number): void {
-  const { opsets } = editor.model
-  if (opsets.has('ai.onnx') && !opsets.has('')) opsets.set('ai.onnx', target)
-  else opsets.set('', target)
-  editor.model.irVersion = Math.max(editor.model.irVersion, irVersionFor(target))
-}
-
-/** The IR version that came out with an opset. */
-function irVersionFor(opset: number): number {
-  if (opset >= 21) return 10
-  if (opset >= 19) return 9
-  if (opset >= 15) return 8
-  if (opset >= 12) return 7
-  if (opset === 11) return 6
-  if (opset === 10) return 5
-  return opset === 9 ? 4 : 3
+function liftAll(model: Model, context: RewriteContext, target: number): RewriteResult {
+  if (!model.functions || opsetOf(model) >= target) return lift(model, context, target)
+  const written = inlineFunctions.apply(model, context)
+  const lifted = lift(written.model, context, target)
+  if (lifted.changes.length === 0) return { ...lifted, model }
+  return { ...lifted, changes: [...written.changes, ...lifted.changes] }
 }

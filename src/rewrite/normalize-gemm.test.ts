@@ -3,6 +3,7 @@ import { describe } from 'node:test'
 import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
 import type { RewriteResult } from './rewrite.ts'
+import { tinyModel } from './tiny-model.ts'
 
 const oneGemm = ({ model }: RewriteResult): void => {
   const [node, ...rest] = model.graph.nodes
@@ -23,6 +24,7 @@ describe('normalize-gemm', () => {
   becomesGemm('x[N,4] -> MatMul 4->5 -> Add floats[1,5] -> y')
   becomesGemm('x[N,4] -> MatMul 4->5 -> Add number(2) -> y')
   itLeavesAlone(normalizeGemm, 'x[N,4] -> Gemm 4->5 -> y')
+  itLeavesAlone(normalizeGemm, tinyModel('x[N,4] -> MatMul 4->5 -> y', { opset: 9 }), /without bias has no form/)
   itLeavesAlone(normalizeGemm, 'x[N,3,4] -> MatMul 4->5 -> Add floats[5] -> y')
   itLeavesAlone(normalizeGemm, 'x[2,4] -> Gemm 4->5 nobias floats[2,5] -> y', /shape \[2,5\], not one number an output/)
   itLeavesAlone(normalizeGemm, 'x[4,3] -> Gemm 4->5 transA=1 -> y', /transposed/)

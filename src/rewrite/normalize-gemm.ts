@@ -9,6 +9,7 @@ import {
   layerOf,
   type Node,
   nodeName,
+  opsetOf,
   rankOf,
   type Shapes,
 } from '../onnx/index.ts'
@@ -45,6 +46,12 @@ function toGemm(editor: GraphEditor, log: PassLog, node: Node, shapes: Shapes): 
   const bias = editor.constant(other)
   const outputs = weight.shape[1] ?? 0
   const takes = add && other && bias && isBias(bias.shape, outputs)
+  const opset = opsetOf(editor.model)
+  // Gemm took a vector as its bias from opset 7 on, and did without one from opset 11 on.
+  if (opset < (takes ? 7 : 11)) {
+    log.left(node, `a Gemm ${takes ? 'that adds a vector' : 'without bias'} has no form at opset ${opset}`)
+    return
+  }
   const inputs = takes ? [...node.inputs, other] : node.inputs
   if (takes) editor.removeNode(add)
   const gemm = editor.replaceNode(node, { opType: 'Gemm', inputs, outputs: (takes ? add : node).outputs })

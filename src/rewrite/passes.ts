@@ -2,13 +2,18 @@
 import { UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { declareOutputs } from './declare-outputs.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
+import { explicitAxes } from './explicit-axes.ts'
 import { explicitBiases } from './explicit-biases.ts'
 import { explicitPads } from './explicit-pads.ts'
+import { float32Inside } from './float32-inside.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { foldDeadChannels } from './fold-dead-channels.ts'
+import { freezeInputs } from './freeze-inputs.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import { liftOpset } from './lift-opset.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
@@ -18,14 +23,18 @@ import { removeIdentity } from './remove-identity.ts'
 import type { Pass, Rewrite } from './rewrite.ts'
 import { scalarBounds } from './scalar-bounds.ts'
 import { shortcutToConv } from './shortcut-to-conv.ts'
+import { storeOnce } from './store-once.ts'
 
 /** The passes in default order. */
 export const passes: readonly Rewrite[] = listed([
+  inlineFunctions,
   nameNodes,
+  declareOutputs,
   liftOpset,
   foldConstants,
   removeIdentity,
   explicitPads,
+  explicitAxes,
   scalarBounds,
   foldBatchNorm,
   normalizeGemm,
@@ -39,6 +48,7 @@ export const passes: readonly Rewrite[] = listed([
  * sample cannot check, or help on some machines only.
  */
 export const optionalPasses: readonly Pass[] = listed([
+  freezeInputs,
   foldDeadChannels,
   shortcutToConv,
   explicitBiases,
@@ -57,12 +67,20 @@ export function listed<P extends Pass>(list: readonly P[]): readonly P[] {
   return list
 }
 
+/** What quantisation, compression and training begin with: they compute in float32. */
+export const workingPasses: readonly Rewrite[] = listed(
+  passes.flatMap((pass) => (pass === inlineFunctions ? [pass, float32Inside] : [pass])),
+)
+
+/** What `rewrite` does when no pass is named: the passes, and what is only right at the very end. */
+export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])
+
 /**
  * The pass of a name, as in recipes and on the command line.
  * @throws UsageError for an unknown name, with the nearest known one
  */
 export function passNamed(name: string): Pass {
-  const all = [...passes, ...optionalPasses]
+  const all = [float32Inside, ...rewritePasses, ...optionalPasses]
   const found = all.find((pass) => pass.name === name)
   if (found) return found
   const names = all.map((pass) => pass.name)

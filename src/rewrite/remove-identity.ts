@@ -1,15 +1,5 @@
 // Nodes that hand their input on unchanged disappear: Identity, Dropout in inference, Cast, Reshape and Transpose to the same.
-import {
-  type DType,
-  dtypeOf,
-  factsOf,
-  type GraphEditor,
-  intAttribute,
-  intsAttribute,
-  isOp,
-  type Node,
-  type Shapes,
-} from '../onnx/index.ts'
+import { dtypeOf, type GraphEditor, intAttribute, intsAttribute, isOp, type Node, type Shapes } from '../onnx/index.ts'
 import { typesOf } from '../runtime/index.ts'
 import { editModel } from './edit-pass.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
@@ -33,7 +23,7 @@ export const removeIdentity: Rewrite = defineRewrite({
         const same =
           isOp(node, 'Identity') ||
           isInferenceDropout(editor, node) ||
-          (isOp(node, 'Cast') && isType(editor, types, node.inputs[0] ?? '', dtypeOf(intAttribute(node, 'to', 0)))) ||
+          (isOp(node, 'Cast') && types.get(node.inputs[0] ?? '') === dtypeOf(intAttribute(node, 'to', 0))) ||
           keepsShape(editor, node, context.shapes, fixed)
         if (!same) continue
         if (editor.bypass(node)) log.changed(node, `${node.opType} changes nothing; removed`)
@@ -41,12 +31,6 @@ export const removeIdentity: Rewrite = defineRewrite({
       }
     }),
 })
-
-/** Is a value known to have a type? The type that an operator without facts gives is a guess. */
-function isType(editor: GraphEditor, types: ReadonlyMap<string, DType>, value: string, dtype: DType): boolean {
-  const producer = editor.producer(value)
-  return types.get(value) === dtype && (!producer || Object.keys(factsOf(producer)).length > 1)
-}
 
 function isInferenceDropout(editor: GraphEditor, node: Node): boolean {
   if (!isOp(node, 'Dropout') || (node.outputs[1] && editor.uses(node.outputs[1]) > 0)) return false

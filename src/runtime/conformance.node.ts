@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { TensorValue } from '../base/index.ts'
-import { GraphEditor, type Model, Tensor } from '../onnx/index.ts'
+import { GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../onnx/index.ts'
+import { declareTypes } from './declare-types.ts'
 import { measureLatency } from './latency.ts'
 import { observeShapes } from './observe.ts'
 import { type Runtime, withSession } from './session.ts'
+import { dilatedPool, foreignTypes, sequenceModel } from './test-models.ts'
+import { typesOf } from './types.ts'
 
 /** x[N,4] -> MatMul 4->size -> Relu -> y, `layers` times in the middle. */
 export function chain(size: number, layers: number, domain = ''): Model {
@@ -68,6 +71,49 @@ export function itRunsModels(runtime: Runtime): void {
   it('observes shapes and finds the batch axis', async () => {
     const shapes = await observeShapes(runtime, chain(4, 1), input(1, 4))
     assert.deepEqual(shapes.get('m0'), { dtype: 'float32', dims: [1, 4], batchAxis: 0 })
+  })
+
+  it('sees that what a sample gives depends on its company', async () => {
+    const centred = new GraphEditor(chain(4, 1))
+    centred.removeNode(centred.producer('y')!)
+    centred.addNode({
+      opType: 'ReduceMean',
+      inputs: ['m0'],
+      outputs: ['mean'],
+      attributes: { axes: intsAttr([0]), keepdims: intAttr(1) },
+    })
+    centred.addNode({ opType: 'Sub', inputs: ['m0', 'mean'], outputs: ['y'] })
+    const shapes = await observeShapes(runtime, centred.finish(), input(1, 4))
+    assert.deepEqual(shapes.get('y'), { dtype: 'float32', dims: [1, 4], batchAxis: 0, mixed: true })
+    assert.equal((await observeShapes(runtime, chain(4, 1), input(1, 4))).get('y')?.mixed, undefined)
+  })
+
+  it('runs a model made for a step without the optimiser that fails on it, and says so', async () => {
+    const x: TensorValue = { dtype: 'float32', dims: [1, 1, 8, 8], data: new Float32Array(64).fill(1) }
+    await assert.rejects(
+      runtime.open(dilatedPool(), { label: 'd.onnx' }),
+      /d\.onnx: .*dilations for operator QLinearAveragePool/,
+    )
+    const { y } = await withSession(runtime, dilatedPool(), { derived: 'a test' }, (session) => session.run({ x }))
+    assert.deepEqual(y?.dims, [1, 1, 6, 6])
+    assert.match(runtime.notes.splice(0).join(), /fails on the model as it is for a test .* runs at its level "basic"/)
+  })
+
+  it('knows the types that neither the file nor the operators tell', async () => {
+    const model = await declareTypes(runtime, foreignTypes())
+    assert.equal(typesOf(foreignTypes()).get('a'), undefined)
+    assert.deepEqual([typesOf(model).get('a'), typesOf(model).get('y')], ['float32', 'float32'])
+    const x: TensorValue = { dtype: 'uint8', dims: [1, 4], data: Uint8Array.of(1, 2, 3, 4) }
+    const shapes = await observeShapes(runtime, foreignTypes(), { x })
+    assert.deepEqual([shapes.get('a')?.dtype, shapes.get('a')?.dims], ['float32', [1, 4]])
+  })
+
+  it('reads the tensors of a model that also gives a sequence, and observes what is none', async () => {
+    const x: TensorValue = { dtype: 'float32', dims: [1, 4], data: Float32Array.of(1, 2, 3, 4) }
+    const outputs = await withSession(runtime, sequenceModel(), {}, (session) => session.run({ x }))
+    assert.deepEqual(Object.keys(outputs), ['y'])
+    const shapes = await observeShapes(runtime, sequenceModel(), { x })
+    assert.deepEqual([shapes.get('s'), shapes.get('first')?.dims], [undefined, [1, 2]])
   })
 
   it('times two sessions in turn', async () => {

@@ -1,6 +1,8 @@
 // ONNX Runtime's load errors, turned into one sentence with file, node and operator.
-import { type OnnxpressError, UnsupportedError } from '../base/index.ts'
+import { type OnnxpressError, RuntimeFailure, UnsupportedError } from '../base/index.ts'
 import { allNodes, type Model, nodeName } from '../onnx/index.ts'
+import { tidy } from './messages-of-runtime.ts'
+import type { SessionOptions } from './session.ts'
 
 /** Domains whose operators the standard build of ONNX Runtime has. */
 const knownDomains = new Set([
@@ -13,8 +15,12 @@ const knownDomains = new Set([
   'ai.onnx.preview.training',
 ])
 
-/** Explains why a model did not load. */
-export function loadError(message: string, model: Model | undefined, label: string): OnnxpressError {
+/** Explains why a model did not load: the file, or what was made of it for a step. */
+export function loadError(
+  message: string,
+  model: Model | undefined,
+  { label = 'the model', derived }: SessionOptions,
+): OnnxpressError {
   const functions = functionNames(model)
   for (const node of model ? allNodes(model.graph) : []) {
     if (knownDomains.has(node.domain) || functions.has(`${node.domain}:${node.opType}`)) continue
@@ -23,20 +29,15 @@ export function loadError(message: string, model: Model | undefined, label: stri
       { node: nodeName(node), op: node.opType, file: label },
     )
   }
+  if (derived !== undefined)
+    return new RuntimeFailure(
+      `ONNX Runtime does not load ${label} as onnxpress changed it for ${derived}: ${tidy(message)}; the file itself is not at fault, please report this`,
+      { file: label },
+    )
   return new UnsupportedError(`ONNX Runtime cannot load ${label}: ${tidy(message)}`, { file: label })
 }
 
 function functionNames(model: Model | undefined): Set<string> {
   const raw = model?.raw as { functions?: { domain: string; name: string }[] } | undefined
   return new Set((raw?.functions ?? []).map((entry) => `${entry.domain}:${entry.name}`))
-}
-
-/** One line without the runtime's source positions. */
-export function tidy(message: string): string {
-  return message
-    .replace(/\s+/g, ' ')
-    .replace(/\/\S*\.(cc|h):\d+\s*/g, '')
-    .replace(/^Error: /, '')
-    .trim()
-    .slice(0, 400)
 }

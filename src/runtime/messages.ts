@@ -1,5 +1,6 @@
 // What the main thread and the worker that runs the models say to each other.
 import type { TensorValue } from '../base/index.ts'
+import type { DType } from '../onnx/index.ts'
 import type { SessionOptions, TimeOptions } from './session.ts'
 
 export type WireValues = Record<string, TensorValue>
@@ -17,7 +18,15 @@ export type Request =
   | { readonly kind: 'close'; readonly session: number }
 
 export interface Replies {
-  open: { session: number; inputs: string[]; outputs: string[]; version: string }
+  open: {
+    session: number
+    inputs: string[]
+    outputs: string[]
+    outputTypes: Record<string, DType>
+    version: string
+    /** How it was opened, where it was not as asked. */
+    note: string | undefined
+  }
   run: WireValues
   time: number[][]
   close: null

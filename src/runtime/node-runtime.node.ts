@@ -2,10 +2,13 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
-import { type Model, writeModel } from '../onnx/index.ts'
+import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
-import { loadError, tidy } from './load-error.ts'
+import { loadError } from './load-error.ts'
 import type { Replies, Reply, Request, WireValues } from './messages.ts'
+import { tidy } from './messages-of-runtime.ts'
+import { checkOutputs } from './native.ts'
+import { fromSharedCodes, withOwnCodes } from './own-codes.ts'
 import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
 
 /** Options of the Node adapter. */
@@ -28,11 +31,13 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
   const { createRequire } = await import('node:module')
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
 
+  const notes: string[] = []
   return {
     name: 'onnxruntime-node',
     version,
     threads,
-    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads),
+    notes,
+    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads, notes),
     time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
     close: () => link.close(),
   }
@@ -43,26 +48,39 @@ async function openSession(
   given: Model | Uint8Array,
   options: SessionOptions,
   threads: number,
+  notes: string[],
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
+  if (model) refuseGiants(model, options.label)
   const bytes = given instanceof Uint8Array ? given : writeModel(given)
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
     // Bytes that were made here are handed over; a caller's stay with the caller.
-    opened = await link.ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
+    opened = await link
+      .ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
+      .catch((error: unknown) => {
+        if (!model || !fromSharedCodes(messageOf(error))) throw error
+        const again = writeModel(withOwnCodes(model))
+        return link.ask({ kind: 'open', bytes: again, options, threads }, [again.buffer])
+      })
   } catch (error) {
-    throw loadError(messageOf(error), model, label)
+    if (error instanceof RuntimeFailure) throw error
+    throw loadError(messageOf(error), model, options)
   }
+  if (opened.note !== undefined && !notes.includes(opened.note)) notes.push(opened.note)
   const session: Session = {
     inputs: opened.inputs,
     outputs: opened.outputs,
+    outputTypes: opened.outputTypes,
     run: async (feeds, { handOver = [] } = {}) => {
       if (model) checkFeeds(model.graph.inputs, feeds)
+      checkOutputs(opened.outputs, opened.outputTypes, label)
       try {
         const buffers = new Set(handOver.flatMap((name) => feeds[name]?.data.buffer ?? []))
         return await link.ask({ kind: 'run', session: opened.session, feeds: { ...feeds } as WireValues }, [...buffers])
       } catch (error) {
+        if (error instanceof RuntimeFailure) throw error
         throw new RuntimeFailure(
           `ONNX Runtime failed while running ${label}: ${tidy(messageOf(error))}`,
           { file: label },
@@ -98,11 +116,14 @@ class WorkerLink {
     number,
     { resolve: (value: Replies[keyof Replies]) => void; reject: (error: Error) => void }
   >()
+  #closing: Promise<void> | undefined
 
   ask<K extends Request['kind']>(
     request: Extract<Request, { kind: K }>,
     handedOver: readonly ArrayBufferLike[] = [],
   ): Promise<Replies[K]> {
+    // Whoever still asks after the end must not bring the worker back to life: nobody would close it again.
+    if (this.#closing) return Promise.reject(new RuntimeFailure('the runtime was closed before'))
     const worker = this.start()
     const id = this.#next++
     return new Promise((resolve, reject) => {
@@ -114,11 +135,18 @@ class WorkerLink {
     })
   }
 
-  /** Terminating a busy worker aborts the process: the worker is asked to leave, which it does after the run in flight. */
-  async close(): Promise<void> {
+  /**
+   * The end: what was asked for is waited for, nothing more is taken. Terminating a busy worker aborts the process, so the
+   * worker is asked to leave.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#leave()
+    return this.#closing
+  }
+
+  async #leave(): Promise<void> {
     const worker = this.#worker
     if (!worker) return
-    this.#worker = undefined
     const left = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage({ id: 0, request: { kind: 'exit' } })
     await left
@@ -134,6 +162,8 @@ class WorkerLink {
       else waiting?.reject(new Error(reply.message))
     })
     const fail = (error: Error) => {
+      // Of an error an exit follows, when another worker may have been started.
+      if (this.#worker !== worker) return
       for (const waiting of this.#waiting.values()) waiting.reject(error)
       this.#waiting.clear()
       this.#worker = undefined

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { makeModel, makeNode, Tensor } from '../onnx/index.ts'
+import { intAttr, makeModel, makeNode, Tensor } from '../onnx/index.ts'
 import { chain, input, itRunsModels } from './conformance.node.ts'
 import { saturates } from './environment.node.ts'
 import { openRuntime } from './node-runtime.node.ts'
@@ -55,6 +55,59 @@ describe('ONNX Runtime in a worker', async () => {
     const x = { dtype: 'float32' as const, dims: [1, 64], data: new Float32Array(64).fill(1) }
     const { y } = await withSession(runtime, model, {}, (session) => session.run({ x }))
     for (const value of y?.data ?? []) assert.ok(Math.abs(Number(value) - 64) < 0.3, `${value} instead of 64`)
+  })
+
+  it('loads layers that share their codes, each of which it rewrites', async () => {
+    const steps: readonly (readonly [string, readonly string[], string])[] = ['a', 'b'].flatMap((name, index) => [
+      ['DequantizeLinear', ['weight', 'unit', 'none'], `${name}w`] as const,
+      ['Conv', [index === 0 ? 'xd' : 'ad', `${name}w`], `${name}y`] as const,
+      ['QuantizeLinear', [`${name}y`, 'step', 'zero'], `${name}q`] as const,
+      ['DequantizeLinear', [`${name}q`, 'step', 'zero'], `${name}d`] as const,
+    ])
+    const model = makeModel({
+      name: 'shared',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [1, 4, 5, 5] }],
+      outputs: [{ name: 'bd', dtype: 'float32' }],
+      nodes: [
+        makeNode({ opType: 'QuantizeLinear', inputs: ['x', 'step', 'zero'], outputs: ['xq'] }),
+        makeNode({ opType: 'DequantizeLinear', inputs: ['xq', 'step', 'zero'], outputs: ['xd'] }),
+        ...steps.map(([opType, inputs, output]) =>
+          makeNode({
+            opType,
+            inputs: [...inputs],
+            outputs: [output],
+            attributes: inputs[0] === 'weight' ? { axis: intAttr(0) } : {},
+          }),
+        ),
+      ],
+      initializers: {
+        step: Tensor.from('float32', [], [0.01]),
+        zero: Tensor.from('uint8', [], [0]),
+        weight: Tensor.from('int8', [4, 4, 1, 1], new Int8Array(16).fill(100)),
+        unit: Tensor.from('float32', [4], [0.0025, 0.0025, 0.0025, 0.0025]),
+        none: Tensor.from('int8', [4], [0, 0, 0, 0]),
+      },
+    })
+    const x = { dtype: 'float32' as const, dims: [1, 4, 5, 5], data: new Float32Array(100).fill(0.5) }
+    const { bd } = await withSession(runtime, model, {}, (session) => session.run({ x }))
+    for (const value of bd?.data ?? []) assert.ok(Math.abs(Number(value) - 0.5) < 0.02, `${value} instead of 0.5`)
+  })
+
+  it('refuses to read an output of half a byte, which would end the process', async () => {
+    const codes = { name: 'y', dtype: 'int4', shape: [4] } as const
+    const model = makeModel({
+      name: 'packed',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [4] }],
+      outputs: [codes],
+      nodes: [
+        makeNode({ opType: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to: { type: 'int', value: 22n } } }),
+      ],
+    })
+    const feeds = { x: { dtype: 'float32' as const, dims: [4], data: new Float32Array(4) } }
+    const wide = { ...model, irVersion: 10, opsets: new Map([['', 21]]) }
+    await withSession(runtime, wide, {}, (session) =>
+      assert.rejects(session.run(feeds), /output "y" is of type int4, which cannot be read/),
+    )
   })
 
   it('knows the CPUs whose byte products saturate by default', () => {

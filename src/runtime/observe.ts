@@ -1,16 +1,11 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
-import {
-  type DType,
-  GraphEditor,
-  inferTypes,
-  type Model,
-  type Shapes,
-  type ValueInfo,
-  type ValueShape,
-} from '../onnx/index.ts'
+import { fromFloat16Bits } from '../math/index.ts'
+import { allInputs, GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
+import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
-import { type Runtime, type Values, withSession } from './session.ts'
+import { type Runtime, type Session, type SessionOptions, type Values, withSession } from './session.ts'
+import { typesOf } from './types.ts'
 
 /** What one run of a model shows. */
 export interface Observation {
@@ -25,23 +20,24 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
 }
 
 /**
- * Runs a model on `feeds` (one sample) and, when its batch is free, on the same sample twice; the axis that grew is the
- * batch axis. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
+ * Runs a model on `feeds` (one sample) and, when its batch is free, on that sample and another one; the axis that grew is the
+ * batch axis, and an output that is another in company than alone is `mixed`. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
  * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
  */
 export async function observe(
   runtime: Runtime,
-  model: Model,
+  given: Model,
   feeds: Values,
   label?: string,
   known?: Shapes,
 ): Promise<Observation> {
+  const model = await declareTypes(runtime, given)
   const types = typesOf(model)
   const editor = new GraphEditor(model)
   const watched = new Map<string, string>()
-  const names = [...editor.nodes().flatMap((node) => node.outputs), ...model.graph.inputs.map((input) => input.name)]
+  const names = [...editor.nodes().flatMap((node) => node.outputs), ...allInputs(model.graph).map(({ name }) => name)]
   for (const value of names) {
-    // Sequences and maps have no Shape; what has no known type might be one of them.
+    // Sequences and maps have no Shape.
     if (value === '' || !types.has(value)) continue
     const output = editor.freshName(`${value}/shape`)
     editor.addNode({ opType: 'Shape', inputs: [value], outputs: [output] })
@@ -49,26 +45,54 @@ export async function observe(
     watched.set(output, value)
   }
   const observer = editor.finish()
-  return withSession(runtime, observer, { optimization: 'disabled', label: label ?? 'the model' }, async (session) => {
+  return withObserver(runtime, model, observer, label, async (session) => {
     const results = await session.run(feeds)
     const once = dimsOf(results, watched)
     const twice =
       known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
-        ? await session.run(doubled(feeds)).then(
-            (values) => dimsOf(values, watched),
-            () => undefined,
-          )
+        ? await inCompany(session, feeds)
         : undefined
+    const grown = twice && dimsOf(twice, watched)
     const shapes = new Map<string, ValueShape>()
     for (const [value, dims] of once) {
       const dtype = types.get(value)
       if (dtype === undefined) continue
-      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, twice?.get(value))
-      shapes.set(value, { dtype, dims, ...(axis === undefined ? {} : { batchAxis: axis }) })
+      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, grown?.get(value))
+      const [alone, together] = [results[value], twice?.[value]]
+      const mixed = known?.get(value)?.mixed ?? (axis === 0 && alone && together && !isHalfOf(alone, together))
+      shapes.set(value, {
+        dtype,
+        dims,
+        ...(axis === undefined ? {} : { batchAxis: axis }),
+        ...(mixed ? { mixed } : {}),
+      })
     }
     const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))
     return { shapes, outputs }
   })
+}
+
+/** @throws what is wrong with the model itself, when it does not load either */
+async function withObserver<T>(
+  runtime: Runtime,
+  model: Model,
+  observer: Model,
+  label: string | undefined,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const options: SessionOptions = { optimization: 'disabled', ...(label === undefined ? {} : { label }) }
+  let session: Session
+  try {
+    session = await runtime.open(observer, { ...options, derived: 'observing its shapes' })
+  } catch (error) {
+    await withSession(runtime, model, options, async () => {})
+    throw error
+  }
+  try {
+    return await work(session)
+  } finally {
+    await session.close()
+  }
 }
 
 function dimsOf(results: Values, watched: ReadonlyMap<string, string>): Map<string, number[]> {
@@ -85,30 +109,52 @@ function isOneRow(feeds: Values): boolean {
   return Object.values(feeds).every(({ dims }) => dims.length === 0 || dims[0] === 1)
 }
 
-function doubled(feeds: Values): Values {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, value]): [string, TensorValue] => [
+/** The sample with another one behind it; with itself, where the model does not take the other; undefined: it takes neither. */
+async function inCompany(session: Session, feeds: Values): Promise<Values | undefined> {
+  for (const companion of [unlike, (value: TensorValue) => value]) {
+    const joined = Object.entries(feeds).map(([name, value]): [string, TensorValue] => [
       name,
-      value.dims.length === 0 ? value : concatValues([value, value]),
-    ]),
-  )
+      value.dims.length === 0 ? value : concatValues([value, companion(value)]),
+    ])
+    const outputs = await session.run(Object.fromEntries(joined)).catch(() => undefined)
+    if (outputs) return outputs
+  }
+  return undefined
+}
+
+/** Other numbers that a model takes as well: backwards, floats half as large. Token numbers stay in the vocabulary. */
+function unlike(value: TensorValue): TensorValue {
+  const data = value.data.slice().reverse()
+  if (data instanceof Float32Array || data instanceof Float64Array)
+    for (let i = 0; i < data.length; i++) data[i] = 0.5 * (data[i] ?? 0)
+  return { ...value, data } as TensorValue
+}
+
+/** What rounding may change when a sample runs in company. */
+const SAME_DB = 60
+
+/** Is a value the first half of another one, but for rounding? */
+function isHalfOf(alone: TensorValue, together: TensorValue): boolean {
+  const [a, b] = [numbersOf(alone), numbersOf(together)]
+  if (b.length !== 2 * a.length) return true
+  let [signal, noise] = [0, 0]
+  for (let i = 0; i < a.length; i++) {
+    const [x = 0, y = 0] = [a[i], b[i]]
+    if (Number.isFinite(x)) signal += x * x
+    // NaN and infinities on both sides are the same.
+    if (!Object.is(x, y)) noise += (x - y) ** 2
+  }
+  // Written so that NaN on one side fails.
+  return noise === 0 || 10 * Math.log10(signal / noise) >= SAME_DB
+}
+
+function numbersOf({ dtype, data }: TensorValue): ArrayLike<number> {
+  if (dtype === 'float16') return Float32Array.from(data as Uint16Array, fromFloat16Bits)
+  return data instanceof BigInt64Array || data instanceof BigUint64Array ? Array.from(data, Number) : data
 }
 
 function batchAxis(once: readonly number[], twice: readonly number[] | undefined): number | undefined {
   if (!twice || twice.length !== once.length) return undefined
   const axis = once.findIndex((size, index) => size > 0 && twice[index] === 2 * size)
   return axis === -1 ? undefined : axis
-}
-
-/** Element types of all values of the main graph: declared ones, and those that follow from the operators. */
-export function typesOf(model: Model): Map<string, DType> {
-  const known = new Map<string, DType>()
-  const declared: Iterable<ValueInfo> = [
-    ...model.graph.inputs,
-    ...model.graph.valueInfo.values(),
-    ...model.graph.outputs,
-  ]
-  for (const value of declared) if (value.dtype) known.set(value.name, value.dtype)
-  for (const [name, tensor] of model.graph.initializers) known.set(name, tensor.dtype)
-  return inferTypes(model.graph.nodes, known)
 }

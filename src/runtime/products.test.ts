@@ -27,6 +27,31 @@ describe('products through the runtime', () => {
     await runtime.close()
   })
 
+  it('give the quadratic form of each row, in float32 where it is large', async () => {
+    for (const [rows, n] of [
+      [3, 5],
+      [40, 90],
+    ] as const) {
+      const a = gaussian(rows, n, true)
+      const x = gaussian(2 * n, n, true)
+      const h = multiply(transpose(x), x)
+      const got = await products.quadratic(a, h)
+      const terms = multiply(a, h)
+      for (let row = 0; row < rows; row++) {
+        let sum = 0
+        for (let c = 0; c < n; c++) sum += a.data[row * n + c]! * terms.data[row * n + c]!
+        assert.ok(Math.abs(got[row]! - sum) < 1e-5 * Math.abs(sum), `${got[row]} for ${sum}`)
+      }
+    }
+  })
+
+  it('hand over what is spent, and nothing else', async () => {
+    const [left, right] = [gaussian(70, 65, true), gaussian(65, 60, true)]
+    const expected = multiply(left, right)
+    assertNear(await products.multiply(left, right, { spent: 'b' }), expected)
+    assert.deepEqual([left.data.length, right.data.length], [70 * 65, 0])
+  })
+
   for (const [a, b] of [
     [false, false],
     [true, false],

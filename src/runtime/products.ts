@@ -7,10 +7,11 @@ import {
   type Matrix,
   multiply,
   type Products,
+  quadratic,
   scatter,
   type Transposed,
 } from '../math/index.ts'
-import { type DType, intAttr, type Model, makeModel, makeNode, type Node } from '../onnx/index.ts'
+import { type DType, intAttr, type Model, makeModel, makeNode, type Node, Tensor } from '../onnx/index.ts'
 import { isNarrow, runScatter, scatterModel } from './scatter-model.ts'
 import type { Runtime, Session } from './session.ts'
 
@@ -46,7 +47,16 @@ export function runtimeProducts(
       if (rows * inner * columns < small) return multiply(a, b, transposed)
       const key = [typeOf(a), typeOf(b), transposed.a ?? false, transposed.b ?? false].join()
       const session = await sessionFor(key, () => productModel([typeOf(a), typeOf(b)], transposed))
-      return run(session, { a: asValue(a), b: asValue(b) }, rows, columns)
+      const { spent } = transposed
+      const handOver = spent === 'both' ? ['a', 'b'] : spent === undefined ? [] : [spent]
+      return run(session, { a: asValue(a), b: asValue(b) }, rows, columns, handOver)
+    },
+    quadratic: async (a, h) => {
+      checkInner(a, h)
+      if (a.rows * h.rows * h.columns < small) return quadratic(a, h)
+      const session = await sessionFor('quadratic', quadraticModel)
+      const { y } = await session.run({ a: asValue(narrow(a)), h: asValue(narrow(h)) }, { handOver: ['a'] })
+      return Float64Array.from(y?.data instanceof Float32Array ? y.data : [])
     },
     gram: async (a) => {
       if (a.rows * a.columns * a.columns < small) return gram(a)
@@ -61,7 +71,8 @@ export function runtimeProducts(
     close: async () => {
       const open = [...sessions.values()]
       sessions.clear()
-      for (const session of open) await (await session).close()
+      // One that could not be opened was an error to whoever asked for it.
+      for (const session of open) await (await session.catch(() => undefined))?.close()
     },
   }
 }
@@ -71,8 +82,9 @@ async function run(
   feeds: Record<string, TensorValue>,
   rows: number,
   columns: number,
+  handOver: readonly string[] = [],
 ): Promise<Matrix> {
-  const { y } = await session.run(feeds)
+  const { y } = await session.run(feeds, { handOver })
   return { rows, columns, data: y?.data instanceof Float64Array ? y.data : new Float64Array(rows * columns) }
 }
 
@@ -85,6 +97,33 @@ function typeOf(a: AnyMatrix): Wide {
 function asValue({ rows, columns, data }: AnyMatrix): TensorValue {
   const dims = [rows, columns]
   return data instanceof Float32Array ? { dtype: 'float32', dims, data } : { dtype: 'float64', dims, data }
+}
+
+function narrow(a: AnyMatrix): AnyMatrix {
+  return a.data instanceof Float32Array ? a : { ...a, data: new Float32Array(a.data) }
+}
+
+/** Σ_j (a·h)[i, j]·a[i, j] in float32. */
+function quadraticModel(): Model {
+  return makeModel({
+    name: 'quadratic',
+    nodes: [
+      makeNode({ opType: 'Gemm', inputs: ['a', 'h'], outputs: ['ah'] }),
+      makeNode({ opType: 'Mul', inputs: ['ah', 'a'], outputs: ['terms'] }),
+      makeNode({
+        opType: 'ReduceSum',
+        inputs: ['terms', 'last'],
+        outputs: ['y'],
+        attributes: { keepdims: intAttr(0) },
+      }),
+    ],
+    inputs: [
+      { name: 'a', dtype: 'float32', shape: ['rows', 'n'] },
+      { name: 'h', dtype: 'float32', shape: ['n', 'n'] },
+    ],
+    outputs: [{ name: 'y', dtype: 'float32' }],
+    initializers: { last: Tensor.from('int64', [1], [1]) },
+  })
 }
 
 /** One type: aᵀ·a or a·a; two: op(a)·op(b). */

@@ -1,6 +1,6 @@
 // A model that can be run. Adapters implement Runtime: ONNX Runtime in a Node worker, onnxruntime-web, a fake in tests.
 import type { TensorValue } from '../base/index.ts'
-import type { Model } from '../onnx/index.ts'
+import type { DType, Model } from '../onnx/index.ts'
 
 /** Values by input or output name. */
 export type Values = Readonly<Record<string, TensorValue>>
@@ -14,6 +14,11 @@ export interface SessionOptions {
   readonly threads?: number
   /** Name for messages, usually the file. */
   readonly label?: string
+  /**
+   * The model is no file but one that onnxpress made for a step, "watching its values" say. Where an optimiser of ONNX Runtime
+   * fails on it, it runs without; when it does not load at all, the step is named and not the file.
+   */
+  readonly derived?: string
   /** Where ONNX Runtime writes its optimised graph (Node only; for inspection). */
   readonly optimizedPath?: string
   /** Where ONNX Runtime writes how long each kernel took when the session closes: the beginning of a file name (Node only). */
@@ -29,7 +34,12 @@ export interface RunOptions {
 export interface Session {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails */
+  /** Element types of the outputs that are tensors. */
+  readonly outputTypes: Readonly<Record<string, DType>>
+  /**
+   * Runs the model; outputs that are no tensors (sequences, maps) cannot be read and are left out.
+   * @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails
+   */
   readonly run: (feeds: Values, options?: RunOptions) => Promise<Values>
   readonly close: () => Promise<void>
 }
@@ -43,6 +53,8 @@ export interface Runtime {
   readonly name: string
   readonly version: string
   readonly threads: number
+  /** What had to be done in another way than asked, a sentence each; whoever tells the person takes them out. */
+  readonly notes: string[]
   /** @throws UnsupportedError when ONNX Runtime cannot load the model, naming node, operator and domain */
   readonly open: (model: Model | Uint8Array, options?: SessionOptions) => Promise<Session>
   /** Runs the sessions in turn (A B A B …) where they live, so that messages and other work are not counted. */

@@ -2,16 +2,25 @@
 import {
   type AnyTypedArray,
   InputError,
-  isValueType,
   messageOf,
   RuntimeFailure,
   type TensorValue,
   UnsupportedError,
   type ValueType,
 } from '../base/index.ts'
-import { type Model, writeModel } from '../onnx/index.ts'
+import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
-import { loadError, tidy } from './load-error.ts'
+import { loadError } from './load-error.ts'
+import { tidy } from './messages-of-runtime.ts'
+import {
+  type Attempt,
+  checkOutputs,
+  checkReadable,
+  type NativeMetadata,
+  openNative,
+  outputTypesOf,
+  readableOutputs,
+} from './native.ts'
 import type { Runtime, Session, SessionOptions, TimedRuns, TimeOptions, Values } from './session.ts'
 
 /** The module onnxruntime-web, as far as it is used: who has no browser never loads it, not even its types. */
@@ -30,7 +39,8 @@ export interface WebTensor {
 export interface WebSession {
   readonly inputNames: readonly string[]
   readonly outputNames: readonly string[]
-  run(feeds: Record<string, WebTensor>): Promise<Readonly<Record<string, WebTensor>>>
+  readonly outputMetadata: readonly NativeMetadata[]
+  run(feeds: Record<string, WebTensor>, fetches: readonly string[]): Promise<Readonly<Record<string, WebTensor>>>
   release(): Promise<void>
 }
 
@@ -60,13 +70,16 @@ export function webRuntime(ort: WebModule, { threads = 1 }: WebRuntimeOptions = 
   // Its errors come as exceptions; what it also prints is no news for the person.
   ort.env.logLevel = 'fatal'
   const line = new Line()
+  const notes: string[] = []
   const native = new WeakMap<Session, WebSession>()
   return {
     name: 'onnxruntime-web',
     version: ort.env.versions.web ?? '?',
     threads,
+    notes,
     open: async (given, options = {}) => {
-      const { session, inner } = await line.next(() => openSession(ort, line, given, options, threads))
+      const { session, inner, note } = await line.next(() => openSession(ort, line, given, options, threads))
+      if (note !== undefined && !notes.includes(note)) notes.push(note)
       native.set(session, inner)
       return session
     },
@@ -112,29 +125,33 @@ async function openSession(
   given: Model | Uint8Array,
   options: SessionOptions,
   threads: number,
-): Promise<{ session: Session; inner: WebSession }> {
+): Promise<{ session: Session; inner: WebSession; note: string | undefined }> {
   const label = options.label ?? 'the model'
   if (options.optimizedPath !== undefined)
     throw new UnsupportedError('a browser has no file for the optimised graph: the fusion lint runs on Node alone')
   if (options.profilePrefix !== undefined)
     throw new UnsupportedError('a browser has no file for the times of kernels: they are measured on Node alone')
   const model = given instanceof Uint8Array ? undefined : given
-  let inner: WebSession
+  if (model) refuseGiants(model, options.label)
+  let opened: { readonly session: WebSession; readonly note?: string }
   try {
-    inner = await ort.InferenceSession.create(
-      given instanceof Uint8Array ? given : writeModel(given),
-      nativeOptions(options, threads),
+    const bytes = given instanceof Uint8Array ? given : writeModel(given)
+    opened = await openNative(options, (attempt) =>
+      ort.InferenceSession.create(bytes, nativeOptions(options, threads, attempt)),
     )
   } catch (error) {
-    throw loadError(messageOf(error), model, label)
+    throw loadError(messageOf(error), model, options)
   }
+  const inner = opened.session
   const session: Session = {
     inputs: [...inner.inputNames],
     outputs: [...inner.outputNames],
+    outputTypes: outputTypesOf(inner.outputMetadata),
     run: async (feeds) => {
       if (model) checkFeeds(model.graph.inputs, feeds)
+      checkOutputs(session.outputs, session.outputTypes, label)
       try {
-        return valuesOf(await line.next(() => inner.run(tensorsOf(ort, feeds))))
+        return valuesOf(await line.next(() => inner.run(tensorsOf(ort, feeds), readableOutputs(inner.outputMetadata))))
       } catch (error) {
         if (error instanceof UnsupportedError) throw error
         const why = tidy(messageOf(error))
@@ -143,18 +160,22 @@ async function openSession(
     },
     close: () => line.next(() => inner.release()),
   }
-  return { session, inner }
+  return { session, inner, note: opened.note }
 }
 
-function nativeOptions(options: SessionOptions, threads: number): WebSessionOptions {
+function nativeOptions(options: SessionOptions, threads: number, { level, without }: Attempt): WebSessionOptions {
+  const extra = {
+    ...(options.simulate ? { session: { disable_quant_qdq: '1' } } : {}),
+    ...(without ? { optimization: { disable_specified_optimizers: without } } : {}),
+  }
   return {
     executionProviders: ['wasm'],
-    graphOptimizationLevel: options.optimization ?? 'all',
+    graphOptimizationLevel: level,
     intraOpNumThreads: options.threads ?? threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     logSeverityLevel: 4,
-    ...(options.simulate ? { extra: { session: { disable_quant_qdq: '1' } } } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
   }
 }
 
@@ -167,8 +188,7 @@ function tensorsOf(ort: WebModule, feeds: Values): Record<string, WebTensor> {
 function valuesOf(results: Readonly<Record<string, WebTensor>>): Values {
   return Object.fromEntries(
     Object.entries(results).map(([name, { type, data, dims }]) => {
-      if (!isValueType(type) || !ArrayBuffer.isView(data))
-        throw new UnsupportedError(`output "${name}" is of type ${type}, which cannot be read`)
+      checkReadable(name, type, data)
       return [name, { dtype: type, dims, data } as TensorValue]
     }),
   )
@@ -179,10 +199,15 @@ async function timeRuns(
   ort: WebModule,
   { warmups, rounds, limitMs }: TimeOptions,
 ): Promise<TimedRuns> {
-  const timed = runs.map(({ session, feeds }) => ({ session, tensors: tensorsOf(ort, feeds), times: [] as number[] }))
+  const timed = runs.map(({ session, feeds }) => ({
+    session,
+    tensors: tensorsOf(ort, feeds),
+    outputs: readableOutputs(session.outputMetadata),
+    times: [] as number[],
+  }))
   const warm = performance.now() + limitMs / 4
   for (let i = 0; i < warmups; i++) {
-    for (const { session, tensors } of timed) await session.run(tensors)
+    for (const { session, tensors, outputs } of timed) await session.run(tensors, outputs)
     if (performance.now() > warm) break
   }
   const end = performance.now() + limitMs
@@ -190,7 +215,7 @@ async function timeRuns(
     // Every other round starts with the other one: what follows a run must not favour one of them.
     for (const run of round % 2 === 0 ? timed : timed.toReversed()) {
       const started = performance.now()
-      await run.session.run(run.tensors)
+      await run.session.run(run.tensors, run.outputs)
       run.times.push(performance.now() - started)
     }
     if (performance.now() > end) break

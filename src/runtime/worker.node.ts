@@ -1,8 +1,9 @@
 // The worker thread in which ONNX Runtime computes: `run` blocks its thread, so it must never be the main one.
 import { parentPort } from 'node:worker_threads'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
-import { isValueType, messageOf, type TensorValue, UnsupportedError } from '../base/index.ts'
+import { messageOf, type TensorValue } from '../base/index.ts'
 import type { Replies, Request, WireValues } from './messages.ts'
+import { type Attempt, checkReadable, openNative, outputTypesOf, readableOutputs } from './native.ts'
 import type { SessionOptions } from './session.ts'
 
 const runtime = await import('onnxruntime-node')
@@ -13,18 +14,22 @@ const sessions = new Map<number, InferenceSession>()
 const profiled = new Set<number>()
 let next = 1
 
-function nativeOptions(options: SessionOptions, threads: number): InferenceSession.SessionOptions {
+function nativeOptions(
+  options: SessionOptions,
+  threads: number,
+  { level, without }: Attempt,
+): InferenceSession.SessionOptions {
   const session: Record<string, unknown> = { intra_op: { allow_spinning: '0' } }
   // Without VNNI a product of bytes saturates; this has no effect on other processors. The fusion lint wants the graph as written.
   if (!options.optimizedPath) session['x64quantprecision'] = '1'
   if (options.simulate) session['disable_quant_qdq'] = '1'
   return {
-    graphOptimizationLevel: options.optimization ?? 'all',
+    graphOptimizationLevel: level,
     intraOpNumThreads: options.threads ?? threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     logSeverityLevel: 4,
-    extra: { session },
+    extra: { session, ...(without ? { optimization: { disable_specified_optimizers: without } } : {}) },
     ...(options.optimizedPath ? { optimizedModelFilePath: options.optimizedPath } : {}),
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
   }
@@ -44,15 +49,17 @@ function tensorsOf(feeds: WireValues): Record<string, Tensor> {
 
 function readValue(name: string, tensor: Tensor): TensorValue {
   const { type, data, dims } = tensor
-  if (!isValueType(type) || Array.isArray(data))
-    throw new UnsupportedError(`output "${name}" is of type ${type}, which cannot be read`)
+  checkReadable(name, type, data)
   return { dtype: type, dims, data } as TensorValue
 }
 
 async function handle(request: Request): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open': {
-      const session = await ort.InferenceSession.create(request.bytes, nativeOptions(request.options, request.threads))
+      const { bytes, options, threads } = request
+      const { session, note } = await openNative(options, (attempt) =>
+        ort.InferenceSession.create(bytes, nativeOptions(options, threads, attempt)),
+      )
       const id = next++
       sessions.set(id, session)
       if (request.options.profilePrefix) profiled.add(id)
@@ -60,11 +67,14 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
         session: id,
         inputs: [...session.inputNames],
         outputs: [...session.outputNames],
+        outputTypes: outputTypesOf(session.outputMetadata),
+        note,
         version: ort.env.versions.node ?? '?',
       }
     }
     case 'run': {
-      const results = await sessionOf(request.session).run(tensorsOf(request.feeds))
+      const session = sessionOf(request.session)
+      const results = await session.run(tensorsOf(request.feeds), readableOutputs(session.outputMetadata))
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, readValue(name, tensor)]))
     }
     case 'time':
@@ -90,11 +100,12 @@ async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { ki
   const runs = ids.map((id, index) => ({
     session: sessionOf(id),
     tensors: tensorsOf(feeds[index] ?? {}),
+    outputs: readableOutputs(sessionOf(id).outputMetadata),
     times: [] as number[],
   }))
   const warm = performance.now() + options.limitMs / 4
   for (let i = 0; i < options.warmups; i++) {
-    for (const { session, tensors } of runs) await session.run(tensors)
+    for (const { session, tensors, outputs } of runs) await session.run(tensors, outputs)
     if (performance.now() > warm) break
   }
   const end = performance.now() + options.limitMs
@@ -102,7 +113,7 @@ async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { ki
     // Every other round starts with the other one: what follows a run must not favour one of them.
     for (const run of round % 2 === 0 ? runs : runs.toReversed()) {
       const started = performance.now()
-      await run.session.run(run.tensors)
+      await run.session.run(run.tensors, run.outputs)
       run.times.push(performance.now() - started)
     }
     if (performance.now() > end) break
@@ -110,16 +121,27 @@ async function timeRuns({ sessions: ids, feeds, options }: Extract<Request, { ki
   return runs.map((run) => run.times)
 }
 
+/** What is still being worked on. */
+const busy = new Set<Promise<void>>()
+
 parentPort?.on('message', async ({ id, request }: { id: number; request: Request | { kind: 'exit' } }) => {
   if (request.kind === 'exit') {
+    await Promise.all(busy)
     for (const session of sessions.values()) await session.release()
     parentPort?.close()
     return
   }
+  const work = answer(id, request)
+  busy.add(work)
+  await work
+  busy.delete(work)
+})
+
+async function answer(id: number, request: Request): Promise<void> {
   try {
     const value = await handle(request)
     parentPort?.postMessage({ id, ok: true, value }, request.kind === 'run' ? buffersOf(value as Replies['run']) : [])
   } catch (error) {
     parentPort?.postMessage({ id, ok: false, message: messageOf(error) })
   }
-})
+}

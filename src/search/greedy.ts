@@ -8,6 +8,8 @@ export interface GreedyOptions {
   readonly fixed?: number
 }
 
+const MOST_STEPS = 64
+
 /**
  * Bisects one loss threshold for all items. An item takes the strongest candidate before its loss first exceeds the
  * threshold, going from mild to strong; it stays unchanged when the mildest exceeds it. Ends when the cost is within 0.001
@@ -24,16 +26,17 @@ export function greedy<C extends Candidate>(
   const { ratio, fixed = 0 } = options
   const base = fixed + items.reduce((sum, item) => sum + item.unchanged.cost, 0)
   if (fixed + cheapest(items).cost > (ratio + 0.001) * base) return undefined
-  const losses = items.flatMap((item) => item.candidates.map((candidate) => candidate.loss))
+  const losses = items.flatMap((item) => item.candidates.map((candidate) => candidate.loss)).filter(Number.isFinite)
   if (losses.length === 0) return ratio >= 1 ? selectionOf(items.map((item) => item.unchanged)) : undefined
   let mild = Math.min(...losses)
   let strong = Math.max(...losses)
   const enough = (strong - mild) * 1e-4
-  for (;;) {
+  // Each halves the distance, so 14 are enough; a loss that is no number must not keep it going.
+  for (let step = 0; ; step++) {
     const threshold = (mild + strong) / 2
     const selection = selectAt(items, threshold)
     const reached = (fixed + selection.cost) / base
-    if (strong - mild <= enough) {
+    if (step >= MOST_STEPS || strong - mild <= enough) {
       const last = selectAt(items, strong)
       // Where the flaw leaves items unchanged, the target is missed by the method and not by the items.
       return (fixed + last.cost) / base > ratio + 0.001 ? undefined : last

@@ -161,4 +161,17 @@ describe('the knapsack', () => {
     assert.deepEqual(undominated([dear, nan, good]), [good])
     assert.deepEqual(knapsack([{ name: 'a', unchanged: dear, candidates: [nan, good] }], [2])[0]?.chosen, [good])
   })
+
+  it('greedy ends when losses are no numbers', () => {
+    const item = {
+      name: 'a',
+      unchanged: { cost: 10, loss: 0 },
+      candidates: [
+        { cost: 2, loss: Number.NaN },
+        { cost: 5, loss: 1 },
+        { cost: 8, loss: Number.POSITIVE_INFINITY },
+      ],
+    }
+    for (const ratio of [0.2, 0.5, 0.9]) assert.doesNotThrow(() => greedy([item], { ratio }))
+  })
 })

@@ -10,7 +10,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { type TrainResult, train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
-import { closeness, type Samples, type Scorer, scorer } from './score.ts'
+import { type Closeness, closeness, isAsNear, type Samples, type Scorer, scorer } from './score.ts'
 import type { Trainee } from './trainee.ts'
 
 export interface TuneData {
@@ -52,6 +52,8 @@ export interface Tuned {
   readonly scoreName?: string
   /** Score of the model as it came. */
   readonly before?: number
+  /** Where the distance to the teacher decided: how many samples judged, and how near the model was before and after. */
+  readonly judged?: { readonly samples: number; readonly before: Closeness; readonly after: Closeness }
   /** False: the training made nothing better, and the model is the one that came. */
   readonly kept: boolean
 }
@@ -69,7 +71,7 @@ export async function finetune(
   const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
   const again = options.epochs > 1
-  const store = new SampleStore(data.dataset, data.indices, again)
+  const store = new SampleStore(data.dataset, data.indices, again, options.signal)
   const result = await train(runtime, graph, initial, store, {
     epochs: options.epochs,
     batch: options.batch,
@@ -100,29 +102,35 @@ export async function finetune(
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
   // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
-  const judges = data.guard ?? (gain < 0 && byChance ? data.held : undefined)
-  const kept =
-    judges && options.teacher ? await isNearer(runtime, trainee, judges, options.teacher, model, options) : gain >= 0
+  const judges = data.guard ?? (gain <= 0 && byChance ? data.held : undefined)
+  const judged =
+    judges && options.teacher ? await judge(runtime, trainee, judges, options.teacher, model, options) : undefined
+  const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false) : gain >= 0
   return {
     model: kept ? model : exported(initial),
     result,
     kept,
     ...(score ? { scoreName: score.name } : {}),
     ...(before === undefined ? {} : { before }),
+    ...(judged ? { judged } : {}),
   }
 }
 
-/** Is the trained model no further from the teacher than the model as it came? */
-async function isNearer(
+/** How near to the teacher the model as it came and the trained one are. */
+async function judge(
   runtime: Runtime,
   trainee: Trainee,
   judges: Samples,
   teacher: Model,
   model: Model,
   watch: Watch,
-): Promise<boolean> {
+): Promise<NonNullable<Tuned['judged']>> {
   const near = closeness(runtime, trainee, judges, teacher, watch)
-  return (await near(model)) >= (await near(trainee.exported(trainee.initial)))
+  return {
+    samples: judges.indices.length,
+    before: await near(trainee.exported(trainee.initial)),
+    after: await near(model),
+  }
 }
 
 /** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */

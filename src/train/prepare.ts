@@ -1,18 +1,29 @@
 // Making a model ready for its gradient: one batch size, newest opset, explicit pads, normal forms.
 import { concatValues, type TensorValue, UnsupportedError, type Watch } from '../base/index.ts'
 import type { FixedBatch } from '../data/index.ts'
-import { floatAttribute, GraphEditor, isOp, type Model, opsetOf, type Shapes, Tensor } from '../onnx/index.ts'
+import {
+  floatAttribute,
+  GraphEditor,
+  isOp,
+  type Model,
+  opsetOf,
+  type Shapes,
+  Tensor,
+  withoutShapes,
+} from '../onnx/index.ts'
 import {
   type AppliedRewrite,
   applyRewrites,
+  float32Inside,
   foldBatchNorm,
   foldConstants,
   liftOpsetTo,
   nameNodes,
-  passes,
   passNamed,
+  workingPasses,
 } from '../rewrite/index.ts'
-import { observeShapes, type Runtime, type Values } from '../runtime/index.ts'
+import type { Runtime, Values } from '../runtime/index.ts'
+import { writtenOut } from './write-out.ts'
 
 /** ScatterElements and ScatterND add up, and all reductions take their axes as an input, from this opset on. */
 const TRAINING_OPSET = 18
@@ -36,7 +47,11 @@ export interface PrepareOptions extends Watch {
 export interface Prepared {
   /** The float model in the form that is trained and exported; its batch is free where it was. */
   readonly model: Model
-  /** Shapes for a run of `batch` samples. */
+  /** The same with If and Loop written out, as the gradient needs it. */
+  readonly forward: Model
+  /** Nodes with sub-graphs that could not be written out → why. */
+  readonly left: ReadonlyMap<string, string>
+  /** Shapes of the forward model for a run of `batch` samples. */
   readonly shapes: Shapes
   readonly batch: number
   readonly fixed?: FixedBatch
@@ -60,6 +75,8 @@ export async function prepareModel(
 ): Promise<Prepared> {
   const { forQuantization } = options
   const trainingPasses = [
+    passNamed('inline-functions'),
+    float32Inside,
     nameNodes,
     liftOpsetTo(TRAINING_OPSET),
     foldConstants,
@@ -69,10 +86,10 @@ export async function prepareModel(
     passNamed('normalize-gemm'),
   ]
   const list = options.asItIs
-    ? [nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
-      : passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
+      : workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
   const applied = await applyRewrites(runtime, model, list, sample, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
     const why = applied.applied.find(({ name }) => name === 'lift-opset')?.skipped[0]
@@ -89,10 +106,12 @@ export async function prepareModel(
   const batch = free ? options.batch : (options.fixed?.size ?? 1)
   const feeds = repeated(sample, free ? batch : 1)
   const prepared = options.batchNorm === 'training' ? withBatchStatistics(applied.model) : applied.model
-  const shapes = await observeShapes(runtime, fixedTo(prepared, feeds), feeds, options.label)
+  const forward = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
   return {
     model: prepared,
-    shapes,
+    forward: forward.model,
+    left: forward.left,
+    shapes: forward.shapes,
     batch,
     ...(options.fixed ? { fixed: options.fixed } : {}),
     sampleShapes: applied.shapes,
@@ -123,7 +142,7 @@ export function fixedTo(model: Model, feeds: Values): Model {
     return dims ? { ...input, shape: dims } : input
   })
   const outputs = model.graph.outputs.map(({ name, dtype }) => ({ name, ...(dtype ? { dtype } : {}) }))
-  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: new Map() } }
+  return { ...model, graph: { ...model.graph, inputs, outputs, valueInfo: withoutShapes(model.graph.valueInfo) } }
 }
 
 /** A BatchNormalization that is trained: its node, and the values of its batch's mean and variance. */

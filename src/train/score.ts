@@ -56,23 +56,49 @@ export async function scorer(
   }
 }
 
-/** How near a model comes to the teacher: minus the divergence of a classifier's answers, else the mean SQNR of the outputs. */
+/** How near a model's outputs are to the teacher's. */
+export interface Closeness {
+  /** Divergence of a classifier's answers. */
+  readonly kl?: number
+  /** Mean SQNR of the outputs, in dB. */
+  readonly db: number
+}
+
+/** Answers so sure that their divergence says nothing: below this, nats. */
+const SURE = 1e-6
+/** Without labels nothing but the teacher says what is right: this much SQNR must not be lost for a smaller divergence. */
+const MOST_LOST_DB = 3
+
+/**
+ * Is one model at least as near to the teacher as another? By the divergence of a classifier's answers where it says something,
+ * else by SQNR. NaN is never near.
+ */
+export function isAsNear(model: Closeness, than: Closeness, labelled: boolean): boolean {
+  if (Number.isNaN(model.db)) return Number.isNaN(than.db)
+  const [kl, before] = [model.kl, than.kl]
+  if (kl === undefined || before === undefined || Math.max(kl, before) < SURE) return !(model.db < than.db)
+  return kl <= before && (labelled || !(model.db < than.db - MOST_LOST_DB))
+}
+
+/** How near a model comes to the teacher on some samples. */
 export function closeness(
   runtime: Runtime,
   trainee: Trainee,
   samples: Samples,
   teacher: Model,
   { signal }: Watch,
-): (model: Model) => Promise<number> {
+): (model: Model) => Promise<Closeness> {
   return async (model) => {
     const comparison = await compared(runtime, trainee, samples, teacher, model, signal)
-    return comparison.kl === undefined ? sqnrOf(comparison) : -comparison.kl
+    return { db: sqnrOf(comparison), ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }
   }
 }
 
 function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
+  const { batch, model, sampleShapes } = prepared
+  const mixed = model.graph.outputs.some(({ name }) => sampleShapes.get(name)?.mixed)
   // No more than a step takes: what can be trained in memory can be scored in it.
-  return batches(readSamples(dataset, indices, { signal }), Math.min(SCORED_BATCH, prepared.batch))
+  return batches(readSamples(dataset, indices, { signal }), mixed ? 1 : Math.min(SCORED_BATCH, batch))
 }
 
 function compared(

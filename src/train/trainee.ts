@@ -10,6 +10,7 @@ import type { LossTerm } from './loss/terms.ts'
 import { findParameters, type TrainWhat, withBiases } from './parameters.ts'
 import { type BatchNormMode, type Prepared, prepareModel, trainedBatchNorms, withRunningStatistics } from './prepare.ts'
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.ts'
+import { untrainedNotes } from './untrained.ts'
 import { initialValues, valuesOf, withValues } from './values.ts'
 
 export interface Trainee {
@@ -68,6 +69,6 @@ export async function floatTrainee(
     graph,
     initial,
     exported: (values) => withRunningStatistics(withValues(prepared.model, values)),
-    notes: [],
+    notes: untrainedNotes(graph),
   }
 }

@@ -1,8 +1,17 @@
 // The training graph: forward pass, loss and backward pass in one ordinary ONNX model, weights as inputs.
 import { sizeOf, UnsupportedError } from '../base/index.ts'
 import type { FixedBatch } from '../data/index.ts'
-import { type DType, GraphEditor, type Model, peakBytes } from '../onnx/index.ts'
-import { addGradients, NOTHING_REACHED } from './graph/backward.ts'
+import {
+  type DType,
+  GraphEditor,
+  isFloat,
+  type Model,
+  type Node,
+  nodeName,
+  peakBytes,
+  type Tensor,
+} from '../onnx/index.ts'
+import { addGradients, hasGradient, NOTHING_REACHED, whereGradientEnds } from './graph/backward.ts'
 import { Emitter, type Known } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossSite, LossTerm } from './loss/terms.ts'
@@ -33,6 +42,8 @@ export interface TrainingGraph {
   /** Samples are fed under these names, with these sizes for a batch. */
   readonly inputs: readonly { readonly name: string; readonly dims: readonly number[]; readonly dtype: DType }[]
   readonly parameters: readonly TrainedArray[]
+  /** What was asked for and has no gradient: the loss does not depend on it. */
+  readonly untrained: readonly Parameter[]
   /** Outputs with the loss and each of its terms. */
   readonly loss: string
   readonly terms: readonly { readonly name: string; readonly output: string }[]
@@ -65,8 +76,9 @@ export interface TrainingGraphOptions {
 }
 
 export interface Transformed {
-  /** Further arrays to train. */
+  /** Further arrays to train, and what they begin as. */
   readonly parameters: readonly Parameter[]
+  readonly initial?: ReadonlyMap<string, Tensor>
   /** Values that readers, the loss among them, find under another name now. */
   readonly renamed: ReadonlyMap<string, string>
 }
@@ -76,8 +88,8 @@ export interface Transformed {
  * @throws UnsupportedError when an operator on the way has no gradient rule, or nothing trained reaches the loss
  */
 export async function buildTrainingGraph(prepared: Prepared, options: TrainingGraphOptions): Promise<TrainingGraph> {
-  const { model, shapes, batch, fixed, inputDims } = prepared
-  const editor = new GraphEditor(model)
+  const { model, forward, shapes, batch, fixed, inputDims } = prepared
+  const editor = new GraphEditor(forward)
   const g = new Emitter(editor, shapes)
   const inputs = editor.graph.inputs.map(({ name, dtype = 'float32' }) => {
     const dims = inputDims.get(name) ?? []
@@ -95,8 +107,23 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   parameters.push(...(transformed?.parameters ?? []))
   const renamed = (value: string) => transformed?.renamed.get(value) ?? value
 
+  const wanted = parameters.map(({ name }) => name)
+  const outputs = model.graph.outputs.flatMap(({ name }) => {
+    const shape = shapes.get(name)
+    const usable = shape && isFloat(shape.dtype) && holdsRows(shape.dims, batch, fixed)
+    return usable && hasGradient(g, editor.nodes(), { wanted, rules: gradientRuleOf }, renamed(name)) ? [name] : []
+  })
+
   const asked = { labels: false, rowWeight: false, sampleWeight: false, teacher: [] as string[] }
-  const site = lossSite(g, { batch, logits, output, renamed, asked, teacherLogits: options.teacherLogits ?? logits })
+  const site = lossSite(g, {
+    batch,
+    logits,
+    output,
+    outputs,
+    renamed,
+    asked,
+    teacherLogits: options.teacherLogits ?? logits,
+  })
   const terms: { name: string; output: string }[] = []
   let loss: string | undefined
   for (const term of options.loss) {
@@ -106,25 +133,35 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     loss = loss === undefined ? scaled : g.plus(loss, scaled)
   }
   if (loss === undefined) throw new UnsupportedError('a loss needs at least one term')
+  const forwardNodes = editor.nodes()
   const found = addGradients(g, {
     seeds: new Map([[loss, g.scalar(1)]]),
-    wanted: parameters.map(({ name }) => name),
+    wanted,
     rules: gradientRuleOf,
+    reasons: prepared.left,
   })
   lowerFakeQuant(g)
   expandBatchNorms(g)
-  // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is.
+  // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is, and is told of.
+  const end = loss
+  const untrained: Parameter[] = []
   const trained = parameters.flatMap((parameter): TrainedArray[] => {
     const gradient = found.get(parameter.name)
     if (gradient !== undefined) return [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
-    backToConstant(g, parameter.name, model)
+    refuseLost(g, forwardNodes, parameter, end)
+    untrained.push(parameter)
+    backToConstant(
+      g,
+      parameter.name,
+      model.graph.initializers.get(parameter.name) ?? transformed?.initial?.get(parameter.name),
+    )
     return []
   })
   if (trained.length === 0) throw new UnsupportedError(NOTHING_REACHED)
   const batchNorms = trainedBatchNorms(model)
-  const outputs = new Set([loss, ...terms.map((term) => term.output), ...trained.map(({ gradient }) => gradient)])
-  for (const { batchMean, batchVariance } of batchNorms) outputs.add(batchMean).add(batchVariance)
-  for (const name of outputs) editor.graph.outputs.push({ name, dtype: 'float32' })
+  const results = new Set([loss, ...terms.map((term) => term.output), ...trained.map(({ gradient }) => gradient)])
+  for (const { batchMean, batchVariance } of batchNorms) results.add(batchMean).add(batchVariance)
+  for (const name of results) editor.graph.outputs.push({ name, dtype: 'float32' })
   const finished = editor.finish()
   return {
     model: finished,
@@ -132,6 +169,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     ...(fixed ? { fixed } : {}),
     inputs,
     parameters: trained,
+    untrained,
     loss,
     terms,
     batchNorms,
@@ -149,9 +187,19 @@ export function asInput(g: Emitter, name: string, dims: readonly number[]): void
   g.declare(name, dims)
 }
 
-/** Undoes `asInput`. */
-function backToConstant({ editor }: Emitter, name: string, model: Model): void {
-  const tensor = model.graph.initializers.get(name)
+/** @throws UnsupportedError for a layer on which the loss depends although no gradient comes back to it */
+function refuseLost(g: Emitter, nodes: readonly Node[], { name, kind, node }: Parameter, loss: string): void {
+  if (kind !== 'weight' && kind !== 'bias') return
+  const end = whereGradientEnds(g, nodes, name, loss)
+  if (!end) return
+  throw new UnsupportedError(
+    `cannot train "${name}" of node "${node}": its gradient ends at node "${nodeName(end)}" (${end.opType}), whose output is ${g.known(end.outputs[0] ?? '').dtype}; name the layers behind it with --only`,
+    { node: nodeName(end), op: end.opType },
+  )
+}
+
+/** Undoes `asInput`; a value that nobody reads any more goes when the graph is finished. */
+function backToConstant({ editor }: Emitter, name: string, tensor: Tensor | undefined): void {
   if (!tensor) return
   const { inputs } = editor.graph
   inputs.splice(
@@ -163,6 +211,11 @@ function backToConstant({ editor }: Emitter, name: string, model: Model): void {
 
 function rowsOf(g: Emitter, logits: string): number {
   return g.size(logits) / classesOf(g.dims(logits))
+}
+
+/** Has a value rows of each sample along its first axis, or, where that is time, its second? */
+function holdsRows(dims: readonly number[], batch: number, fixed: FixedBatch | undefined): boolean {
+  return batch === 1 || (dims[0] ?? 0) % batch === 0 || isInterleaved(dims, batch, fixed)
 }
 
 /** Does a fixed batch lie on the second axis of the scores? */
@@ -181,11 +234,15 @@ interface SiteOptions {
   readonly logits: string
   readonly teacherLogits: string
   readonly output: string
+  readonly outputs: readonly string[]
   readonly renamed: (value: string) => string
   readonly asked: { labels: boolean; rowWeight: boolean; sampleWeight: boolean; teacher: string[] }
 }
 
-function lossSite(g: Emitter, { batch, logits, output, renamed, asked, teacherLogits }: SiteOptions): LossSite {
+function lossSite(
+  g: Emitter,
+  { batch, logits, output, outputs, renamed, asked, teacherLogits }: SiteOptions,
+): LossSite {
   const rows = rowsOf(g, logits)
   const inputs = new Map<string, string>()
   const input = (name: string, dims: readonly number[], dtype: DType = 'float32') => {
@@ -201,6 +258,7 @@ function lossSite(g: Emitter, { batch, logits, output, renamed, asked, teacherLo
   return {
     g,
     output,
+    outputs,
     logits: () => asRows(renamed(logits)),
     labels: () => {
       asked.labels = true

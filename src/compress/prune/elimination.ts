@@ -1,5 +1,5 @@
 // Backward elimination: which channels a layer can do without, when it is fitted anew to those that stay.
-import { cholesky, type Matrix, type Products } from '../../math/index.ts'
+import { cholesky, choleskyWithRidge, type Matrix, type Products } from '../../math/index.ts'
 
 /**
  * One group of a reading layer: its weights W [n, d] and the inverse Ci of its inputs' covariance. Taking out the columns c
@@ -89,17 +89,14 @@ export class Elimination {
   #block(columns: readonly number[]): Float64Array {
     const [d, k] = [this.#size, columns.length]
     const block = { rows: k, columns: k, data: new Float64Array(k * k) }
-    let trace = 0
-    for (let i = 0; i < k; i++) {
-      for (let j = 0; j < k; j++) block.data[i * k + j] = this.#inverse[columns[i]! * d + columns[j]!]!
-      trace += block.data[i * (k + 1)]!
-    }
-    let ridge = 0
-    for (;;) {
-      const lower = cholesky(block, ridge)
-      if (lower) return lower.data
-      ridge = ridge === 0 ? Math.max((1e-12 * Math.abs(trace)) / k, Number.MIN_VALUE) : 100 * ridge
-    }
+    let largest = 0
+    for (let i = 0; i < k; i++)
+      for (let j = 0; j < k; j++) {
+        const value = this.#inverse[columns[i]! * d + columns[j]!]!
+        block.data[i * k + j] = value
+        largest = Math.max(largest, Math.abs(value))
+      }
+    return (cholesky(block) ?? choleskyWithRidge(block, Math.max(1e-12 * largest, 1e-300))).data
   }
 
   /** Leaves columns (and rows of the inverse) out of both matrices. */
@@ -132,9 +129,7 @@ export async function inverseOf(products: Products, covariance: Matrix): Promise
   const d = covariance.rows
   let trace = 0
   for (let i = 0; i < d; i++) trace += covariance.data[i * (d + 1)]!
-  let lower = cholesky(covariance)
-  for (let ridge = (1e-9 * trace) / d || 1; !lower; ridge *= 100) lower = cholesky(covariance, ridge)
-  const l = lower.data
+  const l = (cholesky(covariance) ?? choleskyWithRidge(covariance, (1e-9 * trace) / d || 1)).data
   // Rows of L⁻¹, from the top: each is made of those above it.
   const data = new Float64Array(d * d)
   for (let i = 0; i < d; i++) {

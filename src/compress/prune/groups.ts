@@ -1,5 +1,6 @@
 // What can be taken out of a model: channels in groups that are alike, and what keeps the others where they are.
 import { type ChannelGraph, channelGraph, isOp, type LayerChannels, type Model, type Shapes } from '../../onnx/index.ts'
+import { closeTied } from '../../rewrite/index.ts'
 
 /**
  * Channels that are alike: each is a number of the channel graph, written and read by the same layers the same number of
@@ -45,7 +46,7 @@ export function pruningGroups(
   keep: ReadonlySet<string> = new Set(),
   more: ReadonlyMap<number, string> = new Map(),
 ): PruningGroups {
-  const graph = channelGraph(model, shapes, 'remove')
+  const graph = closeTied(channelGraph(model, shapes, 'remove'), model.graph)
   const closed = new Map([...graph.closed, ...more])
   const close = (ids: Iterable<number>, why: string) => {
     for (const id of ids) if (!closed.has(id)) closed.set(id, why)

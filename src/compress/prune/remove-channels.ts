@@ -11,6 +11,7 @@ import {
   type Node,
   type Shapes,
   Tensor,
+  withoutShapes,
 } from '../../onnx/index.ts'
 import { forEachRead } from './readers.ts'
 import { resizeNode } from './resize-node.ts'
@@ -44,7 +45,7 @@ export function removeChannels(
     if (node) resizeNode(editor, node, graph, shapes, removed)
   }
   // Declared sizes are of the old model.
-  editor.graph.valueInfo.clear()
+  for (const [name, info] of withoutShapes(editor.graph.valueInfo)) editor.graph.valueInfo.set(name, info)
   return editor.finish()
 }
 

@@ -1,10 +1,13 @@
 // Random access to something that can only be read from the beginning.
-import type { InputError } from '../../base/index.ts'
+import { type InputError, messageOf, OnnxpressError, settledWithin } from '../../base/index.ts'
 
 export type Items = AsyncIterable<unknown> | Iterable<unknown>
 
 /** Makes an error about the samples of one module. */
 export type Fail = (problem: string) => InputError
+
+/** An iteration that is not read to its end may clean up after itself, but not for ever. */
+const CLEAN_UP_MS = 250
 
 /** Reads items in order; going back starts again. One request is served at a time. */
 export class Cursor {
@@ -27,12 +30,12 @@ export class Cursor {
 
   async #advance(index: number): Promise<unknown> {
     if (!this.#iterator || index < this.#next) {
-      await this.#iterator?.return(undefined)
+      if (this.#iterator) await settledWithin(this.#iterator.return(undefined), CLEAN_UP_MS)
       this.#iterator = iterate(await this.#start())
       this.#next = 0
     }
     for (;;) {
-      const { done, value } = await this.#iterator.next()
+      const { done, value } = await nextOf(this.#iterator, this.#next, this.#fail)
       if (done)
         throw this.#fail(
           `it yielded ${this.#next} samples, number ${index} was asked for; it must yield the same each time`,
@@ -42,6 +45,22 @@ export class Cursor {
   }
 }
 
-async function* iterate(items: Items): AsyncGenerator<unknown> {
+/**
+ * The next item.
+ * @throws what `fail` makes of anything that the person's own code throws, naming the sample
+ */
+export async function nextOf(
+  items: AsyncIterator<unknown>,
+  index: number,
+  fail: Fail,
+): Promise<IteratorResult<unknown, unknown>> {
+  try {
+    return await items.next()
+  } catch (error) {
+    throw error instanceof OnnxpressError ? error : fail(`sample ${index} could not be made: ${messageOf(error)}`)
+  }
+}
+
+export async function* iterate(items: Items): AsyncGenerator<unknown> {
   yield* items
 }

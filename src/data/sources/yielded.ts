@@ -75,10 +75,11 @@ function fitOne(
   return { fitting: fittingFor(input, value, preprocess, where), value }
 }
 
-/** A tensor value, a typed array, or a (nested) list of numbers. */
+/** A tensor value, a typed array, a (nested) list of numbers, or a number. */
 function tensorOf(stored: unknown, input: InputSpec | undefined, where: string, fail: Fail): TensorValue {
   if (isTyped(stored)) return { dtype: dtypeOf(stored, input), dims: dimsFor(stored.length, input), data: stored }
   if (Array.isArray(stored)) return fromList(stored, input, where, fail)
+  if (isNumeric(stored)) return fromList([stored], input, where, fail)
   if (isObject(stored) && isDims(stored['dims'])) {
     const { dims, data, dtype } = stored
     const value = tensorOf(data, input, where, fail)
@@ -89,14 +90,14 @@ function tensorOf(stored: unknown, input: InputSpec | undefined, where: string, 
     if (same) return { ...value, dtype, dims }
     throw fail(`${where} says dtype ${String(dtype)}, its data is ${value.dtype}`)
   }
-  throw fail(`${where} must hold a typed array, a list of numbers or { dtype, dims, data }`)
+  throw fail(`${where} must hold a number, a list of numbers, a typed array or { dtype, dims, data }`)
 }
 
 function fromList(list: readonly unknown[], input: InputSpec | undefined, where: string, fail: Fail): TensorValue {
   const numbers = list.flat(Number.POSITIVE_INFINITY)
   const dims: number[] = []
   for (let level: unknown = list; Array.isArray(level); level = level[0]) dims.push(level.length)
-  if (sizeOf(dims) !== numbers.length || !numbers.every((each) => typeof each === 'number'))
+  if (sizeOf(dims) !== numbers.length || !numbers.every(isNumeric))
     throw fail(`${where} must hold numbers only, in lists of equal length`)
   const dtype = input && inputType(input) !== 'float16' ? inputType(input) : 'float32'
   const data = makeArray(dtype, numbers.length)
@@ -112,6 +113,11 @@ function dimsFor(length: number, input: InputSpec | undefined): readonly number[
 
 function isDims(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((dim) => Number.isInteger(dim) && dim >= 0)
+}
+
+/** Tokenizers give bigints, masks may be booleans. */
+function isNumeric(value: unknown): value is number | bigint | boolean {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
 }
 
 function isTyped(value: unknown): value is AnyTypedArray {

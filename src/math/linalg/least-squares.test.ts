@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import golden from '../fixtures/least-squares.json' with { type: 'json' }
-import { solveNormalEquations } from './least-squares.ts'
+import { choleskyWithRidge, solveNormalEquations } from './least-squares.ts'
 import { gram, matrix, multiply, transpose } from './matrix.ts'
 
 const meanOfColumns = (data: readonly number[], columns: number): number[] =>
@@ -31,6 +31,16 @@ describe('least squares', () => {
           assert.ok(Math.abs(got[i]! - value) <= 1e-8 * Math.max(1, Math.abs(value)))
         })
       })
+
+  it('gives up on a factorisation after a bounded number of ridges, and names what may be wrong', () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
+      assert.throws(
+        () => choleskyWithRidge(matrix(2, 2, Float64Array.of(1, bad, bad, 1)), 1e-9),
+        /2×2 matrix has no Cholesky factor.*NaN or infinite/,
+      )
+    const lower = choleskyWithRidge(matrix(2, 2, Float64Array.of(1, 1, 1, 1)), 1e-9)
+    assert.ok(Math.abs(lower.data[0]! - 1) < 1e-6 && lower.data[3]! > 0)
+  })
 
   it('raises the ridge until a singular system holds, and says so', () => {
     const g = matrix(2, 2, Float64Array.of(1, 1, 1, 1))

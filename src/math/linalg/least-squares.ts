@@ -37,6 +37,24 @@ export function solveNormalEquations(g: Matrix, r: Matrix, options: { readonly r
   )
 }
 
+/** Ridges that are tried, each 100 times the one before. */
+const RIDGES = 12
+
+/**
+ * Lower triangle L with L·Lᵀ = G + ridge·I for the first ridge of `smallest`, 100·`smallest`, … that leaves all pivots positive.
+ * @throws InputError when none does: there is NaN in G, or it is far from positive semi-definite
+ */
+export function choleskyWithRidge(g: Matrix, smallest: number): Matrix {
+  let ridge = smallest
+  for (let tried = 0; tried < RIDGES; tried++, ridge *= 100) {
+    const lower = cholesky(g, ridge)
+    if (lower) return lower
+  }
+  throw new InputError(
+    `a ${g.rows}×${g.columns} matrix has no Cholesky factor, even with a ridge of ${ridge / 100}: are there NaN or infinite values in the samples or in the weights?`,
+  )
+}
+
 /** Lower triangle L with L·Lᵀ = G + ridge·I; undefined when a pivot is not positive. */
 export function cholesky(g: Matrix, ridge = 0): Matrix | undefined {
   const n = g.rows

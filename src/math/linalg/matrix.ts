@@ -19,6 +19,8 @@ export interface AnyMatrix {
 export interface Transposed {
   readonly a?: boolean
   readonly b?: boolean
+  /** Factors that nobody reads any more: they may be handed to another thread, and be empty afterwards. */
+  readonly spent?: 'a' | 'b' | 'both'
 }
 
 /**
@@ -57,6 +59,15 @@ export function multiply(given: AnyMatrix, other: AnyMatrix, transposed: Transpo
 export function checkInner(a: AnyMatrix, b: AnyMatrix): void {
   if (a.columns !== b.rows)
     throw new InputError(`cannot multiply ${a.rows}×${a.columns} by ${b.rows}×${b.columns}: inner sizes differ`)
+}
+
+/** aᵢ·H·aᵢᵀ of each row of a, in TypeScript. */
+export function quadratic(a: AnyMatrix, h: AnyMatrix): Float64Array {
+  const product = multiply(a, h)
+  const sums = new Float64Array(a.rows)
+  for (let row = 0, i = 0; row < a.rows; row++)
+    for (let c = 0; c < a.columns; c++, i++) sums[row]! += a.data[i]! * product.data[i]!
+  return sums
 }
 
 /** aᵀ·a in TypeScript; the upper triangle is computed once. */

@@ -1,6 +1,6 @@
 // Channel classes: which channels of which values must be treated alike, and which weights write and read them.
 import { constantsOf, type Layer, layerOf } from '../layers.ts'
-import { capturesOf, type Model, subgraphsOf } from '../model.ts'
+import { allInputs, capturesOf, type Model, subgraphsOf } from '../model.ts'
 import type { Shapes } from '../shapes.ts'
 import type { ChannelMap } from './channel-map.ts'
 import { type LayerChannels, passLayer } from './layer-rule.ts'
@@ -34,7 +34,7 @@ export function channelGraph(model: Model, shapes: Shapes, purpose: ChannelPurpo
   const { graph } = model
   const constants = constantsOf(graph)
   const scope = new ChannelScope(purpose, constants, shapes)
-  for (const input of graph.inputs) {
+  for (const input of allInputs(graph)) {
     const dims = shapes.get(input.name)?.dims
     if (dims && dims.length >= 2 && input.dtype?.includes('float'))
       scope.set(input.name, {

@@ -64,6 +64,7 @@ export const activationOps: readonly OpFacts[] = [
   defineOp({
     op: 'Cast',
     elementwise: true,
+    typeAttributes: ['to'],
     dtype: (node) => dtypeOf(intAttribute(node, 'to', 1)),
   }),
   defineOp({ op: 'CastLike', elementwise: true, dtype: (_node, _index, inputs) => inputs(1) }),

@@ -2,6 +2,7 @@
 import type { DType } from '../dtype.ts'
 import type { Node } from '../model.ts'
 import type { Tensor } from '../tensor.ts'
+import type { ValueType } from '../value-type.ts'
 
 /** Looks up the constant behind a value name. */
 export type Constants = (value: string | undefined) => Tensor | undefined
@@ -29,9 +30,26 @@ export interface OpFacts {
   readonly keepsFinite?: 'adds' | 'multiplies'
   /** Bounds of the output, whatever the input. */
   readonly bounds?: (node: Node, constants: Constants) => Bounds | undefined
-  /** Element type of output `index`; without it that of the first input. */
+  /** Attributes that hold the number of an element type. */
+  readonly typeAttributes?: readonly string[]
+  /** Element type of output `index`; without it, and without `type`, that of the first input. */
   readonly dtype?: (node: Node, index: number, inputs: (index: number) => DType | undefined) => DType | undefined
+  /** Type of output `index`, where inputs or outputs may be sequences or optionals. */
+  readonly type?: (
+    node: Node,
+    index: number,
+    inputs: (index: number) => ValueType | undefined,
+    bodies: Bodies,
+  ) => ValueType | undefined
+  /** ONNX Runtime asks for a name of every output, also of those that nobody reads. */
+  readonly namesOutputs?: boolean
 }
+
+/** Types of what the graphs inside a node give, by attribute: `inputs` are the types that the body's own inputs have. */
+export type Bodies = (
+  attribute: string,
+  inputs?: readonly (ValueType | undefined)[],
+) => readonly (ValueType | undefined)[]
 
 /** Checks the facts of one operator. */
 export function defineOp(facts: OpFacts): OpFacts {

@@ -1,17 +1,18 @@
 // The facts of all operators, by name. An operator that is not listed has none, and nothing is assumed of it.
-import type { DType } from '../dtype.ts'
 import type { Node } from '../model.ts'
 import { activationOps } from './activations.ts'
 import type { OpFacts } from './facts.ts'
 import { layerOps } from './layers.ts'
 import { movementOps } from './movement.ts'
+import { sequenceOps } from './sequences.ts'
 import { typeOps } from './types.ts'
 
 export { clipBounds } from './activations.ts'
-export type { Bounds, Constants, OpFacts } from './facts.ts'
+export type { Bodies, Bounds, Constants, OpFacts } from './facts.ts'
+export { leastBytes } from './sizes.ts'
 
 const table = new Map<string, OpFacts>()
-for (const facts of [...layerOps, ...activationOps, ...movementOps, ...typeOps]) {
+for (const facts of [...layerOps, ...activationOps, ...movementOps, ...sequenceOps, ...typeOps]) {
   if (table.has(facts.op)) throw new Error(`operator ${facts.op} is listed twice`)
   table.set(facts.op, facts)
 }
@@ -22,17 +23,7 @@ export function factsOf(node: Node): OpFacts {
   return known ?? { op: node.opType }
 }
 
-/** Element type of each value of a list of nodes in graph order, from the types of inputs and constants. */
-export function inferTypes(nodes: readonly Node[], known: ReadonlyMap<string, DType>): Map<string, DType> {
-  const types = new Map(known)
-  for (const node of nodes) {
-    const facts = factsOf(node)
-    const inputs = (index: number) => types.get(node.inputs[index] ?? '')
-    for (const [index, output] of node.outputs.entries()) {
-      if (output === '' || types.has(output)) continue
-      const dtype = facts.dtype ? facts.dtype(node, index, inputs) : inputs(0)
-      if (dtype !== undefined) types.set(output, dtype)
-    }
-  }
-  return types
+/** Is the node's operator one of the table's? */
+export function isListed(node: Node): boolean {
+  return (node.domain === '' || node.domain === 'ai.onnx') && table.has(node.opType)
 }

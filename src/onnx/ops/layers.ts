@@ -10,7 +10,15 @@ export const layerOps: readonly OpFacts[] = [
   defineOp({ op: 'QLinearMatMul', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'ConvInteger', dtype: () => 'int32' }),
   defineOp({ op: 'MatMulInteger', dtype: () => 'int32' }),
-  defineOp({ op: 'QuantizeLinear', dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8' }),
-  defineOp({ op: 'DequantizeLinear', dtype: (_node, _index, inputs) => inputs(1) }),
-  defineOp({ op: 'DynamicQuantizeLinear', dtype: (_node, index) => (index === 1 ? 'float32' : 'uint8') }),
+  defineOp({
+    op: 'QuantizeLinear',
+    typeAttributes: ['output_dtype'],
+    dtype: (_node, _index, inputs) => inputs(2) ?? 'uint8',
+  }),
+  defineOp({ op: 'DequantizeLinear', typeAttributes: ['output_dtype'], dtype: (_node, _index, inputs) => inputs(1) }),
+  defineOp({
+    op: 'DynamicQuantizeLinear',
+    namesOutputs: true,
+    dtype: (_node, index) => (index === 1 ? 'float32' : 'uint8'),
+  }),
 ]

@@ -6,7 +6,6 @@ const homogeneous = (op: string): OpFacts => defineOp({ op, homogeneous: true, k
 
 export const movementOps: readonly OpFacts[] = [
   ...[
-    'Identity',
     'Reshape',
     'Flatten',
     'Transpose',
@@ -16,7 +15,6 @@ export const movementOps: readonly OpFacts[] = [
     'Gather',
     'GatherElements',
     'GatherND',
-    'Split',
     'Expand',
     'Tile',
     'DepthToSpace',
@@ -24,6 +22,14 @@ export const movementOps: readonly OpFacts[] = [
     'GlobalMaxPool',
     'ReverseSequence',
   ].map(moves),
+  defineOp({
+    op: 'Identity',
+    movesData: true,
+    homogeneous: true,
+    keepsFinite: 'adds',
+    type: (_n, _i, inputs) => inputs(0),
+  }),
+  defineOp({ op: 'Split', movesData: true, homogeneous: true, keepsFinite: 'adds', namesOutputs: true }),
   defineOp({
     op: 'Dropout',
     movesData: true,

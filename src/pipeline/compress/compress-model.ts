@@ -11,7 +11,7 @@ import {
   surveyLayers,
 } from '../../compress/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { applyRewrites, passes } from '../../rewrite/index.ts'
+import { applyRewrites, workingPasses } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { memoryCache } from '../../search/index.ts'
 import { POSITIONS, selectionCurves } from './curves.ts'
@@ -62,7 +62,7 @@ export async function compress(
   if (!first) throw new InputError('compress needs samples: give at least one')
   const products = fitProducts(runtime)
   try {
-    const { model: rewritten, shapes } = await applyRewrites(runtime, model, passes, first, watch)
+    const { model: rewritten, shapes } = await applyRewrites(runtime, model, workingPasses, first, watch)
     const survey = surveyLayers(rewritten, shapes)
     const kept = new Set(keepLayer)
     const cache = memoryCache()

@@ -183,21 +183,26 @@ class Suffix {
     )
     const feeds: Values[] = []
     const reference: Values[] = []
-    await withSession(runtime, watched, { optimization: 'extended' }, async (session) => {
-      for (const batch of batches) {
-        const needed = Object.fromEntries(
-          Object.entries(batch.inputs).filter(([name]) => session.inputs.includes(name)),
-        )
-        const all: Record<string, TensorValue> = { ...batch.inputs, ...(await session.run(needed)) }
-        feeds.push(pick(all, cut))
-        reference.push(
-          pick(
-            all,
-            model.graph.outputs.map(({ name }) => name),
-          ),
-        )
-      }
-    })
+    await withSession(
+      runtime,
+      watched,
+      { optimization: 'extended', derived: 'cutting it at a layer' },
+      async (session) => {
+        for (const batch of batches) {
+          const needed = Object.fromEntries(
+            Object.entries(batch.inputs).filter(([name]) => session.inputs.includes(name)),
+          )
+          const all: Record<string, TensorValue> = { ...batch.inputs, ...(await session.run(needed)) }
+          feeds.push(pick(all, cut))
+          reference.push(
+            pick(
+              all,
+              model.graph.outputs.map(({ name }) => name),
+            ),
+          )
+        }
+      },
+    )
     return new Suffix(runtime, cut, feeds, reference, batches, shapes)
   }
 
@@ -209,7 +214,7 @@ class Suffix {
       this.#cut.map((name) => infoOf(name, this.#shapes)),
     )
     const comparer = new Comparer(metric)
-    await withSession(this.#runtime, rest, {}, async (session) => {
+    await withSession(this.#runtime, rest, { derived: 'cutting it at a layer' }, async (session) => {
       for (const [index, batch] of this.#batches.entries()) {
         const feeds = pick(this.#feeds[index] ?? {}, session.inputs)
         comparer.add(this.#reference[index] ?? {}, await session.run(feeds), batch)

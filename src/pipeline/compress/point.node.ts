@@ -37,6 +37,7 @@ import {
 } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
 import { PREPROCESS_KEY, readBatches, type Scoring } from '../samples.ts'
+import type { WorkingForm } from '../working-form.ts'
 import { POSITIONS } from './curves.ts'
 import { changesNothing, type Plan } from './plan.ts'
 
@@ -46,6 +47,8 @@ export interface PointContext extends Watch {
   readonly products: FitProducts
   /** As it was read, and as rewritten. */
   readonly original: Model
+  /** What the file of the result must be like. */
+  readonly form: WorkingForm
   readonly model: Model
   readonly shapes: Shapes
   /** As rewritten, before dead channels were taken out: what shares are of. */
@@ -111,7 +114,8 @@ export async function compressBy(context: PointContext, whole: Plan): Promise<Co
         ? await plainly(context, plan)
         : await fitted(context, plan)
   if (context.preprocess) model.metadata.set(PREPROCESS_KEY, context.preprocess)
-  const bytes = writeModel(model)
+  const written = context.form.stored(model)
+  const bytes = writeModel(written)
   if (file && folder !== undefined) {
     await mkdir(folder, { recursive: true })
     await writeFileAtomic(file, bytes)

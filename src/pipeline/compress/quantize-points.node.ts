@@ -1,8 +1,9 @@
 // compress --then quantize: each result becomes int8 as well.
-import { UsageError, type Watch } from '../../base/index.ts'
+import { UsageError } from '../../base/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { type CompressRecipe, parseRecipe } from '../recipe.ts'
+import type { ShareWatch } from '../samples.ts'
 import type { CompressPoint } from './write-point.node.ts'
 
 /** Quantises the file of each point into `<file>.int8.onnx` beside it. */
@@ -10,7 +11,7 @@ export async function quantizeAll(
   runtime: Runtime,
   recipe: CompressRecipe,
   points: readonly CompressPoint[],
-  watch: Watch,
+  watch: ShareWatch,
 ): Promise<CompressPoint[]> {
   const { data, labels, val, preprocess, exif, seed, shape } = recipe
   const results: CompressPoint[] = []

@@ -1,10 +1,11 @@
 // compress --finetune: the compressed model is trained with the original as teacher.
-import { UsageError, type Watch } from '../../base/index.ts'
+import { UsageError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { type FinetuneRun, finetuneFile } from '../finetune.node.ts'
 import { defaultOutput } from '../output.node.ts'
 import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import type { ShareWatch } from '../samples.ts'
 
 /** Weight of inner tensors beside the divergence of the answers: it counts for most of the loss (docs/training.md). */
 const MATCHED = 400
@@ -22,7 +23,7 @@ export async function tuneCompressed(
   recipe: CompressRecipe,
   compressed: string,
   model: Model,
-  watch: Watch,
+  watch: ShareWatch,
 ): Promise<FinetuneRun> {
   const { data, labels, val, preprocess, exif, seed, shape, finetune: epochs } = recipe
   const given = {

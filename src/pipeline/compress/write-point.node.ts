@@ -3,7 +3,7 @@ import { join, parse } from 'node:path'
 import { report, throwIfCancelled } from '../../base/index.ts'
 import type { FittedLayer } from '../../compress/index.ts'
 import { writeFileAtomic } from '../../onnx/index.node.ts'
-import type { Model } from '../../onnx/index.ts'
+import { type Model, readModel, writeModel } from '../../onnx/index.ts'
 import type { FinetuneRun } from '../finetune.node.ts'
 import { checkOutput, defaultOutput } from '../output.node.ts'
 import type { QuantizeRun } from '../quantize/run.ts'
@@ -53,14 +53,17 @@ export async function writePoint(
   checkOutput(output, [recipe.model])
   throwIfCancelled(context.signal)
   report(context, 'write', 0, 1, output)
-  await writeFileAtomic(output, compressed.bytes)
+  // Measured with inputs that can be fed; the file has those of the model that came.
+  const bytes =
+    context.form.notes.length > 0 ? writeModel(context.form.asGiven(readModel(compressed.bytes))) : compressed.bytes
+  await writeFileAtomic(output, bytes)
   return {
     output,
     measures,
     layers: compressed.layers,
     model: compressed.model,
     losses: plan.losses,
-    sizeBytes: { before, after: compressed.bytes.byteLength },
+    sizeBytes: { before, after: bytes.byteLength },
     ...(target === undefined ? {} : { target }),
     ...(forced ? { forced } : {}),
   }

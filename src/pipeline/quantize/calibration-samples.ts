@@ -96,14 +96,24 @@ export class CalibrationSamples {
     const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
     // What does not fill the model's fixed batch judges: in a fit the samples that fill it up would count twice.
     const rest = wholeRuns(fit)
+    const judging = [...part(true), ...fit.slice(rest)]
+    this.#judging = judging.length > 0 ? judging : fit
     this.#split = [
       ...(await this.#join(fit.slice(0, rest))).map((batch) => ({ batch, held: false })),
-      ...(await this.#join([...part(true), ...fit.slice(rest)])).map((batch) => ({ batch, held: true })),
+      ...(await this.#join(judging)).map((batch) => ({ batch, held: true })),
     ]
     return this.#split
   }
 
+  /** A few of the samples that are held back; where none is, of the others. */
+  async few(count: number): Promise<SplitBatch[]> {
+    await this.split()
+    const chosen = spread(this.#judging.length, count).flatMap((place) => this.#judging[place] ?? [])
+    return (await this.#join(chosen)).map((batch) => ({ batch, held: true }))
+  }
+
   #inSplit = new Set<number>()
+  #judging: readonly Sample[] = []
 
   async #join(samples: readonly Sample[]): Promise<Batch[]> {
     const joined: Batch[] = []

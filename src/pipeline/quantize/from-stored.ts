@@ -76,8 +76,15 @@ export async function buildFromStored(
   }
   const tensors = tensorsFrom(stored.tensors)
   const source = (wanted: readonly string[]) => new Map(wanted.map((value) => [value, wantedOf(tensors, value, label)]))
-  const built = await buildQuantized(runtime, float, seen.shapes, source, quantize, { signal, progress })
-  const { corrections } = stored
+  const { corrections, floatValues } = stored
+  const built = await buildQuantized(
+    runtime,
+    float,
+    seen.shapes,
+    source,
+    floatValues ? { ...quantize, floatValues: new Set(floatValues) } : quantize,
+    { signal, progress },
+  )
   return {
     float,
     shapes: seen.shapes,

@@ -32,7 +32,18 @@ import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } fr
 import { type TrainedBiases, trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource, type WidestReach } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+
+<<<<<<< HEAD
+
 import { isBetter, Judge, leastOfEqualization, type Score } from './judge.ts'
+
+=======
+
+import { isBetter, Judge, type Score } from './judge.ts'
+import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from './keep-float.ts'
+
+>>>>>>> main
+
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
 import { gain, Rungs } from './rungs.ts'
@@ -116,8 +127,11 @@ class Ladder {
   #kept: Learnt['rewrites'] = []
   #folding: Statistics | undefined
   #equalizing: Learnt['equalizing']
+  /** As given, with what stays float once that is decided. */
+  #quantize: QuantizeOptions
 
   constructor(runtime: Runtime, samples: CalibrationSamples, options: LadderOptions) {
+    this.#quantize = options.quantize
     this.#runtime = runtime
     this.#samples = samples
     this.#options = options
@@ -153,6 +167,11 @@ class Ladder {
       if (equalized && this.#keeps(equalized, standing, equalized.least)) standing = equalized
       else pending = equalized
       if (equalized) this.#rungs.add('equalised', !pending, equalized.score, gain(equalized, before))
+    }
+    if (tries('keep-float')) {
+      const spared = await this.#keepFloat(standing)
+      if (spared && pending) pending = await this.#build(pending.float, pending.seen)
+      if (spared) standing = spared
     }
     let corrections: readonly LayerCorrection[] = []
     if (tries('correct-bias')) {
@@ -222,6 +241,7 @@ class Ladder {
         rewrites: equalised ? [...this.#kept, 'equalize'] : this.#kept,
         ...(this.#folding ? { folding: storedChannels(this.#folding) } : {}),
         ...(equalised && this.#equalizing ? { equalizing: this.#equalizing } : {}),
+        ...(this.#quantize.floatValues ? { floatValues: [...this.#quantize.floatValues] } : {}),
         tensors: storedTensors(built.statistics),
         ...(stored ? { corrections: stored } : {}),
       },
@@ -249,7 +269,8 @@ class Ladder {
 
   async #equalize(standing: Standing): Promise<Standing | undefined> {
     this.#step('equalised')
-    const { quantize, clip, signal, progress } = this.#options
+    const { clip, signal, progress } = this.#options
+    const quantize = this.#quantize
     const statistics = await this.#channelStatistics(standing)
     const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
     const noise = { ...noiseGrids(quantize, bits), signal, progress }
@@ -274,6 +295,32 @@ class Ladder {
       result.scaled.has(value) ? reaches(value) : undefined,
     )
     return { ...built, least: leastOfEqualization(result.scaled, checked.seen.shapes) }
+  }
+
+  /** Leaves the few grids float that cost most, where outputs are bad and it pays; undefined when everything stays as it is. */
+  async #keepFloat(standing: Standing): Promise<Standing | undefined> {
+    if (standing.score.db >= SOUND_DB) return undefined
+    this.#step('spared')
+    const { signal, progress } = this.#options
+    const { float, seen, plain } = standing
+    const probe = await this.#samples.few(probeSize(seen.shapes))
+    const watch = { signal, progress }
+    const choices = await floatChoices(this.#runtime, float, seen.shapes, plain.plan, probe, watch)
+    const { best, kept } = await bestChoice(choices, standing.score, async ({ values: floatValues }) => {
+      const quantize = { ...this.#quantize, floatValues }
+      const built = await buildQuantized(this.#runtime, float, seen.shapes, knownRanges(plain), quantize, watch)
+      return { built, score: await this.#score(built) }
+    })
+    if (!best) {
+      this.#rungs.leave('spared', 'no few grids bring most of the noise')
+      return undefined
+    }
+    const { choice, built, score } = best
+    const what = `${choice.grids} ${choice.grids === 1 ? 'grid' : 'grids'} less, ${(100 * choice.share).toFixed(1)} % of the multiplications in float`
+    this.#rungs.add('spared', kept, score, `${gain(best, standing)}: ${what}`)
+    if (!kept) return undefined
+    this.#quantize = { ...this.#quantize, floatValues: choice.values }
+    return { ...standing, plain: built, built, score }
   }
 
   async #correct(
@@ -353,12 +400,20 @@ class Ladder {
     return this.#correct({ ...standing, built: standing.plain }, true)
   }
 
+<<<<<<< HEAD
   async #build(float: Model, seen: Observed, reach?: WidestReach): Promise<Standing> {
     const { quantize, signal, progress } = this.#options
     const own = reach ? { reach } : {}
     const watch = { signal, progress, ...own }
     const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, watch)
     return { float, seen, ...own, plain: built, built, score: await this.#score(built) }
+=======
+  async #build(float: Model, seen: Observed): Promise<Standing> {
+    const { signal, progress } = this.#options
+    const quantize = this.#quantize
+    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
+    return { float, seen, plain: built, built, score: await this.#score(built) }
+>>>>>>> main
   }
 
   /** Are there samples that only judge? */
@@ -372,14 +427,19 @@ class Ladder {
   }
 
   /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
-  async #onAllSamples({
+<<<<<<< HEAD
+  async #onAllSamples(
     float,
     seen,
     reach,
     plain,
-    built,
-  }: Standing): Promise<{ built: Built; corrections: Corrected }> {
+    built,: Standing): Promise<built: Built; corrections: Corrected > {
     const { quantize, signal, progress } = this.#options
+=======
+  async #onAllSamples({ float, seen, plain, built }: Standing): Promise<built: Built; corrections: Corrected > {
+    const { signal, progress } = this.#options
+    const quantize = this.#quantize
+>>>>>>> main
     if (!this.#holdsBack && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
     const watch = { signal, progress, ...(reach ? { reach } : {}) }
@@ -391,10 +451,9 @@ class Ladder {
     }
   }
 
-  async #score({ model }: Built): Promise<Score> {
+  async #score({ model }: Built): Promise<Score> 
     if (!this.#judge) throw new Error('the ladder has no judge yet')
     return this.#judge.score(model, { signal: this.#options.signal })
-  }
 
   async #channelStatistics({ float, seen }: Standing): Promise<Statistics> {
     const { signal, progress } = this.#options

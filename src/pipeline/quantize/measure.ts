@@ -2,7 +2,7 @@
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
 import { type Batch, type Dataset, feedsOf } from '../../data/index.ts'
-import { Comparer, type Comparison, compareSessions, type Metric } from '../../metrics/index.ts'
+import { Comparer, type Comparison, compareSessions, comparisonNotes, type Metric } from '../../metrics/index.ts'
 import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -35,7 +35,7 @@ export async function measureQuantized(
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const { length } = scoring.indices
       const comparison = await compareSessions(before, after, batches, length, watch, 'compare', metric)
-      if (comparison.unscored !== undefined) notes.push(`${comparison.unscored} No metric is shown.`)
+      notes.push(...comparisonNotes(comparison))
       if (!timed) return { comparison }
       report(watch, 'latency', 0, 1)
       const [first, second] = await measureLatency(runtime, [before, after], sample)

@@ -1,30 +1,37 @@
 // From a float model and samples – or what is known instead of them – to the quantised model. Runs wherever a Runtime does.
-import { throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
+import { throwIfCancelled, UnsupportedError, UsageError, type Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import { type Bounds, layersOf, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
+import { type Bounds, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
 import {
   floatLayers,
-  insertWeights,
   ortCpu,
   type Plan,
   place,
   type QuantizeOptions,
   quantizeDefaults,
   storeInt4,
-  weightGrid,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
-import { type AppliedRewrite, type AppliedRewrites, applyRewrites, liftOpsetTo, passes } from '../../rewrite/index.ts'
+import {
+  type AppliedRewrite,
+  type AppliedRewrites,
+  applyRewrites,
+  liftOpsetTo,
+  workingPasses,
+} from '../../rewrite/index.ts'
 import { type Runtime, runtimeProducts, typesOf, type Values } from '../../runtime/index.ts'
+import { refuseQuantized } from '../already-quantized.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import { embeddingNotes } from './embedding-notes.ts'
 import { buildFromStored } from './from-stored.ts'
 import { climb } from './ladder.ts'
 import { type Learnt, type StoredStatistics, storedTensors } from './stored-statistics.ts'
 import { defaultTechniques, parseTechniques, type Technique } from './techniques.ts'
+import { quantizeWeights } from './weights-only.ts'
 import { buildWithoutData } from './without-data.ts'
 
 /** A quantised model and how it came about. */
@@ -77,10 +84,18 @@ export async function produceQuantized(
   const named = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
   const techniques: readonly Technique[] =
     recipe.tune === 'bias' ? [...new Set([...named, 'tune-bias' as const])] : named
+  if (recipe.rounding !== undefined && (recipe.mode !== 'weights' || recipe.weightBits !== 4))
+    throw new UsageError(
+      '--rounding is about weights alone with 4 bits (--mode weights --weight-bits 4); elsewhere --techniques says what is tried',
+    )
   const { original, samples } = material
+  const mixed = refuseQuantized(original, recipe.model, 'quantise')
+  if (mixed) notes.push(mixed)
   const first = await samples.first()
   const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
-  const list = needed ? passes.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass)) : passes
+  const list = needed
+    ? workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass))
+    : workingPasses
   const rewritten = await withGuessedShapes(recipe, original, first, () =>
     applyRewrites(runtime, original, list, first, { ...watch, label: recipe.model }),
   )
@@ -88,7 +103,7 @@ export async function produceQuantized(
   notes.push(...original.notes, ...subGraphNotes(original))
   const options = optionsFor(rewritten.model, recipe, notes)
   const climbed = await quantizeModel(runtime, rewritten, recipe, options, techniques, material, first, notes, watch)
-  const made = recipe.weightStorage === 'int4' ? inInt4(climbed, notes) : climbed
+  const made = recipe.weightStorage === 'int4' && climbed.plan ? inInt4(climbed, notes) : climbed
   // What the samples assumed is known now that they were read.
   const preprocess = material.stored ? material.stored.preprocess : samples.dataset.preprocess
   if (preprocess) made.quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
@@ -110,10 +125,23 @@ async function quantizeModel(
   const tuning = techniques.includes('tune-bias')
   if (tuning && options.mode === 'weights')
     notes.push(untuned('activations are not quantised, and biases are right as they are'))
-  if (options.mode === 'weights') return weightsOnly(model, shapes, options, notes)
+  if (options.mode === 'weights') {
+    const given = needsSamples(recipe) ? { samples } : {}
+    const made = await withSpill((spill) =>
+      quantizeWeights(runtime, model, shapes, notes, {
+        ...watch,
+        ...given,
+        ...(spill ? { spill } : {}),
+        quantize: options,
+        recipe,
+      }),
+    )
+    return { ...made, plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
+  }
   const placement = place(model, ortCpu, options, typesOf(model))
   const float = floatLayers(model, placement)
-  if (placement.layers.size === 0)
+  notes.push(...embeddingNotes(placement.embeddings))
+  if (placement.layers.size + placement.stored.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
     )
@@ -166,7 +194,7 @@ async function quantizeModel(
       plan: built.plan,
       floatModel: climbed.float,
       shapes: climbed.shapes,
-      float,
+      float: floatLayers(climbed.float, built.plan.placement),
       rewrites: climbed.rewrites,
       ladder: climbed.rungs,
       learnt: storedOf(samples, first, climbed.learnt),
@@ -200,26 +228,10 @@ function inInt4(made: Produced, notes: string[]): Produced {
   return { ...made, quantized: storeInt4(made.quantized, made.plan) }
 }
 
-function weightsOnly(model: Model, shapes: Shapes, options: QuantizeOptions, notes: string[]): Produced {
-  const placement = place(model, ortCpu, options, typesOf(model))
-  const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && !excludedBy(placement.reasons.get(layer.node)),
-  )
-  notes.push(
-    'weights only: the file is smaller and ONNX Runtime computes in float; disable_quant_qdq folds the weights at load',
-  )
-  const grids = new Map(layers.map((layer) => [layer, weightGrid(layer, options)]))
-  return { quantized: insertWeights(model, grids), plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
-}
-
-function excludedBy(reason: string | undefined): boolean {
-  return reason?.startsWith('excluded') === true || reason?.startsWith('not named') === true
-}
-
 /** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit and 4-bit types opset 21. */
 function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
-  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage } = recipe
+  const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage, embeddings } = recipe
   const wide = activationType.endsWith('16') || weightStorage === 'int4'
   const needed = wide ? 21 : 10
   if (opset < needed)
@@ -233,5 +245,5 @@ function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): Quan
     )
     weights = 'per-tensor'
   }
-  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit }
+  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
 }

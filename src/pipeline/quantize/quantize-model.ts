@@ -1,10 +1,11 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
-import { chooseSamples, type Dataset } from '../../data/index.ts'
+import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
 import type { LayerKernel } from '../../quantize/index.ts'
+import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -36,10 +37,20 @@ const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
 /** Samples that walk through both models for the per-layer SQNR. */
 const WALKED = 8
 
-/** The samples to calibrate on; without data, one random sample of the right shapes stands in for shapes alone. */
-export function calibrationSamples(recipe: QuantizeRecipe, dataset: Dataset, watch: Watch): CalibrationSamples {
+/**
+ * The samples to calibrate on, corrections and judges included; without data, one random sample of the right shapes stands in for
+ * shapes alone.
+ * @param heldBack samples that a command before this one kept from every fit
+ */
+export function calibrationSamples(
+  recipe: QuantizeRecipe,
+  dataset: Dataset,
+  watch: Watch,
+  heldBack?: readonly number[],
+): CalibrationSamples {
   const wanted = needsSamples(recipe) ? samplesOf(recipe, dataset.size) : 1
-  const indices = chooseSamples(dataset.size, Math.min(wanted, dataset.size))
+  const separate = recipe.val !== undefined || !needsSamples(recipe)
+  const { fit: indices } = shareSamples(dataset.size, wanted, { separate, heldBack })
   return new CalibrationSamples(dataset, indices, watch, recipe.weightBits < 8 ? manyUnknowns : fewUnknowns)
 }
 
@@ -72,14 +83,17 @@ export async function quantizeModel(
     notes,
     watch,
   )
-  const bytes = writeModel(made.quantized)
+  // The last thing that is done: whoever looks for weights finds them in place until here.
+  const written = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() }).model
+  const bytes = writeModel(written)
   if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(made.quantized, bytes)
-  const measured = await measure(runtime, recipe, original, made, samples, host, notes, watch)
+  const kernels = await host.lint?.(written, bytes)
+  const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
-  const after = await host.write(made.quantized, bytes)
+  const after = await host.write(written, bytes)
+  notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
   return {
     recipe,
@@ -119,6 +133,7 @@ async function measure(
   recipe: QuantizeRecipe,
   original: Model,
   made: Produced,
+  written: Model,
   samples: CalibrationSamples,
   { scoring: choose, metric, timed }: QuantizeHost,
   notes: string[],
@@ -134,10 +149,9 @@ async function measure(
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
-  const measures = await measureQuantized(runtime, original, made.quantized, scoring, notes, options)
-  const walked = needsSamples(recipe)
-    ? await fewSamples(samples.dataset, used.slice(0, WALKED), original, made.shapes, watch)
-    : await fewSamples(scoring.dataset, scoring.indices.slice(0, WALKED), original, made.shapes, watch)
+  const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
+  const few = chooseSamples(scoring.indices.length, WALKED).map((place) => scoring.indices[place] ?? 0)
+  const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
   const { naive } = made
   return {
@@ -149,7 +163,7 @@ async function measure(
   }
 }
 
-/** One sample that calibration did not see, or its first where it saw all of them. */
+/** One sample that calibration did not see, or the first where it may see all of them. */
 async function glanceAt(
   runtime: Runtime,
   recipe: QuantizeRecipe,

@@ -44,6 +44,7 @@ const schema = z.strictObject({
   equalizing: z
     .strictObject({ clip: z.union([z.enum(['hold', 'exact']), z.array(z.string())]), channels })
     .exactOptional(),
+  floatValues: z.array(z.string()).exactOptional(),
   tensors: z.record(z.string(), tensor),
   corrections: z
     .strictObject({
@@ -116,6 +117,8 @@ export interface StoredStatistics {
   /** Channels that dead channels were found in; absent when BatchNormalization knew them. */
   readonly folding?: StoredChannels
   readonly equalizing?: { readonly clip: 'hold' | 'exact' | readonly string[]; readonly channels: StoredChannels }
+  /** Values that have no grid, because one costs too much. */
+  readonly floatValues?: readonly string[]
   /** Activations of the float model that was quantised. */
   readonly tensors: Readonly<Record<string, StoredTensor>>
   readonly corrections?: StoredCorrections

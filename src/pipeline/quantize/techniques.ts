@@ -6,6 +6,7 @@ export const techniqueNames = [
   'fold-dead-channels',
   'equalize',
   'absorb-bias',
+  'keep-float',
   'correct-bias',
   'optimize-rounding',
   'tune-bias',
@@ -24,7 +25,15 @@ export function defaultTechniques(recipe: {
 }): readonly Technique[] {
   if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
-  return ['fold-dead-channels', 'equalize', 'correct-bias', ...(rounds ? (['optimize-rounding'] as const) : [])]
+  // Few bits make every layer loud: what stays float is then the person's to say.
+  const spares = recipe.weightBits === 8
+  return [
+    'fold-dead-channels',
+    'equalize',
+    ...(spares ? (['keep-float'] as const) : []),
+    'correct-bias',
+    ...(rounds ? (['optimize-rounding'] as const) : []),
+  ]
 }
 
 /** @throws UsageError for an unknown word */

@@ -20,7 +20,8 @@ export function layoutOf(
   { dims }: TensorValue,
   place: ChannelPlace,
 ): { samples: number; channels: number; inner: number; outer: number } {
-  const samples = dims[0] ?? 1
+  // A vector is one sample's row.
+  const samples = dims.length === 1 ? 1 : (dims[0] ?? 1)
   if (place === 'second') {
     const inner = dims.slice(2).reduce((a, b) => a * b, 1)
     return { samples, channels: dims[1] ?? 1, inner, outer: 1 }

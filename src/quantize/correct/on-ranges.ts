@@ -60,10 +60,9 @@ export function onRanges(
   // Plans are keyed by the nodes of their float model: the edited copy's take their places.
   const own = new Map(withBiases.graph.nodes.map((node) => [node.outputs[0] ?? '', node]))
   const moved = moveTo(ranges, own, withBiases)
-  const weights = new Map(
-    [...plan.weights].map(([node, params]) => [own.get(node.outputs[0] ?? '') ?? node, params] as const),
-  )
-  const written = insertQdq(withBiases, { ...moved, weights })
+  const at = <T>(map: ReadonlyMap<Node, T>) =>
+    new Map([...map].map(([node, params]) => [own.get(node.outputs[0] ?? '') ?? node, params] as const))
+  const written = insertQdq(withBiases, { ...moved, weights: at(plan.weights), embeddings: at(plan.embeddings) })
   return { model: withTensors(written, constants), plan: { ...ranges, weights: plan.weights } }
 }
 
@@ -76,10 +75,12 @@ function moveTo(plan: Plan, own: ReadonlyMap<string, Node>, model: Model): Plan 
       return [at(node), { ...layer, node: at(node), ...(bias ? { bias } : {}) }] as const
     }),
   )
+  const moved = <T>(map: ReadonlyMap<Node, T>) => new Map([...map].map(([node, value]) => [at(node), value] as const))
   return {
     ...plan,
     placement: {
       ...placement,
+      embeddings: moved(placement.embeddings),
       layers,
       integer: new Set([...placement.integer].map(at)),
       caps: new Map([...placement.caps].map(([value, node]) => [value, at(node)])),

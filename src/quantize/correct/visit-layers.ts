@@ -2,6 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import { type Spill, type Stop, type StopView, walk } from '../../calibrate/index.ts'
 import { consumersOf, type Layer, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import { tiedTensors } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { biasAddOf } from '../bias-add.ts'
 import { type LayerSlots, slotsOf } from './slots.ts'
@@ -20,7 +21,7 @@ export interface VisitedLayer {
   /** The layer in the float model. */
   readonly layer: Layer
   readonly slots: LayerSlots
-  /** Do other layers use its codes too? */
+  /** Do other layers or an embedding use its codes too? */
   readonly shared: boolean
 }
 
@@ -38,6 +39,7 @@ export function visitLayers(
 ): Promise<Model> {
   const slots = slotsOf(quantized)
   const shared = usedTwice([...slots.values()].map(({ codes }) => codes))
+  const tied = tiedTensors(float.graph)
   const layers = new Map(layersOf(float).map((layer) => [nodeName(layer.node), layer]))
   const consumers = consumersOf(float.graph.nodes)
   const stops: Stop[] = []
@@ -49,7 +51,8 @@ export function visitLayers(
   const visitor = {
     visit: async (view: StopView) => {
       const [layer, own] = [layers.get(view.name), slots.get(view.name)]
-      if (layer && own) await visit({ view, layer, slots: own, shared: shared.has(own.codes) })
+      if (layer && own)
+        await visit({ view, layer, slots: own, shared: shared.has(own.codes) || tied.has(layer.weight) })
     },
   }
   const { shapes, progress, signal, spill } = options

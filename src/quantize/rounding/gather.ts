@@ -5,8 +5,10 @@ import {
   choosePositions,
   gatherOutputs,
   gatherPatches,
+  gridOf,
   kernelOf,
   type LayerGeometry,
+  MomentFeed,
   Moments,
   patchSize,
   positionsOf,
@@ -32,6 +34,49 @@ const POSITIONS_DEPTHWISE = 4096
 /** Every how many batches one checks what the others say, before they are put together. */
 const CHECKS = 4
 
+/** Moments of one group in two parts: what is fitted, and what checks it. */
+export interface ObservedGroup {
+  readonly fit: Moments
+  /** Empty where too few batches were seen. */
+  readonly check: Moments
+}
+
+/** Moments of each group of a layer, of the changed stream's input and the float stream's output; none when it was not observed. */
+export async function observeGroups(
+  view: StopView,
+  input: string,
+  geometry: LayerGeometry,
+  options: GatherOptions,
+): Promise<ObservedGroup[]> {
+  const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
+  const inputs = used(await view.changed(input))
+  const outputs = used(await view.float(view.value))
+  if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
+  const samplesIn = ({ dims }: TensorValue) => gridOf(geometry, dims).samples
+  const samples = outputs.reduce((sum, output) => sum + samplesIn(output), 0)
+  const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
+  const positions = outputs.map((output) =>
+    choosePositions(samplesIn(output), positionsOf(geometry, output.dims), perSample, options.random),
+  )
+  const seen: ObservedGroup[] = []
+  for (let group = 0; group < geometry.groups; group++) {
+    const [fit, check] = [momentsFor(geometry), momentsFor(geometry)]
+    const [fitted, checked] = [new MomentFeed(options.products, fit), new MomentFeed(options.products, check)]
+    for (const [batch, input] of inputs.entries()) {
+      const output = outputs[batch]!
+      const chosen = positions[batch]!
+      const feed = batch % CHECKS === CHECKS - 1 ? checked : fitted
+      const { x, y } = await feed.next(chosen.samples * chosen.perSample)
+      gatherPatches(geometry, input, output.dims, chosen, group, x)
+      gatherOutputs(geometry, output, chosen, group, y)
+    }
+    await fitted.finish()
+    await checked.finish()
+    seen.push({ fit, check })
+  }
+  return seen
+}
+
 /** The groups of a layer: their weights, refitted where that helps, and the covariance of what they read; none when it was not observed. */
 export async function gatherGroups(
   view: StopView,
@@ -40,27 +85,11 @@ export async function gatherGroups(
   geometry: LayerGeometry,
   options: GatherOptions,
 ): Promise<RoundingGroup[]> {
-  const used = <T>(list: readonly T[]) => list.filter((_, batch) => options.used(batch))
-  const inputs = used(await view.changed(slots.input))
-  const outputs = used(await view.float(view.value))
-  if (!inputs.every(isFloat) || !outputs.every(isFloat)) return []
-  const samples = outputs.reduce((sum, { dims }) => sum + (dims[0] ?? 1), 0)
-  const perSample = Math.ceil((geometry.groups > 1 ? POSITIONS_DEPTHWISE : POSITIONS) / Math.max(1, samples))
-  const positions = outputs.map(({ dims }) =>
-    choosePositions(dims[0] ?? 1, positionsOf(geometry, dims), perSample, options.random),
+  const seen = await observeGroups(view, slots.input, geometry, options)
+  return refitted(
+    options.products,
+    seen.map(({ fit, check }, group) => ({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })),
   )
-  const seen: SeenGroup[] = []
-  for (let group = 0; group < geometry.groups; group++) {
-    const [fit, check] = [momentsFor(geometry), momentsFor(geometry)]
-    for (const [batch, input] of inputs.entries()) {
-      const output = outputs[batch]!
-      const x = gatherPatches(geometry, input, output.dims, positions[batch]!, group)
-      const y = gatherOutputs(geometry, output, positions[batch]!, group)
-      await (batch % CHECKS === CHECKS - 1 ? check : fit).add(options.products, x, y)
-    }
-    seen.push({ weights: kernelOf(layer, geometry, group), ...joined(fit, check) })
-  }
-  return refitted(options.products, seen)
 }
 
 /** A group with its moments, whole and in two parts; without the parts where too few batches were seen. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Moments } from '../../calibrate/index.ts'
-import { gram, type Matrix, matrix, plainProducts, randomStream } from '../../math/index.ts'
-import { errorOf, optimizeRounding, plainCodes } from './optimize.ts'
+import { cholesky, gram, type Matrix, matrix, plainProducts, randomStream, roundToEven } from '../../math/index.ts'
+import { gptq } from './gptq.ts'
+import { optimizeRounding, plainCodes } from './optimize.ts'
+import { outputErrors } from './output-error.ts'
+import type { RoundingProblem } from './problem.ts'
 import { chooseRidge, refitWeights } from './refit.ts'
 import { scaleGridFor, searchScales } from './scale-search.ts'
 
@@ -23,45 +26,77 @@ function hessianOf(columns: number): Matrix {
   return { ...h, data: h.data.map((value) => value / 400) }
 }
 
+/** The definition, by the inverse of what is left after each column. */
+function gptqByColumn({ weights, hessian, scales, low, high }: RoundingProblem): Float64Array {
+  const n = weights.columns
+  const h = hessian.data
+  const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => h[b * n + b]! - h[a * n + a]! || a - b)
+  const codes = new Float64Array(weights.data.length)
+  // U of H⁻¹ = UᵀU: the reversed inverse of the reversed Cholesky factor.
+  const reversed = matrix(n, n)
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) reversed.data[i * n + j] = h[order[n - 1 - i]! * n + order[n - 1 - j]!]!
+  const l = cholesky(reversed)!.data
+  const x = new Float64Array(n * n)
+  for (let column = 0; column < n; column++)
+    for (let i = column; i < n; i++) {
+      let sum = i === column ? 1 : 0
+      for (let k = column; k < i; k++) sum -= l[i * n + k]! * x[k * n + column]!
+      x[i * n + column] = sum / l[i * n + i]!
+    }
+  const u = x.reverse()
+  for (let row = 0; row < weights.rows; row++) {
+    const left = order.map((k) => weights.data[row * n + k]!)
+    for (let k = 0; k < n; k++) {
+      const code = Math.min(Math.max(roundToEven(left[k]! / scales[row]!), low), high)
+      codes[row * n + order[k]!] = code
+      const error = (left[k]! - scales[row]! * code) / u[k * n + k]!
+      for (let j = k + 1; j < n; j++) left[j]! -= error * u[k * n + j]!
+    }
+  }
+  return codes
+}
+
 describe('second-order rounding', () => {
   const weights = normal(4, 12)
   const hessian = hessianOf(12)
   const scales = new Float64Array(4).fill(0.5)
-  const total = (codes: Float64Array) =>
-    [0, 1, 2, 3].reduce(
-      (sum, row) =>
-        sum +
-        errorOf(
-          weights.data.subarray(row * 12, row * 12 + 12),
-          codes.subarray(row * 12, row * 12 + 12),
-          scales[row]!,
-          hessian,
-        ),
-      0,
-    )
+  const total = async (codes: Float64Array, w = weights, s: Float64Array = scales, h = hessian) =>
+    (await outputErrors(plainProducts, w, 1, () => ({ codes, grids: { scales: s } }), h))[0]!.reduce((a, b) => a + b, 0)
 
-  it('gives a lower output error than the nearest codes, within the range of codes', () => {
+  it('gives a lower output error than the nearest codes, within the range of codes', async () => {
     const problem = { weights, hessian, scales, low: -3, high: 3 }
-    const codes = optimizeRounding(problem)
-    assert.ok(total(codes) < 0.7 * total(plainCodes(weights, scales, -3, 3)))
+    const codes = await optimizeRounding(problem)
+    assert.ok((await total(codes)) < 0.7 * (await total(plainCodes(weights, scales, -3, 3))))
     for (const code of codes) assert.ok(Number.isInteger(code) && code >= -3 && code <= 3)
   })
 
-  it('finds the best of all codes where those can be tried', () => {
+  it('finds the best of all codes where those can be tried', async () => {
     const small = { weights: matrix(1, 3, Float64Array.of(0.3, -0.7, 0.55)), hessian: hessianOf(3) }
     const problem = { ...small, scales: Float64Array.of(0.5), low: -2, high: 2 }
-    const codes = optimizeRounding(problem)
+    const errorOf = (codes: Float64Array) => total(codes, small.weights, problem.scales, small.hessian)
     let best = Number.POSITIVE_INFINITY
     for (let a = -2; a <= 2; a++)
       for (let b = -2; b <= 2; b++)
-        for (let c = -2; c <= 2; c++)
-          best = Math.min(best, errorOf(small.weights.data, Float64Array.of(a, b, c), 0.5, small.hessian))
-    assert.ok(errorOf(small.weights.data, codes, 0.5, small.hessian) <= best * 1.2 + 1e-9)
+        for (let c = -2; c <= 2; c++) best = Math.min(best, await errorOf(Float64Array.of(a, b, c)))
+    assert.ok((await errorOf(await optimizeRounding(problem))) <= best * 1.2 + 1e-9)
   })
 
-  it('holds with inputs that are always 0', () => {
+  it('gives the codes of GPTQ column by column when columns are rounded in blocks', async () => {
+    const n = 180
+    const wide = {
+      weights: normal(3, n),
+      hessian: hessianOf(n),
+      scales: new Float64Array(3).fill(0.4),
+      low: -7,
+      high: 7,
+    }
+    assert.deepEqual(await gptq(plainProducts, wide), gptqByColumn(wide))
+  })
+
+  it('holds with inputs that are always 0', async () => {
     const dead = { ...hessian, data: hessian.data.map((x, i) => (i % 12 === 5 || Math.floor(i / 12) === 5 ? 0 : x)) }
-    const codes = optimizeRounding({ weights, hessian: dead, scales, low: -7, high: 7 })
+    const codes = await optimizeRounding({ weights, hessian: dead, scales, low: -7, high: 7 })
     assert.ok(codes.every(Number.isFinite))
   })
 
@@ -72,13 +107,8 @@ describe('second-order rounding', () => {
       (_, row) => Math.max(...weights.data.subarray(row * 12, row * 12 + 12).map(Math.abs)) / 7,
     )
     const found = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), false)
-    const cost = (list: Float64Array) =>
-      [0, 1, 2, 3].reduce((sum, row) => {
-        const plain = plainCodes(weights, list, -7, 7)
-        const part = (a: Float64Array) => a.subarray(row * 12, row * 12 + 12)
-        return sum + errorOf(part(weights.data), part(plain), list[row]!, hessian)
-      }, 0)
-    assert.ok(cost(found) < cost(minmax))
+    const cost = (list: Float64Array) => total(plainCodes(weights, list, -7, 7), weights, list)
+    assert.ok((await cost(found)) < (await cost(minmax)))
     const shared = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), true)
     assert.equal(new Set(Array.from(shared, (s, row) => (s / minmax[row]!).toFixed(9))).size, 1)
   })

@@ -1,5 +1,5 @@
 // Weights refitted before rounding: they make up for what the quantised stream lost before the layer, as far as samples tell.
-import { type Matrix, type Products, solveNormalEquations, transpose } from '../../math/index.ts'
+import { inverseLowerWithRidge, type Matrix, type Products } from '../../math/index.ts'
 
 /** Centred moments of a layer's inputs x and its float pre-activations y. */
 export interface RefitMoments {
@@ -19,23 +19,36 @@ const FLOOR = 1e-7
 /**
  * W + R·(C + ridge)⁻¹, R = cov(y − W·x, x): the least-squares change of W [rows, columns] so that the layer, fed with the
  * quantised stream's x, gives the float pre-activation y. The bias takes up the means.
+ * @param residual R where it is known already: it is the same for every ridge
  */
 export async function refitWeights(
   products: Products,
   weights: Matrix,
-  { covariance, crossCovariance }: RefitMoments,
+  moments: RefitMoments,
   ridge: number = CAREFUL,
+  residual?: Matrix,
 ): Promise<Matrix> {
-  const { rows, columns } = weights
-  const explained = await products.multiply(weights, covariance)
-  const residual = { rows, columns, data: crossCovariance.data.map((b, i) => b - explained.data[i]!) }
+  const { rows, columns, data } = weights
+  const { covariance } = moments
   let trace = 0
   for (let i = 0; i < columns; i++) trace += covariance.data[i * columns + i]!
-  const { solution } = solveNormalEquations(covariance, transpose(residual), {
-    ridge: (ridge * trace) / columns + FLOOR,
-  })
-  const change = transpose(solution)
-  return { rows, columns, data: weights.data.map((w, i) => w + change.data[i]!) }
+  const inverse = await inverseLowerWithRidge(products, covariance, (ridge * trace) / columns + FLOOR)
+  const right = residual ?? (await residualOf(products, weights, moments))
+  const half = await products.multiply(right, inverse, { b: true })
+  const change = await products.multiply(half, inverse, { spent: 'both' })
+  for (let i = 0; i < data.length; i++) change.data[i]! += data[i]!
+  return { rows, columns, data: change.data }
+}
+
+/** cov(y − W·x, x): what the weights leave unexplained. */
+async function residualOf(
+  products: Products,
+  weights: Matrix,
+  { covariance, crossCovariance }: RefitMoments,
+): Promise<Matrix> {
+  const explained = await products.multiply(weights, covariance)
+  for (let i = 0; i < explained.data.length; i++) explained.data[i] = crossCovariance.data[i]! - explained.data[i]!
+  return explained
 }
 
 /** Weights of one group of a layer with what two parts of the samples say about it. */
@@ -51,14 +64,19 @@ export interface RefitCase {
  * does, would fit the noise of its few samples.
  */
 export async function chooseRidge(products: Products, cases: readonly RefitCase[]): Promise<number | undefined> {
-  const total = async (weightsOf: (each: RefitCase) => Promise<Matrix>) => {
-    let sum = 0
-    for (const each of cases) sum += await errorOn(products, await weightsOf(each), each.check)
-    return sum
+  const residuals = new Map<RefitCase, Matrix>()
+  let error = 0
+  for (const each of cases) {
+    residuals.set(each, await residualOf(products, each.weights, each.fit))
+    error += await errorOn(products, each.weights, each.check)
   }
-  let best: { readonly ridge?: number; readonly error: number } = { error: await total(async ({ weights }) => weights) }
+  let best: { readonly ridge?: number; readonly error: number } = { error }
   for (const ridge of RIDGES) {
-    const error = await total(({ weights, fit }) => refitWeights(products, weights, fit, ridge))
+    error = 0
+    for (const each of cases) {
+      const { weights, fit, check } = each
+      error += await errorOn(products, await refitWeights(products, weights, fit, ridge, residuals.get(each)), check)
+    }
     if (!(error < best.error)) break
     best = { ridge, error }
   }
@@ -66,7 +84,7 @@ export async function chooseRidge(products: Products, cases: readonly RefitCase[
 }
 
 /** tr(W·C·Wᵀ) − 2·tr(W·Bᵀ): the mean square of y − W·x, less what does not depend on W. */
-async function errorOn(products: Products, weights: Matrix, check: RefitMoments): Promise<number> {
+export async function errorOn(products: Products, weights: Matrix, check: RefitMoments): Promise<number> {
   const mapped = await products.multiply(weights, check.covariance)
   let sum = 0
   for (let i = 0; i < weights.data.length; i++)

@@ -3,9 +3,10 @@ import { geometryOf, patchSize, type StopView } from '../../calibrate/index.ts'
 import { type QuantParams, roundToEven } from '../../math/index.ts'
 import { type Layer, Tensor } from '../../onnx/index.ts'
 import { type LayerSlots, withTensors } from '../correct/slots.ts'
-import { LARGEST_BIAS_CODE } from '../plan.ts'
+import { leastScaleFor } from '../plan.ts'
 import { type GatherOptions, gatherGroups } from './gather.ts'
-import { optimizeRounding, type RoundingProblem } from './optimize.ts'
+import { optimizeRounding } from './optimize.ts'
+import type { RoundingProblem } from './problem.ts'
 import { type RoundingGroup, scaleGridFor, searchScales } from './scale-search.ts'
 
 export interface RoundLayerOptions extends GatherOptions {
@@ -48,7 +49,8 @@ export async function roundLayerAt(
   let first = 0
   for (const { weights, hessian } of groups) {
     const own = scales.subarray(first, first + weights.rows)
-    const found = await (options.optimize ?? optimizeRounding)({ weights, hessian, scales: own, ...codes })
+    const problem = { weights, hessian, scales: own, ...codes }
+    const found = await (options.optimize?.(problem) ?? optimizeRounding(problem, options.products))
     write(tensor, layer, first, found, weights.columns)
     first += weights.rows
     // Long sums run on this thread: let it see to other things between groups.
@@ -93,7 +95,7 @@ function withRoomForBias(
   shared: boolean,
 ): Float64Array {
   const bias = inputScale === undefined ? undefined : layer.bias?.floats()
-  const needed = (row: number) => (bias ? Math.abs(bias[row] ?? 0) / ((inputScale ?? 1) * LARGEST_BIAS_CODE) : 0)
+  const needed = (row: number) => (bias ? leastScaleFor(bias[row] ?? 0, inputScale ?? 1) : 0)
   const fitted = scales.map((scale, row) => Math.fround(Math.max(scale, needed(row), 2 ** -126)))
   return shared ? fitted.fill(fitted.reduce((a, b) => Math.max(a, b), 0)) : fitted
 }

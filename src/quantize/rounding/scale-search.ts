@@ -1,6 +1,7 @@
 // Weight scales by output error: the factor of the min-max scale with the least eᵀHe of plain rounding.
 import type { Matrix, Products } from '../../math/index.ts'
 import { plainCodes } from './optimize.ts'
+import { outputErrors } from './output-error.ts'
 
 /** What is searched: factors of the scale that covers the largest weight. */
 export interface ScaleGrid {
@@ -22,14 +23,18 @@ export interface RoundingGroup {
   readonly hessian: Matrix
 }
 
+/** Multiplications of one look at a layer from which on each of its rows is searched around its own best. */
+const LARGE = 5e7
+
 /** Every how many factors the first look is taken: rows have their own best, and with few bits it lies far from 1. */
-function strideOf({ from }: ScaleGrid, shared: boolean): number {
-  return shared || from >= 0.5 ? 8 : 2
+function strideOf({ from }: ScaleGrid, shared: boolean, large: boolean): number {
+  return shared || large || from >= 0.5 ? 8 : 2
 }
 
 /**
  * Scales for the rows of all groups, in order: the best factor for each row, or one for the whole layer when `shared`.
- * Coarse to fine: every eighth factor (every second for rows of few bits), then those around the layer's best.
+ * Coarse to fine: every eighth factor (every second for rows of few bits), then those around the layer's best; in a large
+ * layer, where a look costs seconds, those around each row's best.
  */
 export async function searchScales(
   products: Products,
@@ -40,32 +45,44 @@ export async function searchScales(
   shared: boolean,
 ): Promise<Float64Array> {
   const factorAt = (index: number) => grid.from + ((grid.to - grid.from) * index) / (grid.count - 1)
+  const total = (errors: Float64Array) => errors.reduce((a, b) => a + b, 0)
   const tried = new Map<number, Float64Array>()
-  const evaluate = async (index: number) => {
-    if (index < 0 || index >= grid.count || tried.has(index)) return
-    const factor = factorAt(index)
-    tried.set(
-      index,
-      await errorsOf(
-        products,
-        groups,
-        minmax.map((scale) => scale * factor),
-        codes,
-      ),
+  const errorsAt = (factors: readonly ((row: number) => number)[]) =>
+    errorsOf(
+      products,
+      groups,
+      factors.map((factorOf) => minmax.map((scale, row) => scale * factorOf(row))),
+      codes,
     )
+  const evaluate = async (indices: readonly number[]) => {
+    const fresh = indices.filter((index) => index >= 0 && index < grid.count && !tried.has(index))
+    const found = await errorsAt(fresh.map((index) => () => factorAt(index)))
+    for (const [i, index] of fresh.entries()) tried.set(index, found[i]!)
   }
   const bestBy = (cost: (errors: Float64Array) => number): number => {
     let best = { index: grid.count - 1, cost: Number.POSITIVE_INFINITY }
     for (const [index, errors] of tried) if (cost(errors) < best.cost) best = { index, cost: cost(errors) }
     return best.index
   }
-  const total = (errors: Float64Array) => errors.reduce((a, b) => a + b, 0)
-  const stride = strideOf(grid, shared)
-  for (let index = grid.count - 1; index >= 0; index -= stride) await evaluate(index)
+  const looks = groups.reduce((sum, { weights }) => sum + weights.rows * weights.columns ** 2, 0)
+  const large = !shared && looks > LARGE
+  const stride = strideOf(grid, shared, large)
+  await evaluate(Array.from({ length: Math.ceil(grid.count / stride) }, (_, i) => grid.count - 1 - i * stride))
+  if (large) {
+    const best = Array.from(minmax, (_, row) => bestBy((errors) => errors[row]!))
+    const errors = best.map((index, row) => tried.get(index)?.[row] ?? Number.POSITIVE_INFINITY)
+    for (let step = stride / 2; step >= 1; step /= 2) {
+      const sides = [-step, step].map((by) => best.map((index) => Math.min(Math.max(index + by, 0), grid.count - 1)))
+      const found = await errorsAt(sides.map((side) => (row: number) => factorAt(side[row]!)))
+      for (const [side, indices] of sides.entries())
+        for (const [row, index] of indices.entries())
+          if (found[side]![row]! < errors[row]!) [best[row], errors[row]] = [index, found[side]![row]!]
+    }
+    return minmax.map((scale, row) => scale * factorAt(best[row]!))
+  }
   for (let step = stride / 2; step >= 1; step /= 2) {
     const around = bestBy(total)
-    await evaluate(around - step)
-    await evaluate(around + step)
+    await evaluate([around - step, around + step])
   }
   if (shared) {
     const factor = factorAt(bestBy(total))
@@ -74,23 +91,23 @@ export async function searchScales(
   return minmax.map((scale, row) => scale * factorAt(bestBy((errors) => errors[row]!)))
 }
 
-/** eᵀHe of plain rounding for each row of all groups. */
+/** eᵀHe of plain rounding for each row of all groups, with each of several lists of scales. */
 async function errorsOf(
   products: Products,
   groups: readonly RoundingGroup[],
-  scales: Float64Array,
+  candidates: readonly Float64Array[],
   { low, high }: { readonly low: number; readonly high: number },
-): Promise<Float64Array> {
-  const errors = new Float64Array(scales.length)
+): Promise<Float64Array[]> {
+  const errors = candidates.map(({ length }) => new Float64Array(length))
   let first = 0
   for (const { weights, hessian } of groups) {
-    const { rows, columns, data } = weights
-    const own = scales.subarray(first, first + rows)
-    const codes = plainCodes(weights, own, low, high)
-    const error = data.map((w, i) => w - own[Math.floor(i / columns)]! * codes[i]!)
-    const product = await products.multiply({ rows, columns, data: error }, hessian)
-    for (let i = 0; i < error.length; i++) errors[first + Math.floor(i / columns)]! += error[i]! * product.data[i]!
-    first += rows
+    const at = (index: number) => {
+      const scales = candidates[index]!.subarray(first, first + weights.rows)
+      return { codes: plainCodes(weights, scales, low, high), grids: { scales } }
+    }
+    const found = await outputErrors(products, weights, candidates.length, at, hessian)
+    for (const [index, own] of found.entries()) errors[index]!.set(own, first)
+    first += weights.rows
   }
   return errors
 }

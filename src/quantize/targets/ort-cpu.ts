@@ -8,20 +8,12 @@ export const ortCpu: Target = {
   name: 'ort-cpu',
   ops: [
     { op: 'Conv', role: 'layer', output: 'required' },
-    { op: 'Gemm', role: 'layer', output: 'optional' },
-    { op: 'MatMul', role: 'layer', output: 'optional' },
+    { op: 'Gemm', role: 'layer', output: 'optional', losesToActivation: true },
+    { op: 'MatMul', role: 'layer', output: 'optional', losesToActivation: true },
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
-    ...named('integer', [
-      'Add',
-      'Mul',
-      'Concat',
-      'AveragePool',
-      'GlobalAveragePool',
-      'LeakyRelu',
-      'Sigmoid',
-      'Softmax',
-    ]),
+    { op: 'AveragePool', role: 'integer', lacks: ['dilations'] },
+    ...named('integer', ['Add', 'Mul', 'Concat', 'GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
     ...named('pass-through', [
       'MaxPool',
       'Reshape',
@@ -37,6 +29,7 @@ export const ortCpu: Target = {
     ]),
     { op: 'Resize', role: 'pass-through', when: { attribute: 'mode', is: 'nearest', usual: 'nearest' } },
   ],
+  storesWeight: ['ConvTranspose'],
   floatReasons: {
     ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
     Resize: 'ONNX Runtime interpolates in float',

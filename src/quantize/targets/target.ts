@@ -18,13 +18,19 @@ export interface TargetOp {
   readonly role: Role
   /** Only with this attribute; `usual` is what the attribute is when it is not given. */
   readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
+  /** Attributes, lists of numbers that are usually 1, which the integer kernel lacks; ONNX Runtime fuses all the same and fails. */
+  readonly lacks?: readonly string[]
   /** A layer that has an integer kernel with a float result needs no grid for its output. */
   readonly output?: 'required' | 'optional'
+  /** A Relu or Clip right behind the layer is fused with it in float first, unless their result is quantised. */
+  readonly losesToActivation?: boolean
 }
 
 export interface Target {
   readonly name: string
   readonly ops: readonly TargetOp[]
+  /** Layers without an integer kernel whose weight may be codes behind DequantizeLinear: smaller, and computed in float. */
+  readonly storesWeight: readonly string[]
   /** Operators that people expect to be integer, and why they are not. */
   readonly floatReasons: Readonly<Record<string, string>>
   /** Kernels that count as integer, by operator of the optimised graph. */

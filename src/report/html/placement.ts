@@ -1,16 +1,17 @@
 // Which layers run in integers, and why the others do not.
 import { type StripOptions, strip } from '../charts/index.ts'
-import { type FloatGroup, floatGroups, type Placement, placementOf } from '../figures.ts'
+import { type FloatGroup, floatGroups, otherWords, type Placement, placementOf } from '../figures.ts'
 import { formatPercent, formatPlural } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { LayerRow, Report } from '../report.ts'
 import { lead, longName, twoSizes } from './parts.ts'
 
 /** Strip and reasons; undefined when no layer's kernel was looked at. */
-export function placementFigure({ layers }: Report): Markup | undefined {
-  const placement = placementOf(layers)
+export function placementFigure(report: Report): Markup | undefined {
+  const { layers } = report
+  const placement = placementOf(report)
   if (placement === undefined) return undefined
-  const words = placementWords(placement)
+  const words = placementWords(placement, otherWords(report))
   const shared: StripOptions = {
     lanes: [
       { name: 'integer', colour: 'accent' },
@@ -34,9 +35,9 @@ export function placementFigure({ layers }: Report): Markup | undefined {
     </figure>`
 }
 
-function placementWords({ integer, known, macShare }: Placement): string {
+function placementWords({ integer, known, macShare }: Placement, others: string | undefined): string {
   const share = macShare === undefined ? '' : `, with ${formatPercent(macShare)} of the multiplications`
-  return `${integer} of ${formatPlural(known, 'layer')} run with an integer kernel${share}.`
+  return `${integer} of ${formatPlural(known, 'layer')} run with an integer kernel${share}.${others === undefined ? '' : ` Beside them, in float: ${others}.`}`
 }
 
 function laneOf(layer: LayerRow): number {

@@ -2,7 +2,7 @@
 import { channelRanges, factsOf, type GraphEditor, isOp, layerOf, type Node, type Shapes } from '../../onnx/index.ts'
 import type { PassLog } from '../edit-pass.ts'
 import { type ChannelAxis, rescale } from './affine.ts'
-import { biasOf, type FoldableLayer, foldableLayer, writeLayer } from './layer-edit.ts'
+import { biasOf, type FoldableLayer, fitsLayer, foldableLayer, writeLayer } from './layer-edit.ts'
 import { namesOf, type Run, removeRun, runAfter } from './run.ts'
 
 /** A row whose range is below this share of the layer's median row does nothing any more. */
@@ -19,7 +19,11 @@ export function foldBackward(editor: GraphEditor, log: PassLog, shapes: Shapes):
     const layer = foldableLayer(editor, node)
     if (typeof layer === 'string') continue
     const run = runAfter(editor, node.outputs[0] ?? '', channelAxisOf(layer, shapes))
-    if (run.nodes.length > 0 && !isBiasOfMatMul(editor, layer, run)) fold(editor, log, layer, run)
+    if (run.nodes.length > 0 && !isBiasOfMatMul(editor, layer, run)) {
+      const why = fold(editor, log, layer, run)
+      const norm = run.nodes.find((each) => isOp(each, 'BatchNormalization'))
+      if (why && norm) blocked.set(norm, why)
+    }
     if (run.blocked) blocked.set(run.blocked.node, run.blocked.why)
   }
   return blocked
@@ -46,18 +50,22 @@ function isBiasOfMatMul(editor: GraphEditor, { node }: FoldableLayer, run: Run):
   )
 }
 
-function fold(editor: GraphEditor, log: PassLog, layer: FoldableLayer, run: Run): void {
+/** @returns why nothing was done */
+function fold(editor: GraphEditor, log: PassLog, layer: FoldableLayer, run: Run): string | undefined {
   const { node } = layer
+  const change = (value: number, o: number) => value * (run.scale[o] ?? 1)
+  const bias = biasOf(layer).map((value, o) => value * (run.scale[o] ?? 1) + (run.shift[o] ?? 0))
+  if (!fitsLayer(layer, change, bias)) return `folded into ${layer.name} it would leave what float16 can hold`
   const before = log.statistics.get(node.outputs[0] ?? '')
   for (const value of [node.outputs[0] ?? '', ...run.nodes.map((each) => each.outputs[0] ?? '')])
     log.statistics.delete(value)
   removeRun(editor, run)
   const output = node.outputs[0] ?? ''
-  const bias = biasOf(layer).map((value, o) => value * (run.scale[o] ?? 1) + (run.shift[o] ?? 0))
-  writeLayer(editor, layer, (value, o) => value * (run.scale[o] ?? 1), bias)
+  writeLayer(editor, layer, change, bias)
   const statistics = run.statistics ?? (before && rescale(before, run))
   if (statistics) log.statistics.set(output, statistics)
   log.changed(node, `${namesOf(run.nodes)} folded into it${deadChannels(editor, node, run)}`)
+  return undefined
 }
 
 /** Channels that matter later: a variance of almost nothing, or a weight row of almost nothing, with a bias left. */

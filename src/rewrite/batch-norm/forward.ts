@@ -12,7 +12,7 @@ import {
 } from '../../onnx/index.ts'
 import type { Affine } from './affine.ts'
 import { type ChannelMap, featureChannels, moveChannels } from './channel-map.ts'
-import { biasOf, type FoldableLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
+import { biasOf, type FoldableLayer, fitsLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
 
 /** A layer that takes an affine map of its input, and the channel that each of its inputs belongs to. */
 export interface Receiver {
@@ -127,8 +127,8 @@ function countsPadding(node: Node): boolean {
   )
 }
 
-/** Writes the map into a layer that receives it. */
-export function foldForward(editor: GraphEditor, { layer, channelOf }: Receiver, { scale, shift }: Affine): void {
+/** What a layer becomes that takes the map: a factor for each weight, and its bias. */
+function takenBy({ layer, channelOf }: Receiver, { scale, shift }: Affine) {
   const { view, node } = layer
   const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1
   const channel = (o: number, i: number) =>
@@ -138,5 +138,18 @@ export function foldForward(editor: GraphEditor, { layer, channelOf }: Receiver,
   forEachWeight(view, (at, o, i) => {
     bias[o] = (bias[o] ?? 0) + alpha * (values[at] ?? 0) * (shift[channel(o, i)] ?? 0)
   })
-  writeLayer(editor, layer, (value, o, i) => value * (scale[channel(o, i)] ?? 1), bias)
+  return { change: (value: number, o: number, i: number) => value * (scale[channel(o, i)] ?? 1), bias }
+}
+
+/** Can the layer's type hold its weights once they took the map? */
+export function canTake(receiver: Receiver, affine: Affine): boolean {
+  if (receiver.layer.weight.dtype !== 'float16') return true
+  const { change, bias } = takenBy(receiver, affine)
+  return fitsLayer(receiver.layer, change, bias)
+}
+
+/** Writes the map into a layer that receives it. */
+export function foldForward(editor: GraphEditor, receiver: Receiver, affine: Affine): void {
+  const { change, bias } = takenBy(receiver, affine)
+  writeLayer(editor, receiver.layer, change, bias)
 }

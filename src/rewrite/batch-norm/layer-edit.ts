@@ -10,7 +10,7 @@ import {
   type Node,
   type WeightView,
 } from '../../onnx/index.ts'
-import { doublesOf, floatTensor } from '../float-tensor.ts'
+import { doublesOf, floatTensor, holds } from '../float-tensor.ts'
 
 /** A layer whose weight and bias can be rewritten. */
 export interface FoldableLayer extends Layer {
@@ -52,10 +52,15 @@ export function writeLayer(
 ): void {
   const { node, weight, view } = layer
   const values = doublesOf(weight)
+  let changed = false
   forEachWeight(view, (at, o, i) => {
-    values[at] = change(values[at] ?? 0, o, i)
+    const before = values[at] ?? 0
+    const after = change(before, o, i)
+    values[at] = after
+    changed ||= after !== before
   })
-  editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
+  // A weight that others read too is only stored once as long as nobody changes it.
+  if (changed) editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
   if (!isOp(node, 'MatMul')) {
     if (!layer.bias && bias.every((value) => value === 0)) return
     if (node.attributes.has('beta')) node.attributes.set('beta', floatAttr(1))
@@ -68,6 +73,25 @@ export function writeLayer(
     const shift = editor.addTensor(`${output}_bias`, floatTensor(weight.dtype, [view.outputs], bias))
     editor.addNode({ opType: 'Add', name: `${node.name}_bias`, inputs: [product, shift], outputs: [output] })
   }
+}
+
+/** Can the layer's type hold what `writeLayer` would write? float16 loses large numbers and channels of tiny ones. */
+export function fitsLayer(
+  { weight, view }: FoldableLayer,
+  change: (value: number, output: number, input: number) => number,
+  bias: Float64Array,
+): boolean {
+  if (weight.dtype !== 'float16') return true
+  const values = weight.floats()
+  const largest = new Float64Array(view.outputs)
+  forEachWeight(view, (at, o, i) => {
+    largest[o] = Math.max(largest[o] ?? 0, Math.abs(change(values[at] ?? 0, o, i)))
+  })
+  // A bias may be tiny beside what the weights bring, but never too large.
+  return (
+    largest.every((value) => holds(weight.dtype, value)) &&
+    bias.every((value) => holds(weight.dtype, Math.max(1, Math.abs(value))))
+  )
 }
 
 /** Visits every element of a weight: its place in the tensor, output channel, input channel inside the group. */

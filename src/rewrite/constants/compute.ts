@@ -71,6 +71,7 @@ const unary =
 const cast: Rule = (node, [data]) => {
   const to = dtypeOf(intAttribute(node, 'to', 1))
   if (!data || data.dtype === to) return data
+  if (to === 'float32' && isFloat(data.dtype)) return Tensor.from(to, data.shape, data.floats())
   if (isFloat(to) && (isFloat(data.dtype) || isValueType(data.dtype)))
     return floatTensor(to, data.shape, doublesOf(data))
   if (!wholeNumbers.includes(to) || !isValueType(to) || !(isFloat(data.dtype) || isValueType(data.dtype)))

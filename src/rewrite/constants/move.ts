@@ -21,7 +21,7 @@ function pick(tensor: Tensor, shape: readonly number[], start: number, strides: 
   if (width === undefined || width < 2 || tensor.strings) return undefined
   const bytesEach = width / 2
   const count = sizeOf(shape)
-  if (count > MOST_ELEMENTS) return undefined
+  if (count > MOST_ELEMENTS && count > tensor.size) return undefined
   const bytes = new Uint8Array(count * bytesEach)
   const index = shape.map(() => 0)
   let from = start
@@ -160,6 +160,7 @@ const gather: Rule = (node, [data, indices]) => {
   const size = data.shape[axis] ?? 1
   const strides = stridesOf(data.shape)
   const shape = data.shape.map((dim, at) => (at === axis ? 1 : dim))
+  if (indices.size * sizeOf(shape) > MOST_ELEMENTS) return undefined
   const parts = indices
     .numbers()
     .map((index) => pick(data, shape, (index < 0 ? index + size : index) * (strides[axis] ?? 1), strides))

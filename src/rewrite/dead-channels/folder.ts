@@ -13,8 +13,10 @@ import {
   nodeName,
   type Shapes,
   seesBorder,
+  type Tensor,
 } from '../../onnx/index.ts'
 import { biasOf, type FoldableLayer, foldableLayer, forEachWeight, writeLayer } from '../batch-norm/layer-edit.ts'
+import { tiedTensors } from '../constants/tied.ts'
 import type { PassLog } from '../edit-pass.ts'
 
 /** How sure it is that a channel is constant. */
@@ -41,12 +43,14 @@ export class DeadChannelFolder {
   readonly #log: PassLog
   readonly #shapes: Shapes
   readonly #found = new Map<string, Found>()
+  readonly #tied: ReadonlySet<Tensor>
   #kind: DeadKind = 'proved'
 
   constructor(editor: GraphEditor, log: PassLog, shapes: Shapes) {
     this.#editor = editor
     this.#log = log
     this.#shapes = shapes
+    this.#tied = tiedTensors(editor.graph)
   }
 
   /** Walks the graph once, folding what is constant with this certainty. */
@@ -58,7 +62,8 @@ export class DeadChannelFolder {
       ...boundsRules,
       layer: ({ node, view, ...layer }, seen) => {
         const foldable = foldableLayer(editor, node)
-        if (typeof foldable === 'string') return layerBounds({ ...layer, node, view }, seen)
+        if (typeof foldable === 'string' || this.#tied.has(foldable.weight))
+          return layerBounds({ ...layer, node, view }, seen)
         this.#forgetInputs(foldable, seen)
         return this.#foldOutputs(node, seen)
       },

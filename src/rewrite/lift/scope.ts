@@ -1,5 +1,6 @@
 // Where an upgrade works: the main graph through its editor, or a sub-graph, with the constants it can see from outside.
 import {
+  allInputs,
   constantsOf,
   type DType,
   type Graph,
@@ -88,17 +89,16 @@ function isReadIn(graph: Graph, value: string): boolean {
 /** Types and ranks of the graph as it was before the upgrade; values added later have none. */
 function lookups(graph: Graph, shapes: Shapes, outer?: Scope): Pick<Scope, 'dtype' | 'rank'> {
   const declared = new Map<string, ValueInfo>(graph.valueInfo)
-  for (const value of [...graph.inputs, ...graph.outputs]) declared.set(value.name, value)
-  const known = new Map<string, DType>()
-  for (const [name, tensor] of graph.initializers) known.set(name, tensor.dtype)
-  for (const { name, dtype } of declared.values()) if (dtype) known.set(name, dtype)
-  for (const name of graph.nodes.flatMap((node) => node.inputs)) {
-    const dtype = known.has(name) ? undefined : outer?.dtype(name)
-    if (dtype) known.set(name, dtype)
-  }
-  const types = inferTypes(graph.nodes, known)
+  for (const value of [...allInputs(graph), ...graph.outputs]) declared.set(value.name, value)
+  const types = inferTypes(graph, (value) => {
+    const dtype = outer?.dtype(value)
+    return dtype ? { dtype, inside: [] } : undefined
+  })
   return {
-    dtype: (value) => types.get(value ?? ''),
+    dtype: (value) => {
+      const type = types.get(value ?? '')
+      return type?.inside.length === 0 ? type.dtype : undefined
+    },
     rank: (value) =>
       shapes.get(value ?? '')?.dims.length ??
       declared.get(value ?? '')?.shape?.length ??

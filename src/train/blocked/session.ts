@@ -11,5 +11,5 @@ export async function withTrainingSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const model = withBlockedLayout(graph.model, graph.shapes, await blockSize(runtime))
-  return withSession(runtime, model, { optimization: 'extended', label: 'the training graph' }, work)
+  return withSession(runtime, model, { optimization: 'extended', derived: 'training it' }, work)
 }

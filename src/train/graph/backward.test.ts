@@ -1,23 +1,39 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { makeNode, Tensor } from '../../onnx/index.ts'
 import { testRuntime } from '../../rewrite/battery.node.ts'
-import { withBranches } from '../../rewrite/test-models.ts'
-import { meanSquare } from '../loss/terms.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import type { LossTerm } from '../loss/terms.ts'
 import { floatTrainee } from '../trainee.ts'
+import { untrainedNotes } from '../untrained.ts'
 
-describe('addGradients', () => {
-  it('refuses a path through what a sub-graph reads from outside, and names the If', async () => {
-    const model = withBranches([makeNode({ opType: 'Relu', inputs: ['a'], outputs: ['b'] })], 'b')
-    const { graph } = model
-    graph.nodes.unshift(makeNode({ name: 'bias', opType: 'Gemm', inputs: ['x', 'w', 'c'], outputs: ['a'] }))
-    graph.initializers.set('w', Tensor.from('float32', [8, 8], new Float32Array(64).fill(0.1)))
-    graph.initializers.set('c', Tensor.from('float32', [8], new Float32Array(8)))
-    const sample = { x: { dtype: 'float32' as const, dims: [1, 8], data: new Float32Array(8).fill(1) } }
-    const options = { train: 'biases', batch: 1, batchNorm: 'frozen', loss: [meanSquare()] } as const
+const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: new Float32Array(4).fill(1) } }
+/** Σ of the first output. */
+const total: LossTerm = {
+  name: 'total',
+  weight: 1,
+  build: ({ g, value, output }) => g.sum(value(output), [0, 1]),
+}
+const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [total] } as const
+
+describe('what gets no gradient', () => {
+  it('is told of where the loss does not depend on it', async () => {
+    const heads = tinyModel('x[N,4] -> Gemm 4->6 -> a -> Gemm 6->3 -> y; a -> Gemm 6->2 -> z')
+    const { graph, notes } = await floatTrainee(await testRuntime(), heads, sample, options)
+    assert.deepEqual(
+      graph.untrained.map(({ node }) => node),
+      ['Gemm_z', 'Gemm_z'],
+    )
+    assert.deepEqual(notes, untrainedNotes(graph))
+    assert.deepEqual(notes, ['the loss does not depend on Gemm_z: it stays as it is'])
+  })
+
+  it('is refused where the loss does, through a value that is no float', async () => {
+    const model = tinyModel(
+      'x[N,4] -> Gemm 4->4 -> a -> Cast to=7 -> i -> Cast to=1 -> f; x -> Gemm 4->4 -> g -> Add =f -> y',
+    )
     await assert.rejects(
       floatTrainee(await testRuntime(), model, sample, options),
-      /cannot train "c": node "\w+" is a If, which has no gradient rule/,
+      /cannot train "a_weight" of node "Gemm_a": its gradient ends at node "Cast_i" \(Cast\), whose output is int64; name the layers behind it with --only/,
     )
   })
 })

@@ -1,28 +1,37 @@
-// Where NaN or infinity came from: the first tensor, in graph order, that is not finite.
-import { GraphEditor, isFloat, type Model, type Tensor } from '../../onnx/index.ts'
-import { type Runtime, typesOf, type Values, withSession } from '../../runtime/index.ts'
+// Where NaN or infinity came from: a sample, a weight, or the first tensor, in graph order, that is not finite.
+import { InputError } from '../../base/index.ts'
+import { nonFiniteValues } from '../../calibrate/index.ts'
+import { nonFiniteKind } from '../../math/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
+import type { SampleStore } from './sample-store.ts'
+import type { Arrays } from './state.ts'
 
-/** Name of the first value that is not finite on these feeds, with sums (maxima lose NaN); undefined: all are finite. */
+/** Name of the first value that is not finite on these feeds; undefined: all are finite. */
 export async function firstNonFinite(runtime: Runtime, model: Model, feeds: Values): Promise<string | undefined> {
-  for (const [name, { data }] of Object.entries(feeds))
-    if (data instanceof Float32Array && !data.every(Number.isFinite)) return name
-  const editor = new GraphEditor(model)
-  const types = typesOf(model)
-  const sums = new Map<string, string>()
-  for (const node of editor.nodes())
-    for (const value of node.outputs) {
-      if (value === '' || !isFloat(types.get(value) ?? 'undefined')) continue
-      const output = editor.freshName(`${value}/sum`)
-      editor.addNode({ opType: 'ReduceSum', inputs: [value], outputs: [output] })
-      editor.graph.outputs.push({ name: output, dtype: 'float32' })
-      sums.set(value, output)
-    }
-  const results = await withSession(runtime, editor.finish(), { optimization: 'disabled' }, (s) => s.run(feeds))
-  for (const [value, output] of sums) if (!Number.isFinite(Number(results[output]?.data[0]))) return value
-  return undefined
+  return (await nonFiniteValues(runtime, model, feeds)).keys().next().value
 }
 
-/** @returns the first index of a tensor that is not finite, or -1 */
-export function firstBad(tensor: Tensor): number {
-  return tensor.floats().findIndex((value) => !Number.isFinite(value))
+/**
+ * @param weights as the model came, when nothing was trained yet
+ * @throws InputError naming the sample and its input, or the weight, that is NaN or infinite
+ */
+export async function refuseNonFinite(store: SampleStore, places: readonly number[], weights: Arrays): Promise<void> {
+  for (const place of places)
+    for (const [name, { data }] of Object.entries((await store.get(place)).inputs)) {
+      const kind = data instanceof Float32Array || data instanceof Float64Array ? nonFiniteKind(data) : undefined
+      if (kind)
+        throw new InputError(
+          `tensor "${name}" is ${kind} for sample ${store.id(place)}; nothing can be learnt from such values: check the sample and its preprocessing`,
+          { tensor: name },
+        )
+    }
+  for (const [name, values] of weights) {
+    const kind = nonFiniteKind(values)
+    if (kind)
+      throw new InputError(
+        `weight "${name}" holds ${kind === 'NaN' ? 'NaN' : 'infinite values'}: the model is at fault, not the samples; export it again`,
+        { tensor: name },
+      )
+  }
 }

@@ -29,10 +29,12 @@ export class SampleStore {
   readonly #indices: readonly number[]
   readonly #kept = new Map<number, TrainingSample>()
   readonly #limit: number
+  readonly #signal: AbortSignal | undefined
   #bytes = 0
 
   /** @param keep samples are asked for more than once */
-  constructor(dataset: Dataset, indices: readonly number[], keep = true) {
+  constructor(dataset: Dataset, indices: readonly number[], keep = true, signal?: AbortSignal) {
+    this.#signal = signal
     this.#dataset = dataset
     this.#limit = keep ? KEPT_BYTES : 0
     this.#indices = indices
@@ -40,10 +42,15 @@ export class SampleStore {
     this.hasLabels = dataset.hasLabels
   }
 
+  /** Name of the sample at a place. */
+  id(place: number): string {
+    return this.#dataset.id(this.#indices[place] ?? 0)
+  }
+
   async get(place: number): Promise<TrainingSample> {
     const present = this.#kept.get(place)
     if (present) return present
-    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0)
+    const { inputs, label } = await this.#dataset.sample(this.#indices[place] ?? 0, this.#signal)
     const sample = { inputs, label }
     for (const { data } of Object.values(inputs)) this.#bytes += data.byteLength
     if (this.#bytes < this.#limit) this.#kept.set(place, sample)

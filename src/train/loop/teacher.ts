@@ -29,7 +29,7 @@ export async function withTeacher<T>(
   const kept = new Map<number, readonly Float32Array[]>()
   let bytes = 0
   const open = async (inputs: Values) => {
-    session ??= await runtime.open(fixedTo(part, inputs), { label: 'the teacher' })
+    session ??= await runtime.open(fixedTo(part, inputs), { label: 'the teacher', derived: 'reading its inner values' })
     const wanted = Object.fromEntries(
       part.graph.inputs.flatMap(({ name }) => (inputs[name] ? [[name, inputs[name]]] : [])),
     )

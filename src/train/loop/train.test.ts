@@ -227,7 +227,14 @@ describe('training', () => {
   })
 
   it('names the first tensor that is not finite, after halving the learning rate three times', async () => {
-    await assert.rejects(trained({ dataset: halves(36, 7) }), /"x" is NaN or infinite, also after .* halved 3 times/)
+    await assert.rejects(trained({ rate: 1e30 }), /"[^"]+" is NaN or infinite, also after .* halved 3 times/)
+  })
+
+  it('names the sample that is not finite at once: no learning rate makes up for it', async () => {
+    await assert.rejects(
+      trained({ dataset: halves(36, 7) }),
+      /tensor "x" is NaN for sample half 7; nothing can be learnt/,
+    )
   })
 
   it('pads the last batch with samples that count nothing', async () => {

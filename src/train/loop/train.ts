@@ -9,7 +9,7 @@ import type { Schedule } from '../optimizers/schedule.ts'
 import { type TakeStep, withSteps } from '../optimizers/steps.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import type { Augmentation } from './augment.ts'
-import { firstNonFinite } from './non-finite.ts'
+import { firstNonFinite, refuseNonFinite } from './non-finite.ts'
 import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
 import { type Arrays, cloneArrays, cloneState, type EpochRow, newState, type TrainState } from './state.ts'
 import { type Teacher, withTeacher } from './teacher.ts'
@@ -212,6 +212,8 @@ class Trainer {
     const { loss, gradients, statistics, feedsAgain } = await this.#gradients(places, next)
     const norm = globalNorm(gradients.values())
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      // No learning rate makes up for these.
+      await refuseNonFinite(this.#store, places, this.#state.step === 0 ? this.#state.values : new Map())
       await this.#goBack(feedsAgain)
       return undefined
     }

@@ -22,6 +22,8 @@ export interface LossSite {
   readonly teacherLogits: () => string
   /** The first output. */
   readonly output: string
+  /** All float outputs that hold rows of samples. */
+  readonly outputs: readonly string[]
 }
 
 /** A term of the loss: its value is a scalar. */
@@ -98,3 +100,28 @@ export function meanSquare({ weight = 1, value }: { weight?: number; value?: str
     },
   }
 }
+
+/** Mean square distance to the teacher of all outputs, each in units of the teacher's mean square: none outshouts the others. */
+export function outputSquares(): LossTerm {
+  return {
+    name: 'mse of the outputs',
+    weight: 1,
+    build: ({ g, value, teacher, sampleWeight, outputs, output }) => {
+      const names = outputs.length > 0 ? outputs : [output]
+      const parts = names.map((name) => {
+        const expected = teacher(name)
+        const gap = g.minus(value(name), expected)
+        const own = meanOfSamples(g, g.times(gap, gap), sampleWeight(), name)
+        const power = meanOfSamples(g, g.times(expected, expected), sampleWeight(), name)
+        return g.over(own, g.plus(power, g.scalar(LEAST_POWER)))
+      })
+      return g.scaled(
+        parts.reduce((sum, part) => g.plus(sum, part)),
+        1 / parts.length,
+      )
+    },
+  }
+}
+
+/** An output that is always 0 is not divided by. */
+const LEAST_POWER = 1e-12

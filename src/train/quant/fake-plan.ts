@@ -1,5 +1,6 @@
 // The plan as fake quantisation in a training graph: a pair of the written file is one node here, in the same place.
-import { type Node, nodeName } from '../../onnx/index.ts'
+import type { QuantParams } from '../../math/index.ts'
+import { type Node, nodeName, Tensor } from '../../onnx/index.ts'
 import type { Plan } from '../../quantize/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import type { Parameter } from '../parameters.ts'
@@ -17,9 +18,11 @@ export interface FakePlanOptions {
 /** Puts fake quantisation where insertQdq puts Q/DQ; all scales become inputs that are trained. */
 export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOptions): Transformed {
   const parameters: Parameter[] = []
+  const initial = new Map<string, Tensor>()
   const renamed = new Map<string, string>()
-  const scaleInput = (name: string, dims: readonly number[], node: string): string => {
+  const scaleInput = (name: string, dims: readonly number[], node: string, { scale }: QuantParams): string => {
     parameters.push({ name, kind: 'scale', dims, node })
+    initial.set(name, Tensor.from('float32', dims, scale))
     return g.input(name, dims)
   }
   const copies = new Map<string, Node>()
@@ -34,7 +37,7 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     if (!placed || placed.gridOf !== value) continue
     const span = spanOf(grid, activationBits)
     const readers = g.editor.consumers(value)
-    const scale = scaleInput(scaleNames.activation(value), [], value)
+    const scale = scaleInput(scaleNames.activation(value), [], value, grid.params)
     const elements = g.size(value) / batch
     const gradientScale = 1 / Math.sqrt(elements * Math.max(1, span.high))
     const fake = addFakeQuant(g, value, scale, { ...span, gradientScale })
@@ -50,7 +53,7 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     if (!layer || !copy) continue
     const high = topCode(plan, node)
     const weight = copy.inputs[layer.weightIndex] ?? ''
-    const scale = scaleInput(scaleNames.weight(node), scaleDims(layer, params), nodeName(node))
+    const scale = scaleInput(scaleNames.weight(node), scaleDims(layer, params), nodeName(node), params)
     const elements = layer.weight.size / params.scale.length
     const options = { low: -high, high, gradientScale: 1 / Math.sqrt(elements * high) }
     g.editor.setInput(copy, layer.weightIndex, addFakeQuant(g, weight, scale, options))
@@ -58,7 +61,7 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     if (layer.bias && copy.inputs[2] && input !== undefined)
       g.editor.setInput(copy, 2, roundedBias(g, copy.inputs[2], scaleNames.activation(input), scale))
   }
-  return { parameters, renamed }
+  return { parameters, initial, renamed }
 }
 
 /** An int32 bias has steps of input scale × weight scale: with few bits they are too coarse to be passed over. */

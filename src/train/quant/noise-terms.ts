@@ -38,8 +38,9 @@ export async function noiseTerms(
       : [],
   )
   const [before, after] = [part(float, pairs, 'teacher'), part(quantized, pairs, 'own')]
-  await withSession(runtime, before, { label: 'the float model' }, (teacher) =>
-    withSession(runtime, after, { label: 'the quantised model' }, async (student) => {
+  const derived = 'reading its inner values'
+  await withSession(runtime, before, { label: 'the float model', derived }, (teacher) =>
+    withSession(runtime, after, { label: 'the quantised model', derived }, async (student) => {
       for (const index of indices) {
         throwIfCancelled(signal)
         const inputs = await feedsOf(dataset, index, signal)

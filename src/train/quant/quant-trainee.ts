@@ -21,7 +21,9 @@ import { findParameters, type TrainWhat } from '../parameters.ts'
 import { type Prepared, prepareModel } from '../prepare.ts'
 import type { Trainee } from '../trainee.ts'
 import { buildTrainingGraph } from '../training-graph.ts'
+import { untrainedNotes } from '../untrained.ts'
 import { valuesOf } from '../values.ts'
+import { biasRoom } from './bias-room.ts'
 import { capCodes } from './cap-codes.ts'
 import { fakePlan } from './fake-plan.ts'
 import { type ActivationBits, largestScale, scaleNames, spanOf, trainedPlan, withFourBits } from './grids.ts'
@@ -71,7 +73,11 @@ export async function quantTrainee(
     transform: (g) => fakePlan(g, { plan, activationBits, batch: prepared.batch }),
     ...(options.teacher ? { teacherLogits: logitsOf(options.teacher) } : {}),
   })
-  const initial = new Map([...valuesOf(prepared.model, graph.parameters), ...scalesOf(plan)])
+  const trained = new Set(graph.parameters.map(({ name }) => name))
+  const scales = [...scalesOf(plan)].filter(([name]) => trained.has(name))
+  const initial = new Map([...valuesOf(prepared.model, graph.parameters), ...scales])
+  const makeRoom = biasRoom(plan)
+  makeRoom(initial)
   const limits = new Map(
     [...plan.activations].map(([value, grid]) => [
       scaleNames.activation(value),
@@ -83,15 +89,18 @@ export async function quantTrainee(
     graph,
     initial,
     exported: (values) => {
-      const trained = trainedPlan(prepared.model, plan, values)
-      const written = insertQdq(trained.model, trained.plan)
-      const capped = activationBits === 4 ? capCodes(written, trained.plan) : written
+      const after = trainedPlan(prepared.model, plan, values)
+      const written = insertQdq(after.model, after.plan)
+      const capped = activationBits === 4 ? capCodes(written, after.plan) : written
       return options.storage === 'int4' ? packInt4(capped) : capped
     },
     rateOf: ((options.relativeRates ?? true) ? relativeRates : scaleRates)(prepared.model, graph.parameters, initial),
-    afterStep: (values) => keepScales(values, initial, limits),
+    afterStep: (values) => {
+      keepScales(values, initial, limits)
+      makeRoom(values)
+    },
     plan,
-    notes: [],
+    notes: untrainedNotes(graph),
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { batches, readSamples } from '../../data/index.ts'
-import { isOp, type Model, writeModel } from '../../onnx/index.ts'
+import { isOp, type Model, Tensor, writeModel } from '../../onnx/index.ts'
 import { lintFusion, ortCpu } from '../../quantize/index.ts'
 import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
@@ -9,7 +9,8 @@ import { optimizedGraph } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { makeBatch, SampleStore } from '../loop/sample-store.ts'
-import { crossEntropy } from '../loss/terms.ts'
+import { crossEntropy, type LossTerm, outputSquares } from '../loss/terms.ts'
+import { isAsNear } from '../score.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
 import { dataset, indices, size } from './test-samples.ts'
@@ -159,5 +160,99 @@ describe('the guard of a training', () => {
     assert.deepEqual(writeModel(spoiled.model), writeModel(trainee.exported(trainee.initial)))
     const left = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1e-12 })
     assert.equal(left.kept, true)
+  })
+})
+
+describe('grids of a quantised training', () => {
+  const heads = () =>
+    tinyModel(
+      'x[N,3,8,8] -> GlobalAveragePool -> Flatten -> a -> Gemm 3->8 -> Relu -> h -> Gemm 8->3 -> y; h -> Gemm 8->6 -> Relu -> Gemm 6->2 -> z',
+    )
+  const optionsOf = (loss: LossTerm[]): QuantTraineeOptions => ({
+    train: 'all',
+    batch: 8,
+    loss,
+    weightBits: 8,
+    activationBits: 8,
+    calibration: () => ({ batches: batches(readSamples(dataset, indices), 8), total: size }),
+  })
+  const started = async (loss: LossTerm[], teacher?: Model) =>
+    quantTrainee(await testRuntime(), heads(), (await dataset.sample(0)).inputs, { ...optionsOf(loss), teacher })
+
+  it('stay as calibrated where no loss reaches them, and that is said', async () => {
+    const trainee = await started([crossEntropy()])
+    const before = writeModel(trainee.exported(trainee.initial))
+    const data = { dataset, indices }
+    const { model, result } = await finetune(await testRuntime(), trainee, data, {
+      epochs: 1,
+      batch: 8,
+      rate: 0.01,
+      seed: 0,
+    })
+    assert.equal(result.steps, 4)
+    assert.notDeepEqual(writeModel(model), before)
+    assert.match(
+      trainee.notes.join('; '),
+      /the loss does not depend on Gemm_v\d, Gemm_z: they stay as they are; \d grids that the loss does not reach stay as calibrated/,
+    )
+    const float = (each: Model, name: string) => each.graph.initializers.get(name)?.bytes
+    const old = trainee.exported(trainee.initial)
+    for (const name of old.graph.initializers.keys())
+      if (name.startsWith('z')) assert.deepEqual(float(model, name), float(old, name))
+  })
+
+  it('all learn where all outputs are compared with the teacher', async () => {
+    const trainee = await started([outputSquares()], heads())
+    assert.deepEqual(trainee.graph.untrained, [])
+    assert.deepEqual(trainee.notes, [])
+  })
+
+  it('leave room for biases in int32 whatever the steps', async () => {
+    const model = net()
+    const weight = [...model.graph.initializers.keys()].find((name) => name.endsWith('_weight')) ?? ''
+    const bias = weight.replace('_weight', '_bias')
+    const tensor = model.graph.initializers.get(weight)
+    assert.ok(tensor)
+    model.graph.initializers.set(
+      weight,
+      Tensor.from(
+        'float32',
+        tensor.shape,
+        tensor.floats().map((x) => x * 1e-7),
+      ),
+    )
+    model.graph.initializers.set(bias, Tensor.from('float32', [8], new Float32Array(8).fill(3)))
+    const trainee = await quantTrainee(
+      await testRuntime(),
+      model,
+      (await dataset.sample(0)).inputs,
+      optionsOf([crossEntropy()]),
+    )
+    const values = new Map([...trainee.initial].map(([name, array]) => [name, array.slice()]))
+    // A step that makes every scale a fifth smaller.
+    for (const [name, array] of values)
+      if (name.startsWith('train/'))
+        values.set(
+          name,
+          array.map((x) => x * 0.8),
+        )
+    trainee.afterStep?.(values)
+    const { initializers } = trainee.exported(values).graph
+    const codes = [...initializers].flatMap(([name, each]) => (name.endsWith('/bias/q') ? each.numbers() : []))
+    const scales = [...initializers].find(([name, each]) => name.endsWith('/bias/scale') && each.size === 8)
+    assert.ok(codes.some((code) => Math.abs(code) > 2 ** 30))
+    assert.ok(codes.every((code) => Math.abs(code) < 2 ** 31 - 2 ** 23))
+    assert.ok(scales)
+  })
+})
+
+describe('isAsNear', () => {
+  it('goes by divergence where it says something, else by SQNR, and never loses 3 dB without labels', () => {
+    assert.equal(isAsNear({ kl: 0.1, db: 20 }, { kl: 0.2, db: 21 }, false), true)
+    assert.equal(isAsNear({ kl: 0.1, db: 17 }, { kl: 0.2, db: 21 }, false), false)
+    assert.equal(isAsNear({ kl: 0.1, db: 17 }, { kl: 0.2, db: 21 }, true), true)
+    assert.equal(isAsNear({ kl: 1e-200, db: 5 }, { kl: 2e-200, db: 60 }, true), false)
+    assert.equal(isAsNear({ db: 30 }, { db: 29 }, false), true)
+    assert.equal(isAsNear({ db: Number.NaN }, { db: 29 }, false), false)
   })
 })

@@ -228,7 +228,7 @@ async function valuesAt(
   simulate: boolean,
 ): Promise<TensorValue[]> {
   const part = extractModel(model, [{ name: value, dtype: 'float32' }])
-  return withSession(runtime, part, { simulate, label: 'a block' }, async (session) => {
+  return withSession(runtime, part, { simulate, derived: 'rounding its blocks' }, async (session) => {
     const found: TensorValue[] = []
     for (const batch of batches) {
       const results = await session.run(Object.fromEntries(part.graph.inputs.map(({ name }) => [name, batch[name]!])))

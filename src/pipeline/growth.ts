@@ -1,0 +1,39 @@
+// A model that became larger although nothing asked for it, and what did that.
+import { allNodes, type Model, type Tensor, writeModel } from '../onnx/index.ts'
+
+/** More than this is said. */
+const WORTH_SAYING = 1.01
+/** Larger models are not written to be measured: their constants are all that counts. */
+const LARGE_BYTES = 2 ** 28
+
+/** Says what makes a model's file larger than that of the model before; undefined when it is not larger. */
+export function growthNote(before: Model, after: Model): string | undefined {
+  const [old, now] = [constantsIn(before), constantsIn(after)]
+  const [from, to] = [sizeOf(before, old), sizeOf(after, now)]
+  if (to <= from * WORTH_SAYING) return undefined
+  const known = new Set(old.values())
+  const added = [...now].filter(([, tensor]) => !known.has(tensor))
+  const [first, ...others] = added.toSorted(([, a], [, b]) => b.bytes.byteLength - a.bytes.byteLength)
+  const share = `the file is ${Math.ceil(1000 * (to / from - 1)) / 10} % larger`
+  if (!first || bytesOf(now.values()) <= bytesOf(old.values()))
+    return `${share}: nodes got names, or became several of a newer opset; its constants take no more bytes than before`
+  const rest = others.length > 0 ? ` and ${others.length} more` : ''
+  return `${share}: ${first[0]} (${first[1].dtype} [${first[1].shape}])${rest} took in what was folded, and cannot be stored in its old form or be shared any more`
+}
+
+function sizeOf(model: Model, constants: ReadonlyMap<string, Tensor>): number {
+  const bytes = bytesOf(constants.values())
+  return bytes > LARGE_BYTES ? bytes : writeModel(model).byteLength
+}
+
+function constantsIn(model: Model): Map<string, Tensor> {
+  const found = new Map(model.graph.initializers)
+  for (const node of allNodes(model.graph))
+    for (const attribute of node.attributes.values())
+      if (attribute.type === 'tensor') found.set(node.outputs[0] ?? '', attribute.value)
+  return found
+}
+
+function bytesOf(tensors: Iterable<Tensor>): number {
+  return [...new Set(tensors)].reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { writeModelFile } from '../../onnx/index.node.ts'
+import { type Model, Tensor } from '../../onnx/index.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { quantizeFile } from '../quantize.node.ts'
+import { layerCounts } from '../quantize-report.ts'
+import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
+import { bestChoice } from './keep-float.ts'
+import type { QuantizeRun } from './run.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-float-'))
+const runtime = await openRuntime({ threads: 1 })
+after(async () => {
+  await runtime.close()
+  rmSync(folder, { recursive: true })
+})
+
+const BODY = 'Conv 3x3 16->32 pads=1,1,1,1 -> Relu -> Conv 3x3 32->32 pads=1,1,1,1 -> Relu -> Conv 1x1 32->4 -> y'
+
+/** SiLU between two small layers at the head of larger ones; equalisation does not see through it. */
+function silu(): Model {
+  return tinyModel(
+    `x[N,3,12,12] -> Conv 3x3 3->8 pads=1,1,1,1 -> a; a -> Sigmoid -> s; a -> Mul =s -> Conv 1x1 8->16 -> Relu -> ${BODY}`,
+  )
+}
+
+/** One channel of the first layer is a thousand times as large as the others, and the next layer hardly looks at it. */
+function withKiller(): Model {
+  const model = silu()
+  const [first, second] = model.graph.nodes.filter((node) => node.opType === 'Conv')
+  const change = (name: string | undefined, value: (old: number, index: number) => number) => {
+    const tensor = model.graph.initializers.get(name ?? '')
+    assert.ok(tensor)
+    model.graph.initializers.set(name ?? '', Tensor.from('float32', tensor.shape, tensor.floats().map(value)))
+  }
+  change(first?.inputs[2], (old, channel) => (channel === 0 ? 2000 : old))
+  change(second?.inputs[1], (old, index) => (index % 8 === 0 ? 1e-4 * old : old))
+  return model
+}
+
+async function quantized(model: Model, fields: object = {}): Promise<QuantizeRun> {
+  const file = join(folder, 'model.onnx')
+  await writeModelFile(model, file)
+  const given = { command: 'quantize', model: file, data: 'random', samples: 12, output: join(folder, 'out.onnx') }
+  return quantizeFile(runtime, parseRecipe({ ...given, ...fields }) as QuantizeRecipe)
+}
+
+const rungOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')
+const dbOf = ({ comparison }: QuantizeRun) => Object.values(comparison?.sqnrDb ?? {})[0] ?? 120
+
+describe('what stays float where one grid costs most', () => {
+  it('finds the activation that kills the network, and leaves little but its neighbours float', async () => {
+    const dead = await quantized(withKiller(), { techniques: ['none'] })
+    const run = await quantized(withKiller(), { techniques: ['keep-float'] })
+    assert.ok(dbOf(dead) < 10, `${dbOf(dead)}`)
+    assert.ok(dbOf(run) > 25, `${dbOf(run)}`)
+    assert.equal(rungOf(run)?.kept, true)
+    assert.match(rungOf(run)?.reason ?? '', /^\+\d+\.\d dB: \d grids less, \d\.\d % of the multiplications in float$/)
+    // The two large layers multiply most, and are never worth it.
+    assert.ok(layerCounts(run).integer >= 2)
+    assert.equal(run.float.length, 5 - layerCounts(run).integer)
+    assert.match(run.float[0]?.reason ?? '', /^an integer grid for "\w+" costs too much of the outputs$/)
+  })
+
+  it('is repeated from stored statistics without a sample', async () => {
+    const run = await quantized(withKiller())
+    const again = await quantized(withKiller(), { data: 'none', statistics: run.learnt })
+    assert.deepEqual(layerCounts(again), layerCounts(run))
+    assert.deepEqual([...(again.plan?.activations.keys() ?? [])], [...(run.plan?.activations.keys() ?? [])])
+  })
+
+  it('tries nothing where the outputs are sound', async () => {
+    const run = await quantized(silu())
+    assert.equal(rungOf(run), undefined)
+    assert.equal(layerCounts(run).integer, 5)
+  })
+
+  it('asks for three dB, and for more where much would be float', async () => {
+    const score = (db: number) => ({ db, comparison: { samples: 8, sqnrDb: { y: db } } })
+    const choice = (share: number) => ({ values: new Set(['a']), grids: 1, share })
+    const kept = async (gains: readonly (readonly [share: number, db: number])[]) => {
+      const choices = gains.map(([share]) => choice(share))
+      const { best, kept } = await bestChoice(choices, score(10), async (one) => ({
+        built: undefined,
+        score: score(gains[choices.indexOf(one as (typeof choices)[number])]?.[1] ?? 0),
+      }))
+      return kept ? best?.choice.share : undefined
+    }
+    assert.equal(await kept([[0, 12.9]]), undefined)
+    assert.equal(await kept([[0.01, 14]]), 0.01)
+    assert.equal(await kept([[0.1, 14]]), undefined)
+    assert.equal(
+      await kept([
+        [0.02, 16],
+        [0.2, 19],
+      ]),
+      0.02,
+    )
+    assert.equal(await kept([[0.01, Number.NaN]]), undefined)
+  })
+})

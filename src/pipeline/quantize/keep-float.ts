@@ -1,0 +1,150 @@
+// What stays float where one grid costs most: the loudest grids are found one at a time in an otherwise float model, and left out
+// as far as it pays.
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import type { TensorStatistics } from '../../calibrate/index.ts'
+import { type Layer, type Model, macsOf, type Node, type Shapes } from '../../onnx/index.ts'
+import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } from '../../quantize/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import type { Planned, RangeSource } from './build.ts'
+import type { SplitBatch } from './calibration-samples.ts'
+import type { Score } from './judge.ts'
+import { type Loud, loudest } from './loudest.ts'
+import { Probe } from './probe.ts'
+
+/** A model with outputs as good as this has no grid that kills it. */
+export const SOUND_DB = 20
+/** What staying float must bring: an integer form that costs less stays. */
+export const LEAST_FLOAT_GAIN_DB = 3
+/** Share of the multiplications that may stay float for it. */
+const MOST_FLOAT = 0.3
+/** What a hundredth of the multiplications in float must bring at least. */
+const DB_PER_HUNDREDTH = 0.6
+/** Steps between the choices that are tried, in dB of expected noise, and their number. */
+const STEP_DB = 2
+const MOST_CHOICES = 6
+/** Measurements of blocks of grids. */
+const HALVING = { blocks: 16, most: 56 }
+/** Samples that a measurement runs at most, and elements of all their values. */
+const PROBED = 8
+const ELEMENTS = 64e6
+
+/** Values that could stay float. */
+export interface FloatChoice {
+  readonly values: ReadonlySet<string>
+  readonly grids: number
+  /** Share of the multiplications that stay float with them. */
+  readonly share: number
+}
+
+/** How many samples a measurement of a block takes: few, and one where maps are large. */
+export function probeSize(shapes: Shapes): number {
+  let elements = 1
+  for (const { dims } of shapes.values()) elements += dims.reduce((a, b) => a * b, 1)
+  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / elements)))
+}
+
+/**
+ * Sets of values that may stay float, each with more than the one before; none where no few grids stand out.
+ * @param probe samples that no range was taken from: what clips new values is loud too
+ */
+export async function floatChoices(
+  runtime: Runtime,
+  model: Model,
+  shapes: Shapes,
+  plan: Plan,
+  probe: readonly SplitBatch[],
+  watch: Watch,
+): Promise<FloatChoice[]> {
+  const families = gridFamilies(plan, model.graph.nodes)
+  const samples = await Probe.of(runtime, model, probe)
+  let measured = 0
+  const noiseOf = async (some: readonly GridFamily[]) => {
+    throwIfCancelled(watch.signal)
+    report(watch, 'grids', measured++, HALVING.most)
+    return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
+  }
+  const { loud, total } = await loudest(families, noiseOf, HALVING)
+  return nestedChoices(loud, total, macsOfLayers(plan.placement.layers, shapes))
+}
+
+/** Each layer's part of the multiplications. */
+function macsOfLayers(layers: ReadonlyMap<Node, Layer>, shapes: Shapes): ReadonlyMap<Node, number> {
+  const macs = new Map([...layers].map(([node, layer]) => [node, macsOf(layer, shapes) ?? 0] as const))
+  let all = 0
+  for (const count of macs.values()) all += count
+  return new Map([...macs].map(([node, count]) => [node, all === 0 ? 0 : count / all]))
+}
+
+/** By noise for its price, one after the other; a choice wherever the noise that is left has fallen by a step. */
+function nestedChoices(
+  loud: readonly Loud<GridFamily>[],
+  total: number,
+  shareOf: ReadonlyMap<Node, number>,
+): FloatChoice[] {
+  const choices: FloatChoice[] = []
+  const values = new Set<string>()
+  const floats = new Set<Node>()
+  const open = [...loud]
+  let left = total
+  let [share, grids] = [0, 0]
+  let tried = total
+  const priceOf = ({ layers }: GridFamily) =>
+    layers.reduce((sum, node) => sum + (floats.has(node) ? 0 : (shareOf.get(node) ?? 0)), 0)
+  while (open.length > 0 && choices.length < MOST_CHOICES) {
+    const worth = ({ member, share: noise }: Loud<GridFamily>) => noise / (0.01 + priceOf(member))
+    const next = open.reduce((best, each) => (worth(each) > worth(best) ? each : best))
+    open.splice(open.indexOf(next), 1)
+    const price = priceOf(next.member)
+    if (share + price > MOST_FLOAT) continue
+    for (const value of next.member.values) values.add(value)
+    for (const node of next.member.layers) floats.add(node)
+    share += price
+    grids++
+    left = Math.max(0, left - next.share)
+    const isLast = open.length === 0
+    if (!isLast && left > tried * 10 ** (-STEP_DB / 10)) continue
+    tried = left
+    choices.push({ values: new Set(values), grids, share })
+  }
+  return choices
+}
+
+/** What is tried and how it did. */
+export interface Tried<T> {
+  readonly choice: FloatChoice
+  readonly built: T
+  readonly score: Score
+}
+
+/**
+ * Tries the choices in order and takes the one that gains most for what it costs in speed.
+ * @returns undefined when none gains enough
+ */
+export async function bestChoice<T>(
+  choices: readonly FloatChoice[],
+  before: Score,
+  build: (choice: FloatChoice) => Promise<{ readonly built: T; readonly score: Score }>,
+): Promise<{ readonly best?: Tried<T>; readonly kept: boolean }> {
+  const worth = ({ choice, score }: Tried<T>) => score.db - DB_PER_HUNDREDTH * 100 * choice.share
+  let best: Tried<T> | undefined
+  for (const choice of choices) {
+    const tried = { choice, ...(await build(choice)) }
+    if (best === undefined || worth(tried) > worth(best)) best = tried
+  }
+  const kept = best !== undefined && worth(best) > before.db && best.score.db - before.db >= LEAST_FLOAT_GAIN_DB
+  return { ...(best ? { best } : {}), kept }
+}
+
+/**
+ * Ranges that are known already; a value that shared a grid which is gone takes the range it had there. Once everything is decided,
+ * ranges are taken anew.
+ */
+export function knownRanges({ plan, statistics }: Planned): RangeSource {
+  return (wanted) =>
+    new Map(
+      wanted.flatMap((value): [string, TensorStatistics][] => {
+        const known = statistics.get(value) ?? statistics.get(plan.placement.tensors.get(value)?.gridOf ?? '')
+        return known ? [[value, known]] : []
+      }),
+    )
+}

@@ -1,0 +1,180 @@
+// Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 bits for matrix products; activations stay float.
+import { report, type Watch } from '../../base/index.ts'
+import type { Spill } from '../../calibrate/index.ts'
+import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes, type Tensor } from '../../onnx/index.ts'
+import {
+  type BlockedWeight,
+  embeddingGrids,
+  insertBlocked,
+  insertWeights,
+  ortCpu,
+  place,
+  plainBlocks,
+  type QuantizeOptions,
+  quantizeDefaults,
+  roundBlocked,
+  storeInt4Weights,
+  weightBitsOf,
+  weightGrid,
+  whyNotBlocked,
+} from '../../quantize/index.ts'
+import type { RungRow } from '../../report/index.ts'
+import { type Runtime, runtimeProducts, typesOf } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import type { CalibrationSamples } from './calibration-samples.ts'
+import { embeddingNotes } from './embedding-notes.ts'
+import { isBetter, Judge, type Score } from './judge.ts'
+import { gain, Rungs } from './rungs.ts'
+
+export interface WeightsOnly {
+  readonly quantized: Model
+  readonly ladder?: readonly RungRow[]
+}
+
+export interface WeightsOnlyOptions extends Watch {
+  readonly quantize: QuantizeOptions
+  readonly recipe: QuantizeRecipe
+  /** Absent: no samples, so codes are the nearest. */
+  readonly samples?: CalibrationSamples
+  readonly spill?: Spill
+}
+
+/** Quantises the weights of a float model. */
+export async function quantizeWeights(
+  runtime: Runtime,
+  model: Model,
+  shapes: Shapes,
+  notes: string[],
+  options: WeightsOnlyOptions,
+): Promise<WeightsOnly> {
+  const { quantize, recipe, samples } = options
+  const { reasons, embeddings } = place(model, ortCpu, quantize, typesOf(model))
+  const layers = layersOf(model).filter(
+    (layer) => layer.weight.dtype === 'float32' && !excludedBy(reasons.get(layer.node)),
+  )
+  const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, quantize) : []
+  const inBlocks = new Set(blocked)
+  const write = (weights: ReadonlyMap<Layer, BlockedWeight>) =>
+    insertBlocked(model, weights, { accuracyLevel: recipe.accuracyLevel })
+  const plain = plainBlocks(blocked, recipe.block)
+  const rest = layers.filter((layer) => !inBlocks.has(layer))
+  // Layers of the written model are found again by their outputs: replaced nodes keep those.
+  const finish = (written: Model) => withDequantizedWeights(written, model, rest, embeddings, recipe, quantize)
+  tell(blocked, rest, recipe, notes)
+  notes.push(...embeddingNotes(embeddings))
+  if (blocked.length === 0 || !samples || recipe.rounding === 'plain' || recipe.effort === 'fast')
+    return { quantized: finish(write(plain)) }
+  report(options, 'ladder', 0, 1)
+  const split = await samples.split()
+  const judge = await Judge.of(runtime, model, split)
+  const rungs = new Rungs()
+  const scoreOf = async (built: Model): Promise<{ readonly score: Score }> => ({
+    score: await judge.score(built, options),
+  })
+  rungs.start()
+  const before = await scoreOf(write(plain))
+  rungs.add('naive', true, before.score, `${judge.samples} held-back samples`)
+  rungs.start()
+  const rounded = await rounding(runtime, model, blocked, shapes, split, options)
+  const second = write(new Map([...rounded].map(([layer, { weight }]) => [layer, weight])))
+  const after = await scoreOf(second)
+  const kept = recipe.rounding === 'gptq' || isBetter(after.score, before.score)
+  rungs.add('rounded', kept, after.score, gain(after, before))
+  const nearest = [...rounded.values()].filter(({ how }) => how === 'plain').length
+  if (kept && nearest > 0)
+    notes.push(
+      `${nearest} of ${rounded.size} layers keep the nearest codes: on held-back rows second-order rounding did not give a better output`,
+    )
+  return { quantized: finish(kept ? second : write(plain)), ladder: rungs.rows }
+}
+
+async function rounding(
+  runtime: Runtime,
+  model: Model,
+  layers: readonly Layer[],
+  shapes: Shapes,
+  split: Awaited<ReturnType<CalibrationSamples['split']>>,
+  { recipe, spill, signal, progress }: WeightsOnlyOptions,
+) {
+  const products = runtimeProducts(runtime)
+  try {
+    const batches = split.map(({ batch }) => batch.inputs)
+    return await roundBlocked(runtime, model, layers, batches, {
+      block: recipe.block,
+      shapes,
+      products,
+      seed: recipe.seed,
+      held: (batch) => split[batch]?.held === true,
+      always: recipe.rounding === 'gptq',
+      ...(spill ? { spill } : {}),
+      signal,
+      progress,
+    })
+  } finally {
+    await products.close()
+  }
+}
+
+/** Matrix products whose weights lie in blocks; blocks hold 4 bits well, so only layers that are named keep 8. */
+function blockedLayers(
+  model: Model,
+  layers: readonly Layer[],
+  shapes: Shapes,
+  { keep8bit }: QuantizeOptions,
+): readonly Layer[] {
+  const fit = layers.filter((layer) => whyNotBlocked(layer, shapes) === undefined)
+  const named = isUsual(keep8bit) ? [] : keep8bit
+  const bits = weightBitsOf({ layers: byNode(fit) }, model.graph.nodes, { weightBits: 4, keep8bit: named })
+  return fit.filter(({ node }) => bits.get(node) === 4)
+}
+
+const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.keep8bit.join()
+
+const byNode = (layers: readonly Layer[]): ReadonlyMap<Node, Layer> =>
+  new Map(layers.map((layer) => [layer.node, layer]))
+
+/** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
+function withDequantizedWeights(
+  written: Model,
+  float: Model,
+  layers: readonly Layer[],
+  embeddings: ReadonlyMap<Node, Tensor>,
+  { weightBits, weightStorage }: QuantizeRecipe,
+  quantize: QuantizeOptions,
+): Model {
+  const few =
+    weightBits === 4 && weightStorage === 'int4'
+      ? weightBitsOf({ layers: byNode(layers) }, float.graph.nodes, quantize)
+      : undefined
+  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
+  const rows = embeddingGrids({ layers: byNode(layers), embeddings }, weights, few)
+  const own = new Map(
+    layers.flatMap((layer) => {
+      const params = weights.get(layer.node)
+      return params ? [[layer, params] as const] : []
+    }),
+  )
+  const result = insertWeights(written, own, rows, embeddings)
+  const four = new Set([...(few ?? [])].flatMap(([node, bits]) => (bits === 4 ? [nodeName(node)] : [])))
+  return four.size === 0 ? result : storeInt4Weights(result, four)
+}
+
+function tell(
+  blocked: readonly Layer[],
+  rest: readonly Layer[],
+  { weightBits, weightStorage, block, accuracyLevel }: QuantizeRecipe,
+  notes: string[],
+): void {
+  if (blocked.length > 0)
+    notes.push(
+      `${blocked.length} ${blocked.length === 1 ? 'weight lies' : 'weights lie'} in blocks of ${block} with 4 bits; ONNX Runtime reads them as they are (MatMulNBits) and ${accuracyLevel === 4 ? 'rounds activations to 8 bits inside' : 'computes in float'}`,
+    )
+  if (rest.length > 0)
+    notes.push(
+      `${rest.length} ${rest.length === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
+    )
+}
+
+function excludedBy(reason: string | undefined): boolean {
+  return reason?.startsWith('excluded') === true || reason?.startsWith('not named') === true
+}

@@ -1,0 +1,78 @@
+// GPTQ (arXiv 2210.17323): columns are rounded one after the other, and each one's error is spread over those that are left.
+import { inverseLower, type Matrix, type Products } from '../../math/index.ts'
+import { blocksOf, codeOf, type RoundingProblem } from './problem.ts'
+
+/** Columns that are rounded before the others hear of their errors, in one product for all rows. */
+const BLOCK = 64
+
+/** Codes [rows, columns], less their zero points, in order of falling diagonal of H, which must be damped; undefined when H is not positive definite. */
+export async function gptq(products: Products, problem: RoundingProblem): Promise<Float64Array | undefined> {
+  const { weights, hessian, scales, zeroPoints, low, high } = problem
+  const { rows, columns: n } = weights
+  const { block, blocks } = blocksOf(problem, n)
+  const { data: h } = hessian
+  const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => h[b * n + b]! - h[a * n + a]! || a - b)
+  const upper = await inverseUpper(products, hessian, order)
+  if (!upper) return undefined
+  const grids = Int32Array.from(order, (k) => Math.floor(k / block))
+  const codes = new Float64Array(rows * n)
+  const left = new Float64Array(rows * n)
+  for (let row = 0; row < rows; row++)
+    for (let k = 0; k < n; k++) left[row * n + k] = weights.data[row * n + order[k]!]!
+  for (let from = 0; from < n; from += BLOCK) {
+    const to = Math.min(n, from + BLOCK)
+    const width = to - from
+    const errors = new Float64Array(rows * width)
+    for (let row = 0; row < rows; row++) {
+      const base = row * n
+      for (let k = from; k < to; k++) {
+        const grid = row * blocks + grids[k]!
+        const scale = scales[grid]!
+        const code = codeOf(left[base + k]! / scale, zeroPoints?.[grid] ?? 0, low, high)
+        codes[base + order[k]!] = code
+        const error = (left[base + k]! - scale * code) / upper[k * n + k]!
+        errors[row * width + k - from] = error
+        if (error !== 0) for (let j = k + 1; j < to; j++) left[base + j]! -= error * upper[k * n + j]!
+      }
+    }
+    if (to < n) await spread(products, { rows, columns: width, data: errors }, upper, n, from, to, left)
+  }
+  return codes
+}
+
+/** Takes the errors of columns `from` to `to` off all columns behind them. */
+async function spread(
+  products: Products,
+  errors: Matrix,
+  upper: Float64Array,
+  n: number,
+  from: number,
+  to: number,
+  left: Float64Array,
+): Promise<void> {
+  const rest = n - to
+  const part = new Float64Array((to - from) * rest)
+  for (let k = from; k < to; k++) part.set(upper.subarray(k * n + to, (k + 1) * n), (k - from) * rest)
+  const { data } = await products.multiply(errors, { rows: to - from, columns: rest, data: part }, { spent: 'both' })
+  for (let row = 0, i = 0; row < errors.rows; row++)
+    for (let j = row * n + to; j < (row + 1) * n; j++, i++) left[j]! -= data[i]!
+}
+
+/**
+ * The upper Cholesky factor U of the inverse, H⁻¹ = UᵀU, with rows and columns in `order`. From H = R·Rᵀ with R upper
+ * (a Cholesky factorisation from the end), U = R⁻¹.
+ */
+async function inverseUpper(
+  products: Products,
+  h: Matrix,
+  order: readonly number[],
+): Promise<Float64Array | undefined> {
+  const n = h.columns
+  const reversed = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    const row = order[n - 1 - i]! * n
+    for (let j = 0; j < n; j++) reversed[i * n + j] = h.data[row + order[n - 1 - j]!]!
+  }
+  const lower = await inverseLower(products, { rows: n, columns: n, data: reversed })
+  return lower?.data.reverse()
+}

@@ -1,0 +1,178 @@
+// Weights of matrix products rounded to blocks of 4 bits, layer after layer: each reads what those before it made of its input.
+import type { Watch } from '../../base/index.ts'
+import { geometryOf, kernelOf, type Moments, type Spill, type StopView, walk } from '../../calibrate/index.ts'
+import { type Matrix, type Products, randomStream } from '../../math/index.ts'
+import { GraphEditor, type Layer, type Model, nodeName, type Shapes, Tensor } from '../../onnx/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
+import { withTensors } from '../correct/slots.ts'
+import { observeGroups } from '../rounding/gather.ts'
+import { optimizeRounding } from '../rounding/optimize.ts'
+import { decoded, nearestCodes } from '../rounding/problem.ts'
+import { chooseRidge, errorOn, type RefitMoments, refitWeights } from '../rounding/refit.ts'
+import { blockGrids } from './block-grids.ts'
+import type { BlockedWeight } from './matmul-nbits.ts'
+
+export interface BlockedOptions extends Watch {
+  readonly block: number
+  readonly shapes: Shapes
+  readonly products: Products
+  readonly seed: number
+  /** Batches that only judge. */
+  readonly held?: (batch: number) => boolean
+  readonly spill?: Spill
+  /** Second order whatever the held-back rows say. */
+  readonly always?: boolean
+}
+
+/** How a layer's codes came about. */
+export interface BlockedLayer {
+  readonly weight: BlockedWeight
+  readonly how: 'plain' | 'gptq' | 'refit'
+}
+
+/** The weight [outputs, inputs] of a layer that is a matrix product; undefined for any other. */
+function matrixOf(layer: Layer): Matrix | undefined {
+  const geometry = geometryOf(layer)
+  return typeof geometry === 'string' || geometry.layout !== 'rows' ? undefined : kernelOf(layer, geometry, 0)
+}
+
+/** Each weight to the nearest codes of its blocks; layers that share a weight share the result. */
+export function plainBlocks(layers: readonly Layer[], block: number): Map<Layer, BlockedWeight> {
+  const known = new Map<string, BlockedWeight>()
+  const result = new Map<Layer, BlockedWeight>()
+  const ids = new Map<Tensor, number>()
+  for (const layer of layers) {
+    const weights = matrixOf(layer)
+    if (!weights) continue
+    if (!ids.has(layer.weight)) ids.set(layer.weight, ids.size)
+    // The same tensor read as it is and transposed is two weights.
+    const key = `${ids.get(layer.weight)} ${layer.view?.outputAxis}`
+    const weight = known.get(key) ?? nearest(weights, block)
+    known.set(key, weight)
+    result.set(layer, weight)
+  }
+  return result
+}
+
+function nearest(weights: Matrix, block: number): BlockedWeight {
+  const grids = blockGrids(weights, block)
+  return { rows: weights.rows, columns: weights.columns, codes: nearestCodes(weights, grids), grids }
+}
+
+/**
+ * Second-order codes (GPTQ, then coordinate descent) for each layer in one walk, of weights that are refitted to the stream
+ * where held-back rows agree. A layer whose rows say that its nearest codes are better keeps those.
+ */
+export async function roundBlocked(
+  runtime: Runtime,
+  model: Model,
+  layers: readonly Layer[],
+  batches: readonly Values[],
+  options: BlockedOptions,
+): Promise<Map<Layer, BlockedLayer>> {
+  const { block, shapes, spill, signal, progress } = options
+  const plain = plainBlocks(layers, block)
+  const result = new Map<Layer, BlockedLayer>([...plain].map(([layer, weight]) => [layer, { weight, how: 'plain' }]))
+  const { copy, names } = withOwnWeights(model, plain)
+  const shared = new Set([...plain.values()].filter((weight, i, all) => all.indexOf(weight) !== i))
+  const byName = new Map([...plain.keys()].map((layer) => [nodeName(layer.node), layer]))
+  const stops = [...byName].map(([name, { node }]) => ({ name, value: node.outputs[0] ?? '' }))
+  const visitor = {
+    visit: async (view: StopView) => {
+      const layer = byName.get(view.name)
+      const weight = layer && plain.get(layer)
+      const slot = layer && names.get(layer)
+      if (!layer || !weight || slot === undefined) return
+      const found = shared.has(weight) ? undefined : await roundOne(view, layer, weight, options)
+      if (found) result.set(layer, found)
+      const { rows, columns, codes, grids } = result.get(layer)?.weight ?? weight
+      view.change(withTensors(view.model, new Map([[slot, asTensor(layer, decoded(rows, columns, codes, grids))]])))
+    },
+  }
+  const walked = { shapes, step: 'round', simulate: false, signal, progress, ...(spill ? { spill } : {}) }
+  await walk(runtime, model, copy, stops, batches, visitor, walked)
+  return result
+}
+
+async function roundOne(
+  view: StopView,
+  layer: Layer,
+  plain: BlockedWeight,
+  options: BlockedOptions,
+): Promise<BlockedLayer | undefined> {
+  const { products, block, seed, held = () => false, always = false } = options
+  const geometry = geometryOf(layer)
+  const weights = matrixOf(layer)
+  if (typeof geometry === 'string' || !weights) return undefined
+  const random = randomStream(seed, `rounding ${view.name}`)
+  const input = layer.node.inputs[0] ?? ''
+  const [seen] = await observeGroups(view, input, geometry, { products, random, used: (batch) => !held(batch) })
+  if (!seen) return undefined
+  const { fit, check } = seen
+  const bias = layer.node.opType === 'Gemm' ? layer.bias?.floats() : undefined
+  const momentsOf = (moments: Moments) => aboutZero(moments, bias)
+  const gptq = async (from: Matrix, hessian: Matrix): Promise<BlockedWeight> => {
+    const grids = blockGrids(from, block, diagonal(hessian))
+    const codes = await optimizeRounding({ weights: from, hessian, ...grids }, products)
+    return { rows: from.rows, columns: from.columns, codes, grids }
+  }
+  const onAll = async (ridge: number | undefined) => {
+    fit.merge(check)
+    const whole = momentsOf(fit)
+    const from = ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge)
+    return { weight: await gptq(from, whole.covariance), how: ridge === undefined ? 'gptq' : 'refit' } as const
+  }
+  // Too few batches to choose by: rounding alone is safe, a refit is not.
+  if (check.count === 0 || fit.count === 0) return onAll(undefined)
+  const [known, judge] = [momentsOf(fit), momentsOf(check)]
+  const error = ({ rows, columns, codes, grids }: BlockedWeight) =>
+    errorOn(products, decoded(rows, columns, codes, grids), judge)
+  const ridge = await chooseRidge(products, [{ weights, fit: known, check: judge }])
+  const before = await error(plain)
+  for (const each of ridge === undefined ? [undefined] : [ridge, undefined]) {
+    const from = each === undefined ? weights : await refitWeights(products, weights, known, each)
+    if ((await error(await gptq(from, known.covariance))) < before) return onAll(each)
+  }
+  return always ? onAll(undefined) : undefined
+}
+
+/** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */
+function aboutZero(moments: Moments, bias: Float32Array | undefined): RefitMoments {
+  const { covariance, crossCovariance, meanX, meanY } = moments
+  const y = meanY.map((mean, o) => mean - (bias?.[bias.length === 1 ? 0 : o] ?? 0))
+  addProduct(covariance.data, meanX, meanX)
+  addProduct(crossCovariance.data, y, meanX)
+  return { covariance, crossCovariance }
+}
+
+function addProduct(sums: Float64Array, a: Float64Array, b: Float64Array): void {
+  for (let i = 0, at = 0; i < a.length; i++) for (let j = 0; j < b.length; j++, at++) sums[at]! += a[i]! * b[j]!
+}
+
+function diagonal({ columns, data }: Matrix): Float64Array {
+  return Float64Array.from({ length: columns }, (_, i) => data[i * (columns + 1)]!)
+}
+
+/** A copy of the model in which each layer has a weight of its own, by name. */
+function withOwnWeights(
+  model: Model,
+  layers: ReadonlyMap<Layer, unknown>,
+): { readonly copy: Model; readonly names: ReadonlyMap<Layer, string> } {
+  const editor = new GraphEditor(model)
+  const byOutput = new Map(editor.nodes().map((node) => [node.outputs[0] ?? '', node]))
+  const names = new Map<Layer, string>()
+  for (const layer of layers.keys()) {
+    const node = byOutput.get(layer.node.outputs[0] ?? '')
+    if (node) names.set(layer, editor.setConstant(node, layer.weightIndex, layer.weight, `${layer.name}/rounded`))
+  }
+  return { copy: editor.finish(), names }
+}
+
+/** A matrix [outputs, inputs] as the weight of its layer. */
+function asTensor({ weight, view }: Layer, { rows, columns, data }: Matrix): Tensor {
+  const values = new Float32Array(weight.size)
+  if (view)
+    for (let row = 0; row < rows; row++)
+      for (let c = 0; c < columns; c++) values[view.offset(row) + c * view.inputStride] = data[row * columns + c]!
+  return Tensor.from('float32', weight.shape, values)
+}

@@ -1,0 +1,165 @@
+// What a file holds is stored once, and in its smallest form: the last pass, when nothing needs the weights in place any more.
+import { byteLengthOf, type DType, type GraphEditor, isOp, opsetOf, type Tensor } from '../onnx/index.ts'
+import { type Origin, originOf } from './constants/origins.ts'
+import { WORTH_BYTES } from './constants/tied.ts'
+import { editModel, type PassLog } from './edit-pass.ts'
+import { defineRewrite, type Rewrite } from './rewrite.ts'
+
+/** What a node costs in the file: names and attributes. */
+const NODE_BYTES = 128
+
+/**
+ * Stores a tensor once. Exact.
+ * 1. A constant that fold-constants computed and nothing changed is computed again where that takes fewer bytes: float16 behind
+ * Cast, ConstantOfShape, Expand, a weight that is read as it is and transposed. ONNX Runtime folds it when it loads the file.
+ * 2. Equal initialisers become one. 3. One that is another transposed becomes a Transpose of it.
+ */
+export const storeOnce: Rewrite = defineRewrite({
+  name: 'store-once',
+  kind: 'exact',
+  summary: 'stores a tensor once, and in its smallest form',
+  apply: (model, context) =>
+    editModel(model, context, (editor, log) => {
+      unfold(editor, log, opsetOf(model))
+      mergeEqual(editor, log)
+      mergeTransposed(editor, log)
+    }),
+})
+
+/** Computes folded constants again where their inputs take fewer bytes than they do, the largest first. */
+function unfold(editor: GraphEditor, log: PassLog, opset: number): void {
+  const { initializers } = editor.graph
+  const stored = new Map<Tensor, string>()
+  for (const [name, tensor] of initializers) if (!usableOrigin(tensor, opset)) stored.set(tensor, name)
+  const folded = [...initializers].filter(([, tensor]) => usableOrigin(tensor, opset))
+  for (const [name, tensor] of folded.toSorted(([, a], [, b]) => b.bytes.byteLength - a.bytes.byteLength)) {
+    const cost = costOf(tensor, stored, opset)
+    if (editor.isInput(name) || tensor.bytes.byteLength - cost < WORTH_BYTES) {
+      stored.set(tensor, name)
+      continue
+    }
+    initializers.delete(name)
+    restore(editor, tensor, name, stored, opset)
+    stored.set(tensor, name)
+    log.changes.push(
+      `${name}: ${originOf(tensor)?.node.opType} again, which takes ${cost} bytes instead of ${tensor.bytes.byteLength}`,
+    )
+  }
+}
+
+/** A small constant is stored, whatever it was computed from. */
+function usableOrigin(tensor: Tensor, opset: number): Origin | undefined {
+  const origin = tensor.bytes.byteLength >= WORTH_BYTES ? originOf(tensor) : undefined
+  return origin?.opset === opset ? origin : undefined
+}
+
+/** Bytes that computing a constant adds to a file that holds `stored`. */
+function costOf(tensor: Tensor, stored: ReadonlyMap<Tensor, string>, opset: number): number {
+  const needed = new Set<Tensor>()
+  let nodes = 0
+  const visit = (each: Tensor, first: boolean): void => {
+    if (!first && (stored.has(each) || needed.has(each))) return
+    const origin = usableOrigin(each, opset)
+    if (!origin) {
+      needed.add(each)
+      return
+    }
+    nodes++
+    for (const input of origin.inputs) if (input) visit(input, false)
+  }
+  visit(tensor, true)
+  return [...needed].reduce((sum, { bytes }) => sum + bytes.byteLength, nodes * NODE_BYTES)
+}
+
+/** Puts the node back that computes a constant, and what it reads. */
+function restore(
+  editor: GraphEditor,
+  tensor: Tensor,
+  output: string,
+  stored: Map<Tensor, string>,
+  opset: number,
+): void {
+  const origin = usableOrigin(tensor, opset)
+  if (!origin) return
+  const inputs = origin.inputs.map((input, index): string => {
+    if (!input) return ''
+    const known = stored.get(input)
+    if (known !== undefined) return known
+    const name = usableOrigin(input, opset)
+      ? editor.freshName(`${output}/${index}`)
+      : editor.addTensor(`${output}/${index}`, input)
+    stored.set(input, name)
+    restore(editor, input, name, stored, opset)
+    return name
+  })
+  const { opType, domain, name, attributes } = origin.node
+  editor.addNode({ opType, domain, name, inputs, outputs: [output], attributes: Object.fromEntries(attributes) })
+}
+
+function mergeEqual(editor: GraphEditor, log: PassLog): void {
+  const kept = new Map<string, { name: string; tensor: Tensor }[]>()
+  for (const [name, tensor] of [...editor.graph.initializers]) {
+    if (tensor.bytes.byteLength < WORTH_BYTES || tensor.strings || editor.isInput(name)) continue
+    const key = `${tensor.dtype} ${tensor.shape} ${fingerprint(tensor.bytes)}`
+    const others = kept.get(key) ?? []
+    const same = others.find((other) => equal(other.tensor.bytes, tensor.bytes))
+    if (same && !editor.isOutput(name) && !editor.isCaptured(name)) {
+      editor.redirect(name, same.name)
+      log.changes.push(`${name}: is ${same.name}`)
+    } else kept.set(key, [...others, { name, tensor }])
+  }
+}
+
+/** Matrices of whole bytes an element. A table whose rows are picked stays as it is, and the other is read transposed. */
+function mergeTransposed(editor: GraphEditor, log: PassLog): void {
+  const kept = new Map<string, { name: string; tensor: Tensor }[]>()
+  const isTable = ([name]: [string, Tensor]) =>
+    editor.consumers(name).some((node) => isOp(node, 'Gather') && node.inputs[0] === name)
+  const all = [...editor.graph.initializers]
+  for (const [name, tensor] of [...all.filter(isTable), ...all.filter((each) => !isTable(each))]) {
+    const [rows = 0, columns = 0] = tensor.shape
+    if (tensor.shape.length !== 2 || tensor.bytes.byteLength < WORTH_BYTES || editor.uses(name) === 0) continue
+    if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
+      continue
+    const others = kept.get(`${tensor.dtype} ${columns} ${rows}`) ?? []
+    const same = others.find((other) => isTransposed(other.tensor, tensor))
+    if (same) {
+      editor.graph.initializers.delete(name)
+      editor.addNode({ opType: 'Transpose', inputs: [same.name], outputs: [name] })
+      log.changes.push(`${name}: is ${same.name}, transposed`)
+    } else {
+      const key = `${tensor.dtype} ${rows} ${columns}`
+      kept.set(key, [...(kept.get(key) ?? []), { name, tensor }])
+    }
+  }
+}
+
+function bytesEach(dtype: DType): number | undefined {
+  const two = byteLengthOf(dtype, 2)
+  return two === undefined || two < 2 ? undefined : two / 2
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true
+  if (a.byteLength !== b.byteLength) return false
+  for (let i = 0; i < a.byteLength; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** Is the second matrix [m, n] the first, [n, m], transposed? */
+export function isTransposed(a: Tensor, b: Tensor): boolean {
+  const [rows = 0, columns = 0] = b.shape
+  const width = bytesEach(b.dtype) ?? 1
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      for (let byte = 0; byte < width; byte++)
+        if (b.bytes[(row * columns + column) * width + byte] !== a.bytes[(column * rows + row) * width + byte])
+          return false
+  return true
+}
+
+/** 64 bytes spread over the tensor: enough to tell most apart without reading them. */
+function fingerprint(bytes: Uint8Array): string {
+  const step = bytes.byteLength / 64
+  return Array.from({ length: 64 }, (_, i) => bytes[Math.floor(i * step)]).join()
+}
