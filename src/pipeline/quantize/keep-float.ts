@@ -20,10 +20,11 @@ const MOST_FLOAT = 0.3
 /** What a hundredth of the multiplications in float must bring at least. */
 const DB_PER_HUNDREDTH = 0.6
 /** Steps between the choices that are tried, in dB of expected noise, and their number. */
-const STEP_DB = 2
+const STEP_DB = 3
 const MOST_CHOICES = 6
-/** Measurements of blocks of grids. */
+/** Measurements of blocks of grids; fewer where a single sample takes long. */
 const HALVING = { blocks: 16, most: 56 }
+const SHORT_HALVING = { blocks: 8, most: 24 }
 /** Samples that a measurement runs at most, and elements of all their values. */
 const PROBED = 8
 const ELEMENTS = 64e6
@@ -38,9 +39,14 @@ export interface FloatChoice {
 
 /** How many samples a measurement of a block takes: few, and one where maps are large. */
 export function probeSize(shapes: Shapes): number {
+  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / elementsOf(shapes))))
+}
+
+/** Elements of all values of a sample. */
+function elementsOf(shapes: Shapes): number {
   let elements = 1
   for (const { dims } of shapes.values()) elements += dims.reduce((a, b) => a * b, 1)
-  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / elements)))
+  return elements
 }
 
 /**
@@ -57,13 +63,14 @@ export async function floatChoices(
 ): Promise<FloatChoice[]> {
   const families = gridFamilies(plan, model.graph.nodes)
   const samples = await Probe.of(runtime, model, probe)
+  const halving = elementsOf(shapes) > 4 * ELEMENTS ? SHORT_HALVING : HALVING
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'grids', measured++, HALVING.most)
+    report(watch, 'grids', measured++, halving.most)
     return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
-  const { loud, total } = await loudest(families, noiseOf, HALVING)
+  const { loud, total } = await loudest(families, noiseOf, halving)
   return nestedChoices(loud, total, macsOfLayers(plan.placement.layers, shapes))
 }
 
@@ -101,11 +108,12 @@ function nestedChoices(
     share += price
     grids++
     left = Math.max(0, left - next.share)
-    const isLast = open.length === 0
-    if (!isLast && left > tried * 10 ** (-STEP_DB / 10)) continue
+    if (left > tried * 10 ** (-STEP_DB / 10)) continue
     tried = left
     choices.push({ values: new Set(values), grids, share })
   }
+  // What is left over is worth a trial of its own.
+  if (grids > (choices.at(-1)?.grids ?? 0) && left < tried) choices.push({ values, grids, share })
   return choices
 }
 
@@ -125,7 +133,8 @@ export async function bestChoice<T>(
   before: Score,
   build: (choice: FloatChoice) => Promise<{ readonly built: T; readonly score: Score }>,
 ): Promise<{ readonly best?: Tried<T>; readonly kept: boolean }> {
-  const worth = ({ choice, score }: Tried<T>) => score.db - DB_PER_HUNDREDTH * 100 * choice.share
+  const worth = ({ choice, score }: Tried<T>) =>
+    Number.isNaN(score.db) ? Number.NEGATIVE_INFINITY : score.db - DB_PER_HUNDREDTH * 100 * choice.share
   let best: Tried<T> | undefined
   for (const choice of choices) {
     const tried = { choice, ...(await build(choice)) }

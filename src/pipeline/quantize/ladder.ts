@@ -47,7 +47,7 @@ import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from './ke
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
 import { gain, Rungs } from './rungs.ts'
-import { someOf } from './some-samples.ts'
+import { someOf, walkSize } from './some-samples.ts'
 import { type Learnt, type StoredStatistics, storedChannels, storedTensors } from './stored-statistics.ts'
 import type { Technique } from './techniques.ts'
 import { type TuningSamples, tuningSamples } from './tuning-samples.ts'
@@ -341,7 +341,7 @@ class Ladder {
     const { products, seed, spill, signal, progress } = this.#options
     const all = await this.#samples.split()
     // Means settle with few samples; codes and refitted weights take all there are.
-    const split = rounding ? all : someOf(all, ENOUGH_FOR_MEANS)
+    const split = rounding ? all : someOf(all, walkSize(seen.shapes, ENOUGH_FOR_MEANS))
     const batches = split.map(({ batch }) => batch.inputs)
     const options = {
       shapes: seen.shapes,

@@ -16,6 +16,7 @@ export interface Halving {
 
 /** A block below this share of all noise is not looked into. */
 const QUIET = 0.02
+const WORST = 1e12
 
 /**
  * Measures blocks of neighbours and halves the loudest until it is one member. Noise of different grids adds up, so what is loud in
@@ -35,7 +36,7 @@ export async function loudest<T>(
     measured++
     const share = await noiseOf(block)
     // What is no number is the worst there is, and must not keep others from being compared.
-    open.push({ block, share: Number.isNaN(share) ? Number.MAX_VALUE : Math.min(share, Number.MAX_VALUE) })
+    open.push({ block, share: share < WORST ? share : WORST })
   }
   for (let from = 0; from < members.length; from += size) await measure(members.slice(from, from + size))
   const total = open.reduce((sum, { share }) => sum + share, 0)

@@ -13,6 +13,7 @@ import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-sam
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
+import { walkSize } from './some-samples.ts'
 import { TUNING_SAMPLES } from './techniques.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
@@ -150,7 +151,9 @@ async function measure(
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
-  const few = chooseSamples(scoring.indices.length, WALKED).map((place) => scoring.indices[place] ?? 0)
+  const few = chooseSamples(scoring.indices.length, walkSize(made.shapes, WALKED)).map(
+    (place) => scoring.indices[place] ?? 0,
+  )
   const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
   const { naive } = made

@@ -1,5 +1,20 @@
 // Fewer batches of the same mixture.
+import type { Shapes } from '../../onnx/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
+
+/** Elements of one value that a walk holds for all its samples together: both streams hold it at once. */
+const HELD_ELEMENTS = 64e6
+
+/** How many of at most `most` samples walk: fewer where maps are large, which have the more positions to learn from. */
+export function walkSize(shapes: Shapes, most: number): number {
+  let largest = 1
+  for (const { dims } of shapes.values())
+    largest = Math.max(
+      largest,
+      dims.reduce((a, b) => a * b, 1),
+    )
+  return Math.max(Math.min(most, 2), Math.min(most, Math.floor(HELD_ELEMENTS / largest)))
+}
 
 /** About `count` samples, of those that fit and those that judge in the same proportion. */
 export function someOf(split: readonly SplitBatch[], count: number): SplitBatch[] {
