@@ -32,18 +32,8 @@ import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } fr
 import { type TrainedBiases, trainBiases } from '../../train/index.ts'
 import { type Built, buildQuantized, planFor, type RangeSource, type WidestReach } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
-
-<<<<<<< HEAD
-
 import { isBetter, Judge, leastOfEqualization, type Score } from './judge.ts'
-
-=======
-
-import { isBetter, Judge, type Score } from './judge.ts'
 import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from './keep-float.ts'
-
->>>>>>> main
-
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
 import { gain, Rungs } from './rungs.ts'
@@ -400,20 +390,13 @@ class Ladder {
     return this.#correct({ ...standing, built: standing.plain }, true)
   }
 
-<<<<<<< HEAD
   async #build(float: Model, seen: Observed, reach?: WidestReach): Promise<Standing> {
-    const { quantize, signal, progress } = this.#options
+    const { signal, progress } = this.#options
+    const quantize = this.#quantize
     const own = reach ? { reach } : {}
     const watch = { signal, progress, ...own }
     const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, watch)
     return { float, seen, ...own, plain: built, built, score: await this.#score(built) }
-=======
-  async #build(float: Model, seen: Observed): Promise<Standing> {
-    const { signal, progress } = this.#options
-    const quantize = this.#quantize
-    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
-    return { float, seen, plain: built, built, score: await this.#score(built) }
->>>>>>> main
   }
 
   /** Are there samples that only judge? */
@@ -427,19 +410,15 @@ class Ladder {
   }
 
   /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
-<<<<<<< HEAD
-  async #onAllSamples(
+  async #onAllSamples({
     float,
     seen,
     reach,
     plain,
-    built,: Standing): Promise<built: Built; corrections: Corrected > {
-    const { quantize, signal, progress } = this.#options
-=======
-  async #onAllSamples({ float, seen, plain, built }: Standing): Promise<built: Built; corrections: Corrected > {
+    built,
+  }: Standing): Promise<{ built: Built; corrections: Corrected }> {
     const { signal, progress } = this.#options
     const quantize = this.#quantize
->>>>>>> main
     if (!this.#holdsBack && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
     const watch = { signal, progress, ...(reach ? { reach } : {}) }
@@ -451,9 +430,10 @@ class Ladder {
     }
   }
 
-  async #score({ model }: Built): Promise<Score> 
+  async #score({ model }: Built): Promise<Score> {
     if (!this.#judge) throw new Error('the ladder has no judge yet')
     return this.#judge.score(model, { signal: this.#options.signal })
+  }
 
   async #channelStatistics({ float, seen }: Standing): Promise<Statistics> {
     const { signal, progress } = this.#options
