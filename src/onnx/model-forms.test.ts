@@ -111,6 +111,20 @@ describe('the form of a model that was read', () => {
     assert.throws(() => readModel(nodes(second, back)), InputError)
   })
 
+  it('takes the initialisers of a model that lists all of many as inputs for constants', () => {
+    const names = Array.from({ length: 8 }, (_, index) => `w${index}`)
+    const listed = names.map((name) => ({ name, dtype: 'float32', shape: [2] }) as const)
+    const initializers = new Map(names.map((name) => [name, Tensor.from('float32', [2], [1, 2])]))
+    const nodes = [makeNode({ opType: 'Sum', inputs: ['x', ...names], outputs: ['y'] })]
+    const model = { ...sum, irVersion: 8, graph: { ...sum.graph, nodes, initializers, inputs: [x, ...listed] } }
+    const read = readModel(writeModel(model))
+    assert.deepEqual([...read.graph.initializers.keys()], names)
+    assert.equal(read.graph.overridable, undefined)
+    assert.match(read.notes.join(), /all 8 initialisers are also listed as inputs/)
+    const some = readModel(writeModel({ ...model, graph: { ...model.graph, inputs: [x, ...listed.slice(1)] } }))
+    assert.equal(some.graph.overridable?.size, 7)
+  })
+
   it('keeps an initialiser that is an input, from IR 4 on, an input with a default; before it is a constant', () => {
     const w = { name: 'w', dtype: 'float32', shape: [2] } as const
     const both = (irVersion: number) =>

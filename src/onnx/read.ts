@@ -47,7 +47,8 @@ const DEEPEST = 100
  * Unknown fields, functions, metadata and unknown element types are kept and written back by `writeModel`.
  * What is brought into one form: the domain "ai.onnx" is "", dimensions below 0 are free, nodes are in order, sparse initialisers
  * are written out, the last of several initialisers of a name counts (as in ONNX Runtime).
- * IR 3 files list their initialisers as inputs as well; those inputs are dropped. From IR 4 on they are `overridable`.
+ * IR 3 files list their initialisers as inputs as well; those inputs are dropped. From IR 4 on they are `overridable`, unless
+ * all of many are listed.
  * @throws InputError when the bytes are no ONNX model or a tensor's data does not fit its shape
  */
 export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
@@ -102,7 +103,13 @@ function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
   }
 }
 
-/** Takes initialisers that are inputs too out of both: before IR 4 they are constants, since then they are defaults. */
+/** A model of this many initialisers that lists all of them as inputs follows an exporter's habit: nobody means to feed every weight. */
+const HABIT = 8
+
+/**
+ * Takes initialisers that are inputs too out of both: before IR 4 they are constants, since then they are defaults. So it is not
+ * where all of them are listed, as older exporters do at any IR.
+ */
 function withoutDefaults(graph: Graph, irVersion: number, notes: string[]): { graph: Graph; irVersion: number } {
   const both = graph.inputs.filter((input) => graph.initializers.has(input.name))
   if (both.length === 0) return { graph, irVersion }
@@ -110,6 +117,12 @@ function withoutDefaults(graph: Graph, irVersion: number, notes: string[]): { gr
   if (irVersion < 4) {
     notes.push(`${both.length} initialisers were also listed as inputs, as IR ${irVersion} asks; they are constants`)
     return { graph: { ...graph, inputs }, irVersion: 4 }
+  }
+  if (both.length === graph.initializers.size && both.length >= HABIT) {
+    notes.push(
+      `all ${both.length} initialisers are also listed as inputs, a habit of older exporters; they are taken for constants and can no longer be fed`,
+    )
+    return { graph: { ...graph, inputs }, irVersion }
   }
   const overridable = new Map<string, Overridable>()
   for (const info of both) {

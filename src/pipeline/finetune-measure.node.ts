@@ -8,6 +8,7 @@ import { optimizedGraph } from '../runtime/index.node.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { readBatches, type Scoring } from './samples.ts'
+import { workingForm } from './working-form.ts'
 
 export interface FinetuneMeasures {
   /** The model given against the tuned one, on the samples of --val or those that were kept from the training. */
@@ -54,7 +55,7 @@ export async function measureTuned(
       kernels,
     }
   if (recipe.teacher === undefined || comparison.metric) return { comparison, kernels }
-  const teacher = await readModelFile(recipe.teacher)
+  const teacher = workingForm(await readModelFile(recipe.teacher), 'training').model
   const taught = { before: await compared(teacher, before), after: await compared(teacher, after) }
   return { comparison, taught, kernels }
 }
