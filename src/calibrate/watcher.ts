@@ -4,7 +4,8 @@ import { Histogram } from '../math/index.ts'
 import type { Shapes } from '../onnx/index.ts'
 import type { NonFinite } from './culprit.ts'
 import { TAME } from './inherited.ts'
-import type { TensorStatistics } from './ranges/index.ts'
+import { Lattice } from './lattice.ts'
+import { marginOf, type TensorStatistics } from './ranges/index.ts'
 
 /** What is asked about a value before the data is read. */
 export interface RangeRequest {
@@ -36,6 +37,11 @@ export class Watcher {
   #count = 0
   #min = Number.POSITIVE_INFINITY
   #max = Number.NEGATIVE_INFINITY
+  /** The same for each sample, or each batch when a value has no batch axis. */
+  readonly #lows: number[] = []
+  readonly #highs: number[] = []
+  /** Of a graph input: elements of pictures and other integers come on a grid of their own, with ends that they do not pass. */
+  readonly #lattice = new Lattice()
   readonly #histogram = new Histogram()
   readonly #waiting: Float32Array
   #waitingCount = 0
@@ -65,20 +71,20 @@ export class Watcher {
 
   takeMax(values: Float32Array): void {
     this.#count += values.length
-    let max = this.#max
-    for (const value of values) if (value > max) max = value
-    this.#max = max
+    if (this.channels === undefined) for (const value of values) this.#highs.push(value)
+    else this.#highs.push(largest(values))
+    this.#max = Math.max(this.#max, largest(values))
   }
 
   takeMin(values: Float32Array): void {
-    let min = this.#min
-    for (const value of values) if (value < min) min = value
-    this.#min = min
+    if (this.channels === undefined) for (const value of values) this.#lows.push(value)
+    else this.#lows.push(smallest(values))
+    this.#min = Math.min(this.#min, smallest(values))
   }
 
   /** All elements of one sample at once. @throws NotFiniteError when one is NaN or infinite */
   takeElements(values: Float32Array, id: string): void {
-    let [sum, min, max] = [0, this.#min, this.#max]
+    let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
     // A plain loop: there are many more of them than of reduced numbers.
     for (let i = 0; i < values.length; i++) {
       const value = values[i] ?? 0
@@ -87,9 +93,12 @@ export class Watcher {
       if (value > max) max = value
     }
     this.takeMeans(Float32Array.of(sum / values.length), [id])
+    this.#lattice.add(values)
     this.#count += values.length
-    this.#min = min
-    this.#max = max
+    this.#lows.push(min)
+    this.#highs.push(max)
+    this.#min = Math.min(this.#min, min)
+    this.#max = Math.max(this.#max, max)
   }
 
   /** Elements for the histogram, every `stride`-th of them. They are counted in blocks: one by one a few cost too much. */
@@ -116,7 +125,34 @@ export class Watcher {
       zeros: this.#histogram.zeros,
       min: this.request.nonNegative ? Math.min(0, this.#max) : this.#min,
       max: this.#max,
+      ...(this.#lattice.found ? {} : this.#margins()),
       ...(this.request.histogram ? { histogram: this.#histogram } : {}),
     }
   }
+
+  #margins(): Pick<TensorStatistics, 'margin'> {
+    const size = this.dims.slice(this.perSample ? 1 : 0).reduce((a, b) => a * b, 1)
+    const [below, above] = [Math.max(0, -this.#min), Math.max(0, this.#max)]
+    const low = this.request.nonNegative
+      ? 0
+      : marginOf(
+          this.#lows.map((x) => -x),
+          size,
+          above,
+        )
+    const high = marginOf(this.#highs, size, below)
+    return low > 0 || high > 0 ? { margin: { low, high } } : {}
+  }
+}
+
+function largest(values: Float32Array): number {
+  let max = Number.NEGATIVE_INFINITY
+  for (const value of values) if (value > max) max = value
+  return max
+}
+
+function smallest(values: Float32Array): number {
+  let min = Number.POSITIVE_INFINITY
+  for (const value of values) if (value < min) min = value
+  return min
 }

@@ -8,6 +8,7 @@ import { applyScales } from './equalize/apply-scales.ts'
 import { chooseCaps } from './equalize/choose-caps.ts'
 import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
 import { noiseProblem } from './equalize/problem.ts'
+import { reachesOf } from './equalize/reach.ts'
 import { chooseVariables, isCapped } from './equalize/variables.ts'
 import type { RewriteResult, SlowRewrite } from './rewrite.ts'
 
@@ -35,6 +36,8 @@ export const HOLD_BOUND_DB = 38
 export interface Equalized extends RewriteResult {
   /** Modelled noise power, relative to what it was before: below 1. */
   readonly predicted: number
+  /** Values whose channels got factors other than 1. */
+  readonly scaled: ReadonlySet<string>
   /** Modelled noise of each layer, before and after. */
   readonly layers: readonly { readonly name: string; readonly before: number; readonly after: number }[]
 }
@@ -54,11 +57,11 @@ export async function equalize(
   const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
-  const variables = chooseVariables(graph, statistics, policyOf)
+  const variables = chooseVariables(graph, statistics, policyOf, reachesOf(model, statistics))
   const grids = { weights, weightBits, activationBits }
   const { layers, tensors } = noiseProblem(model, graph, statistics, grids, variables.dense)
   if (variables.count === 0 || layers.length === 0)
-    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, layers: [] }
+    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set(), layers: [] }
   const objective = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
   const iterations = 200
   const first = objective(variables.start, new Float64Array(variables.count))
@@ -94,6 +97,7 @@ export async function equalize(
     changes: log.changes,
     skipped: closedWhy(graph),
     predicted: portable.exp(found.value - first),
+    scaled: new Set([...statistics.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
     layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
   }
 }

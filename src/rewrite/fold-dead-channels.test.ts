@@ -170,4 +170,22 @@ describe('fold-dead-channels', () => {
     const feeds = randomFeeds(model)
     assertClose(await run(model, feeds), await run(result.model, feeds), 60, 1e-2)
   })
+
+  it('takes a channel that samples left silent behind its Relu for alive', async () => {
+    const model = tinyModel('x[N,6] -> Gemm 6->4 transB=1 -> a; a -> Relu -> r; r -> Gemm 4->2 transB=1 -> y')
+    const none = new Float64Array(4)
+    const some = Float64Array.of(1, 1, 1, 1)
+    const seen = (mean: Float64Array, deviation: Float64Array, max: Float64Array) =>
+      ({ mean, deviation, min: none, max, source: 'calibrated' }) as const
+    const statistics = new Map([
+      [
+        'a',
+        { ...seen(Float64Array.of(-2, 1, 1, 1), some, Float64Array.of(-0.1, 3, 3, 3)), min: some.map((x) => -5 * x) },
+      ],
+      ['r', seen(Float64Array.of(0, 1, 1, 1), Float64Array.of(0, 1, 1, 1), Float64Array.of(0, 3, 3, 3))],
+    ])
+    const { shapes } = await contextOf(model, randomFeeds(model))
+    const folded = await foldDeadChannels.apply(model, { shapes, statistics })
+    assert.deepEqual(sums(folded.model, 1), sums(model, 1))
+  })
 })

@@ -8,6 +8,7 @@ import { percentile } from './percentile.ts'
 import type { RangeSetting } from './range.ts'
 import { sqnr } from './sqnr.ts'
 
+export { marginOf } from './margin.ts'
 export { mseRangeOfValues } from './mse-values.ts'
 export {
   defineRange,

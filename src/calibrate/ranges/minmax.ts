@@ -5,5 +5,5 @@ import { defineRange, type RangeSetting } from './range.ts'
 export const minmax: RangeSetting = defineRange({
   name: 'minmax',
   needsHistogram: false,
-  range: ({ min, max }) => ({ low: min, high: max }),
+  range: ({ min, max, margin }) => ({ low: min - (margin?.low ?? 0), high: max + (margin?.high ?? 0) }),
 })

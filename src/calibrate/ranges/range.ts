@@ -13,6 +13,8 @@ export interface TensorStatistics {
   readonly min: number
   readonly max: number
   readonly mean?: number
+  /** How far beyond `min` and `max` new samples are expected to reach; see `marginOf`. */
+  readonly margin?: { readonly low: number; readonly high: number }
   /** The distribution, of all values or of a sample. */
   readonly histogram?: Histogram
 }

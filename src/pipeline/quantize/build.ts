@@ -6,6 +6,7 @@ import {
   insertQdq,
   makePlan,
   ortCpu,
+  type Placement,
   type Plan,
   place,
   type QuantizeOptions,
@@ -30,6 +31,9 @@ export type RangeSource =
   | { readonly samples: CalibrationSamples; readonly withHeld: boolean }
   | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
 
+/** Ends that a value may reach beyond what was seen of it, where something is known. */
+export type WidestReach = (value: string) => { readonly low: number; readonly high: number } | undefined
+
 /** Quantises a float model as it is. */
 export async function buildQuantized(
   runtime: Runtime,
@@ -37,7 +41,7 @@ export async function buildQuantized(
   shapes: Shapes,
   source: RangeSource,
   options: QuantizeOptions,
-  watch: Watch = {},
+  watch: Watch & { readonly reach?: WidestReach } = {},
 ): Promise<Built> {
   const planned = await planFor(runtime, model, shapes, source, options, watch)
   return { model: insertQdq(model, planned.plan), ...planned }
@@ -50,7 +54,7 @@ export async function planFor(
   shapes: Shapes,
   source: RangeSource,
   options: QuantizeOptions,
-  watch: Watch = {},
+  { reach, ...watch }: Watch & { readonly reach?: WidestReach } = {},
 ): Promise<Planned> {
   const placement = place(model, ortCpu, options, typesOf(model))
   const weightBits = weightBitsOf(placement, model.graph.nodes, options)
@@ -61,7 +65,7 @@ export async function planFor(
     histogram,
     nonNegative: bounds.low >= 0,
   }))
-  const statistics =
+  const seen =
     requests.length === 0
       ? new Map<string, TensorStatistics>()
       : typeof source === 'function'
@@ -71,5 +75,30 @@ export async function planFor(
             shapes,
             total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
           })
+  const statistics = reach ? widened(seen, ofGrids(reach, placement)) : seen
   return { plan: makePlan(placement, statistics, options, weightBits), statistics }
+}
+
+/** The reach of all values that share a grid. */
+function ofGrids(reach: WidestReach, { tensors }: Placement): WidestReach {
+  const ends = new Map<string, { readonly low: number; readonly high: number }>()
+  for (const { value, gridOf } of tensors.values()) {
+    const [own, known] = [reach(value), ends.get(gridOf)]
+    if (!own) continue
+    ends.set(gridOf, known ? { low: Math.min(known.low, own.low), high: Math.max(known.high, own.high) } : own)
+  }
+  return (value) => ends.get(value)
+}
+
+/** Margins that hold a reach. */
+function widened(seen: ReadonlyMap<string, TensorStatistics>, reach: WidestReach): Map<string, TensorStatistics> {
+  return new Map(
+    [...seen].map(([value, known]) => {
+      const ends = reach(value)
+      if (!ends) return [value, known]
+      const low = Math.max(known.margin?.low ?? 0, known.min - ends.low)
+      const high = Math.max(known.margin?.high ?? 0, ends.high - known.max)
+      return [value, { ...known, margin: { low, high } }]
+    }),
+  )
 }

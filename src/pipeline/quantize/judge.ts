@@ -1,7 +1,7 @@
 // The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
-import type { Watch } from '../../base/index.ts'
+import { sizeOf, type Watch } from '../../base/index.ts'
 import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
-import type { Model } from '../../onnx/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
 
@@ -62,12 +62,26 @@ const ENOUGH_FOR_KL = 64
 /**
  * Is a model better than another on the held-back samples? SQNR up by a tenth of a dB and KL not worse, or so much SQNR that
  * the KL of a few samples is noise. NaN never wins.
+ * @param least SQNR in dB that must be gained
  */
-export function isBetter(candidate: Score, than: Score): boolean {
+export function isBetter(candidate: Score, than: Score, least: number = LEAST_GAIN_DB): boolean {
   const gain = candidate.db - than.db
-  if (!(gain >= LEAST_GAIN_DB)) return false
+  if (!(gain >= least)) return false
   const { kl: now, samples } = candidate.comparison
   const before = than.comparison.kl
   const worse = samples >= ENOUGH_FOR_KL ? 1.02 : 2
   return gain >= 1 || now === undefined || before === undefined || now <= before * worse + 1e-6
+}
+
+/** Values a sample of a tensor in which one that is clipped weighs as much as the rounding of all. */
+const LARGE = 8192
+
+/**
+ * What equalisation must gain, in dB. Its tensors are full, and a sample that is new is clipped where the judge's were not: that
+ * can cost small tensors more than rounding does, and large ones little.
+ */
+export function leastOfEqualization(scaled: Iterable<string>, shapes: Shapes): number {
+  let size = 0
+  for (const value of scaled) size = Math.max(size, sizeOf((shapes.get(value)?.dims ?? []).slice(1)))
+  return 0.5 + 1.5 / (1 + size / LARGE)
 }

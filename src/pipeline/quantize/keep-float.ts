@@ -19,6 +19,8 @@ export const LEAST_FLOAT_GAIN_DB = 3
 const MOST_FLOAT = 0.3
 /** What a hundredth of the multiplications in float must bring at least. */
 const DB_PER_HUNDREDTH = 0.6
+/** And what each grid less must bring: conversions and float operators around it take time too. */
+const DB_PER_GRID = 0.05
 /** Steps between the choices that are tried, in dB of expected noise, and their number. */
 const STEP_DB = 3
 const MOST_CHOICES = 6
@@ -95,18 +97,22 @@ function nestedChoices(
   let left = total
   let [share, grids] = [0, 0]
   let tried = total
-  const priceOf = ({ layers }: GridFamily) =>
-    layers.reduce((sum, node) => sum + (floats.has(node) ? 0 : (shareOf.get(node) ?? 0)), 0)
+  const priceOf = (members: readonly GridFamily[]) => {
+    const layers = new Set(members.flatMap((family) => family.layers))
+    return [...layers].reduce((sum, node) => sum + (floats.has(node) ? 0 : (shareOf.get(node) ?? 0)), 0)
+  }
   while (open.length > 0 && choices.length < MOST_CHOICES) {
-    const worth = ({ member, share: noise }: Loud<GridFamily>) => noise / (0.01 + priceOf(member))
+    const worth = ({ members, share: noise }: Loud<GridFamily>) => noise / (0.01 + priceOf(members))
     const next = open.reduce((best, each) => (worth(each) > worth(best) ? each : best))
     open.splice(open.indexOf(next), 1)
-    const price = priceOf(next.member)
+    const price = priceOf(next.members)
     if (share + price > MOST_FLOAT) continue
-    for (const value of next.member.values) values.add(value)
-    for (const node of next.member.layers) floats.add(node)
+    for (const family of next.members) {
+      for (const value of family.values) values.add(value)
+      for (const node of family.layers) floats.add(node)
+    }
     share += price
-    grids++
+    grids += next.members.length
     left = Math.max(0, left - next.share)
     if (left > tried * 10 ** (-STEP_DB / 10)) continue
     tried = left
@@ -134,7 +140,9 @@ export async function bestChoice<T>(
   build: (choice: FloatChoice) => Promise<{ readonly built: T; readonly score: Score }>,
 ): Promise<{ readonly best?: Tried<T>; readonly kept: boolean }> {
   const worth = ({ choice, score }: Tried<T>) =>
-    Number.isNaN(score.db) ? Number.NEGATIVE_INFINITY : score.db - DB_PER_HUNDREDTH * 100 * choice.share
+    Number.isNaN(score.db)
+      ? Number.NEGATIVE_INFINITY
+      : score.db - DB_PER_HUNDREDTH * 100 * choice.share - DB_PER_GRID * choice.grids
   let best: Tried<T> | undefined
   for (const choice of choices) {
     const tried = { choice, ...(await build(choice)) }

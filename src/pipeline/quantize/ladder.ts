@@ -26,12 +26,13 @@ import {
   observeModel,
   type RewriteResult,
   randomLike,
+  widestReaches,
 } from '../../rewrite/index.ts'
 import { measureIntegerMin, type Runtime, type RuntimeProducts, type Values } from '../../runtime/index.ts'
 import { type TrainedBiases, trainBiases } from '../../train/index.ts'
-import { type Built, buildQuantized, planFor, type RangeSource } from './build.ts'
+import { type Built, buildQuantized, planFor, type RangeSource, type WidestReach } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
-import { isBetter, Judge, type Score } from './judge.ts'
+import { isBetter, Judge, leastOfEqualization, type Score } from './judge.ts'
 import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from './keep-float.ts'
 import { storeCorrections } from './learnt.ts'
 import { noiseGrids } from './noise-grids.ts'
@@ -79,6 +80,10 @@ type Corrected = StoredStatistics['corrections'] | undefined
 interface Standing {
   readonly float: Model
   readonly seen: Observed
+  /** How far values reach whose channels were scaled. */
+  readonly reach?: WidestReach
+  /** What a float model of this form must gain to be kept, in dB. */
+  readonly least?: number
   /** As calibrated, before any correction: where rounding starts. */
   readonly plain: Built
   readonly built: Built
@@ -149,7 +154,7 @@ class Ladder {
     const before = standing
     if (tries('equalize')) {
       const equalized = await this.#equalize(standing)
-      if (equalized && this.#keeps(equalized, standing)) standing = equalized
+      if (equalized && this.#keeps(equalized, standing, equalized.least)) standing = equalized
       else pending = equalized
       if (equalized) this.#rungs.add('equalised', !pending, equalized.score, gain(equalized, before))
     }
@@ -163,7 +168,7 @@ class Ladder {
       const corrected = await this.#correct(standing, false)
       const other = pending ? await this.#correct(pending, false) : undefined
       // Equalisation may only pay once biases are right: both ways are measured.
-      if (pending && other && isBetter(other.standing.score, corrected.standing.score)) {
+      if (pending && other && isBetter(other.standing.score, corrected.standing.score, pending.least)) {
         this.#rungs.revise(
           'equalised',
           `kept for what it gives with corrected biases (${gain(other.standing, corrected.standing)})`,
@@ -185,7 +190,7 @@ class Ladder {
       const rounded = await this.#round(standing)
       // With few bits the codes decide, and what equalisation is worth shows only once they are chosen well.
       const other = pending && !this.#rungs.isKept('equalised') ? await this.#round(pending) : undefined
-      const wins = other !== undefined && isBetter(other.standing.score, rounded.standing.score)
+      const wins = other !== undefined && isBetter(other.standing.score, rounded.standing.score, pending?.least)
       const best = wins ? other : rounded
       const kept = this.#keeps(best.standing, standing)
       this.#rungs.add('rounded', kept, best.standing.score, gain(best.standing, standing))
@@ -274,7 +279,12 @@ class Ladder {
     const kind = clip === 'exact' ? 'exact' : 'bounded'
     const boundDb = clip === 'exact' ? EXACT_BOUND_DB : HOLD_BOUND_DB
     const checked = await this.#check({ name: 'equalize', kind, boundDb }, result, standing.seen)
-    return checked ? this.#build(checked.model, checked.seen) : undefined
+    if (!checked) return undefined
+    const reaches = widestReaches(checked.model, result.statistics, checked.seen.shapes, this.#samples.fitting)
+    const built = await this.#build(checked.model, checked.seen, (value) =>
+      result.scaled.has(value) ? reaches(value) : undefined,
+    )
+    return { ...built, least: leastOfEqualization(result.scaled, checked.seen.shapes) }
   }
 
   /** Leaves the few grids float that cost most, where outputs are bad and it pays; undefined when everything stays as it is. */
@@ -380,11 +390,13 @@ class Ladder {
     return this.#correct({ ...standing, built: standing.plain }, true)
   }
 
-  async #build(float: Model, seen: Observed): Promise<Standing> {
+  async #build(float: Model, seen: Observed, reach?: WidestReach): Promise<Standing> {
     const { signal, progress } = this.#options
     const quantize = this.#quantize
-    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, { signal, progress })
-    return { float, seen, plain: built, built, score: await this.#score(built) }
+    const own = reach ? { reach } : {}
+    const watch = { signal, progress, ...own }
+    const built = await buildQuantized(this.#runtime, float, seen.shapes, this.#fitting, quantize, watch)
+    return { float, seen, ...own, plain: built, built, score: await this.#score(built) }
   }
 
   /** Are there samples that only judge? */
@@ -398,12 +410,19 @@ class Ladder {
   }
 
   /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
-  async #onAllSamples({ float, seen, plain, built }: Standing): Promise<{ built: Built; corrections: Corrected }> {
+  async #onAllSamples({
+    float,
+    seen,
+    reach,
+    plain,
+    built,
+  }: Standing): Promise<{ built: Built; corrections: Corrected }> {
     const { signal, progress } = this.#options
     const quantize = this.#quantize
     if (!this.#holdsBack && built === plain) return { built, corrections: undefined }
     const source = { samples: this.#samples, withHeld: true }
-    const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, { signal, progress })
+    const watch = { signal, progress, ...(reach ? { reach } : {}) }
+    const ranges = await planFor(this.#runtime, float, seen.shapes, source, quantize, watch)
     const found = correctionsIn(built.model, built.plan)
     return {
       built: { ...ranges, ...onRanges(float, found, built.plan, ranges.plan) },
@@ -439,8 +458,8 @@ class Ladder {
     return step.seen ? { model: result.model, seen: step.seen } : undefined
   }
 
-  #keeps(candidate: Standing, than: Standing): boolean {
-    return this.#options.keep === 'always' || isBetter(candidate.score, than.score)
+  #keeps(candidate: Standing, than: Standing, least?: number): boolean {
+    return this.#options.keep === 'always' || isBetter(candidate.score, than.score, least)
   }
 
   #step(name: string): void {

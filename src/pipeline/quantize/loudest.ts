@@ -1,8 +1,8 @@
 // The few grids that bring most noise, found by halving: blocks of grids are quantised alone in an otherwise float model.
 
-/** A member and what it does alone. */
+/** A member, or a block that was not taken apart any further, and what it does alone. */
 export interface Loud<T> {
-  readonly member: T
+  readonly members: readonly T[]
   /** Noise in the outputs as a share of the signal. */
   readonly share: number
 }
@@ -22,7 +22,7 @@ const WORST = 1e12
  * Measures blocks of neighbours and halves the loudest until it is one member. Noise of different grids adds up, so what is loud in
  * a block is loud alone.
  * @param noiseOf noise in the outputs when these members alone are quantised
- * @returns single members, loudest first, and the noise of all
+ * @returns members and blocks that are left, loudest first, and the noise of all
  */
 export async function loudest<T>(
   members: readonly T[],
@@ -50,9 +50,6 @@ export async function loudest<T>(
     await measure(next.block.slice(0, middle))
     await measure(next.block.slice(middle))
   }
-  const loud = open.flatMap(({ block, share }) => {
-    const [member, ...others] = block
-    return member !== undefined && others.length === 0 ? [{ member, share }] : []
-  })
+  const loud = open.map(({ block, share }) => ({ members: block, share }))
   return { loud: loud.sort((a, b) => b.share - a.share), total }
 }

@@ -19,7 +19,13 @@ const histogram = z.strictObject({
   first: z.int(),
   bins: numbers.max(2048),
 })
-const tensor = z.strictObject({ ...seen, mean: z.number().exactOptional(), histogram: histogram.exactOptional() })
+const margin = z.strictObject({ low: z.number(), high: z.number() })
+const tensor = z.strictObject({
+  ...seen,
+  mean: z.number().exactOptional(),
+  margin: margin.exactOptional(),
+  histogram: histogram.exactOptional(),
+})
 const weight = z.strictObject({
   dtype: z.enum(['int8', 'uint8']),
   scale: numbers,
@@ -69,6 +75,7 @@ interface Seen {
 
 export interface StoredTensor extends Seen {
   readonly mean?: number
+  readonly margin?: { readonly low: number; readonly high: number }
   readonly histogram?: StoredHistogram
 }
 

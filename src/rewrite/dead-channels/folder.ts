@@ -173,11 +173,14 @@ export class DeadChannelFolder {
     return facts.map((fact, c) => bothBounds(fact, likely(known, c)))
   }
 
-  /** Narrows bounds by statistics where that is asked for, and tells the statistics of constant channels. */
+  /**
+   * Narrows bounds by statistics where that is asked for, and tells the statistics of constant channels. What samples show is
+   * asked of layers alone, in front of their activation: a channel that was silent on some samples need not be on others.
+   */
   #refine(value: string, facts: readonly Bounds[]): readonly Bounds[] {
     const known = this.#log.statistics.get(value)
     if (known?.mean.length !== facts.length) return facts
-    const refined = this.#assumed(value, facts)
+    const refined = known.source === 'calibrated' ? facts : this.#assumed(value, facts)
     if (refined.some(({ low, high }, c) => low === high && (known.mean[c] !== low || known.deviation[c] !== 0)))
       this.#log.statistics.set(value, withConstants(known, refined))
     return refined

@@ -12,6 +12,7 @@ import {
   type Statistics,
 } from '../../onnx/index.ts'
 import type { NoiseLayer, NoiseTensor } from './noise-model.ts'
+import { type Reach, reachesOf } from './reach.ts'
 
 /** What the grids will be. */
 export interface NoiseGrids {
@@ -41,6 +42,7 @@ export function noiseProblem(
   const consumers = consumersOf(model.graph.nodes)
   const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
   const importance = importanceOf(model, graph, statistics, energies, consumers)
+  const reaches = reachesOf(model, statistics)
   const layers: NoiseLayer[] = []
   const tensors: NoiseTensor[] = []
   for (const each of graph.layers) {
@@ -53,7 +55,7 @@ export function noiseProblem(
       before: new Float64Array(output.length),
       after: new Float64Array(output.length),
     }
-    const range = rangeOf(seen)
+    const range = rangeOf(reaches(dataInput(layer)), input.length)
     layers.push({
       name: layer.name,
       groups: view.groups,
@@ -71,9 +73,9 @@ export function noiseProblem(
       inputSteps: stepsOf(grids, range.signed),
     })
     const operand = addOperand(consumers, layer)
-    const operandSeen = operand === undefined ? undefined : statistics.get(operand)
-    if (operandSeen?.deviation.length === output.length) {
-      const { magnitude, signed } = rangeOf(operandSeen)
+    const operandReach = operand === undefined ? undefined : reaches(operand)
+    if (operandReach?.low.length === output.length) {
+      const { magnitude, signed } = rangeOf(operandReach, output.length)
       tensors.push({
         variable: output.map(variableOf),
         magnitude,
@@ -90,11 +92,8 @@ function stepsOf({ activationBits }: NoiseGrids, signed: boolean): number {
   return (2 ** activationBits - 1) / (signed ? 2 : 1)
 }
 
-function rangeOf(seen: ChannelStatistics): { magnitude: Float64Array; signed: boolean } {
-  const { min, max, mean, deviation } = seen
-  // Without observed ranges: four deviations, as data-free quantisation does.
-  const low = min ?? mean.map((m, c) => m - 4 * (deviation[c] ?? 0))
-  const high = max ?? mean.map((m, c) => m + 4 * (deviation[c] ?? 0))
+function rangeOf(reach: Reach | undefined, channels: number): { magnitude: Float64Array; signed: boolean } {
+  const { low, high } = reach ?? { low: new Float64Array(channels), high: new Float64Array(channels) }
   return {
     magnitude: high.map((x, c) => Math.max(x, -(low[c] ?? 0), 0)),
     signed: low.some((x) => x < 0),

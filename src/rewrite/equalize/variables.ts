@@ -2,6 +2,7 @@
 import { portable } from '../../base/index.ts'
 import type { Objective } from '../../math/index.ts'
 import type { ChannelClip, ChannelGraph, Statistics } from '../../onnx/index.ts'
+import type { Reach } from './reach.ts'
 
 /** What happens to the upper bound of a Clip whose channels get different factors. */
 export type CapPolicy = 'hold' | 'free'
@@ -46,9 +47,10 @@ export function chooseVariables(
   graph: ChannelGraph,
   statistics: Statistics,
   policyOf: (clip: ChannelClip) => CapPolicy,
+  reaches: (value: string) => Reach | undefined,
 ): Variables {
   const free = openChannels(graph)
-  const held = heldCaps(graph, statistics, free, policyOf)
+  const held = heldCaps(graph, statistics, free, policyOf, reaches)
   const dense: Dense[] = []
   const lower: number[] = []
   const upper: number[] = []
@@ -138,6 +140,7 @@ function heldCaps(
   statistics: Statistics,
   free: readonly number[],
   policyOf: (clip: ChannelClip) => CapPolicy,
+  reaches: (value: string) => Reach | undefined,
 ): HeldCaps {
   const open = new Set(free)
   const groupOf = new Map<number, number>()
@@ -145,7 +148,8 @@ function heldCaps(
   const closed = new Set<number>()
   for (const [index, clip] of graph.clips.entries()) {
     if (policyOf(clip) === 'free' || !isCapped(clip)) continue
-    const seen = statistics.get(clip.node.inputs[0] ?? '')
+    const value = clip.node.inputs[0] ?? ''
+    const [seen, reach] = [statistics.get(value)?.max, reaches(value)?.high]
     // Clips that share channels share the number: the first group's name is taken over.
     const known = [...new Set([...clip.ids].map((id) => groupOf.get(id)).filter((group) => group !== undefined))]
     const group = known[0] ?? index
@@ -157,15 +161,16 @@ function heldCaps(
         continue
       }
       groupOf.set(channel, group)
-      room.set(channel, Math.min(room.get(channel) ?? Number.POSITIVE_INFINITY, roomBelow(clip, seen?.max?.[c])))
+      room.set(channel, Math.min(room.get(channel) ?? Number.POSITIVE_INFINITY, roomBelow(clip, seen?.[c], reach?.[c])))
     }
   }
   return { groupOf, room, closed }
 }
 
-function roomBelow({ low, high }: ChannelClip, largest: number | undefined): number {
+function roomBelow({ low, high }: ChannelClip, seen: number | undefined, reach = 0): number {
   // A lower bound other than 0 binds from below: such channels stay together.
-  if (largest === undefined || (low !== 0 && isBound(low))) return 0
+  if (seen === undefined || (low !== 0 && isBound(low))) return 0
+  const largest = Math.max(MARGIN * seen, reach)
   if (largest <= 0) return LARGEST
-  return Math.min(LARGEST, Math.max(0, portable.log(high / (MARGIN * largest))))
+  return Math.min(LARGEST, Math.max(0, portable.log(high / largest)))
 }
