@@ -123,9 +123,10 @@ function activationGrid(
   const dtype = options.activationType
   const { bounds } = tensor
   const fixed = isUnit(tensor) || !seen
+  const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
   const range = fixed
     ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-    : rangeSettingOf(options.range).range(seen, { dtype, lowBound: bounds.low, highBound: bounds.high })
+    : rangeSettingOf(method).range(seen, { dtype, lowBound: bounds.low, highBound: bounds.high })
   // A grid that leaves the activation's range by one float32 step stops ONNX Runtime's fusion.
   const finite = {
     ...(Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
@@ -135,7 +136,7 @@ function activationGrid(
   return {
     params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
     ...effectiveRange(grid, dtype),
-    method: fixed ? 'the range of the operator' : options.range,
+    method: fixed ? 'the range of the operator' : method,
     ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
   }
 }

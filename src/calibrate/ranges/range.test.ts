@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Histogram, type QuantType } from '../../math/index.ts'
-import { listed, rangeSettingOf, rangeSettings, statisticsOf, type TensorStatistics } from './index.ts'
+import { defineRange, listed, rangeSettingOf, rangeSettings, statisticsOf, type TensorStatistics } from './index.ts'
 import { minmax } from './minmax.ts'
 
 function seen(values: Float32Array): TensorStatistics {
@@ -12,6 +12,17 @@ function seen(values: Float32Array): TensorStatistics {
 }
 
 describe('range settings', () => {
+  it('hold what new samples bring where an end all but holds what was seen, and clip on purpose elsewhere', () => {
+    const statistics = { count: 9, nonFinite: 0, zeros: 0, min: -10, max: 10, margin: { low: 1, high: 2 } }
+    const proposing = (low: number, high: number) =>
+      defineRange({ name: 'mse', needsHistogram: false, range: () => ({ low, high }) }).range(statistics, {
+        dtype: 'uint8',
+      })
+    assert.deepEqual(proposing(-9, 9.5), { low: -11, high: 12 })
+    assert.deepEqual(proposing(-3, 9.5), { low: -3, high: 12 })
+    assert.deepEqual(proposing(-11, 12), { low: -11, high: 12 })
+  })
+
   const values = fc.float32Array({
     noNaN: true,
     noDefaultInfinity: true,

@@ -69,10 +69,23 @@ export function defineRange(setting: RangeSetting): RangeSetting {
         throw new UsageError(
           `a symmetric ${options.dtype} grid cannot hold ${statistics.min}; use a signed type or an asymmetric grid`,
         )
-      const { low, high } = setting.range(statistics, options)
+      const { low, high } = withMargin(setting.range(statistics, options), statistics)
       const end = Math.max(-low, high)
       return clampToBounds(options.symmetric ? { low: signed ? -end : 0, high: end } : { low, high }, options)
     },
+  }
+}
+
+/** An end this near to the extreme, as a share of what was seen, means to hold it: so far do margins reach, too. */
+const NEAR = 1 / 8
+
+/** Ends that all but hold what was seen hold what new samples bring, as far as that is foreseen; where one clips on purpose it stays. */
+function withMargin({ low, high }: Range, { min, max, margin }: TensorStatistics): Range {
+  if (!margin) return { low, high }
+  const near = NEAR * (Math.max(max, 0) - Math.min(min, 0))
+  return {
+    low: margin.low > 0 && low - min <= near ? Math.min(low, min - margin.low) : low,
+    high: margin.high > 0 && max - high <= near ? Math.max(high, max + margin.high) : high,
   }
 }
 

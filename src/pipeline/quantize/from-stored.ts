@@ -76,13 +76,17 @@ export async function buildFromStored(
   }
   const tensors = tensorsFrom(stored.tensors)
   const source = (wanted: readonly string[]) => new Map(wanted.map((value) => [value, wantedOf(tensors, value, label)]))
-  const { corrections, floatValues } = stored
+  const { corrections, floatValues, minmaxValues } = stored
   const built = await buildQuantized(
     runtime,
     float,
     seen.shapes,
     source,
-    floatValues ? { ...quantize, floatValues: new Set(floatValues) } : quantize,
+    {
+      ...quantize,
+      ...(floatValues ? { floatValues: new Set(floatValues) } : {}),
+      ...(minmaxValues ? { minmaxValues: new Set(minmaxValues) } : {}),
+    },
     { signal, progress },
   )
   return {

@@ -26,8 +26,10 @@ import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { buildQuantized } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import { checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
 import { buildFromStored } from './from-stored.ts'
+import { knownRanges } from './keep-float.ts'
 import { climb } from './ladder.ts'
 import { type Learnt, type StoredStatistics, storedTensors } from './stored-statistics.ts'
 import { defaultTechniques, parseTechniques, type Technique } from './techniques.ts'
@@ -162,10 +164,16 @@ async function quantizeModel(
     const { model: quantized, plan } = built.built
     return { quantized, plan, floatModel: built.float, shapes: built.shapes, float, rewrites: built.rewrites }
   }
-  if (recipe.effort === 'fast' || placement.layers.size === 0) {
+  const fast = recipe.effort === 'fast' || placement.layers.size === 0
+  const checked = await checkRanges(runtime, model, shapes, { samples, withHeld: fast }, options, watch)
+  notes.push(...(checked?.notes ?? []))
+  const quantize = checked?.options ?? options
+  const decided = quantize.minmaxValues ? { minmaxValues: [...quantize.minmaxValues] } : {}
+  if (fast) {
     if (tuning && recipe.effort === 'fast') notes.push(untuned('--effort fast tries nothing and measures nothing'))
-    const built = await buildQuantized(runtime, model, shapes, { samples, withHeld: true }, options, watch)
-    const learnt = storedOf(samples, first, { rewrites: [], tensors: storedTensors(built.statistics) })
+    const source = checked ? knownRanges(checked.planned) : { samples, withHeld: true }
+    const built = await buildQuantized(runtime, model, shapes, source, quantize, watch)
+    const learnt = storedOf(samples, first, { rewrites: [], ...decided, tensors: storedTensors(built.statistics) })
     return { quantized: built.model, plan: built.plan, floatModel: model, shapes, float, rewrites: [], learnt }
   }
   const products = runtimeProducts(runtime)
@@ -173,7 +181,7 @@ async function quantizeModel(
     const climbed = await withSpill((spill) =>
       climb(runtime, model, statistics, samples, first, {
         ...watch,
-        quantize: options,
+        quantize,
         techniques,
         keep: recipe.keep,
         clip: recipe.clip,
@@ -197,7 +205,7 @@ async function quantizeModel(
       float: floatLayers(climbed.float, built.plan.placement),
       rewrites: climbed.rewrites,
       ladder: climbed.rungs,
-      learnt: storedOf(samples, first, climbed.learnt),
+      learnt: storedOf(samples, first, { ...climbed.learnt, ...decided }),
       ...(climbed.beforeEqualization ? { originalFolded: climbed.beforeEqualization } : {}),
       ...(naive.model === built.model ? {} : { naive: { float: model, quantized: naive.model, shapes } }),
       ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),

@@ -45,6 +45,7 @@ const schema = z.strictObject({
     .strictObject({ clip: z.union([z.enum(['hold', 'exact']), z.array(z.string())]), channels })
     .exactOptional(),
   floatValues: z.array(z.string()).exactOptional(),
+  minmaxValues: z.array(z.string()).exactOptional(),
   tensors: z.record(z.string(), tensor),
   corrections: z
     .strictObject({
@@ -119,6 +120,8 @@ export interface StoredStatistics {
   readonly equalizing?: { readonly clip: 'hold' | 'exact' | readonly string[]; readonly channels: StoredChannels }
   /** Values that have no grid, because one costs too much. */
   readonly floatValues?: readonly string[]
+  /** Values that keep min-max, because another method's range costs too much. */
+  readonly minmaxValues?: readonly string[]
   /** Activations of the float model that was quantised. */
   readonly tensors: Readonly<Record<string, StoredTensor>>
   readonly corrections?: StoredCorrections

@@ -1,0 +1,130 @@
+// A range method proposes, the outputs decide: what it clips may be what the model needs, and then min-max stays.
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
+import {
+  gridFamilies,
+  insertQdq,
+  makePlan,
+  type Plan,
+  planOfFamilies,
+  type QuantizeOptions,
+} from '../../quantize/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { type Planned, planFor } from './build.ts'
+import type { CalibrationSamples } from './calibration-samples.ts'
+import { probeSize } from './keep-float.ts'
+import { Probe } from './probe.ts'
+import { someOf } from './some-samples.ts'
+
+/** Measurements of blocks of grids. */
+const SEARCH = { blocks: 6, most: 28 }
+
+export type RangeForm = 'proposed' | 'minmax'
+
+export interface CheckedRanges {
+  /** With the values that keep min-max. */
+  readonly options: QuantizeOptions
+  /** From the same samples. */
+  readonly planned: Planned
+  readonly notes: readonly string[]
+}
+
+/**
+ * Which ranges of a method are kept. The whole is measured with them and with min-max at the outputs; where min-max is
+ * better, blocks of grids are, alone in an otherwise float model, and only those keep the method that do no harm.
+ * @param withHeld ranges are taken from the samples that are held back, too
+ * @returns undefined for min-max, which clips nothing that was seen
+ */
+export async function checkRanges(
+  runtime: Runtime,
+  model: Model,
+  shapes: Shapes,
+  source: { readonly samples: CalibrationSamples; readonly withHeld: boolean },
+  options: QuantizeOptions,
+  watch: Watch = {},
+): Promise<CheckedRanges | undefined> {
+  if (options.range === 'minmax') return undefined
+  const { samples } = source
+  const split = await samples.split()
+  const { statistics, plan: proposed } = await planFor(runtime, model, shapes, source, options, watch)
+  const replan = (values: Iterable<string>): Planned & { readonly options: QuantizeOptions } => {
+    const own = { ...options, minmaxValues: new Set(values) }
+    return { plan: makePlan(proposed.placement, statistics, own, proposed.weightBits), statistics, options: own }
+  }
+  const all = gridFamilies(proposed, model.graph.nodes)
+  const minmax = replan(all.flatMap(({ values }) => values))
+  // By what is clipped, the least first: those that do harm come to lie beside each other.
+  const open = all
+    .map((family) => ({ family, share: shareOf(proposed, minmax.plan, family.values[0] ?? '') }))
+    .filter(({ share }) => share !== 1)
+    .sort((a, b) => b.share - a.share)
+    .map(({ family }) => family)
+  const untouched = { options, planned: { plan: proposed, statistics }, notes: [] }
+  if (open.length === 0) return untouched
+  let measured = 0
+  const measure = async (probe: Probe, plan: Plan) => {
+    throwIfCancelled(watch.signal)
+    report(watch, 'ranges', measured++, SEARCH.most + 3)
+    return probe.noiseOf(insertQdq(model, plan), watch)
+  }
+  // The fitted samples judge too: what a method clips is rare, and few others show it.
+  const whole = await Probe.of(runtime, model, split)
+  const limit = await measure(whole, minmax.plan)
+  if ((await measure(whole, proposed)) <= limit) return untouched
+  const part = await Probe.of(runtime, model, someOf(split, probeSize(shapes)))
+  const kept = new Set(
+    await harmless(
+      open,
+      (some, form) => measure(part, planOfFamilies(form === 'minmax' ? minmax.plan : proposed, some)),
+      SEARCH,
+    ),
+  )
+  const mixed = replan(all.filter((family) => !kept.has(family)).flatMap(({ values }) => values))
+  const holds = kept.size > 0 && (await measure(whole, mixed.plan)) <= limit
+  const { options: own, ...planned } = holds ? mixed : minmax
+  const count = holds ? kept.size : 0
+  return {
+    options: own,
+    planned,
+    notes: [
+      `${options.range}: ${count} of ${open.length} ranges kept; the others clip what the outputs need, and are min-max`,
+    ],
+  }
+}
+
+/** How much of the min-max range a proposal covers. */
+function shareOf(proposed: Plan, minmax: Plan, value: string): number {
+  const [now, before] = [proposed.activations.get(value), minmax.activations.get(value)]
+  if (!now || !before || before.high === before.low) return 1
+  return (now.high - now.low) / (before.high - before.low)
+}
+
+/**
+ * Members for which the proposal brings no more noise than min-max: blocks of them are measured both ways, and those that lose
+ * are halved, the longest first, as long as measurements are left.
+ */
+export async function harmless<T>(
+  members: readonly T[],
+  noiseOf: (some: readonly T[], form: RangeForm) => Promise<number>,
+  { blocks, most }: { readonly blocks: number; readonly most: number },
+): Promise<T[]> {
+  const kept: T[] = []
+  const open: (readonly T[])[] = []
+  let measured = 0
+  const measure = async (block: readonly T[]) => {
+    measured += 2
+    const before = await noiseOf(block, 'minmax')
+    if ((await noiseOf(block, 'proposed')) <= before) kept.push(...block)
+    else if (block.length > 1) open.push(block)
+  }
+  const size = Math.max(1, Math.ceil(members.length / blocks))
+  for (let from = 0; from < members.length; from += size) await measure(members.slice(from, from + size))
+  while (open.length > 0 && measured + 4 <= most) {
+    open.sort((a, b) => b.length - a.length)
+    const block = open.shift() ?? []
+    const middle = Math.ceil(block.length / 2)
+    await measure(block.slice(0, middle))
+    await measure(block.slice(middle))
+  }
+  return kept
+}
