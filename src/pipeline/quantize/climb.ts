@@ -6,6 +6,7 @@ import { type AppliedRewrite, checkRewrite, type Observed, type RewriteResult } 
 import type { Runtime } from '../../runtime/index.ts'
 import { type Built, buildQuantized, type RangeSource, type WidestReach } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import type { SeenChannels } from './channels-of.ts'
 import { isBetter, type Judge, type Score } from './judge.ts'
 import { Rungs } from './rungs.ts'
 import type { LadderOptions, Standing } from './standing.ts'
@@ -20,6 +21,8 @@ export class Climb {
   readonly rewrites: AppliedRewrite[] = []
   readonly notes: string[] = []
   judge: Judge | undefined
+  /** Of the float model that was looked at last. */
+  channels: SeenChannels | undefined
   /** As given, with what stays float once that is decided. */
   quantize: QuantizeOptions
   /** What the samples taught so far. */

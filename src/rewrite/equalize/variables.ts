@@ -111,7 +111,7 @@ export function chooseVariables(
 }
 
 /** Channels that something writes and something reads, and that nothing closes. */
-function openChannels(graph: ChannelGraph): number[] {
+export function openChannels(graph: ChannelGraph): number[] {
   const written = new Set(graph.layers.flatMap(({ output }) => [...output]))
   const read = new Set(graph.layers.flatMap(({ input }) => [...input]))
   return [...written].filter((channel) => read.has(channel) && !graph.closed.has(channel)).sort((a, b) => a - b)
