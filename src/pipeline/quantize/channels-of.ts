@@ -1,6 +1,6 @@
 // Channel statistics of a float model on the ladder: what its rungs look at and no more, in one pass for both where they share it.
 import { type ChannelRequest, channelStatistics } from '../../calibrate/index.ts'
-import type { Model, Statistics } from '../../onnx/index.ts'
+import type { Statistics } from '../../onnx/index.ts'
 import { equalizeRequests, foldRequests } from '../../rewrite/index.ts'
 import type { Climb } from './climb.ts'
 import type { Standing } from './standing.ts'
@@ -10,12 +10,6 @@ type Purpose = 'fold-dead-channels' | 'equalize'
 const requestsOf: Readonly<Record<Purpose, typeof foldRequests>> = {
   'fold-dead-channels': foldRequests,
   equalize: equalizeRequests,
-}
-
-/** What was seen of a float model's channels. */
-export interface SeenChannels {
-  readonly float: Model
-  readonly statistics: Statistics
 }
 
 /** What those channels do that a rung looks at; no pass over the samples when there are none. */

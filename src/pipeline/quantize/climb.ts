@@ -6,10 +6,9 @@ import { type AppliedRewrite, checkRewrite, type Observed, type RewriteResult } 
 import type { Runtime } from '../../runtime/index.ts'
 import { type Built, buildQuantized, type RangeSource, type WidestReach } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
-import type { SeenChannels } from './channels-of.ts'
 import { isBetter, type Judge, type Score } from './judge.ts'
 import { Rungs } from './rungs.ts'
-import type { LadderOptions, Standing } from './standing.ts'
+import type { LadderOptions, SeenChannels, Standing } from './standing.ts'
 import type { Learnt } from './stored-statistics.ts'
 
 /** One climb: given to every rung. */
