@@ -7,9 +7,9 @@ import { randomFeeds } from './battery.node.ts'
 import { channelRequests, equalizeRequests, foldRequests } from './channel-requests.ts'
 import { tinyModel } from './tiny-model.ts'
 
-/** A feed-forward part between normalisations, as transformers have it. */
-const block = (activation: string) =>
-  `x[N,6,8] -> LayerNormalization floats[8] floats[8] axis=-1 -> MatMul floats[8,16] -> Add floats[16] -> ${activation} -> MatMul floats[16,8] -> Add floats[8] -> Add =x -> y`
+/** A feed-forward part with a residual, as transformers have it. */
+const block = (first: string) =>
+  `x[N,6,8] -> ${first} -> n -> MatMul floats[8,16] -> m -> Add floats[16] -> Sigmoid -> s -> MatMul floats[16,8] -> Add floats[8] -> Add =x -> y`
 
 describe('channel requests', async () => {
   const runtime = await openRuntime({ threads: 1 })
@@ -25,9 +25,15 @@ describe('channel requests', async () => {
   }
 
   it('are none for a block whose channels can neither be scaled nor folded', async () => {
-    const { all, equalize, fold } = await ask(tinyModel(block('Sigmoid')))
+    const { all, equalize, fold } = await ask(tinyModel(block('Softmax axis=-1')))
     assert.ok(all.length > 0)
     assert.deepEqual([equalize, fold], [[], []])
+  })
+
+  it('are those around the gain of a norm, and not those behind the activation', async () => {
+    const { equalize, fold } = await ask(tinyModel(block('LayerNormalization floats[8] floats[8] axis=-1')))
+    assert.ok(equalize.includes('n') && equalize.includes('m') && !equalize.includes('s'), equalize.join())
+    assert.deepEqual(fold, [])
   })
 
   it('are all that was asked for where one class links every layer', async () => {
