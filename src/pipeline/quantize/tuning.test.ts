@@ -75,6 +75,9 @@ describe('quantize --tune bias', () => {
     const entry = manifestEntries().find(({ file }) => file === 'silero_vad_16k_op15.onnx')
     assert.ok(entry, 'the manifest has no such model')
     const outcome = await quantizeFile(runtime, recipeFor(entry, { samples: 4, tune: 'bias', output: at('vad.onnx') }))
-    assert.match(rungOf(outcome)?.reason ?? '', /^left out: node ".+LSTM" \(LSTM\) lies between the biases and the outputs and has no gradient/)
+    assert.match(
+      rungOf(outcome)?.reason ?? '',
+      /^left out: node ".+LSTM" \(LSTM\) lies between the biases and the outputs and has no gradient/,
+    )
   })
 })
