@@ -11,6 +11,10 @@ import { Rungs } from './rungs.ts'
 import type { LadderOptions, SeenChannels, Standing } from './standing.ts'
 import type { Learnt } from './stored-statistics.ts'
 
+/** Held-back samples, or values of held-back outputs, that tell a loud grid from one clipped value. */
+const ENOUGH_JUDGES = 4
+const ENOUGH_VALUES = 4096
+
 /** One climb: given to every rung. */
 export class Climb {
   readonly runtime: Runtime
@@ -53,6 +57,11 @@ export class Climb {
   /** Ranges that the judge's samples took no part in: what it has not seen may be clipped, and it must notice. */
   get fitting(): RangeSource {
     return { samples: this.samples, withHeld: false }
+  }
+
+  /** Has the judge seen enough to take a grid away? A network of few samples and few outputs shows one clipped value as a dead grid. */
+  get canTell(): boolean {
+    return this.judge !== undefined && (this.judge.samples >= ENOUGH_JUDGES || this.judge.values >= ENOUGH_VALUES)
   }
 
   async score({ model }: Built): Promise<Score> {

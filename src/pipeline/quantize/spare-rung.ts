@@ -9,6 +9,10 @@ import type { Standing } from './standing.ts'
 export async function spareRung(climb: Climb, standing: Standing): Promise<Standing | undefined> {
   if (standing.score.db >= SOUND_DB) return undefined
   climb.step('spared')
+  if (!climb.canTell) {
+    climb.rungs.leave('spared', 'one clipped value decides what so few held-back outputs say; give more samples')
+    return undefined
+  }
   const { signal, progress } = climb.options
   const { float, seen, plain } = standing
   const probe = await climb.samples.few(probeSize(seen.shapes))
