@@ -232,7 +232,8 @@ function sampler(kind: (typeof inputKinds)[number], { shape }: Family, random: R
   return each[kind]
 }
 
-function datasetOf(name: string, shape: readonly number[], count: number, draw: Draw): Dataset {
+/** Seeded samples of one shape. */
+export function datasetOf(name: string, shape: readonly number[], count: number, draw: Draw): Dataset {
   const size = shape.reduce((a, b) => a * b, 1)
   const seed = name === 'fresh' ? 1 : 0
   const sampleOf = (index: number): Sample => {

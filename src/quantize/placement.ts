@@ -2,6 +2,7 @@
 import {
   type Bounds,
   type Consumers,
+  capturesOf,
   constantsOf,
   consumersOf,
   type DType,
@@ -17,10 +18,12 @@ import {
   type Node,
   nodeName,
   stringAttribute,
+  subgraphsOf,
   type Tensor,
 } from '../onnx/index.ts'
 import { biasAddOf } from './bias-add.ts'
 import { embeddingsOf } from './embeddings.ts'
+import { type Heard, heardOf, type Surroundings } from './heard.ts'
 import type { QuantizeOptions } from './options.ts'
 import { selector } from './select.ts'
 import type { Target, TargetOp } from './targets/target.ts'
@@ -32,6 +35,8 @@ export interface PlacedTensor {
   readonly gridOf: string
   /** Bounds of what produces it. */
   readonly bounds: Bounds
+  /** What its readers can hear of it, when that is less than all. */
+  readonly heard?: Heard
   /** Made by an integer operator: then every reader must read behind Q/DQ, or the operator does not fuse. */
   readonly integerProducer: boolean
 }
@@ -84,6 +89,7 @@ class Placer {
   readonly #producers = new Map<string, Node>()
   readonly #consumers: Consumers
   readonly #outputs: ReadonlySet<string>
+  readonly #around: Surroundings
   readonly #overridable: ReadonlyMap<string, unknown>
   readonly #excluded: (node: Node) => string | undefined
   readonly #floatValues: ReadonlySet<string>
@@ -104,6 +110,12 @@ class Placer {
     this.#outputs = new Set(model.graph.outputs.map((output) => output.name))
     for (const node of this.#nodes) for (const output of node.outputs) this.#producers.set(output, node)
     this.#consumers = consumersOf(this.#nodes)
+    const captured = this.#nodes.flatMap((node) => subgraphsOf(node).flatMap((graph) => [...capturesOf(graph)]))
+    this.#around = {
+      consumers: this.#consumers,
+      constants: this.#constants,
+      outputs: new Set([...this.#outputs, ...captured]),
+    }
     this.#floatValues = options.floatValues ?? new Set()
     const exclude = selector(options.exclude, this.#nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, this.#nodes, '--only') : () => true
@@ -324,7 +336,8 @@ class Placer {
       if (known && (known.integerProducer || !integerProducer)) return
       // What is capped needs no grid above its caps.
       const gridOf = caps.get(value)?.outputs[0] ?? own
-      tensors.set(value, { value, gridOf, integerProducer, bounds: this.#bounds(value) })
+      const heard = heardOf(value, this.#around)
+      tensors.set(value, { value, gridOf, integerProducer, bounds: this.#bounds(value), ...(heard ? { heard } : {}) })
     }
     for (const node of this.#nodes) {
       if (!this.#set.has(node)) continue

@@ -1,6 +1,6 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { InputError, sizeOf } from '../base/index.ts'
-import { rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
+import { type Range, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
 import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams } from '../math/index.ts'
 import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
@@ -126,7 +126,7 @@ function activationGrid(
   const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
   const range = fixed
     ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-    : rangeSettingOf(method).range(seen, { dtype, lowBound: bounds.low, highBound: bounds.high })
+    : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, ...ends }))
   // A grid that leaves the activation's range by one float32 step stops ONNX Runtime's fusion.
   const finite = {
     ...(Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
@@ -139,6 +139,19 @@ function activationGrid(
     method: fixed ? 'the range of the operator' : method,
     ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
   }
+}
+
+/** A range within the bounds of what produces a tensor, and no wider than its readers can hear. */
+function audibleRange({ bounds, heard }: PlacedTensor, range: (ends: Ends) => Range): Range {
+  const found = range({ lowBound: bounds.low, highBound: bounds.high })
+  const ends = heard?.(found.low, found.high)
+  if (!ends) return found
+  return range({ lowBound: Math.max(bounds.low, ends.low), highBound: Math.min(bounds.high, ends.high) })
+}
+
+interface Ends {
+  readonly lowBound: number
+  readonly highBound: number
 }
 
 /**

@@ -93,6 +93,15 @@ describe('quantisation', () => {
     )
   })
 
+  it('spends no codes on what a HardSwish does not hear', async () => {
+    const { plan } = await quantized(
+      tinyModel('x[N,4,8,8] -> Mul number(30) -> Conv 3x3 4->8 -> a; a -> HardSwish -> Conv 1x1 8->4 -> y'),
+    )
+    const grid = plan.activations.get('a')
+    assert.ok(grid && (grid.observed?.min ?? 0) < -4, `${grid?.observed?.min} was seen`)
+    assert.ok(grid.low > -3.2 && grid.low < -2.5 && grid.high >= (grid.observed?.max ?? 0) * 0.99)
+  })
+
   it('puts no grid on an input with a default, which may be fed anything', async () => {
     const drawn = tinyModel('x[N,4,8,8] -> Conv 3x3 4->4 -> a; a -> Add =extra -> Conv 1x1 4->4 -> y')
     const info = { name: 'extra', dtype: 'float32', shape: [4, 1, 1] } as const

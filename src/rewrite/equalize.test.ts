@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { channelStatistics } from '../calibrate/index.ts'
+import type { Batch } from '../data/index.ts'
 import { randomStream } from '../math/index.ts'
+import { assertClose, contextOf, randomFeeds, run, testRuntime } from './battery.node.ts'
+import { channelRequests } from './channel-requests.ts'
 import { type NoiseLayer, noiseObjective } from './equalize/noise-model.ts'
+import { equalize } from './equalize.ts'
+import { normModel } from './norm-models.ts'
 
 const random = randomStream(1, 'noise model')
 const positive = (n: number) => Float64Array.from({ length: n }, () => Math.exp(random.normal()))
@@ -55,4 +61,26 @@ describe('the noise model', () => {
     const value = (x: number) => objective(new Float64Array(3).fill(x), new Float64Array(3))
     assert.ok(Math.abs(value(0) - value(1)) < 1e-5)
   })
+})
+
+describe('equalisation', () => {
+  for (const form of ['LayerNormalization', 'SkipSimplifiedLayerNormalization', 'layer norm, written out'])
+    it(`evens out the channels behind a norm and keeps the function: ${form}`, async () => {
+      const model = normModel(form, 60)
+      const feeds = randomFeeds(model)
+      const { shapes } = await contextOf(model, feeds)
+      async function* batches(): AsyncGenerator<Batch> {
+        yield { ids: ['a', 'b'], size: 2, inputs: feeds }
+      }
+      const requests = channelRequests(model, shapes)
+      const seen = await channelStatistics(await testRuntime(), model, batches(), requests, { shapes, total: 2 })
+      const result = await equalize(model, shapes, seen, { weights: 'per-channel' })
+      assertClose(await run(model, feeds), await run(result.model, feeds), 100, 1e-5)
+      assert.ok(result.scaled.has('n'))
+      const unevenness = (deviation: Float64Array | undefined) =>
+        deviation ? Math.max(...deviation) / Math.min(...deviation) : Number.NaN
+      const [before, after] = [seen, result.statistics].map((known) => unevenness(known.get('n')?.deviation))
+      assert.ok(before !== undefined && before > 50, `${before}`)
+      assert.ok(after !== undefined && after < 8, `the largest deviation is ${after} times the smallest`)
+    })
 })

@@ -75,15 +75,17 @@ export const workingPasses: readonly Rewrite[] = listed(
 /** What `rewrite` does when no pass is named: the passes, and what is only right at the very end. */
 export const rewritePasses: readonly Rewrite[] = listed([...passes, storeOnce])
 
+/** Every pass that there is. */
+export const allPasses: readonly Pass[] = listed([...workingPasses, storeOnce, ...optionalPasses])
+
 /**
  * The pass of a name, as in recipes and on the command line.
  * @throws UsageError for an unknown name, with the nearest known one
  */
 export function passNamed(name: string): Pass {
-  const all = [float32Inside, ...rewritePasses, ...optionalPasses]
-  const found = all.find((pass) => pass.name === name)
+  const found = allPasses.find((pass) => pass.name === name)
   if (found) return found
-  const names = all.map((pass) => pass.name)
+  const names = allPasses.map((pass) => pass.name)
   const [nearest] = names
     .map((known) => ({ known, edits: editDistance(name, known) }))
     .sort((a, b) => a.edits - b.edits)

@@ -3,6 +3,7 @@ import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
 import { isOp, type Node } from '../model.ts'
 import { clipBounds, factsOf } from '../ops/index.ts'
 import { type ChannelMap, onAxis, reshapeMap, singleAxis, transposeMap } from './channel-map.ts'
+import { beginAtGain } from './gain-rules.ts'
 import { channelPads, setPadded } from './pads.ts'
 import { removeRules, tieAcrossAxes, unfitShape } from './remove-rules.ts'
 import type { ChannelScope } from './scope.ts'
@@ -87,9 +88,11 @@ const joinOperands =
     }
     if (live.length !== inputs.length) return 'mixes constants and several values'
     const aligned = live.map((name) => alignedMap(scope, name, dims.length))
-    const main = aligned.find((map, i) => map && sameDims(scope.dims(live[i]), dims))
+    const whole = aligned.filter((map, i) => map && sameDims(scope.dims(live[i]), dims))
+    let main = whole[0]
     if (role === 'multiply' && scope.purpose === 'scale') {
       // A product has the scale of one operand when the others keep theirs: the gate of squeeze-and-excitation.
+      if (!isOp(node, 'Div')) main = whole.find((map) => map && !scope.isClosed(map.ids)) ?? main
       if (!main || (isOp(node, 'Div') && main !== aligned[0])) return 'divides by the value'
       for (const map of aligned)
         if (map !== main) scope.close(map?.ids, `${node.opType} ${node.name} multiplies with them`)
@@ -315,6 +318,7 @@ const removalTable: typeof table = { ...table, ...removeRules }
 /** Passes the channels of a node that is no layer on; what cannot be followed is closed, with the reason. */
 export function passNode(scope: ChannelScope, node: Node): void {
   if (scope.purpose === 'remove') passShapeValues(scope, node)
+  if (beginAtGain(scope, node)) return
   const live = node.inputs.filter((name) => scope.map(name))
   if (live.length === 0) return
   const facts = factsOf(node)

@@ -19,8 +19,11 @@ export interface ChannelCarrier {
   /** Axis of the constant that holds the channels; absent when it is the same for all of them. */
   readonly axis?: number
   readonly ids: Int32Array
-  /** add: it is in the value's unit (Add, Sub, Max, Min). multiply: it is a factor. norm: a BatchNormalization's parameter. */
-  readonly role: 'add' | 'multiply' | 'norm'
+  /**
+   * add: it is in the value's unit (Add, Sub, Max, Min). gain: so it is, and it writes the channels, as a layer does (behind a
+   * norm). multiply: it is a factor. norm: a BatchNormalization's parameter.
+   */
+  readonly role: 'add' | 'gain' | 'multiply' | 'norm'
 }
 
 /** A Clip that channels pass through. */
@@ -74,6 +77,13 @@ export class ChannelScope {
 
   closeValue(value: string | undefined, why: string): void {
     this.close(this.map(value)?.ids, why)
+  }
+
+  /** Must all of these channels stay as they are, by what is known so far? */
+  isClosed(ids: Int32Array): boolean {
+    if (ids.every((id) => this.closed.has(id))) return true
+    const roots = new Set([...this.closed.keys()].map((id) => this.sets.root(id)))
+    return ids.every((id) => roots.has(this.sets.root(id)))
   }
 
   join(a: Int32Array, b: Int32Array): void {

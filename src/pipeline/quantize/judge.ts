@@ -43,6 +43,14 @@ export class Judge {
     return this.#held.reduce((sum, { batch }) => sum + batch.size, 0)
   }
 
+  /** Values of the float outputs that it compares. */
+  get values(): number {
+    return this.#float.reduce(
+      (sum, outputs) => sum + Object.values(outputs).reduce((all, { data }) => all + data.length, 0),
+      0,
+    )
+  }
+
   async score(model: Model, watch: Watch = {}): Promise<Score> {
     const comparer = new Comparer()
     await withSession(this.#runtime, model, { label: 'the quantised model' }, async (session) => {

@@ -4,6 +4,7 @@ import { randomStream } from '../../math/index.ts'
 import { type ChannelGraph, channelGraph, type Model, printModel } from '../../onnx/index.ts'
 import { assertClose, contextOf, itKeepsTheFunction, randomFeeds, run } from '../battery.node.ts'
 import { PassLog } from '../edit-pass.ts'
+import { normForms, normModel } from '../norm-models.ts'
 import { defineRewrite, type Rewrite, type RewriteContext } from '../rewrite.ts'
 import { tinyModel } from '../tiny-model.ts'
 import { applyScales } from './apply-scales.ts'
@@ -66,6 +67,9 @@ describe('apply-scales', () => {
     'x[N,3] -> Gemm 3->4 -> Clip number(0) number(0.5) -> Gemm 4->2 -> y',
     'x[N,3,9] -> Conv 3 3->4 -> Clip number(0) number(0.5) -> Conv 3 4->2 -> y',
     'x[N,3,4,4] -> Conv 1x1 3->4 -> Pad ints(0,1,0,0,0,1,0,0) -> Conv 1x1 6->2 -> y',
+    'x[N,6,8] -> Sigmoid -> Mul floats[8] -> MatMul 8->4 -> y',
+    'x[N,3,4,4] -> Mul floats[3,1,1] -> Conv 3x3 3->2 pads=1,1,1,1 -> y',
+    ...normForms.map((form) => normModel(form)),
   ])
     itKeepsTheFunction(pass(), drawing)
 

@@ -30,7 +30,7 @@ export interface ScaleOptions {
  * Divides every channel by its factor, `factors[n]` for the channel of number n of `graph` (made of this model with
  * purpose 'scale'). Exact but for rounding: float64, rounded once to the type of each tensor. Shared tensors are copied.
  * 1. layers: rows and biases / s of what they write, columns · s of what they read (both for a layer that does both);
- * 2. constants in the value's unit (Add, Sub, Max, Min) / s, with an entry a channel where the factors differ;
+ * 2. constants in the value's unit (Add, Sub, Max, Min, gain and bias of a norm) / s, with an entry a channel where the factors differ;
  * 3. Clip: new scalars where all factors are equal, else Relu or Max, and Min, with an entry a channel;
  * 4. statistics of the values, kept in `log`, / s.
  * @returns the scaled model; `model` is not changed
@@ -47,7 +47,8 @@ export function applyScales(
   const editor = new GraphEditor(model)
   const work = { editor, graph, factors, log, options }
   for (const layer of graph.layers) scaleLayer(work, layer)
-  for (const carrier of graph.carriers) if (carrier.role === 'add') scaleCarrier(work, carrier)
+  for (const carrier of graph.carriers)
+    if (carrier.role === 'add' || carrier.role === 'gain') scaleCarrier(work, carrier)
   for (const clip of graph.clips) scaleClip(work, clip)
   for (const [value, statistics] of log.statistics) {
     const ids = graph.of(value)?.ids

@@ -111,11 +111,14 @@ export function chooseVariables(
 }
 
 /** Channels that something writes and something reads, and that nothing closes. */
-function openChannels(graph: ChannelGraph): number[] {
-  const written = new Set(graph.layers.flatMap(({ output }) => [...output]))
+export function openChannels(graph: ChannelGraph): number[] {
+  const writers = [...graph.layers.map(({ output }) => output), ...gainsOf(graph)]
+  const written = new Set(writers.flatMap((ids) => [...ids]))
   const read = new Set(graph.layers.flatMap(({ input }) => [...input]))
   return [...written].filter((channel) => read.has(channel) && !graph.closed.has(channel)).sort((a, b) => a - b)
 }
+
+const gainsOf = ({ carriers }: ChannelGraph) => carriers.filter(({ role }) => role === 'gain').map(({ ids }) => ids)
 
 /** Does a Clip have a bound that a factor would move? */
 export function isCapped({ low, high }: ChannelClip): boolean {

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { randomFeeds } from '../../rewrite/battery.node.ts'
+import { normForms, normModel } from '../../rewrite/norm-models.ts'
+import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { observeShapes } from '../../runtime/index.ts'
+import type { Model } from '../model.ts'
+import { type ChannelGraph, channelGraph } from './channels.ts'
+import type { ChannelPurpose } from './scope.ts'
+
+describe('channels behind a norm', async () => {
+  const runtime = await openRuntime({ threads: 1 })
+  after(() => runtime.close())
+
+  async function graphOf(model: Model, purpose: ChannelPurpose = 'scale'): Promise<ChannelGraph> {
+    return channelGraph(model, await observeShapes(runtime, model, randomFeeds(model)), purpose)
+  }
+  const gains = (graph: ChannelGraph) => graph.carriers.filter(({ role }) => role === 'gain')
+
+  for (const form of normForms)
+    it(`begin at its gain and are open: ${form}`, async () => {
+      const graph = await graphOf(normModel(form))
+      const [first, one, other] = graph.layers
+      const [gain, ...more] = gains(graph)
+      assert.equal(more.length, 0)
+      assert.equal(gain?.ids.length, 16)
+      assert.deepEqual(one?.input, gain.ids)
+      assert.deepEqual(other?.input, gain.ids)
+      assert.ok(gain.ids.every((id) => !graph.closed.has(id)))
+      assert.ok(
+        first?.output.every((id) => graph.closed.has(id)),
+        'what a norm reads keeps its scale',
+      )
+      assert.equal(gains(await graphOf(normModel(form), 'remove')).length, 0)
+    })
+
+  it('are closed by whatever else reads them', async () => {
+    const norm = 'x[N,6,16] -> LayerNormalization floats[16] floats[16] -> n'
+    const graph = await graphOf(tinyModel(`${norm}; n -> MatMul 16->16 -> a; n,a -> Add -> Softmax -> y`))
+    assert.match(graph.closed.get(gains(graph)[0]?.ids[0] ?? -1) ?? '', /Softmax/)
+    const output = await graphOf(tinyModel(`${norm.replace('-> n', '-> n!')}; n -> MatMul 16->16 -> y`))
+    assert.match(output.closed.get(gains(output)[0]?.ids[0] ?? -1) ?? '', /graph output/)
+  })
+
+  it('need a gain that is a constant', async () => {
+    const graph = await graphOf(
+      tinyModel('w[16] -> Identity -> g; x[N,6,16] -> LayerNormalization =g -> n; n -> MatMul 16->4 -> y'),
+    )
+    assert.equal(gains(graph).length, 0)
+  })
+
+  it('begin at no Mul whose operand takes factors itself, by one number or along the batch', async () => {
+    for (const drawing of [
+      'x[N,3,4,4] -> Conv 1x1 3->4 -> Mul floats[4,1,1] -> Conv 1x1 4->2 -> y',
+      'x[N,6,8] -> Sigmoid -> Mul number(3) -> MatMul 8->4 -> y',
+      'x[N,6,8] -> Sigmoid -> Mul floats[2,1,1] -> MatMul 8->4 -> y',
+      'x[N,6,8] -> Sigmoid -> Mul floats[6,8] -> MatMul 8->4 -> y',
+    ])
+      assert.equal(gains(await graphOf(tinyModel(drawing))).length, 0, drawing)
+  })
+})
