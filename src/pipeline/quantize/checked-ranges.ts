@@ -64,13 +64,22 @@ export async function checkRanges(
   let measured = 0
   const measure = async (probe: Probe, plan: Plan) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'ranges', measured++, SEARCH.most + 3)
+    report(watch, 'ranges', measured++, SEARCH.most + 6)
     return probe.noiseOf(insertQdq(model, plan), watch)
   }
-  // The fitted samples judge too: what a method clips is rare, and few others show it.
-  const whole = await Probe.of(runtime, model, split)
-  const limit = await measure(whole, minmax.plan)
-  if ((await measure(whole, proposed)) <= limit) return untouched
+  // The fitted samples judge too: what a method clips is rare, and few others show it. A method must do for both.
+  const limits: { readonly probe: Probe; readonly limit: number }[] = []
+  for (const held of [false, true]) {
+    const own = split.filter((each) => each.held === held)
+    if (own.length === 0) continue
+    const probe = await Probe.of(runtime, model, own)
+    limits.push({ probe, limit: await measure(probe, minmax.plan) })
+  }
+  const isSound = async (plan: Plan) => {
+    for (const { probe, limit } of limits) if (!((await measure(probe, plan)) <= limit)) return false
+    return true
+  }
+  if (await isSound(proposed)) return untouched
   const part = await Probe.of(runtime, model, someOf(split, probeSize(shapes)))
   const kept = new Set(
     await harmless(
@@ -80,7 +89,7 @@ export async function checkRanges(
     ),
   )
   const mixed = replan(all.filter((family) => !kept.has(family)).flatMap(({ values }) => values))
-  const holds = kept.size > 0 && (await measure(whole, mixed.plan)) <= limit
+  const holds = kept.size > 0 && (await isSound(mixed.plan))
   const { options: own, ...planned } = holds ? mixed : minmax
   const count = holds ? kept.size : 0
   return {
