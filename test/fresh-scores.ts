@@ -1,4 +1,5 @@
 // Quantises a small network and scores it on samples that the quantisation did not see.
+import type { Watch } from '../src/base/index.ts'
 import { batches, readSamples } from '../src/data/index.ts'
 import { Comparer, meanSqnrDb } from '../src/metrics/index.ts'
 import type { Model } from '../src/onnx/index.ts'
@@ -13,12 +14,13 @@ export async function quantizeGraph(
   runtime: Runtime,
   { model, calibration, name }: OpGraph,
   words: Partial<QuantizeRecipe> = {},
+  watch: Watch = {},
 ): Promise<Produced> {
   const recipe = parseRecipe({ command: 'quantize', model: name, data: 'random', output: 'unwritten.onnx', ...words })
   if (recipe.command !== 'quantize') throw new Error('not a quantisation')
   const indices = Array.from({ length: calibration.size }, (_, i) => i)
   const samples = new CalibrationSamples(calibration, indices, {}, fewUnknowns)
-  return produceQuantized(runtime, recipe, { original: model, samples, inputs: new Map() }, [], {})
+  return produceQuantized(runtime, recipe, { original: model, samples, inputs: new Map() }, [], watch)
 }
 
 /** SQNR in dB of each model's outputs on the fresh samples. */

@@ -58,10 +58,11 @@ export async function equalize(
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
   const variables = chooseVariables(graph, statistics, policyOf, reachesOf(model, statistics))
+  const nothing = { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set<string>() }
+  if (variables.count === 0) return { ...nothing, layers: [] }
   const grids = { weights, weightBits, activationBits }
   const { layers, tensors } = noiseProblem(model, graph, statistics, grids, variables.dense)
-  if (variables.count === 0 || layers.length === 0)
-    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set(), layers: [] }
+  if (layers.length === 0) return { ...nothing, layers: [] }
   const objective = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
   const iterations = 200
   const first = objective(variables.start, new Float64Array(variables.count))

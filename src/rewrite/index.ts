@@ -3,7 +3,7 @@
 
 export * from './absorb-bias.ts'
 export * from './apply.ts'
-export { channelRequests } from './channel-requests.ts'
+export { channelRequests, equalizeRequests, foldRequests } from './channel-requests.ts'
 export { computedConstants } from './constants/computed.ts'
 export { closeTied, relativesOf, tiedTensors } from './constants/tied.ts'
 export { widestReaches } from './equalize/reach.ts'

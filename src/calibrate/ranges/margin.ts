@@ -16,7 +16,7 @@ const FEWEST = 4
  * What one end of a range needs beyond the largest of the samples' extremes. The tail of a sample's extreme is taken to be
  * exponential, with the mean excess of the upper half as its size σ. The end lies where the error of clipping new
  * samples, 2σ² each, falls as fast as the rounding error of all values of a sample grows: a small tensor, where one clipped
- * value outweighs all rounding, gets room; a large map gets none.
+ * value outweighs all rounding, gets room; the larger a map, the less.
  * @param extremes the largest value of each sample, counted from 0 in the direction of the end
  * @param size values a sample
  * @param other how far the range reaches on the other side of 0

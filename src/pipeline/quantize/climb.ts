@@ -8,7 +8,7 @@ import { type Built, buildQuantized, type RangeSource, type WidestReach } from '
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { isBetter, type Judge, type Score } from './judge.ts'
 import { Rungs } from './rungs.ts'
-import type { LadderOptions, Standing } from './standing.ts'
+import type { LadderOptions, SeenChannels, Standing } from './standing.ts'
 import type { Learnt } from './stored-statistics.ts'
 
 /** Held-back samples, or values of held-back outputs, that tell a loud grid from one clipped value. */
@@ -24,6 +24,8 @@ export class Climb {
   readonly rewrites: AppliedRewrite[] = []
   readonly notes: string[] = []
   judge: Judge | undefined
+  /** Of the float model that was looked at last. */
+  channels: SeenChannels | undefined
   /** As given, with what stays float once that is decided. */
   quantize: QuantizeOptions
   /** What the samples taught so far. */

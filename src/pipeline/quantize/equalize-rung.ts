@@ -14,7 +14,7 @@ export async function equalizeRung(climb: Climb, standing: Standing): Promise<St
   climb.step('equalised')
   const { clip, signal, progress } = climb.options
   const quantize = climb.quantize
-  const statistics = await channelsOf(climb, standing)
+  const statistics = await channelsOf(climb, standing, 'equalize')
   const bits = weightBitsOf(standing.built.plan.placement, standing.float.graph.nodes, quantize)
   const noise = { ...noiseGrids(quantize, bits), signal, progress }
   const { float, seen } = standing

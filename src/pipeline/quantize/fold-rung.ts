@@ -11,7 +11,7 @@ import { storedChannels } from './stored-statistics.ts'
 /** Dead channels folded; the same standing when nothing changed or it hurt. */
 export async function foldRung(climb: Climb, standing: Standing, statistics: Statistics): Promise<Standing> {
   climb.step('folded')
-  const known = statistics.size > 0 ? statistics : await channelsOf(climb, standing)
+  const known = statistics.size > 0 ? statistics : await channelsOf(climb, standing, 'fold-dead-channels')
   const folded = await climb.check(
     foldDeadChannels,
     foldDeadChannels.apply(standing.float, { shapes: standing.seen.shapes, statistics: known }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isBetter, type Score } from './judge.ts'
+import { isBetter, leastOfEqualization, type Score } from './judge.ts'
 
 const score = (db: number, kl?: number, samples = 16): Score => ({
   db,
@@ -22,5 +22,16 @@ describe('the judge', () => {
 
   it('never prefers what is no number', () => {
     assert.equal(isBetter(score(Number.NaN), score(-10)), false)
+  })
+
+  it('asks more of equalisation the smaller its largest tensor is', () => {
+    const shapes = new Map([
+      ['small', { dtype: 'float32' as const, dims: [1, 8] }],
+      ['map', { dtype: 'float32' as const, dims: [4, 8192] }],
+      ['large', { dtype: 'float32' as const, dims: [1, 64, 512, 512] }],
+    ])
+    assert.ok(Math.abs(leastOfEqualization(['small'], shapes) - 2) < 0.01)
+    assert.equal(leastOfEqualization(['small', 'map'], shapes), 1.25)
+    assert.ok(Math.abs(leastOfEqualization(['map', 'large'], shapes) - 0.5) < 0.01)
   })
 })

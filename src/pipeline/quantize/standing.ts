@@ -1,7 +1,7 @@
 // What the ladder climbs with and where it ends, and a float model on the way up.
 import type { Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
+import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { LayerCorrection, QuantizeOptions } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
 import type { AppliedRewrite, Observed } from '../../rewrite/index.ts'
@@ -55,4 +55,10 @@ export interface Standing {
   readonly plain: Built
   readonly built: Built
   readonly score: Score
+}
+
+/** What was seen of a float model's channels. */
+export interface SeenChannels {
+  readonly float: Model
+  readonly statistics: Statistics
 }

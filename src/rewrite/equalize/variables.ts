@@ -111,7 +111,7 @@ export function chooseVariables(
 }
 
 /** Channels that something writes and something reads, and that nothing closes. */
-function openChannels(graph: ChannelGraph): number[] {
+export function openChannels(graph: ChannelGraph): number[] {
   const writers = [...graph.layers.map(({ output }) => output), ...gainsOf(graph)]
   const written = new Set(writers.flatMap((ids) => [...ids]))
   const read = new Set(graph.layers.flatMap(({ input }) => [...input]))
