@@ -12,7 +12,7 @@ import type { LadderOptions, SeenChannels, Standing } from './standing.ts'
 import type { Learnt } from './stored-statistics.ts'
 
 /** Held-back samples, or values of held-back outputs, that tell a loud grid from one clipped value. */
-const ENOUGH_JUDGES = 4
+const ENOUGH_JUDGES = 3
 const ENOUGH_VALUES = 4096
 
 /** One climb: given to every rung. */

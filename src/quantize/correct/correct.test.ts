@@ -131,7 +131,8 @@ describe('correcting layers', async () => {
   }
 
   it('gives every layer the float mean, and the network a better output', async () => {
-    const made = await quantized(uneven(), { weights: 'per-tensor' })
+    // Few bits shift means by much; at eight this network loses by noise, which no bias can take away.
+    const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
     const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
     assert.deepEqual(
       corrected.layers.map(({ name }) => name),
@@ -140,11 +141,11 @@ describe('correcting layers', async () => {
     const sum = (side: 'before' | 'after') =>
       corrected.layers.reduce((total, { bias }) => total + (bias?.[side] ?? Number.NaN), 0)
     assert.ok(sum('after') < 0.9 * sum('before'), `${sum('before')} → ${sum('after')}`)
-    const held = made.batches.slice(18)
-    const float = await outputsOf(made.model, held)
-    const before = sqnrDb(float, await outputsOf(made.quantized, held)) ?? 0
-    const after = sqnrDb(float, await outputsOf(corrected.model, held)) ?? 0
-    assert.ok(after > before, `${before} → ${after} dB`)
+    const fresh = Array.from({ length: 48 }, (_, seed) => smoothFeeds(made.model, 100 + seed))
+    const float = await outputsOf(made.model, fresh)
+    const before = sqnrDb(float, await outputsOf(made.quantized, fresh)) ?? 0
+    const after = sqnrDb(float, await outputsOf(corrected.model, fresh)) ?? 0
+    assert.ok(after > before + 1, `${before} → ${after} dB`)
   })
 
   it('rounds weights so that the output error falls, on the grid that the plan then says', async () => {
