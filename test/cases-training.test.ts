@@ -53,7 +53,7 @@ describe('training the cases', { skip: missing }, async () => {
     const run = await tuned('qat_bias_overflow/model.onnx', 'qat_bias_overflow/cal.json', {
       qat: true,
       val,
-      epochs: 100,
+      epochs: 200,
     })
     const model = join(cases, 'qat_bias_overflow/model.onnx')
     const recipe = parseRecipe({ command: 'quantize', model, data, val, output: join(folder, 'int8.onnx') })
