@@ -64,10 +64,14 @@ describe('a fixed batch', async () => {
     assert.deepEqual(fixed?.metric, free?.metric)
   })
 
-  it('is quantised and compared: SQNR over the samples that are there, ranges as with a free batch', async () => {
+  it('is quantised and compared: SQNR over the samples that are there, ranges but for their margin as with a free batch', async () => {
     const db: number[] = []
     for (const model of ['eight', 'free']) {
-      const asked = recipe('quantize', model, { output: file(`${model}.int8.onnx`), techniques: ['none'] })
+      const asked = recipe('quantize', model, {
+        val: file('pictures.json'),
+        output: file(`${model}.int8.onnx`),
+        techniques: ['none'],
+      })
       assert.ok(asked.command === 'quantize')
       const run = await quantizeFile(runtime, asked)
       assert.equal(run.comparison?.samples, SAMPLES)
@@ -78,12 +82,19 @@ describe('a fixed batch', async () => {
       near(comparison.sqnrDb['y'] ?? 0, run.comparison?.sqnrDb['y'] ?? 0, 1e-9)
       assert.ok(latency.after.medianMs > 0)
     }
-    near(db[0] ?? 0, db[1] ?? 1, 1e-3)
+    // The margin beyond what was seen comes from the extremes of runs here, of samples there.
+    near(db[0] ?? 0, db[1] ?? 9, 1)
   })
 
   it('is fine-tuned in whole runs, rewritten and compressed', async () => {
     for (const qat of [false, true]) {
-      const asked = recipe('finetune', 'eight', { qat, epochs: 1, batch: 12, output: file('tuned.onnx') })
+      const asked = recipe('finetune', 'eight', {
+        val: file('pictures.json'),
+        qat,
+        epochs: 1,
+        batch: 12,
+        output: file('tuned.onnx'),
+      })
       assert.ok(asked.command === 'finetune')
       const run = await finetuneFile(runtime, asked)
       assert.equal(run.tuned.result.steps, 2)
@@ -99,7 +110,7 @@ describe('a fixed batch', async () => {
   })
 
   it('may lie behind time', async () => {
-    const data = { data: file('signals.json') }
+    const data = { data: file('signals.json'), val: file('signals.json') }
     const quantize = recipe('quantize', 'time', { ...data, effort: 'default', output: file('time.int8.onnx') })
     assert.ok(quantize.command === 'quantize')
     const run = await quantizeFile(runtime, quantize)
