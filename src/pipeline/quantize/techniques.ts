@@ -25,8 +25,8 @@ export function defaultTechniques(recipe: {
 }): readonly Technique[] {
   if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
-  // Few bits make every layer loud: what stays float is then the person's to say.
-  const spares = recipe.weightBits === 8
+  // Few bits, or one scale for a whole weight, make every layer loud: what stays float is then the person's to say.
+  const spares = recipe.weightBits === 8 && recipe.weights === 'per-channel'
   return [
     'fold-dead-channels',
     'equalize',
