@@ -12,8 +12,9 @@ import {
   type Statistics,
   Tensor,
 } from '../onnx/index.ts'
-import { inGraphOrder, type Runtime, withSession } from '../runtime/index.ts'
+import { type Runtime, withSession } from '../runtime/index.ts'
 import { JoinedRows, type Place } from './joined-rows.ts'
+import { inGraphOrder } from './pieces.ts'
 
 /** A value and the axis of its channels. */
 export interface ChannelRequest {

@@ -1,6 +1,7 @@
 // Rows of numbers of many values side by side in one output: reductions of large maps, made as soon as the maps are there.
 import { type GraphEditor, intAttr } from '../onnx/index.ts'
-import { groupsOf, joinValues } from '../runtime/index.ts'
+import { joinValues } from '../runtime/index.ts'
+import { groupsOf } from './pieces.ts'
 
 /** Where the numbers of a value lie: in rows of `width`, from column `from` on. */
 export interface Place {

@@ -1,6 +1,7 @@
 // A model with reductions added: a few small outputs that say what all watched values were.
 import { type Attribute, GraphEditor, intAttr, intsAttr, type Model, opsetOf, Tensor } from '../onnx/index.ts'
-import { groupsOf, inGraphOrder, joinValues } from '../runtime/index.ts'
+import { joinValues } from '../runtime/index.ts'
+import { groupsOf, inGraphOrder } from './pieces.ts'
 import type { Watcher } from './watcher.ts'
 
 /** Every how many elements a histogram takes one, at most; odd, so that no row or channel count hides behind it. */
