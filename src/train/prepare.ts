@@ -26,7 +26,7 @@ import type { Runtime, Values } from '../runtime/index.ts'
 import { writtenOut } from './write-out.ts'
 
 /** ScatterElements and ScatterND add up, and all reductions take their axes as an input, from this opset on. */
-const TRAINING_OPSET = 18
+export const TRAINING_OPSET = 18
 
 export type BatchNormMode = 'frozen' | 'training'
 
