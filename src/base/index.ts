@@ -1,6 +1,9 @@
-// base: what every room shares — errors, run-time tensor values, progress events, functions that every engine computes alike.
+// base: what every room shares — errors, run-time tensor values, float16, progress events, random numbers, functions that every
+// engine computes alike.
 // Imports nothing.
 export * from './errors.ts'
+export * from './float16.ts'
 export * as portable from './portable.ts'
 export * from './progress.ts'
+export * from './random.ts'
 export * from './tensor-value.ts'
