@@ -83,10 +83,13 @@ export class Tensor {
     if (values instanceof Float32Array) return values
     if (this.dtype === 'float16' && values instanceof Uint16Array) return float16ToFloat32(values)
     if (this.dtype === 'bfloat16' && values instanceof Uint16Array) {
-      const wide = Uint32Array.from(values, (bits) => bits << 16)
+      const wide = new Uint32Array(values.length)
+      for (let i = 0; i < wide.length; i++) wide[i] = values[i]! << 16
       return new Float32Array(wide.buffer)
     }
-    return Float32Array.from(values, Number)
+    const floats = new Float32Array(values.length)
+    for (let i = 0; i < floats.length; i++) floats[i] = Number(values[i])
+    return floats
   }
 
   /** The same elements in another shape. */
