@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { dataset, indices, size } from '../../../test/support/labelled-noise.ts'
-import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
-import { tinyModel } from '../../../test/support/tiny-model.ts'
+import { testRuntime, testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel, tinyModel } from '../../../test/support/tiny-model.ts'
 import { batches, readSamples } from '../../data/index.ts'
 import { isOp, type Model, Tensor, writeModel } from '../../onnx/index.ts'
-import { lintFusion, ortCpu } from '../../quantize/index.ts'
+import { lintFusion, targets } from '../../quantize/index.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
@@ -114,7 +114,7 @@ describe('quantisation-aware training', () => {
         { dataset, indices },
         { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
       )
-      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), ortCpu)
+      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), targets[0])
       assert.deepEqual(
         kernels.map(({ kernel, integer }) => `${kernel} ${integer}`),
         ['QLinearConv true', 'QLinearConv true', 'QLinearConv true', 'QGemm true'],
@@ -135,7 +135,7 @@ describe('quantisation-aware training', () => {
     )
     assert.deepEqual(outputs[0], outputs[1])
     assert.ok(writeModel(b).byteLength < writeModel(a).byteLength)
-    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), ortCpu)
+    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), targets[0])
     assert.ok(kernels.some(({ integer }) => !integer))
   })
 
