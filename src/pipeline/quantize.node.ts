@@ -4,7 +4,7 @@ import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { type Model, writeModel } from '../onnx/index.ts'
-import { lintFusion, ortCpu } from '../quantize/index.ts'
+import { lintFusion, targetOf } from '../quantize/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
@@ -60,7 +60,7 @@ export async function quantizeGiven(
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
-      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
+      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
       const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack, judged })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
