@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { manifestEntries, sharedFolder } from '../test/manifest.ts'
+import { manifestEntries, sharedFolder } from '../test/support/manifest.ts'
 import { compareSums, describeMachine, type List, type Run, readList, writeList } from './recorded/list.ts'
 import { makeModels } from './recorded/made-models.ts'
 import { type Performed, type Place, perform, sumsOf } from './recorded/perform.ts'

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { randomStream } from '../../src/math/index.ts'
 import { writeModelFile } from '../../src/onnx/index.node.ts'
 import { type Model, Tensor } from '../../src/onnx/index.ts'
-import { tinyModel } from '../../src/rewrite/tiny-model.ts'
-import { detectorBlock, pictures } from '../../test/detector-blocks.ts'
-import { graphKinds } from '../../test/graph-kinds.ts'
-import { smallCompression } from '../../test/small-compression.ts'
+import { detectorBlock, pictures } from '../../test/support/detector-blocks.ts'
+import { graphKinds } from '../../test/support/graph-kinds.ts'
+import { smallCompression } from '../../test/support/small-compression.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 
 const PICTURES = 48
 
