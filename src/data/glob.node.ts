@@ -1,25 +1,12 @@
 // Files by pattern, sorted: `*` and `?` within a name, `**` over folders, `{a,b}` alternatives.
 import { readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
+import picomatch from 'picomatch'
 import { InputError } from '../base/index.ts'
 
-/** The pattern as a regular expression on relative paths with "/". */
-export function globToRegExp(pattern: string): RegExp {
-  let source = ''
-  for (const part of pattern.replace(/^\.\//, '').split(/(\*\*\/|\*\*|\*|\?|\{[^{}]*\})/)) {
-    if (part === '**/') source += '(?:[^/]+/)*'
-    else if (part === '**') source += '.*'
-    else if (part === '*') source += '[^/]*'
-    else if (part === '?') source += '[^/]'
-    else if (part.startsWith('{') && part.endsWith('}'))
-      source += `(?:${part.slice(1, -1).split(',').map(literal).join('|')})`
-    else source += literal(part)
-  }
-  return new RegExp(`^${source}$`)
-}
-
-function literal(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** Does a relative path with "/" fit the pattern? Other signs than those above stand for themselves. */
+export function globMatcher(pattern: string): (path: string) => boolean {
+  return picomatch(pattern.replace(/[()[\]!+@^$|\\]/g, '\\$&'), { dot: true, windows: false })
 }
 
 /**
@@ -47,8 +34,8 @@ export async function globFiles(folder: string, patterns: readonly string[]): Pr
     folder,
     patterns.some((pattern) => pattern.includes('/')),
   )
-  const expressions = patterns.map(globToRegExp)
-  return files.filter((file) => expressions.some((expression) => expression.test(file)))
+  const matchers = patterns.map(globMatcher)
+  return files.filter((file) => matchers.some((matches) => matches(file)))
 }
 
 function byCodeUnit(a: string, b: string): number {

@@ -1,8 +1,7 @@
 // How a picture or 8-bit planes become a model input, as plain JSON: resize, crop, channel order, scale, mean, std.
 import { z } from 'zod'
-import { InputError } from '../base/index.ts'
+import { InputError, nearestWord } from '../base/index.ts'
 import { jsonProblem } from './json-problem.ts'
-import { nearestWord } from './suggest.ts'
 
 /** Preprocessing as plain JSON. What is absent is not done, or derived from the model's input (size, channels). */
 export interface Preprocess {

@@ -1,7 +1,6 @@
 // Preprocessing by name. Presets leave the size open: it follows from the model's input (see complete-preprocess.ts).
-import { UsageError } from '../base/index.ts'
+import { nearestWord, UsageError } from '../base/index.ts'
 import type { Preprocess } from './preprocess.ts'
-import { nearestWord } from './suggest.ts'
 
 const picture = { resizeFilter: 'bilinear', antialias: true, exifOrientation: 'ignore' } as const
 

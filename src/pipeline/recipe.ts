@@ -1,7 +1,6 @@
 // A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
 import { z } from 'zod'
-import { InputError } from '../base/index.ts'
-import { nearestWord } from '../data/index.ts'
+import { didYouMean, InputError } from '../base/index.ts'
 import type { FinetuneKeys } from './finetune-recipe.ts'
 import { TUNING_SAMPLES } from './quantize/techniques.ts'
 
@@ -310,8 +309,7 @@ function problemOf(issue: z.core.$ZodIssue | undefined, json: unknown): string {
   if (issue?.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? ''
     const known = recipe.options.find((option) => option.shape.command.value === given)?.shape ?? {}
-    const nearest = nearestWord(key, Object.keys(known))
-    return `${given} has no field "${key}"${nearest ? `; did you mean "${nearest}"?` : ''}`
+    return `${given} has no field "${key}"${didYouMean(key, Object.keys(known))}`
   }
   return `"${field}" is wrong: ${issue?.message ?? 'unknown reason'}`
 }

@@ -1,5 +1,6 @@
 // --exclude and --only: names, operator types, globs and regular expressions; a pattern that fits nothing is an error.
-import { UsageError } from '../base/index.ts'
+import picomatch from 'picomatch'
+import { messageOf, UsageError } from '../base/index.ts'
 import { type Node, nodeName } from '../onnx/index.ts'
 
 /** Does a node fit one of the patterns? */
@@ -11,8 +12,8 @@ export type Selector = (node: Node) => boolean
  */
 export function selector(patterns: readonly string[], nodes: readonly Node[], option: string): Selector {
   const tests = patterns.map((pattern) => {
-    const expression = expressionOf(pattern)
-    const test = (node: Node) => expression.test(nodeName(node)) || node.opType === pattern
+    const fits = namePattern(pattern)
+    const test = (node: Node) => fits(nodeName(node)) || node.opType === pattern
     if (!nodes.some(test)) {
       const near = nodes.map(nodeName).filter((name) => name.toLowerCase().includes(pattern.toLowerCase().slice(0, 4)))
       const hint =
@@ -24,18 +25,19 @@ export function selector(patterns: readonly string[], nodes: readonly Node[], op
   return (node) => tests.some((test) => test(node))
 }
 
-function expressionOf(pattern: string): RegExp {
+/** Does a name fit? `/…/` is a regular expression, `*` any letters ("/" too: names of nodes are no paths), `?` one letter. */
+function namePattern(pattern: string): (name: string) => boolean {
   const slashed = /^\/(.*)\/$/.exec(pattern)
-  if (slashed) {
-    try {
-      return new RegExp(slashed[1] ?? '')
-    } catch (error) {
-      throw new UsageError(`"${pattern}" is no regular expression: ${error instanceof Error ? error.message : error}`)
-    }
+  if (!slashed) return picomatch(literalExceptStars(pattern), { bash: true, dot: true, windows: false })
+  try {
+    const expression = new RegExp(slashed[1] ?? '')
+    return (name) => expression.test(name)
+  } catch (error) {
+    throw new UsageError(`"${pattern}" is not a regular expression: ${messageOf(error)}`)
   }
-  const escaped = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '.*')
-    .replace(/\?/g, '.')
-  return new RegExp(`^${escaped}$`)
+}
+
+/** Brackets, braces and the like stand for themselves: they are part of many names. */
+function literalExceptStars(pattern: string): string {
+  return pattern.replace(/[^\w*?\s/.:,-]/g, '\\$&')
 }

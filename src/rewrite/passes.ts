@@ -1,5 +1,5 @@
 // All passes, in the order in which they are applied by default. A new pass is one file and one line here.
-import { UsageError } from '../base/index.ts'
+import { nearestWord, UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
 import { declareOutputs } from './declare-outputs.ts'
@@ -86,21 +86,7 @@ export function passNamed(name: string): Pass {
   const found = allPasses.find((pass) => pass.name === name)
   if (found) return found
   const names = allPasses.map((pass) => pass.name)
-  const [nearest] = names
-    .map((known) => ({ known, edits: editDistance(name, known) }))
-    .sort((a, b) => a.edits - b.edits)
-  const hint = nearest && nearest.edits <= 4 ? `did you mean "${nearest.known}"?` : `the passes are ${names.join(', ')}`
+  const nearest = nearestWord(name, names)
+  const hint = nearest === undefined ? `the passes are ${names.join(', ')}` : `did you mean "${nearest}"?`
   throw new UsageError(`there is no pass "${name}"; ${hint}`)
-}
-
-/** Levenshtein distance: letters to insert, delete or replace. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j++)
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)))
-    row = next
-  }
-  return row[b.length] ?? 0
 }
