@@ -141,48 +141,25 @@ async function quantizeModel(
     return { ...made, plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
   }
   const placement = place(model, ortCpu, options, typesOf(model))
-  const float = floatLayers(model, placement)
   notes.push(...embeddingNotes(placement.embeddings))
   if (placement.layers.size + placement.stored.size === 0)
     notes.push(
       'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
     )
-  if (!needsSamples(recipe)) {
-    const label = recipe.model
-    const built = stored
-      ? await buildFromStored(runtime, model, statistics, first, stored, { ...watch, quantize: options, label })
-      : await buildWithoutData(runtime, model, statistics, first, {
-          ...watch,
-          quantize: options,
-          techniques,
-          clip: recipe.clip === 'hold' ? 'hold' : 'exact',
-          inputs,
-          label,
-        })
-    notes.push(...built.notes)
-    if (tuning && !stored) notes.push(untuned('there are no samples'))
-    const { model: quantized, plan } = built.built
-    return { quantized, plan, floatModel: built.float, shapes: built.shapes, float, rewrites: built.rewrites }
-  }
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
-  const checked = await checkRanges(runtime, model, shapes, { samples, withHeld: fast }, options, watch)
+  if (tuning) notes.push(...whyUntuned(recipe, stored !== undefined))
+  const checked = needsSamples(recipe)
+    ? await checkRanges(runtime, model, shapes, { samples, withHeld: fast }, options, watch)
+    : undefined
   notes.push(...(checked?.notes ?? []))
-  const quantize = checked?.options ?? options
-  const decided = quantize.minmaxValues ? { minmaxValues: [...quantize.minmaxValues] } : {}
-  if (fast) {
-    if (tuning && recipe.effort === 'fast') notes.push(untuned('--effort fast tries nothing and measures nothing'))
-    const source = checked ? knownRanges(checked.planned) : { samples, withHeld: true }
-    const built = await buildQuantized(runtime, model, shapes, source, quantize, watch)
-    const learnt = storedOf(samples, first, { rewrites: [], ...decided, tensors: storedTensors(built.statistics) })
-    return { quantized: built.model, plan: built.plan, floatModel: model, shapes, float, rewrites: [], learnt }
-  }
+  const source = sourceOf(recipe, material, { fast, checked, techniques })
   const products = runtimeProducts(runtime)
   try {
-    const climbed = await withSpill((spill) =>
-      climb(runtime, model, statistics, samples, first, {
+    const found = await withSpill((spill) =>
+      search(runtime, { model, statistics }, first, source, {
         ...watch,
-        quantize,
-        techniques,
+        quantize: checked?.options ?? quantizeOptionsFrom(stored, options),
+        techniques: techniquesOf(stored || !fast || !needsSamples(recipe) ? (stored ? techniqueNames : techniques) : []),
         keep: recipe.keep,
         clip: recipe.clip,
         seed: recipe.seed,
@@ -192,24 +169,8 @@ async function quantizeModel(
         ...(freeMemory ? { memory: freeMemory() } : {}),
       }),
     )
-    notes.push(...climbed.notes)
-    const { built, naive } = climbed
-    const shifts = climbed.corrections.flatMap(({ name, bias }) =>
-      bias ? [[name, { before: bias.before, after: bias.after }] as const] : [],
-    )
-    return {
-      quantized: built.model,
-      plan: built.plan,
-      floatModel: climbed.float,
-      shapes: climbed.shapes,
-      float: floatLayers(climbed.float, built.plan.placement),
-      rewrites: climbed.rewrites,
-      ladder: climbed.rungs,
-      learnt: storedOf(samples, first, { ...climbed.learnt, ...decided }),
-      ...(climbed.beforeEqualization ? { originalFolded: climbed.beforeEqualization } : {}),
-      ...(naive.model === built.model ? {} : { naive: { float: model, quantized: naive.model, shapes } }),
-      ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),
-    }
+    notes.push(...found.notes)
+    return producedFrom(found, model, shapes, samples, first, checked?.options ?? options, needsSamples(recipe))
   } finally {
     await products.close()
   }
