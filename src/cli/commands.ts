@@ -128,7 +128,7 @@ function addQuantize(program: Command): void {
     )
     .option('--exclude <pattern>', 'nodes that stay float: name, operator, glob or /regex/ (repeatable)', list)
     .option('--only <pattern>', 'only these nodes (repeatable)', list)
-    .addOption(new Option('--target <target>', 'what the file must run on').choices(['ort-cpu']))
+    .option('--target <name>', 'what the file must run on')
     .option('-o, --output <file>', 'the written model (default: <model>.int8.onnx)')
   addOutputOptions(addRunOptions(addSampleOptions(command))).action((model: string, options: Options) =>
     start({ command: 'quantize', model }, options),
@@ -235,6 +235,7 @@ async function start(fixed: Readonly<Record<string, unknown>>, options: Options)
     throw new UsageError(
       `${fixed['command']} needs samples: give --data PATH, or --data random to see that the model goes through`,
     )
+  if (typeof options['target'] === 'string') (await import('../quantize/index.ts')).targetOf(options['target'])
   const recipe = parseRecipe({ ...recipeFields(options), ...fixed }, 'the command line')
   if (options.printRecipe) process.stdout.write(`${JSON.stringify(recipe, null, 2)}\n`)
   else await runRecipe(recipe, { ...options, ...(recipe.threads === undefined ? {} : { threads: recipe.threads }) })

@@ -65,6 +65,7 @@ export function addFinetune(
     .addOption(new Option('--activation-bits <n>').choices(['4', '8', '16']).argParser(Number))
     .addOption(new Option('--weight-storage <type>', 'int4: half the file, float kernels').choices(['int8', 'int4']))
     .option('--keep-8bit <pattern>', 'layers that keep 8 bits: first, last, depthwise, or nodes (repeatable)', list)
+    .option('--target <name>', 'what the quantised file must run on')
     .option('--exclude <pattern>', 'nodes that stay float (repeatable)', list)
     .option('--calibration-samples <n>', 'samples for the first ranges (default: 64)', positive)
     .option('--resume', 'go on from the checkpoint beside the output')

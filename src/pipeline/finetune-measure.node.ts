@@ -3,7 +3,7 @@ import type { Watch } from '../base/index.ts'
 import { type Comparison, compareSessions } from '../metrics/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
-import { type LayerKernel, lintFusion, ortCpu } from '../quantize/index.ts'
+import { type LayerKernel, lintFusion, targetOf } from '../quantize/index.ts'
 import { optimizedGraph } from '../runtime/index.node.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { FinetuneRecipe } from './recipe.ts'
@@ -38,7 +38,9 @@ export async function measureTuned(
   { dataset, indices }: Scoring,
   watch: Watch,
 ): Promise<FinetuneMeasures> {
-  const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
+  const kernels = recipe.qat
+    ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), targetOf(recipe.target))
+    : []
   const compared = (first: Model, second: Model, step = 'compare', simulate = false): Promise<Comparison> =>
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {

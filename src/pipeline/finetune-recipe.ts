@@ -54,6 +54,8 @@ export interface FinetuneKeys {
   /** int4 halves weights of at most 4 bits; their layers run in float. */
   readonly weightStorage: 'int8' | 'int4'
   readonly keep8bit: readonly string[]
+  /** Name of the target of a quantised result: what the file must run on. */
+  readonly target: string
   readonly exclude: readonly string[]
   readonly calibrationSamples: number
   readonly resume: boolean

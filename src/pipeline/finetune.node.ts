@@ -15,7 +15,7 @@ import {
 import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
-import { selector } from '../quantize/index.ts'
+import { selector, targetOf } from '../quantize/index.ts'
 import { fixedBatch, type Runtime, type Values } from '../runtime/index.ts'
 import {
   type Arrays,
@@ -237,6 +237,7 @@ async function traineeOf(
         activationBits: recipe.activationBits,
         storage: recipe.weightStorage,
         quantize: {
+          target: targetOf(recipe.target),
           weights: recipe.weights,
           exclude: recipe.exclude,
           ...(recipe.keep8bit.length > 0 ? { keep8bit: recipe.keep8bit } : {}),

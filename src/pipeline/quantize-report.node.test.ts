@@ -57,6 +57,22 @@ describe('the report of a quantisation', () => {
 
   const report = (more: Partial<QuantizeRun> = {}): Report => quantizeReport({ ...run, ...more }, runtime)
 
+  it('says of times that they are those of this runtime, where the target is another one', async () => {
+    assert.equal(run.elsewhere, undefined)
+    const recipe = parseRecipe({ ...run.recipe, effort: 'default', data: 'random', target: 'ort-wasm' })
+    assert.ok(recipe.command === 'quantize')
+    const there = await quantizeFile(runtime, recipe)
+    const told = quantizeReport(there, runtime)
+    assert.deepEqual([there.recipe.target, there.elsewhere], ['ort-wasm', 'onnxruntime-node'])
+    assert.ok(told.facts.some(({ label, value }) => label === 'target' && value === 'ort-wasm'))
+    assert.match(told.commandLine ?? '', /--target ort-wasm/)
+    const [faster] = told.verdict.points.filter(({ question }) => question === 'faster')
+    assert.equal(faster?.answer, 'not measured')
+    assert.match(faster?.text ?? '', /on onnxruntime-node, which is not ort-wasm/)
+    assert.ok(there.notes.some((note) => /^times and kernels are those of onnxruntime-node/.test(note)))
+    assert.equal(quantizeJson(there)['timedOn'], 'onnxruntime-node')
+  })
+
   it('has no part that was not measured', () => {
     const { layers, ladder, steps } = report({ rewrites: [] })
     assert.equal(ladder, undefined)

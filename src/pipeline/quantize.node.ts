@@ -4,16 +4,16 @@ import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { type Model, writeModel } from '../onnx/index.ts'
-import { lintFusion, ortCpu } from '../quantize/index.ts'
+import { lintFusion, targetOf } from '../quantize/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
-import { storedShapes } from './quantize/from-stored.ts'
-import { needsSamples } from './quantize/produce.ts'
+import { needsSamples } from './quantize/mode.ts'
 import { calibrationSamples, type QuantizeHost, quantizeModel } from './quantize/quantize-model.ts'
 import type { QuantizeRun } from './quantize/run.ts'
+import { storedShapes } from './quantize/stored-source.ts'
 import { parseStatistics, type StoredStatistics } from './quantize/stored-statistics.ts'
 import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
@@ -51,7 +51,7 @@ export async function quantizeFile(
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
-      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
+      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
       const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)

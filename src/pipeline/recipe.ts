@@ -1,8 +1,9 @@
 // A run as JSON: command-line options are shorthand for a recipe, and a recipe can be run again to the same bytes.
 import { z } from 'zod'
 import { didYouMean, InputError } from '../base/index.ts'
+import { targets as runTargets } from '../quantize/index.ts'
 import type { FinetuneKeys } from './finetune-recipe.ts'
-import { TUNING_SAMPLES } from './quantize/techniques.ts'
+import { TUNING_SAMPLES } from './quantize/technique-names.ts'
 
 const data = {
   model: z.string(),
@@ -16,6 +17,8 @@ const data = {
   shape: z.record(z.string(), z.array(z.int().positive())).default({}),
   threads: z.int().positive().exactOptional(),
 }
+
+const target = z.enum(runTargets.map(({ name }) => name)).default(runTargets[0].name)
 
 const quantize = z.strictObject({
   version: z.literal(1).default(1),
@@ -37,7 +40,7 @@ const quantize = z.strictObject({
   tune: z.literal('bias').exactOptional(),
   keep: z.enum(['if-better', 'always']).default('if-better'),
   clip: z.enum(['hold', 'exact', 'auto']).default('hold'),
-  target: z.literal('ort-cpu').default('ort-cpu'),
+  target,
   exclude: z.array(z.string()).default([]),
   only: z.array(z.string()).default([]),
   metric: z.string().exactOptional(),
@@ -108,6 +111,7 @@ const finetune = z.strictObject({
   activationBits: z.union([z.literal(4), z.literal(8), z.literal(16)]).default(8),
   weightStorage: z.enum(['int8', 'int4']).default('int8'),
   keep8bit: z.array(z.string()).default([]),
+  target,
   exclude: z.array(z.string()).default([]),
   calibrationSamples: z.int().positive().default(64),
   resume: z.boolean().default(false),
@@ -198,7 +202,8 @@ export interface QuantizeRecipe extends RunRecipe {
   readonly keep: 'if-better' | 'always'
   /** Caps of ReLU6 under equalisation: held as they are, or one for each channel (exact, an integer Min more). */
   readonly clip: 'hold' | 'exact' | 'auto'
-  readonly target: 'ort-cpu'
+  /** Name of the target: what the file must run on. */
+  readonly target: string
   readonly exclude: readonly string[]
   readonly only: readonly string[]
   /** top1, top5, next-token, or a module; labels are scored by the usual one when absent. */

@@ -7,7 +7,7 @@ export { channelRequests, equalizeRequests, foldRequests } from './channel-reque
 export { computedConstants } from './constants/computed.ts'
 export { closeTied, relativesOf, tiedTensors } from './constants/tied.ts'
 export { widestReaches } from './equalize/reach.ts'
-export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, HOLD_BOUND_DB } from './equalize.ts'
+export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, equalizeRule } from './equalize.ts'
 export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
 export { doublesOf, floatTensor } from './float-tensor.ts'

@@ -2,7 +2,7 @@
 import type { Bounds } from '../../onnx/index.ts'
 import { statisticsWithoutData } from '../../quantize/index.ts'
 import type { Form } from './candidate.ts'
-import type { Source } from './source.ts'
+import type { Source } from './technique.ts'
 
 /** Deviations that a range holds: with corrected biases a closer one is better. */
 const DEVIATIONS = { corrected: 4, plain: 6 }

@@ -7,25 +7,21 @@ import { type Built, buildQuantized, type RangeSource } from './build.ts'
 import { type Candidate, type Form, once } from './candidate.ts'
 import { isBetter, Judge, type Score } from './judge.ts'
 import { Rows } from './rows.ts'
-import type { SearchOptions } from './search.ts'
-import type { Source } from './source.ts'
-import type { Technique } from './technique.ts'
+import type { RewriteRule, Rewritten, SearchContext, SearchOptions, Source, Technique } from './technique.ts'
 
 /** Held-back samples, or values of held-back outputs, that tell a loud grid from one clipped value. */
 const ENOUGH_JUDGES = 3
 const ENOUGH_VALUES = 4096
 
-/** One search: given to every technique. */
-export class SearchContext {
+/** One search, from its first candidate to its last. */
+export class RunningSearch implements SearchContext {
   readonly runtime: Runtime
   readonly source: Source
   readonly options: SearchOptions
   readonly rows: Rows = new Rows()
   readonly rewrites: AppliedRewrite[] = []
   readonly notes: string[] = []
-  /** The float model that every candidate is compared with. */
   readonly reference: Model
-  /** Techniques that have not run yet, the one that runs included. */
   ahead: readonly Technique[]
   readonly #judge: Judge | undefined
 
@@ -44,13 +40,12 @@ export class SearchContext {
     this.#judge = judge
   }
 
-  static async of(runtime: Runtime, reference: Model, source: Source, options: SearchOptions): Promise<SearchContext> {
+  static async of(runtime: Runtime, reference: Model, source: Source, options: SearchOptions): Promise<RunningSearch> {
     const { samples, judges } = source
     const judge = judges && samples ? await Judge.of(runtime, reference, await samples.split()) : undefined
-    return new SearchContext(runtime, reference, source, options, judge)
+    return new RunningSearch(runtime, reference, source, options, judge)
   }
 
-  /** @throws Error where nothing is judged */
   get judge(): Judge {
     if (!this.#judge) throw new Error('this search has no judge')
     return this.#judge
@@ -60,7 +55,6 @@ export class SearchContext {
     return this.#judge !== undefined
   }
 
-  /** Are there samples that only judge? */
   get holdsBack(): boolean {
     const { samples } = this.source
     return this.judges && samples !== undefined && samples.fitting < samples.indices.length
@@ -71,7 +65,6 @@ export class SearchContext {
     return this.judges && (this.judge.samples >= ENOUGH_JUDGES || this.judge.values >= ENOUGH_VALUES)
   }
 
-  /** A candidate that nothing has corrected yet. @param ranges instead of those of the source */
   candidate(form: Form, ranges?: RangeSource): Candidate {
     const { signal, progress } = this.options
     const plain = once(() => {
@@ -82,7 +75,6 @@ export class SearchContext {
     return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
   }
 
-  /** The same candidate with corrections in its quantised model. */
   corrected(candidate: Candidate, built: Built, corrections: Candidate['corrections']): Candidate {
     const made = async () => built
     return { ...candidate, built: made, score: this.#scoreOf(made), corrections }
@@ -92,12 +84,7 @@ export class SearchContext {
     return once(async () => this.judge.score((await built()).model, { signal: this.options.signal }))
   }
 
-  /** Proves a rewrite of a form; undefined when it changed nothing or was reverted. */
-  async check(
-    rewrite: Parameters<typeof checkRewrite>[1],
-    result: RewriteResult,
-    form: Form,
-  ): Promise<Pick<Form, 'float' | 'seen'> | undefined> {
+  async check(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten | undefined> {
     const { signal, label } = this.options
     // Where nothing real is at hand, that a bounded rewrite runs and keeps shapes must do: its bound was measured on samples.
     const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
@@ -108,12 +95,7 @@ export class SearchContext {
     return step.seen ? { float: result.model, seen: step.seen } : undefined
   }
 
-  /** The same for a rewrite that was kept elsewhere. @throws RefusedError when it does not hold here */
-  async repeat(
-    rewrite: Parameters<typeof checkRewrite>[1],
-    result: RewriteResult,
-    form: Form,
-  ): Promise<Pick<Form, 'float' | 'seen'>> {
+  async repeat(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten> {
     const checked = await this.check(rewrite, result, form)
     if (checked) return checked
     const { label } = this.options
@@ -123,7 +105,6 @@ export class SearchContext {
     )
   }
 
-  /** What those channels of a form do that a technique looks at. */
   channels(form: Form, technique: Pick<Technique, 'requests'>): Promise<Statistics> {
     return this.source.channels(form, technique.requests?.(form.float, form.seen.shapes) ?? [], this)
   }

@@ -7,7 +7,7 @@ import type { ChannelStatistics, Statistics } from '../../onnx/index.ts'
 
 const numbers = z.array(z.number())
 /** Channels of values, by value. */
-export const storedChannelsSchema = z.record(
+export const storedChannelsSchema: z.ZodType<StoredChannels> = z.record(
   z.string(),
   z.strictObject({ mean: numbers, deviation: numbers, min: numbers.exactOptional(), max: numbers.exactOptional() }),
 )
@@ -21,7 +21,7 @@ const histogram = z.strictObject({
   bins: numbers.max(2048),
 })
 const margin = z.strictObject({ low: z.number(), high: z.number() })
-export const storedTensorSchema = z.strictObject({
+export const storedTensorSchema: z.ZodType<StoredTensor> = z.strictObject({
   ...seen,
   mean: z.number().exactOptional(),
   margin: margin.exactOptional(),
@@ -36,8 +36,7 @@ const weight = z.strictObject({
   codes: z.string(),
 })
 
-
-export const storedCorrectionsSchema = z.strictObject({
+export const storedCorrectionsSchema: z.ZodType<StoredCorrections> = z.strictObject({
   biases: z.record(z.string(), numbers),
   floats: z.record(z.string(), numbers),
   weights: z.record(z.string(), weight),
@@ -140,7 +139,7 @@ function storedHistogram(histogram: Histogram): StoredHistogram {
   return { count, nonFinite, zeros, min, max, mean, m2, exponent, first, bins: [...bins.subarray(0, end)] }
 }
 
-export function tensorsFrom(stored: StoredStatistics['tensors']): Map<string, TensorStatistics> {
+export function tensorsFrom(stored: Readonly<Record<string, StoredTensor>>): Map<string, TensorStatistics> {
   return new Map(
     Object.entries(stored).map(([value, { histogram: counted, ...rest }]) => {
       if (!counted) return [value, rest]

@@ -4,9 +4,8 @@ import type { Model, Statistics } from '../../onnx/index.ts'
 import type { RangeSource } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import type { Form } from './candidate.ts'
-import type { SearchContext } from './context.ts'
 import { settle } from './settle.ts'
-import type { Source } from './source.ts'
+import type { SearchContext, Source } from './technique.ts'
 
 export interface SamplesSourceOptions {
   /** Nothing is tried and nothing compared: ranges are taken from all samples. */

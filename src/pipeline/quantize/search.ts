@@ -1,35 +1,16 @@
 // The order of a quantisation: techniques are tried one after the other, each is measured on held-back samples, and the best stays.
 // The same for samples, for what was stored of them, and for BatchNormalization's statistics; only judging falls away there.
-import type { Watch } from '../../base/index.ts'
-import type { Spill } from '../../calibrate/index.ts'
 import type { Model, Statistics } from '../../onnx/index.ts'
-import type { QuantizeOptions } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
 import { type AppliedRewrite, observeModel, randomLike } from '../../rewrite/index.ts'
-import type { Runtime, RuntimeProducts, Values } from '../../runtime/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
 import type { Built } from './build.ts'
 import type { Candidate } from './candidate.ts'
-import { SearchContext } from './context.ts'
+import { RunningSearch } from './context.ts'
 import { isBetter } from './judge.ts'
 import { gain } from './rows.ts'
-import type { Source } from './source.ts'
-import type { Technique, Tried } from './technique.ts'
+import type { SearchContext, SearchOptions, Source, Technique, Tried } from './technique.ts'
 import { withExplicitBiases } from './techniques/explicit-biases.ts'
-
-export interface SearchOptions extends Watch {
-  readonly quantize: QuantizeOptions
-  /** In the order in which they are tried. */
-  readonly techniques: readonly Technique[]
-  /** always: the techniques are pinned, nothing is dropped but what breaks its bound. */
-  readonly keep: 'if-better' | 'always'
-  readonly clip: 'hold' | 'exact' | 'auto'
-  readonly seed: number
-  readonly label: string
-  readonly products: RuntimeProducts
-  readonly spill?: Spill
-  /** Bytes that a training may take. */
-  readonly memory?: number
-}
 
 /** Where a search ends. */
 export interface Found {
@@ -58,13 +39,12 @@ export async function search(
 ): Promise<Found> {
   const { quantize, techniques, label } = options
   const float = given.model
-  const context = await SearchContext.of(runtime, float, source, options)
+  const context = await RunningSearch.of(runtime, float, source, options)
   context.step('naive')
   const seen = await observeModel(runtime, float, feeds, randomLike(feeds), label)
   const form = { float, seen, statistics: given.statistics, quantize, applied: [], evidence: {} }
   const naive = context.candidate(await withExplicitBiases(form, context))
-  if (context.judges)
-    context.rows.add('naive', true, await naive.score(), `${context.judge.samples} held-back samples`)
+  if (context.judges) context.rows.add('naive', true, await naive.score(), `${context.judge.samples} held-back samples`)
   let best = naive
   let rival: Rival | undefined
   for (const [index, technique] of techniques.entries()) {
@@ -91,7 +71,7 @@ export async function search(
 
 /** Which candidate goes on: the best so far, what a technique made of it, or what it made of the rival. */
 async function decide(
-  context: SearchContext,
+  context: RunningSearch,
   technique: Technique,
   best: Candidate,
   rival: Rival | undefined,

@@ -11,13 +11,13 @@ import {
   planOfFamilies,
 } from '../../quantize/index.ts'
 import { type Built, type Planned, planFor } from './build.ts'
-import { harmless } from './checked-ranges.ts'
 import type { Candidate } from './candidate.ts'
-import type { SearchContext } from './context.ts'
+import { harmless } from './checked-ranges.ts'
+import { CORRECTIONS } from './evidence.ts'
 import { probeSize } from './float-choices.ts'
 import { Probe } from './probe.ts'
 import { storeCorrections } from './stored-corrections.ts'
-import { CORRECTIONS } from './evidence.ts'
+import type { SearchContext } from './technique.ts'
 
 /** What wider ranges may cost in dB on the samples that widened them: there they clip nothing any more. */
 const MOST_LOST_DB = 0.5

@@ -3,9 +3,9 @@ import { InputError } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { CORRECTIONS, type StoredCorrections, tensorsFrom } from './evidence.ts'
-import type { Source } from './source.ts'
 import { withCorrections } from './stored-corrections.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
+import type { Source } from './technique.ts'
 
 /**
  * Repeats a quantisation: whether something helps was measured when the statistics were made.

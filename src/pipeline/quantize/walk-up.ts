@@ -1,8 +1,8 @@
 // One walk over the float and the quantised model, layer by layer: biases are corrected on the way, codes rounded if asked.
 import { correctBias, roundAndCorrect } from '../../quantize/index.ts'
 import type { Candidate } from './candidate.ts'
-import type { SearchContext } from './context.ts'
 import { someOf, walkSize } from './some-samples.ts'
+import type { SearchContext } from './technique.ts'
 
 /** Samples that bias correction walks with, held-back ones included. */
 const ENOUGH_FOR_MEANS = 24

@@ -11,9 +11,8 @@ import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
-import { place } from '../placement.ts'
+import { place } from '../placement/placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
-import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctBias, roundAndCorrect } from './correct.ts'
 import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
@@ -94,7 +93,7 @@ describe('correcting layers', async () => {
     const batches = Array.from({ length: 24 }, (_, seed) => smoothFeeds(model, seed))
     const shapes = await observeShapes(runtime, model, batches[0] ?? {})
     const options = { ...quantizeDefaults, ...more }
-    const placement = place(model, ortCpu, options, typesOf(model))
+    const placement = place(model, options, typesOf(model))
     const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
     async function* stream() {
       for (const inputs of batches) yield { ids: ['a', 'b'], size: 2, inputs }

@@ -11,7 +11,7 @@ import { lintFusion } from '../lint.ts'
 import { quantizeDefaults } from '../options.ts'
 import { weightGrid } from '../plan.ts'
 import { decoded } from '../rounding/problem.ts'
-import { ortCpu } from '../targets/ort-cpu.ts'
+import { targets } from '../targets/index.ts'
 import { insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
 import { plainBlocks, roundBlocked } from './round-blocked.ts'
 
@@ -67,7 +67,7 @@ describe('weights in blocks of 4 bits', () => {
         )
         const weights = plainBlocks(layers, block)
         const written = insertBlocked(model, weights, { accuracyLevel: 0 })
-        const kernels = lintFusion(written, await optimizedGraph(runtime, written), ortCpu)
+        const kernels = lintFusion(written, await optimizedGraph(runtime, written), targets[0])
         assert.deepEqual(
           kernels.map(({ kernel, integer }) => ({ kernel, integer })),
           [0, 1].map(() => ({ kernel: 'MatMulNBits', integer: false })),

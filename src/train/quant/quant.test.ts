@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { batches, readSamples } from '../../data/index.ts'
 import { isOp, type Model, Tensor, writeModel } from '../../onnx/index.ts'
-import { lintFusion, ortCpu } from '../../quantize/index.ts'
+import { lintFusion, targets } from '../../quantize/index.ts'
 import { testRuntime } from '../../rewrite/battery.node.ts'
 import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
@@ -114,7 +114,7 @@ describe('quantisation-aware training', () => {
         { dataset, indices },
         { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
       )
-      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), ortCpu)
+      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), targets[0])
       assert.deepEqual(
         kernels.map(({ kernel, integer }) => `${kernel} ${integer}`),
         ['QLinearConv true', 'QLinearConv true', 'QLinearConv true', 'QGemm true'],
@@ -135,7 +135,7 @@ describe('quantisation-aware training', () => {
     )
     assert.deepEqual(outputs[0], outputs[1])
     assert.ok(writeModel(b).byteLength < writeModel(a).byteLength)
-    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), ortCpu)
+    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), targets[0])
     assert.ok(kernels.some(({ integer }) => !integer))
   })
 

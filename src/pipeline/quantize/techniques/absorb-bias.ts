@@ -1,5 +1,4 @@
 // Bias absorption: what a channel always holds moves into the layers that read it, and its range gets shorter.
-import { z } from 'zod'
 import { absorbBias as absorb, absorbBiasPass, channelRequests } from '../../../rewrite/index.ts'
 import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
 import type { Technique } from '../technique.ts'

@@ -1,8 +1,7 @@
 // Bias correction: what quantisation shifts on average is taken out, measured on samples, or by formula without them.
 import { correctBiasAnalytic } from '../../../quantize/index.ts'
 import type { Candidate } from '../candidate.ts'
-import type { SearchContext } from '../context.ts'
-import type { Technique } from '../technique.ts'
+import type { SearchContext, Technique } from '../technique.ts'
 import { walkUp } from '../walk-up.ts'
 
 export const correctBias: Technique = {

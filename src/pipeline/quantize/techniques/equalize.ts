@@ -12,11 +12,10 @@ import {
 } from '../../../rewrite/index.ts'
 import { measureIntegerMin, typesOf } from '../../../runtime/index.ts'
 import type { Candidate } from '../candidate.ts'
-import type { SearchContext } from '../context.ts'
 import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
 import { leastOfEqualization } from '../judge.ts'
 import { noiseGrids } from '../noise-grids.ts'
-import type { Technique } from '../technique.ts'
+import type { SearchContext, Technique } from '../technique.ts'
 
 interface EqualizeEvidence {
   /** How caps are kept, or which of them are freed. */
@@ -89,7 +88,7 @@ function scaled(
 
 /** The grids that it reckons with. */
 function gridsOf({ float, quantize }: Candidate, { options: { signal, progress } }: SearchContext) {
-  const bits = weightBitsOf(place(float, quantize.target, quantize, typesOf(float)), float.graph.nodes, quantize)
+  const bits = weightBitsOf(place(float, quantize, typesOf(float)), float.graph.nodes, quantize)
   return { ...noiseGrids(quantize, bits), signal, progress }
 }
 

@@ -1,7 +1,7 @@
 // What every technique that writes biases needs first: a bias on each layer.
 import { explicitBiases } from '../../../rewrite/index.ts'
 import type { Form } from '../candidate.ts'
-import type { SearchContext } from '../context.ts'
+import type { SearchContext } from '../technique.ts'
 
 /** Under this name in the evidence. */
 export const EXPLICIT_BIASES = 'explicit-biases'

@@ -42,4 +42,3 @@ function without({ evidence, quantize, ...form }: Candidate, values: readonly st
     evidence: { ...evidence, [keepFloat.name]: values },
   }
 }
-

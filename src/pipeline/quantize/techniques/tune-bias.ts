@@ -1,10 +1,9 @@
 // Tuned biases: trained end to end towards the float outputs, judged on more samples than elsewhere.
 import { type TrainedBiases, trainBiases } from '../../../train/index.ts'
 import type { Candidate } from '../candidate.ts'
-import type { SearchContext } from '../context.ts'
 import { isBetter, Judge } from '../judge.ts'
 import { gain } from '../rows.ts'
-import type { Technique } from '../technique.ts'
+import type { SearchContext, Technique } from '../technique.ts'
 import { type TuningSamples, tuningSamples } from '../tuning-samples.ts'
 
 export const tuneBias: Technique = {
@@ -34,11 +33,7 @@ export const tuneBias: Technique = {
     if (!samples || !candidate.applied.includes('optimize-rounding')) return candidate
     const trained = await train(candidate, context, await tuningSamples(samples, true))
     if ('left' in trained) return candidate
-    return context.corrected(
-      candidate,
-      { ...(await candidate.built()), model: trained.model },
-      candidate.corrections,
-    )
+    return context.corrected(candidate, { ...(await candidate.built()), model: trained.model }, candidate.corrections)
   },
 }
 
