@@ -27,6 +27,8 @@ export interface EqualizeOptions extends Watch {
    * exact: channels are free, a Clip becomes Relu and a Min with a bound for each channel. Or the Clips to free, by output.
    */
   readonly clip?: 'hold' | 'exact' | ReadonlySet<string>
+  /** Deviations around its mean that a channel is taken to keep to below a held cap. Default 4. */
+  readonly deviations?: number
 }
 
 /**
@@ -65,11 +67,16 @@ export async function equalize(
   statistics: Statistics,
   options: EqualizeOptions,
 ): Promise<Equalized> {
-  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold' } = options
+  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold', deviations } = options
   const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
-  const variables = chooseVariables(graph, statistics, policyOf, reachesOf(model, statistics))
+  const variables = chooseVariables(
+    graph,
+    statistics,
+    policyOf,
+    reachesOf(model, statistics, deviations === undefined ? undefined : () => deviations),
+  )
   const nothing = { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set<string>() }
   if (variables.count === 0) return { ...nothing, layers: [] }
   const grids = { weights, weightBits, activationBits }

@@ -45,6 +45,25 @@ export async function search(
   const form = { float, seen, statistics: given.statistics, quantize, applied: [], evidence: {} }
   const naive = context.candidate(await withExplicitBiases(form, context))
   if (context.judges) context.rows.add('naive', true, await naive.score(), `${context.judge.samples} held-back samples`)
+  const tried = await tryAll(naive, techniques, source, context)
+  const best = source.finish ? await source.finish(tried, context) : tried
+  return {
+    best,
+    built: await best.built(),
+    ...(context.judges ? { naive: await naive.plain() } : {}),
+    rows: context.rows.all,
+    rewrites: context.rewrites,
+    notes: [...source.notes, ...context.notes],
+  }
+}
+
+/** Tries techniques one after the other, from a candidate that none has touched. */
+export async function tryAll(
+  naive: Candidate,
+  techniques: readonly Technique[],
+  source: Pick<Source, 'attempt'>,
+  context: RunningSearch,
+): Promise<Candidate> {
   let best = naive
   let rival: Rival | undefined
   for (const [index, technique] of techniques.entries()) {
@@ -58,15 +77,7 @@ export async function search(
   }
   for (const { name, relearn } of techniques)
     if (relearn && context.holdsBack && best.applied.includes(name)) best = await relearn(best, context)
-  if (source.finish) best = await source.finish(best, context)
-  return {
-    best,
-    built: await best.built(),
-    ...(context.judges ? { naive: await naive.plain() } : {}),
-    rows: context.rows.all,
-    rewrites: context.rewrites,
-    notes: [...source.notes, ...context.notes],
-  }
+  return best
 }
 
 /** Which candidate goes on: the best so far, what a technique made of it, or what it made of the rival. */

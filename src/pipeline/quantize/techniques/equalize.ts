@@ -22,6 +22,8 @@ interface EqualizeEvidence {
   readonly clip: 'hold' | 'exact' | readonly string[]
   /** What channels did. */
   readonly channels: StoredChannels
+  /** Deviations around their means that channels below a held cap were taken to keep to, where those of the rewrite were too few. */
+  readonly deviations?: number
 }
 
 export const equalize: Technique<EqualizeEvidence> = {
@@ -30,16 +32,23 @@ export const equalize: Technique<EqualizeEvidence> = {
   evidence: z.strictObject({
     clip: z.union([z.enum(['hold', 'exact']), z.array(z.string())]),
     channels: storedChannelsSchema,
+    deviations: z.number().exactOptional(),
   }),
   requests: equalizeRequests,
   paysLater: true,
   async attempt(candidate, context) {
     const channels = await context.channels(candidate, this)
     const clip = await chooseClip(candidate, channels, context)
-    const result = await scaled(candidate, channels, clip, context)
-    const checked = await context.check(equalizeRule(context.options.clip, context.source.proves), result, candidate)
+    const rule = equalizeRule(context.options.clip, context.source.proves)
+    const held = await withinBound(candidate, channels, clip, rule.boundDb, context)
+    if (!held) return undefined
+    const { result, deviations } = held
+    const checked = await context.check(rule, result, candidate)
     if (!checked) return undefined
-    const evidence = { ...candidate.evidence, [this.name]: { clip, channels: storedChannels(channels) } }
+    const evidence = {
+      ...candidate.evidence,
+      [this.name]: { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) },
+    }
     const form = { ...candidate, ...checked, ...travelling(candidate, result), unequalized: candidate.float, evidence }
     const { samples } = context.source
     if (!samples) return { candidate: context.candidate(form) }
@@ -48,8 +57,8 @@ export const equalize: Technique<EqualizeEvidence> = {
     const least = leastOfEqualization(result.scaled, form.seen.shapes)
     return { candidate: context.candidate({ ...form, reach, least }) }
   },
-  async replay(candidate, { clip, channels }, context) {
-    const result = await scaled(candidate, channelsFrom(channels), clip, context)
+  async replay(candidate, { clip, channels, deviations }, context) {
+    const result = await scaled(candidate, channelsFrom(channels), clip, context, deviations)
     const rule = equalizeRule(clip === 'exact' ? 'exact' : 'hold', context.source.proves)
     const checked = await context.repeat(rule, result, candidate)
     return context.candidate({ ...candidate, ...checked, ...travelling(candidate, result) })
@@ -75,15 +84,41 @@ async function chooseClip(
   return [...freed]
 }
 
+/** What is tried where a held cap binds on samples that were not looked at: wider and wider. */
+const DEVIATIONS = [undefined, 6, 9]
+
+/** Scaled so that it keeps its bound on held-back samples too; undefined when none does. */
+async function withinBound(
+  candidate: Candidate,
+  channels: Statistics,
+  clip: EqualizeEvidence['clip'],
+  boundDb: number,
+  context: SearchContext,
+): Promise<{ readonly result: Equalized; readonly deviations: number | undefined } | undefined> {
+  let db = Number.NaN
+  for (const deviations of DEVIATIONS) {
+    const result = await scaled(candidate, channels, clip, context, deviations)
+    if (clip === 'exact' || !context.judges || result.changes.length === 0) return { result, deviations }
+    db = await context.judge.lowestDb(result.model, { signal: context.options.signal })
+    if (db >= boundDb) return { result, deviations }
+  }
+  context.notes.push(
+    `equalize was reverted: held caps leave ${db.toFixed(1)} dB on samples that it did not look at, and ${boundDb} dB are needed; --clip exact moves the caps with their channels`,
+  )
+  return undefined
+}
+
 function scaled(
   candidate: Candidate,
   channels: Statistics,
   clip: EqualizeEvidence['clip'],
   context: SearchContext,
+  deviations?: number,
 ): Promise<Equalized> {
   const form = typeof clip === 'string' ? clip : new Set(clip)
   const { float, seen } = candidate
-  return equalizeChannels(float, seen.shapes, channels, { ...gridsOf(candidate, context), clip: form })
+  const wider = deviations === undefined ? {} : { deviations }
+  return equalizeChannels(float, seen.shapes, channels, { ...gridsOf(candidate, context), clip: form, ...wider })
 }
 
 /** The grids that it reckons with. */

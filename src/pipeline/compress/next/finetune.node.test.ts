@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
-import { ratesOf } from '../finetune-loss.node.ts'
-import { type FinetuneRecipe, parseRecipe } from '../recipe.ts'
-import { movedPictures } from './tune.node.ts'
+import { tinyModel } from '../../../rewrite/tiny-model.ts'
+import { ratesOf } from '../../finetune-loss.node.ts'
+import { type FinetuneRecipe, parseRecipe } from '../../recipe.ts'
+import { movedPictures } from './finetune.node.ts'
 
 const recipe = (more: Readonly<Record<string, unknown>>) =>
   parseRecipe({ command: 'finetune', model: 'm.onnx', data: 'd', ...more }) as FinetuneRecipe

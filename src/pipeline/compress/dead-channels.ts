@@ -4,7 +4,7 @@ import { CostBook, type CostModel, macs, removeDeadChannels } from '../../compre
 import { channelGraph, type Model, type Shapes } from '../../onnx/index.ts'
 import type { AppliedRewrite, AppliedRewrites } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
-import type { CompressRecipe } from '../recipe.ts'
+import type { Limits } from './problem.ts'
 
 export interface Freed {
   readonly model: Model
@@ -13,21 +13,17 @@ export interface Freed {
   readonly applied: readonly AppliedRewrite[]
 }
 
-/** The rewritten model without its dead channels; the model itself when there are none, or with `keepDead`. */
+/** The rewritten model without its dead channels; the model itself when there are none. */
 export async function freeChannels(
   runtime: Runtime,
   { model, shapes, statistics }: AppliedRewrites,
-  samples: readonly Values[],
-  sample: Values,
-  recipe: Pick<CompressRecipe, 'keepDead' | 'keepLayer' | 'multiple'>,
+  samples: { readonly fit: readonly Values[]; readonly sample: Values },
+  { keepLayers, multiple }: Pick<Limits, 'keepLayers' | 'multiple'>,
   watch: Watch,
 ): Promise<Freed> {
   const nothing: Freed = { model, shapes, notes: [], applied: [] }
-  if (recipe.keepDead) return nothing
-  const keepLayers = new Set(recipe.keepLayer)
-  const { multiple } = recipe
   const options = { ...watch, shapes, statistics, keepLayers, multiple }
-  const dead = await removeDeadChannels(runtime, model, samples, sample, options)
+  const dead = await removeDeadChannels(runtime, model, samples.fit, samples.sample, options)
   if (!dead) return nothing
   const share = costOfModel(dead.model, dead.shapes, macs) / costOfModel(model, shapes, macs)
   const what = `${dead.channels} channels that never change were taken out (${dead.certainty}): ${(100 * share).toFixed(1)} % of the multiplications are left`

@@ -1,14 +1,57 @@
-// Manual mode: a JSON file that says for each layer what it becomes.
-import { InputError } from '../../base/index.ts'
+// A plan by hand: a JSON object that says for each layer what it becomes.
+import { InputError } from '../../../base/index.ts'
 import {
   type CompressibleLayer,
   type CostModel,
   type LayerChoice,
   maxRank,
+  type PruningOrder,
   rankForRatio,
+  type SplitFamily,
   type SplitName,
   splits,
-} from '../../compress/index.ts'
+} from '../../../compress/index.ts'
+import { selectionCurves } from '../curves.ts'
+import type { Method } from '../method.ts'
+import type { Plan } from '../plan.ts'
+import { buildCut, channelsLeft, rankedChannels } from './pruning.ts'
+import { buildSplits, refuseEmpty } from './splits.ts'
+
+export interface ManualOptions {
+  /** What the file holds, and its name for errors. */
+  readonly json: unknown
+  readonly file: string
+  /** The splits whose errors the report shows; none without one. */
+  readonly family?: SplitFamily | undefined
+  /** In which order channels go where only their number is given. */
+  readonly order: PruningOrder
+}
+
+/** Does what a plan by hand says: splits, channels, or both. */
+export function manualMethod({ json, file, family, order }: ManualOptions): Method {
+  return {
+    name: 'manual',
+    candidates: async (problem) => {
+      if (family) refuseEmpty(problem)
+      const { curves, notes } = family ? await selectionCurves(problem, family) : { curves: new Map(), notes: [] }
+      const wanted = manualPlan(json, problem.layers, problem.cost, file)
+      const ranked = wanted.channels.size > 0 || !family ? await rankedChannels(problem, order) : undefined
+      const plan: Plan = {
+        ...{ method: 'manual', losses: {}, ratio: 1 },
+        splits: Object.fromEntries(wanted.choices),
+        channels: ranked ? channelsLeft(ranked, wanted.channels) : {},
+      }
+      return {
+        plansAt: (ratios) => ratios.map(() => plan),
+        notes: [...notes, ...(ranked?.notes ?? [])],
+        ...{ evaluations: 0, curves },
+        ...(ranked ? { closed: ranked.closed } : {}),
+      }
+    },
+    build: (problem, plan) =>
+      Object.keys(plan.channels).length > 0 ? buildCut(problem, plan) : buildSplits(problem, plan),
+  }
+}
 
 /** What a manual plan asks for. */
 export interface ManualPlan {

@@ -1,5 +1,5 @@
 // float16 ↔ float32. ONNX Runtime and ONNX files carry float16 as its 16 bits.
-import type { TensorValue } from '../base/index.ts'
+import type { TensorValue } from './tensor-value.ts'
 
 const float = new Float32Array(1)
 const word = new Uint32Array(float.buffer)
