@@ -8,8 +8,8 @@ import { randomStream } from '../src/math/index.ts'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { compareFiles, compressFile, finetuneFile, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type Recipe } from '../src/pipeline/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 describe('samples that are kept from every fit', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-held-'))

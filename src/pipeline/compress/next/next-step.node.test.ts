@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tinyModel } from '../../../rewrite/tiny-model.ts'
+import { tinyModel } from '../../../../test/support/tiny-model.ts'
 import type { Runtime } from '../../../runtime/index.ts'
 import { type CompressRecipe, parseRecipe } from '../../recipe.ts'
 import { nextSteps } from './index.node.ts'

@@ -1,5 +1,5 @@
-// Test helper: the little network that the calibration pass and the walk are tried on.
-import { GraphEditor, type Model, makeModel, Tensor } from '../onnx/index.ts'
+// The little network that the calibration pass and the walk are tried on.
+import { GraphEditor, type Model, makeModel, Tensor } from '../../src/onnx/index.ts'
 
 /** x[N,2,H,W] -> Mul by `factor` m -> Sqrt s -> Mul with x m2 -> Relu y. */
 export function rootModel(factor: number, shape: (number | string)[] = ['N', 2, 3, 3]): Model {

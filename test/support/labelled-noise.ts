@@ -1,6 +1,6 @@
 // Samples for tests: labelled noise in three maps of 8 × 8.
-import type { Dataset } from '../../data/index.ts'
-import { randomStream } from '../../math/index.ts'
+import type { Dataset } from '../../src/data/index.ts'
+import { randomStream } from '../../src/math/index.ts'
 
 export const size = 32
 export const dataset: Dataset = {

@@ -1,6 +1,6 @@
-// Test helper: norms in every form that models store them in.
-import { type Model, Tensor } from '../onnx/index.ts'
-import { floatTensor } from './float-tensor.ts'
+// Norms in every form that models store them in.
+import { type Model, Tensor } from '../../src/onnx/index.ts'
+import { floatTensor } from '../../src/rewrite/float-tensor.ts'
 import { tinyModel } from './tiny-model.ts'
 
 const mean = 'h -> ReduceMean axes=2, -> m; h,m -> Sub -> d; d -> Pow number(2) -> ReduceMean axes=2,'

@@ -1,9 +1,9 @@
 // A small residual network with smooth samples, written into a folder: noise would leave no slack to compress.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { randomStream } from '../src/math/index.ts'
-import { writeModelFile } from '../src/onnx/index.node.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
+import { randomStream } from '../../src/math/index.ts'
+import { writeModelFile } from '../../src/onnx/index.node.ts'
+import { tinyModel } from './tiny-model.ts'
 
 /** Writes `tiny.onnx` and 96 samples, `x.json`; gives their paths. */
 export async function smallCompression(folder: string): Promise<{ readonly model: string; readonly data: string }> {

@@ -1,14 +1,14 @@
 // What every Runtime must do, as tests: the same for ONNX Runtime on Node and in WebAssembly.
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import type { TensorValue } from '../base/index.ts'
-import { GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../onnx/index.ts'
-import { declareTypes } from './declare-types.ts'
-import { measureLatency } from './latency.ts'
-import { observeShapes } from './observe.ts'
-import { type Runtime, withSession } from './session.ts'
-import { dilatedPool, foreignTypes, sequenceModel } from './test-models.ts'
-import { typesOf } from './types.ts'
+import type { TensorValue } from '../../src/base/index.ts'
+import { GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../../src/onnx/index.ts'
+import { declareTypes } from '../../src/runtime/declare-types.ts'
+import { measureLatency } from '../../src/runtime/latency.ts'
+import { observeShapes } from '../../src/runtime/observe.ts'
+import { type Runtime, withSession } from '../../src/runtime/session.ts'
+import { typesOf } from '../../src/runtime/types.ts'
+import { dilatedPool, foreignTypes, sequenceModel } from './runtime-models.ts'
 
 /** x[N,4] -> MatMul 4->size -> Relu -> y, `layers` times in the middle. */
 export function chain(size: number, layers: number, domain = ''): Model {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../src/base/index.ts'
-import { randomStream } from '../src/math/index.ts'
-import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
-import type { Values } from '../src/runtime/index.ts'
+import { isValueType, makeArray, setElement, sizeOf, type TensorValue } from '../../src/base/index.ts'
+import { randomStream } from '../../src/math/index.ts'
+import { parseRecipe, type QuantizeRecipe } from '../../src/pipeline/index.ts'
+import type { Values } from '../../src/runtime/index.ts'
 
 export const sharedFolder: string = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const manifest = join(sharedFolder, 'models', 'manifest.json')

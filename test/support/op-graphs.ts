@@ -1,8 +1,8 @@
 // Small networks around one operator each, with seeded weights and samples: what a quantisation meets, a thousand ways, in seconds.
-import type { Dataset, Sample } from '../src/data/index.ts'
-import { type Random, randomStream } from '../src/math/index.ts'
-import { type Model, Tensor } from '../src/onnx/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
+import type { Dataset, Sample } from '../../src/data/index.ts'
+import { type Random, randomStream } from '../../src/math/index.ts'
+import { type Model, Tensor } from '../../src/onnx/index.ts'
+import { tinyModel } from './tiny-model.ts'
 
 /** How the weights of the layers are drawn. */
 export const weightKinds = ['normal', 'uneven', 'heavy'] as const

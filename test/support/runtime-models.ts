@@ -1,5 +1,5 @@
-// Test helpers: models that ask something unusual of a runtime.
-import { intAttr, intsAttr, type Model, makeModel, makeNode, Tensor } from '../onnx/index.ts'
+// Models that ask something unusual of a runtime.
+import { intAttr, intsAttr, type Model, makeModel, makeNode, Tensor } from '../../src/onnx/index.ts'
 
 /** x[1,1,8,8] -> Q/DQ -> AveragePool with dilations -> Q/DQ -> y: the integer kernel that it is turned into knows no dilations. */
 export function dilatedPool(): Model {

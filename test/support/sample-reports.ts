@@ -1,6 +1,6 @@
 // Reports for the tests of this room: small ones written by hand, large ones from a formula. Nothing here ships.
-import { summarizeRanges } from './range-summary.ts'
-import type { ActivationRow, ChannelRows, LayerRow, RangeSummary, Report, VariantRow } from './report.ts'
+import { summarizeRanges } from '../../src/report/range-summary.ts'
+import type { ActivationRow, ChannelRows, LayerRow, RangeSummary, Report, VariantRow } from '../../src/report/report.ts'
 
 const float: VariantRow = {
   name: 'float',

@@ -1,6 +1,6 @@
 // Small models of kinds that stop tools: layers behind sub-graphs, sequences, optionals, unnamed outputs, no batch dimension.
-import { type Graph, type Model, makeNode, type Node, Tensor } from '../src/onnx/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
+import { type Graph, type Model, makeNode, type Node, Tensor } from '../../src/onnx/index.ts'
+import { tinyModel } from './tiny-model.ts'
 
 /** x[N,16] -> MatMul -> Relu a -> … -> z -> MatMul -> Relu -> MatMul y; what lies between a and z is drawn. */
 const between = (drawing: string) =>

@@ -1,5 +1,5 @@
-// Test helper: a model whose work is done in the branches of an If.
-import { type Graph, type Model, type Node, Tensor } from '../onnx/index.ts'
+// A model whose work is done in the branches of an If.
+import { type Graph, type Model, type Node, Tensor } from '../../src/onnx/index.ts'
 import { tinyModel } from './tiny-model.ts'
 
 /** x[N,8] -> If(true), both branches made of `nodes` (which may read x) with the result `output` -> y. */

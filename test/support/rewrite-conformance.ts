@@ -1,12 +1,12 @@
-// Test helper: what every rewrite must keep, checked on ONNX Runtime.
+// What every rewrite must keep, checked on ONNX Runtime.
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
-import { float16ToFloat32, float32ToFloat16, randomStream, sqnrDb } from '../math/index.ts'
-import { type Model, printModel, writeModel } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
-import { observeShapes, type Runtime, type Values, withSession } from '../runtime/index.ts'
-import type { Rewrite, RewriteContext, RewriteResult } from './rewrite.ts'
+import { makeArray, setElement, sizeOf, type TensorValue } from '../../src/base/index.ts'
+import { float16ToFloat32, float32ToFloat16, randomStream, sqnrDb } from '../../src/math/index.ts'
+import { type Model, printModel, writeModel } from '../../src/onnx/index.ts'
+import type { Rewrite, RewriteContext, RewriteResult } from '../../src/rewrite/rewrite.ts'
+import { openRuntime } from '../../src/runtime/index.node.ts'
+import { observeShapes, type Runtime, type Values, withSession } from '../../src/runtime/index.ts'
 import { tinyModel } from './tiny-model.ts'
 
 let runtime: Promise<Runtime> | undefined
@@ -51,7 +51,7 @@ export async function applied(pass: Rewrite, model: Model): Promise<RewriteResul
   return pass.apply(model, await contextOf(model))
 }
 
-export interface BatteryOptions {
+export interface KeepOptions {
   /** Largest difference allowed, as a share of the largest output. */
   readonly tolerance?: number
   /** Checks more on the result. */
@@ -59,7 +59,7 @@ export interface BatteryOptions {
 }
 
 /** Registers a test: the pass does something to the model, and everything that matters stays. */
-export function itKeepsTheFunction(pass: Rewrite, drawn: string | Model, options: BatteryOptions = {}): void {
+export function itKeepsTheFunction(pass: Rewrite, drawn: string | Model, options: KeepOptions = {}): void {
   const title = typeof drawn === 'string' ? drawn : (drawn.metadata.get('drawing') ?? drawn.graph.name)
   it(`keeps the function of ${title}`, async () => {
     const model = typeof drawn === 'string' ? tinyModel(drawn) : drawn
@@ -81,7 +81,7 @@ export function itLeavesAlone(pass: Rewrite, drawn: string | Model, reason?: Reg
 }
 
 /** 1. equal outputs; 2. input model untouched; 3. inputs, outputs, metadata kept; 4. a second time changes nothing. */
-async function assertKeepsTheFunction(pass: Rewrite, model: Model, options: BatteryOptions): Promise<RewriteResult> {
+async function assertKeepsTheFunction(pass: Rewrite, model: Model, options: KeepOptions): Promise<RewriteResult> {
   const before = writeModel(model)
   const feeds = randomFeeds(model)
   const result = pass.apply(model, await contextOf(model, feeds))

@@ -1,6 +1,6 @@
-// Test helper: models drawn in one line, "x[N,8,5,5] -> Conv 3x3 8->10 pads=1,1,1,1 -> BatchNormalization -> y", seeded.
-import { InputError } from '../base/index.ts'
-import { type Random, randomStream } from '../math/index.ts'
+// Models drawn in one line, "x[N,8,5,5] -> Conv 3x3 8->10 pads=1,1,1,1 -> BatchNormalization -> y", seeded.
+import { InputError } from '../../src/base/index.ts'
+import { type Random, randomStream } from '../../src/math/index.ts'
 import {
   type Attribute,
   type DType,
@@ -11,8 +11,8 @@ import {
   makeNode,
   stringAttr,
   Tensor,
-} from '../onnx/index.ts'
-import { floatTensor } from './float-tensor.ts'
+} from '../../src/onnx/index.ts'
+import { floatTensor } from '../../src/rewrite/float-tensor.ts'
 
 export interface TinyOptions {
   readonly opset?: number

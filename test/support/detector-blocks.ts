@@ -2,10 +2,10 @@
 // several depths, heads that pick and join.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { randomStream } from '../src/math/index.ts'
-import { writeModelFile } from '../src/onnx/index.node.ts'
-import { type Model, Tensor } from '../src/onnx/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
+import { randomStream } from '../../src/math/index.ts'
+import { writeModelFile } from '../../src/onnx/index.node.ts'
+import { type Model, Tensor } from '../../src/onnx/index.ts'
+import { tinyModel } from './tiny-model.ts'
 
 /** A convolution, k×k from `from` to `to` channels, and SiLU; `more` are further attributes. */
 function conv(input: string, output: string, k: number, from: number, to: number, more = ''): string {
