@@ -11,7 +11,7 @@ import {
   type ViewedLayer,
 } from '../../onnx/index.ts'
 import type { Affine } from './affine.ts'
-import { type ChannelMap, featureChannels, moveChannels } from './channel-map.ts'
+import { type ElementChannels, featureChannels, moveChannels } from './element-channels.ts'
 import { biasOf, fitsLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
 
 /** A layer that takes an affine map of its input, and the channel that each of its inputs belongs to. */
@@ -32,7 +32,7 @@ export function receiversOf(
   affine: Affine,
   value: string,
   options: ReceiveOptions = {},
-  map: ChannelMap = 'axis 1',
+  map: ElementChannels = 'axis 1',
 ): Receiver[] | string {
   if (editor.isOutput(value)) return 'its output is a graph output'
   if (editor.isCaptured(value)) return 'its output is read by a sub-graph'
@@ -50,13 +50,13 @@ function receive(
   shapes: Shapes,
   affine: Affine,
   value: string,
-  map: ChannelMap,
+  map: ElementChannels,
   node: Node,
   options: ReceiveOptions,
 ): Receiver[] | string {
   if (node.inputs.filter((name) => name === value).length > 1 || node.inputs[0] !== value)
     return `is ${node.opType} and reads it in another way than as its data`
-  const on = (next: ChannelMap): Receiver[] | string =>
+  const on = (next: ElementChannels): Receiver[] | string =>
     receiversOf(editor, shapes, affine, node.outputs[0] ?? '', options, next)
   const rises = affine.scale.every((scale) => scale > 0)
   switch (isOp(node, node.opType) ? node.opType : '') {
@@ -92,7 +92,7 @@ function receiveInLayer(
   editor: GraphEditor,
   shapes: Shapes,
   { scale, shift }: Affine,
-  map: ChannelMap,
+  map: ElementChannels,
   node: Node,
   { borders }: ReceiveOptions,
 ): Receiver[] | string {
