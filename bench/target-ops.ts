@@ -7,7 +7,6 @@ import type { Batch } from '../src/data/index.ts'
 import { randomStream } from '../src/math/index.ts'
 import type { Model } from '../src/onnx/index.ts'
 import { insertQdq, makePlan, place, quantizeDefaults, targetOf, tensorsToObserve } from '../src/quantize/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import {
   measureLatency,
@@ -18,6 +17,7 @@ import {
   webRuntime,
   withSession,
 } from '../src/runtime/index.ts'
+import { tinyModel } from '../test/support/tiny-model.ts'
 
 /** Repetitions of the operator in its chain. */
 const LENGTH = 4

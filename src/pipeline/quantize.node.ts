@@ -32,13 +32,22 @@ const SATURATES =
 export async function quantizeFile(
   runtime: Runtime,
   recipe: QuantizeRecipe,
-  { heldBack, ...watch }: ShareWatch = {},
+  watch: ShareWatch = {},
+): Promise<QuantizeRun> {
+  report(watch, 'read', 0, 1, recipe.model)
+  return quantizeGiven(runtime, recipe, await readModelFile(recipe.model), watch)
+}
+
+/** Quantises a model that was read, or made, already, and writes the result; the recipe's `model` is the name that it goes by. */
+export async function quantizeGiven(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  given: Model,
+  { heldBack, judged, ...watch }: ShareWatch = {},
 ): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
-  report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
-  const given = await readModelFile(recipe.model)
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
@@ -53,7 +62,7 @@ export async function quantizeFile(
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack })
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack, judged })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { dataset, indices, size } from '../../../test/support/labelled-noise.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { batches, readSamples } from '../../data/index.ts'
 import { isOp, type Model, Tensor, writeModel } from '../../onnx/index.ts'
 import { lintFusion, targets } from '../../quantize/index.ts'
-import { testRuntime } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
@@ -13,7 +14,6 @@ import { crossEntropy, type LossTerm, outputSquares } from '../loss/terms.ts'
 import { isAsNear } from '../score.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
-import { dataset, indices, size } from './test-samples.ts'
 
 /** Depthwise and plain convolutions, a capped activation, a residual Add, a pool, a Gemm. */
 const net = (): Model =>

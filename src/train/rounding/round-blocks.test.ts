@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
 import { insertQdq, makePlan, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
-import { testRuntime } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { roundBlocks } from './round-blocks.ts'
 
