@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { didYouMean, InputError } from '../base/index.ts'
 import { targets as runTargets } from '../quantize/index.ts'
 import type { FinetuneKeys } from './finetune-recipe.ts'
-import { TUNING_SAMPLES } from './quantize/techniques.ts'
+import { TUNING_SAMPLES } from './quantize/technique-names.ts'
 
 const data = {
   model: z.string(),

@@ -11,10 +11,11 @@ import type { QuantizeRecipe } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
-import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
+import { type Material, needsSamples, type Produced } from './mode.ts'
+import { produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
-import { TUNING_SAMPLES } from './techniques.ts'
+import { TUNING_SAMPLES } from './technique-names.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
 export interface QuantizeHost {

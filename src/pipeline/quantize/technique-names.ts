@@ -11,7 +11,7 @@ export const techniqueNames = [
   'optimize-rounding',
   'tune-bias',
 ] as const
-export type Technique = (typeof techniqueNames)[number]
+export type TechniqueName = (typeof techniqueNames)[number]
 
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
 export const TUNING_SAMPLES = 384
@@ -22,7 +22,7 @@ export function defaultTechniques(recipe: {
   readonly weightBits: 8 | 4
   readonly effort: 'fast' | 'default' | 'high'
   readonly mode: 'static' | 'weights'
-}): readonly Technique[] {
+}): readonly TechniqueName[] {
   if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
   // Few bits, or one scale for a whole weight, make every layer loud: what stays float is then the person's to say.
@@ -37,7 +37,7 @@ export function defaultTechniques(recipe: {
 }
 
 /** @throws UsageError for an unknown word */
-export function parseTechniques(words: readonly string[]): readonly Technique[] {
+export function parseTechniques(words: readonly string[]): readonly TechniqueName[] {
   const known: readonly string[] = techniqueNames
   for (const word of words)
     if (!known.includes(word) && word !== 'none')
