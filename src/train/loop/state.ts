@@ -129,8 +129,3 @@ export function decodeState(bytes: Uint8Array, fingerprint: string, file: string
   }
   return state
 }
-
-/** The highest score of all; NaN is none. */
-export function topOf(rows: readonly { readonly score?: number }[]): number {
-  return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
-}

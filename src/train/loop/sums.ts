@@ -1,4 +1,4 @@
-// Sums over the runs of a step, and means that follow the batches.
+// Sums over the runs of a step, means that follow the batches, the best of the scores.
 
 /** Adds a part, times a factor, to the sum of that name. */
 export function addTo(sums: Map<string, Float32Array>, name: string, part: unknown, factor: number): void {
@@ -17,4 +17,9 @@ export function addTo(sums: Map<string, Float32Array>, name: string, part: unkno
 export function follow(running: Float32Array | undefined, batch: Float32Array | undefined, momentum: number): void {
   if (!running || !batch) return
   for (let i = 0; i < running.length; i++) running[i] = momentum * (running[i] ?? 0) + (1 - momentum) * (batch[i] ?? 0)
+}
+
+/** The highest score of all; NaN is none. */
+export function topOf(rows: readonly { readonly score?: number }[]): number {
+  return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
 }

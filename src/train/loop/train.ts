@@ -11,7 +11,7 @@ import { firstNonFinite, refuseNonFinite } from './non-finite.ts'
 import type { TrainOptions, TrainResult } from './options.ts'
 import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
 import { type Arrays, cloneArrays, cloneState, newState, type TrainState, topOf } from './state.ts'
-import { addTo, follow } from './sums.ts'
+import { addTo, follow, topOf } from './sums.ts'
 import { type Teacher, withTeacher } from './teacher.ts'
 import { tellStep } from './tell-step.ts'
 
