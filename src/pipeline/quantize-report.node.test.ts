@@ -41,8 +41,7 @@ describe('the report of a quantisation', () => {
     const path = join(folder, 'tiny.onnx')
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->8 -> BatchNormalization -> Relu -> Conv 1x1 8->4 -> y')
     await writeModelFile(model, path)
-    const recipe = parseRecipe({ command: 'quantize', model: path, data: 'random', samples: 4 })
-    assert.ok(recipe.command === 'quantize')
+    const recipe = parseRecipe('quantize', { model: path, data: 'random', samples: 4 })
     const {
       ladder,
       meanShift: _shift,

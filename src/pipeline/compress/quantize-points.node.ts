@@ -1,8 +1,7 @@
 // compress --then quantize: each result becomes int8 as well.
-import { UsageError } from '../../base/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
-import { type CompressRecipe, parseRecipe } from '../recipe.ts'
+import { type CompressRecipe, parseRecipe, saidOf } from '../recipe.ts'
 import type { ShareWatch } from '../samples.ts'
 import type { CompressPoint } from './write-point.node.ts'
 
@@ -24,11 +23,9 @@ export async function quantizeAll(
       exif,
       seed,
       shape,
-      command: 'quantize',
       model: point.tuned?.output ?? point.output,
     }
-    const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
-    if (next.command !== 'quantize') throw new UsageError('--then knows quantize only')
+    const next = parseRecipe('quantize', saidOf(given))
     results.push({ ...point, quantized: await quantizeFile(runtime, next, watch) })
   }
   return results

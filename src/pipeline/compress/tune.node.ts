@@ -1,10 +1,9 @@
 // compress --finetune: the compressed model is trained with the original as teacher.
-import { UsageError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { type FinetuneRun, finetuneFile } from '../finetune.node.ts'
 import { defaultOutput } from '../output.node.ts'
-import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import { type CompressRecipe, type FinetuneRecipe, parseRecipe, saidOf } from '../recipe.ts'
 import type { ShareWatch } from '../samples.ts'
 
 /** Weight of inner tensors beside the divergence of the answers: it counts for most of the loss (docs/training.md). */
@@ -30,12 +29,10 @@ export async function tuneCompressed(
     ...{ data, labels, val, preprocess, exif, seed, shape, epochs, teacher: recipe.model },
     ...{ optimizer: 'muon', match: ['auto'], matchWeight: MATCHED },
     ...movedPictures(model),
-    command: 'finetune',
     model: compressed,
     output: defaultOutput(compressed, 'tuned'),
   }
-  const next = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
-  if (next.command !== 'finetune') throw new UsageError('--finetune takes a number of epochs')
+  const next = parseRecipe('finetune', saidOf(given))
   return finetuneFile(runtime, next, watch)
 }
 
