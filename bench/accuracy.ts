@@ -7,7 +7,7 @@ import { chooseSamples } from '../src/data/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, openSamples, quantizeFile } from '../src/pipeline/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, recipeFor } from '../test/support/manifest.ts'
 import { runPeer, writeSamples } from './peers/run-peer.ts'
 import { openScoring, type Score } from './score-file.ts'
 

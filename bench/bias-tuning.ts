@@ -13,7 +13,7 @@ import { meanSqnrDb } from '../src/metrics/index.ts'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { hasOwnTestSet, type ManifestEntry, manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
+import { hasOwnTestSet, type ManifestEntry, manifestEntries, noModels, recipeFor } from '../test/support/manifest.ts'
 
 if (noModels) throw new Error(noModels)
 const words = process.argv.slice(2).filter((word) => !word.includes('='))

@@ -8,7 +8,7 @@ import { median } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openSamples, readBatches } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { ortCpu, place, quantizeDefaults, tensorsToObserve } from '../src/quantize/index.ts'
+import { place, quantizeDefaults, tensorsToObserve } from '../src/quantize/index.ts'
 import { applyRewrites, passes } from '../src/rewrite/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { typesOf, withSession } from '../src/runtime/index.ts'
@@ -21,7 +21,7 @@ try {
   const dataset = await openSamples(recipe, original)
   const chosen = chooseSamples(dataset.size, Number(samples))
   const { model, shapes } = await applyRewrites(runtime, original, passes, (await dataset.sample(0)).inputs)
-  const placement = place(model, ortCpu, quantizeDefaults, typesOf(model))
+  const placement = place(model, quantizeDefaults, typesOf(model))
   const batches: Batch[] = []
   for await (const batch of readBatches(dataset, chosen, model, shapes)) batches.push(batch)
   async function* again(): AsyncGenerator<Batch> {

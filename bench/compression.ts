@@ -15,10 +15,10 @@ import { type CompressRecipe, parseRecipe } from '../src/pipeline/index.ts'
 import { openSamples } from '../src/pipeline/samples.node.ts'
 import { readBatches } from '../src/pipeline/samples.ts'
 import { applyRewrites, passes } from '../src/rewrite/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { describeEnvironment, openRuntime } from '../src/runtime/index.node.ts'
 import { runtimeProducts, type Values, withSession } from '../src/runtime/index.ts'
-import { manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, noModels, recipeFor } from '../test/support/manifest.ts'
+import { tinyModel } from '../test/support/tiny-model.ts'
 
 const SEEDS = [0, 1, 2]
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))

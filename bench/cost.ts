@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { median } from '../src/math/index.ts'
-import { sharedFolder } from '../test/manifest.ts'
+import { sharedFolder } from '../test/support/manifest.ts'
 
 const python = process.env['PYTHON'] ?? 'python3'
 const runs = Number(process.argv[2] ?? 5)

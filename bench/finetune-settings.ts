@@ -8,11 +8,11 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { readModelFile } from '../src/onnx/index.node.ts'
-import { movedPictures } from '../src/pipeline/compress/tune.node.ts'
+import { movedPictures } from '../src/pipeline/compress/next/finetune.node.ts'
 import { compareFiles, compressFile, finetuneFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, noModels, recipeFor } from '../test/support/manifest.ts'
 
 if (noModels) throw new Error(noModels)
 const [word = 'cifar10_resnet20', share = '0.3', epochs = '10', ...settings] = process.argv.slice(2)

@@ -2,8 +2,8 @@
 // Usage: node --import tsx bench/fresh-samples.ts [GRAPHS] [WORD…]   words choose families
 import { quantile } from '../src/math/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { freshScores, quantizeGraph } from '../test/fresh-scores.ts'
-import { families, opGraph } from '../test/op-graphs.ts'
+import { freshScores, quantizeGraph } from '../test/support/fresh-scores.ts'
+import { families, opGraph } from '../test/support/op-graphs.ts'
 
 const [count = '264', ...words] = process.argv.slice(2)
 const chosen = families().filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))

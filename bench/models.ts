@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { messageOf } from '../src/base/index.ts'
 import { layerCounts, type QuantizeRun, quantizeFile } from '../src/pipeline/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, recipeFor } from '../test/support/manifest.ts'
 
 const words = process.argv.slice(2)
 const runtime = await openRuntime()

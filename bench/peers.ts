@@ -11,7 +11,7 @@ import { openSamples, quantizeFile } from '../src/pipeline/index.node.ts'
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { type ManifestEntry, manifestEntries, noModels, recipeFor } from '../test/manifest.ts'
+import { type ManifestEntry, manifestEntries, noModels, recipeFor } from '../test/support/manifest.ts'
 import { type PeerResult, peerVersions, runPeer, writeSamples } from './peers/run-peer.ts'
 import { openScoring, type Score } from './score-file.ts'
 

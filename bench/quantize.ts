@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, recipeFor } from '../test/support/manifest.ts'
 
 const configurations: Readonly<Record<string, Partial<QuantizeRecipe>>> = {
   naive: { techniques: ['none'] },

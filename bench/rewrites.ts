@@ -9,7 +9,7 @@ import { type RewriteRun, rewriteFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { passes } from '../src/rewrite/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, recipeFor } from '../test/manifest.ts'
+import { manifestEntries, recipeFor } from '../test/support/manifest.ts'
 
 const words = process.argv.slice(2)
 const names = [...passes.map(({ name }) => name), 'fold-dead-channels', 'equalize']

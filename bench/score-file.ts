@@ -7,7 +7,7 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { readModel } from '../src/onnx/index.ts'
 import { readBatches, scoringSamples } from '../src/pipeline/index.node.ts'
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
-import { lintFusion, ortCpu } from '../src/quantize/index.ts'
+import { lintFusion, targetOf } from '../src/quantize/index.ts'
 import { optimizedGraph } from '../src/runtime/index.node.ts'
 import { measureLatency, observeShapes, type Runtime, type Values, withSession } from '../src/runtime/index.ts'
 
@@ -43,7 +43,11 @@ export async function openScoring(
   })
   return async (file) => {
     const written = readFileSync(file)
-    const kernels = lintFusion(readModel(written, { file }), await optimizedGraph(runtime, written), ortCpu)
+    const kernels = lintFusion(
+      readModel(written, { file }),
+      await optimizedGraph(runtime, written),
+      targetOf(recipe.target),
+    )
     return withSession(runtime, model, {}, (before) =>
       withSession(runtime, written, {}, async (after) => {
         const comparer = new Comparer()

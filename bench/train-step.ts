@@ -10,7 +10,7 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
 import { adam, crossEntropy, FEEDS, floatTrainee, withTrainingSession } from '../src/train/index.ts'
-import { noModels, sharedFolder } from '../test/manifest.ts'
+import { noModels, sharedFolder } from '../test/support/manifest.ts'
 
 const models = [
   ['classic_mnist_cnn.onnx', 32],

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { compressFile, finetuneFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, noModels, recipeFor, sharedFolder } from '../test/manifest.ts'
+import { manifestEntries, noModels, recipeFor, sharedFolder } from '../test/support/manifest.ts'
 
 if (noModels) throw new Error(noModels)
 const word = process.argv[2] ?? ''

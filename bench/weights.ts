@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { sharedFolder } from '../test/manifest.ts'
+import { sharedFolder } from '../test/support/manifest.ts'
 
 const configurations: Readonly<Record<string, object>> = {
   '8 bits': {},

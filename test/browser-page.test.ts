@@ -8,9 +8,9 @@ import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
-import { built } from './built.ts'
-import { faultsOf, launchChromium, noChromium, type StaticServer, serveFolder } from './chromium.ts'
+import { built } from './support/built.ts'
+import { faultsOf, launchChromium, noChromium, type StaticServer, serveFolder } from './support/chromium.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 describe('the page without a server', { skip: noChromium }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-browser-'))

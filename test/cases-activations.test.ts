@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { sharedFolder } from './manifest.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const graphs = join(sharedFolder, 'cases', 'graphs')
 const skip = existsSync(graphs) ? false : `no graphs at ${graphs}`

@@ -7,8 +7,8 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { makeModel, makeNode, Tensor, writeModel } from '../src/onnx/index.ts'
-import { built } from './built.ts'
-import { sharedFolder } from './manifest.ts'
+import { built } from './support/built.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const program = resolve('bin/onnxpress.js')
 

@@ -8,7 +8,7 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, quantizeFile, rewriteFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { sharedFolder } from './manifest.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const cases = join(sharedFolder, 'cases', 'fold_bloat')
 const graphs = join(sharedFolder, 'cases', 'graphs')

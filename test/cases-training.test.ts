@@ -8,7 +8,7 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { type FinetuneRun, finetuneFile, finetuneReport, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { sharedFolder } from './manifest.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const cases = join(sharedFolder, 'cases')
 const missing = existsSync(cases) ? false : `${cases} is missing`

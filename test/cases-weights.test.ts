@@ -9,7 +9,7 @@ import { isOp } from '../src/onnx/index.ts'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { sharedFolder } from './manifest.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const cases = join(sharedFolder, 'cases', 'weights_mode_convtranspose')
 const skip = existsSync(cases) ? false : `no models at ${cases}`

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { quantizeGraph } from './fresh-scores.ts'
-import { families, opGraph } from './op-graphs.ts'
+import { quantizeGraph } from './support/fresh-scores.ts'
+import { families, opGraph } from './support/op-graphs.ts'
 
 describe('the pass over channels', () => {
   let runtime: Runtime

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { built } from './built.ts'
+import { built } from './support/built.ts'
 
 const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const models = join(shared, 'models')

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { built } from './built.ts'
-import { smallCompression } from './small-compression.ts'
+import { built } from './support/built.ts'
+import { smallCompression } from './support/small-compression.ts'
 
 const env = { ...process.env, NODE_OPTIONS: '' }
 

@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test'
 import { compressFile, compressJson } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { manifestEntries, noModels, recipeFor } from './manifest.ts'
+import { manifestEntries, noModels, recipeFor } from './support/manifest.ts'
 
 describe('compress --then quantize', { skip: noModels }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-then-'))

@@ -9,10 +9,10 @@ import { printModel } from '../src/onnx/index.ts'
 import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
 import { type CompressRecipe, compress, parseRecipe } from '../src/pipeline/index.ts'
 import { checkReport, renderHtml, renderJson } from '../src/report/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
-import { smallCompression } from './small-compression.ts'
+import { smallCompression } from './support/small-compression.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-'))
 const runtime = await openRuntime({ threads: 1 })

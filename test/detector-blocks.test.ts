@@ -10,7 +10,7 @@ import { compressFile, layerCounts, quantizeFile } from '../src/pipeline/index.n
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../src/runtime/index.ts'
-import { detectorBlock, detectorBlocks, pictures, writeBlock } from './detector-blocks.ts'
+import { detectorBlock, detectorBlocks, pictures, writeBlock } from './support/detector-blocks.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-blocks-'))
 const runtime = await openRuntime({ threads: 1 })

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import sharp from 'sharp'
-import { built } from './built.ts'
+import { built } from './support/built.ts'
 
 const program = resolve('bin/onnxpress.js')
 const calibration = resolve('demo/calibration.json')

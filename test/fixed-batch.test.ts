@@ -15,8 +15,8 @@ import {
   rewriteFile,
 } from '../src/pipeline/index.node.ts'
 import { parseAnyRecipe } from '../src/pipeline/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 const SAMPLES = 22
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-fixed-batch-'))

@@ -7,9 +7,9 @@ import { openDataset } from '../src/data/index.node.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { freshScores, quantizeGraph } from './fresh-scores.ts'
-import { sharedFolder } from './manifest.ts'
-import { families, type OpGraph, opGraph } from './op-graphs.ts'
+import { freshScores, quantizeGraph } from './support/fresh-scores.ts'
+import { sharedFolder } from './support/manifest.ts'
+import { families, type OpGraph, opGraph } from './support/op-graphs.ts'
 
 /** What chance may cost, in dB. */
 const MOST_LOST = 1

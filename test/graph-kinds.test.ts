@@ -10,8 +10,8 @@ import { layersOf } from '../src/onnx/index.ts'
 import { compressFile, finetuneFile, layerCounts, quantizeFile, rewriteFile } from '../src/pipeline/index.node.ts'
 import { inspect, parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { graphKinds } from './graph-kinds.ts'
-import { sharedFolder } from './manifest.ts'
+import { graphKinds } from './support/graph-kinds.ts'
+import { sharedFolder } from './support/manifest.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-kinds-'))
 const runtime = await openRuntime({ threads: 1 })

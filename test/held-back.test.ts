@@ -8,8 +8,8 @@ import { randomStream } from '../src/math/index.ts'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { compareFiles, compressFile, finetuneFile, quantizeFile } from '../src/pipeline/index.node.ts'
 import { type CommandName, parseRecipe, type Recipes } from '../src/pipeline/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 describe('samples that are kept from every fit', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-held-'))
@@ -47,6 +47,29 @@ describe('samples that are kept from every fit', async () => {
     const told = run.points[0]?.measures.comparison.sqnrDb['y'] ?? 0
     const { comparison } = await compareFiles(runtime, recipe('compare', { other: output, data: fresh }))
     assert.ok(Math.abs(told - (comparison.sqnrDb['y'] ?? 0)) < 1.5, `told ${told}, ${comparison.sqnrDb['y']} on others`)
+  })
+
+  it('compress chooses by samples that neither its fits nor its report see', async () => {
+    // biome-ignore lint/suspicious/noThenProperty: the word of the command line; it is never awaited
+    const common = { macs: [0.7], loss: 'kl', force: true, then: 'quantize' }
+    const scored = async (name: string, given: object) => {
+      const run = await compressFile(runtime, recipe('compress', { ...common, ...given, output: file(`${name}.onnx`) }))
+      const [point] = run.points
+      const counts = [run.samples.length, point?.measures.comparison.samples, point?.quantized?.comparison?.samples]
+      return { counts, notes: run.notes.join('\n') }
+    }
+    const [data, val] = [samples('sixteen', 16, 7), samples('others', 8, 4)]
+    const alone = await scored('g', { data })
+    assert.deepEqual(alone.counts, [12, 2, 2])
+    assert.match(
+      alone.notes,
+      /scored on 2 samples that nothing was fitted to; choices looked at 2 samples of the others/,
+    )
+    const beside = await scored('h', { data, val })
+    assert.deepEqual(beside.counts, [16, 4, 4])
+    const few = await scored('i', { data: samples('two', 2, 8) })
+    assert.deepEqual(few.counts, [1, 1, 1])
+    assert.match(few.notes, /too few samples to keep some for choices alone/)
   })
 
   it('quantize keeps every fourth, and fits to all where others are named', async () => {

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openDataset } from '../src/data/index.node.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
-import { normForms, normModel } from '../src/rewrite/norm-models.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { freshScores, quantizeGraph } from './fresh-scores.ts'
-import { sharedFolder } from './manifest.ts'
-import { datasetOf, type OpGraph } from './op-graphs.ts'
+import { freshScores, quantizeGraph } from './support/fresh-scores.ts'
+import { sharedFolder } from './support/manifest.ts'
+import { normForms, normModel } from './support/norm-models.ts'
+import { datasetOf, type OpGraph } from './support/op-graphs.ts'
 
 /** What the gain may cost, in dB. */
 const MOST_LOST = 2

@@ -9,7 +9,7 @@ import { layerCounts, quantizeFile, quantizeReport } from '../src/pipeline/index
 import type { QuantizeRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { type ManifestEntry, manifestEntries, noModels, recipeFor, sharedFolder } from './manifest.ts'
+import { type ManifestEntry, manifestEntries, noModels, recipeFor, sharedFolder } from './support/manifest.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-quantize-'))
 after(() => rmSync(folder, { recursive: true }))

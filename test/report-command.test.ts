@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { renderHtml, renderJson, renderMarkdown, renderSummary } from '../src/report/index.ts'
-import { ladderReport } from '../src/report/sample-reports.ts'
-import { built } from './built.ts'
+import { built } from './support/built.ts'
+import { ladderReport } from './support/sample-reports.ts'
 
 const env = { ...process.env, NODE_OPTIONS: '' }
 const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.js', ...args], { encoding: 'utf8', env })

@@ -9,11 +9,11 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { prepareRun, recordEvent, writeStatus } from '../src/pipeline/index.node.ts'
 import { renderHtml } from '../src/report/index.ts'
-import { ladderReport } from '../src/report/sample-reports.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
-import { built } from './built.ts'
-import { faultsOf, launchChromium, noChromium } from './chromium.ts'
+import { built } from './support/built.ts'
+import { faultsOf, launchChromium, noChromium } from './support/chromium.ts'
+import { ladderReport } from './support/sample-reports.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 describe('the page of the studio', { skip: noChromium }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-page-'))

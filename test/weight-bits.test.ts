@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test'
 import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
-import { tinyModel } from '../src/rewrite/tiny-model.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { type Runtime, withSession } from '../src/runtime/index.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bits-'))
 after(() => rmSync(folder, { recursive: true }))

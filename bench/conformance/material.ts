@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { isValueType, type TensorValue } from '../../src/base/index.ts'
 import { type Model, readModel, readTensor, type Tensor, writeModel } from '../../src/onnx/index.ts'
 import type { Values } from '../../src/runtime/index.ts'
-import { sharedFolder } from '../../test/manifest.ts'
+import { sharedFolder } from '../../test/support/manifest.ts'
 
 const archiveFolder = join(sharedFolder, 'conformance')
 

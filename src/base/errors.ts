@@ -8,15 +8,26 @@ export interface ErrorPlace {
   readonly tensor?: string
 }
 
+/** What went wrong, where somebody decides by it: sentences are for people, and may change. */
+export type ErrorCode =
+  /** A path that leads out of the folders of a studio. */
+  | 'outside-folders'
+  /** An operator between what is trained and the loss has no gradient rule. */
+  | 'no-gradient-rule'
+  /** Nothing that is to be trained reaches the loss. */
+  | 'nothing-reached'
+
 /** Base of all errors of this package. `message` is one sentence: what, where, got, expected, what to do. */
 export class OnnxpressError extends Error {
   readonly exitCode: number = 1
   readonly place: ErrorPlace
+  readonly code: ErrorCode | undefined
 
-  constructor(message: string, place: ErrorPlace = {}, cause?: unknown) {
+  constructor(message: string, { code, ...place }: ErrorPlace & { readonly code?: ErrorCode } = {}, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = new.target.name
     this.place = place
+    this.code = code
   }
 }
 

@@ -13,6 +13,8 @@ import {
   Tensor,
 } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
+import { JoinedRows, type Place } from './joined-rows.ts'
+import { inGraphOrder } from './pieces.ts'
 
 /** A value and the axis of its channels. */
 export interface ChannelRequest {
@@ -39,7 +41,7 @@ export async function channelStatistics(
     const shape = options.shapes.get(request.value)
     const channels = shape?.dims[request.axis]
     return shape?.dtype === 'float32' && channels !== undefined && request.axis >= 1
-      ? [new Watcher(request, channels, shape.dims.length)]
+      ? [new Watcher(request, channels, shape.dims)]
       : []
   })
   if (watchers.length === 0) return new Map()
@@ -60,31 +62,40 @@ export async function channelStatistics(
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
 }
 
+/** Elements of a map from which on its reductions are made at once: many outputs of their own come at the end of a run. */
+const LARGE = 2 ** 18
+
 /** Adds maximum, minimum, mean and mean square over all axes but the channels' and the batch's. */
 function addReductions(model: Model, watchers: readonly Watcher[]): Model {
   const editor = new GraphEditor(model)
   const opset = opsetOf(model)
   editor.graph.outputs.splice(0)
-  for (const watcher of watchers) {
+  const joined = new JoinedRows(editor)
+  const watch = (watcher: Watcher, kind: string, value: string) => {
+    const { dims, rank, channels: columns, elements, places } = watcher
+    if (elements >= LARGE && rank >= 4) {
+      joined.add(dims[0] ?? 1, { value, columns, elements, take: (place) => (places[kind] = place) })
+    } else {
+      editor.graph.outputs.push({ name: value, dtype: 'float32' })
+      places[kind] = { output: value, from: 0, width: columns }
+    }
+  }
+  for (const watcher of inGraphOrder(editor, watchers, ({ request }) => request.value)) {
     const { value, axis } = watcher.request
     const axes = Array.from({ length: watcher.rank }, (_, i) => i).filter((i) => i !== axis && i !== 0)
     if (axes.length === 0) {
       const output = editor.freshName(`${value}/plain`)
       editor.addNode({ opType: 'Identity', inputs: [value], outputs: [output] })
-      editor.graph.outputs.push({ name: output, dtype: 'float32' })
-      watcher.outputs = { plain: output }
+      watch(watcher, 'plain', output)
       continue
     }
-    const outputs: Record<string, string> = {}
     for (const kind of kinds) {
       if (kind === 'Min' && watcher.request.nonNegative) continue
-      const output =
-        axis === 1 && watcher.rank >= 4 ? pooled(editor, kind, value) : reduced(editor, kind, value, axes, opset)
-      editor.graph.outputs.push({ name: output, dtype: 'float32' })
-      outputs[kind] = output
+      const isMap = axis === 1 && watcher.rank >= 4
+      watch(watcher, kind, isMap ? pooled(editor, kind, value) : reduced(editor, kind, value, axes, opset))
     }
-    watcher.outputs = outputs
   }
+  joined.finish()
   return editor.finish()
 }
 
@@ -132,40 +143,56 @@ function square(editor: GraphEditor, value: string): string {
 /** Collects one value. */
 class Watcher {
   readonly request: ChannelRequest
-  readonly rank: number
-  outputs: Readonly<Record<string, string>> = {}
-  readonly #channels: number
+  readonly dims: readonly number[]
+  readonly channels: number
+  readonly places: Record<string, Place> = {}
   readonly #min: Float64Array
   readonly #max: Float64Array
   readonly #sum: Float64Array
   readonly #squares: Float64Array
   #count = 0
 
-  constructor(request: ChannelRequest, channels: number, rank: number) {
+  constructor(request: ChannelRequest, channels: number, dims: readonly number[]) {
     this.request = request
-    this.rank = rank
-    this.#channels = channels
+    this.dims = dims
+    this.channels = channels
     this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
     this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)
     this.#sum = new Float64Array(channels)
     this.#squares = new Float64Array(channels)
   }
 
+  get rank(): number {
+    return this.dims.length
+  }
+
+  get elements(): number {
+    return this.dims.reduce((a, b) => a * b, 1)
+  }
+
   /** @param share of the rows that count; what fills a fixed batch up lies behind them */
   add(results: Readonly<Record<string, TensorValue>>, share: number): void {
-    const of = (kind: string) => results[this.outputs['plain'] ?? this.outputs[kind] ?? '']?.data as Float32Array
+    const plain = this.places['plain']
+    const of = (kind: string) => {
+      const { output, from, width } = plain ?? this.places[kind] ?? { output: '', from: 0, width: 0 }
+      const data = results[output]?.data as Float32Array
+      return {
+        data,
+        row: (row: number) => data.subarray(row * width + from, row * width + from + this.channels),
+        width,
+      }
+    }
     const [high, mean, squares] = [of('Max'), of('Mean'), of('Square')]
     const low = this.request.nonNegative ? undefined : of('Min')
-    const plain = this.outputs['plain'] !== undefined
-    const rows = Math.ceil((share * mean.length) / this.#channels)
+    const rows = Math.ceil((share * mean.data.length) / mean.width)
     for (let row = 0; row < rows; row++) {
-      for (let c = 0; c < this.#channels; c++) {
-        const i = row * this.#channels + c
-        const value = mean[i] ?? 0
+      const [highs, means, square, lows] = [high.row(row), mean.row(row), squares.row(row), low?.row(row)]
+      for (let c = 0; c < this.channels; c++) {
+        const value = means[c] ?? 0
         this.#sum[c] = (this.#sum[c] ?? 0) + value
-        this.#squares[c] = (this.#squares[c] ?? 0) + (plain ? value * value : (squares[i] ?? 0))
-        if (low && (low[i] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = low[i] ?? 0
-        if ((high[i] ?? 0) > (this.#max[c] ?? 0)) this.#max[c] = high[i] ?? 0
+        this.#squares[c] = (this.#squares[c] ?? 0) + (plain ? value * value : (square[c] ?? 0))
+        if (lows && (lows[c] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = lows[c] ?? 0
+        if ((highs[c] ?? 0) > (this.#max[c] ?? 0)) this.#max[c] = highs[c] ?? 0
       }
     }
     this.#count += rows
@@ -178,7 +205,7 @@ class Watcher {
       deviation: this.#squares.map((sum, c) =>
         Math.sqrt(Math.max(0, sum / Math.max(1, this.#count) - (mean[c] ?? 0) ** 2)),
       ),
-      min: this.request.nonNegative ? new Float64Array(this.#channels) : this.#min,
+      min: this.request.nonNegative ? new Float64Array(this.channels) : this.#min,
       max: this.#max,
       source: 'calibrated',
     }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { rootModel } from '../../test/support/root-model.ts'
 import type { Batch } from '../data/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { calibrate } from './pass.ts'
-import { rootModel } from './test-models.ts'
 
 const batch = (ids: readonly string[], value: (index: number) => number): Batch => ({
   ids,

@@ -6,7 +6,7 @@ import type { Runtime, Session, Values } from '../runtime/index.ts'
 import { blame } from './culprit.ts'
 import { firstToFail } from './inherited.ts'
 import type { TensorStatistics } from './ranges/index.ts'
-import { PHASE, PICKED, STRIDE, strideFor, type WatchedGraph, watchedGraph } from './watched-graph.ts'
+import { countOf, type Part, PHASE, STRIDE, strideFor, type WatchedGraph, watchedGraph } from './watched-graph.ts'
 import { NotFiniteError, type RangeRequest, Watcher } from './watcher.ts'
 
 /**
@@ -123,37 +123,32 @@ class Pass {
 
   /** Hands each watcher its parts of the joined outputs: means first, so that NaN is named and not lost in a range. */
   #distribute(results: Values, { ids, size, fixed }: Batch): void {
-    const { joined = [], sampled = [], picked = [] } = this.#graph ?? {}
-    for (const { name, kind, channels, watchers } of joined.toReversed()) {
-      const data = dataOf(results, name)
-      let from = 0
-      for (let sample = 0; sample < (channels ? size : 1); sample++) {
-        for (const watcher of watchers) {
-          const to = from + (watcher.channels ?? (watcher.perSample ? size : 1))
-          const part = data.subarray(from, to)
-          if (kind === 'Max') watcher.takeMax(part)
-          else if (kind === 'Min') watcher.takeMin(part)
-          else if (channels) watcher.takeMeans(Float32Array.of(meanOf(part)), [ids[sample] ?? '?'])
-          else watcher.takeMeans(part, ids)
-          from = to
-        }
-      }
-    }
     // What only fills a fixed batch up lies behind what counts; ranges and means of copies are those of the samples.
     const share = fixed ? size / fixed.size : 1
-    for (const { watcher, name } of sampled) {
-      const data = dataOf(results, name)
-      watcher.takeSample(data.subarray(0, Math.ceil(data.length * share)))
-    }
-    if (picked.length === 0) return
-    const data = dataOf(results, PICKED)
-    let from = 0
-    for (let sample = 0; sample < size; sample++)
-      for (const { watcher, count } of picked) {
-        watcher.takeSample(data.subarray(from, from + count))
-        from += count
+    for (const isMean of [true, false])
+      for (const { name, channels, parts } of (this.#graph?.joined ?? []).toReversed()) {
+        const data = dataOf(results, name)
+        let from = 0
+        for (let sample = 0; sample < (channels ? size : 1); sample++)
+          for (const part of parts) {
+            const { kind, watcher } = part
+            if (kind === 'Sampled') from++
+            const count =
+              kind === 'Sampled' ? (data[from - 1] ?? 0) : channels ? countOf(part) : watcher.perSample ? size : 1
+            const own = data.subarray(from, from + (kind === 'Sampled' ? Math.ceil(count * share) : count))
+            if ((kind === 'Mean') === isMean) hand(part, own, channels ? [ids[sample] ?? '?'] : ids)
+            from += count
+          }
       }
   }
+}
+
+function hand({ kind, watcher }: Part, numbers: Float32Array, ids: readonly string[]): void {
+  if (kind === 'Max') watcher.takeMax(numbers)
+  else if (kind === 'Min') watcher.takeMin(numbers)
+  else if (kind === 'Mean')
+    watcher.takeMeans(watcher.channels === undefined ? numbers : Float32Array.of(meanOf(numbers)), ids)
+  else watcher.takeSample(numbers)
 }
 
 /** What a watcher of a graph input sees in a batch. */

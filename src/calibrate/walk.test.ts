@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { rootModel } from '../../test/support/root-model.ts'
+import { sequenceModel } from '../../test/support/runtime-models.ts'
 import type { TensorValue } from '../base/index.ts'
 import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
-import { sequenceModel } from '../runtime/test-models.ts'
 import { layerSqnrVisitor } from './layer-sqnr.ts'
 import { LiveValues } from './live-values.ts'
-import { rootModel } from './test-models.ts'
 import { walk } from './walk.ts'
 
 const sample = (from: number) => ({

@@ -1,5 +1,7 @@
 // A model with reductions added: a few small outputs that say what all watched values were.
 import { type Attribute, GraphEditor, intAttr, intsAttr, type Model, opsetOf, Tensor } from '../onnx/index.ts'
+import { joinValues } from '../runtime/index.ts'
+import { groupsOf, inGraphOrder } from './pieces.ts'
 import type { Watcher } from './watcher.ts'
 
 /** Every how many elements a histogram takes one, at most; odd, so that no row or channel count hides behind it. */
@@ -8,29 +10,30 @@ export const STRIDE = 61
 /** The model input that says with which element the samples begin. */
 export const PHASE = 'onnxpress/phase'
 
-/** The output that holds the picked elements of all maps, a row a sample. */
-export const PICKED = 'onnxpress/picked'
-
 /** What is reduced; Max and Min lose NaN, the mean shows it. */
 const kinds = ['Max', 'Min', 'Mean'] as const
 type Kind = (typeof kinds)[number]
 
-/** An output that holds numbers of several values: one a sample (or a batch) of each, or one a channel. */
+/** Numbers of one value in a joined output: what it was reduced to, or some of its elements. */
+export interface Part {
+  readonly kind: Kind | 'Picked' | 'Sampled'
+  readonly watcher: Watcher
+}
+
+/**
+ * An output that holds numbers of several values: one a sample (or a batch) of each, or so many a sample. In front of sampled
+ * elements stands their number.
+ */
 export interface JoinedOutput {
   readonly name: string
-  readonly kind: Kind
-  /** The channels of all values side by side for each sample; otherwise one value after the other. */
+  /** The numbers of all parts side by side for each sample; otherwise one part after the other. */
   readonly channels: boolean
-  readonly watchers: readonly Watcher[]
+  readonly parts: readonly Part[]
 }
 
 export interface WatchedGraph {
   readonly model: Model
   readonly joined: readonly JoinedOutput[]
-  /** Watchers whose elements are sampled into an output each. */
-  readonly sampled: readonly { readonly name: string; readonly watcher: Watcher }[]
-  /** Watchers whose sampled elements lie side by side in one output, so many of each for every sample. */
-  readonly picked: readonly { readonly watcher: Watcher; readonly count: number }[]
   /** Must PHASE be fed? */
   readonly phased: boolean
 }
@@ -42,34 +45,43 @@ export interface WatchedGraph {
 export function watchedGraph(model: Model, watchers: readonly Watcher[], checked: ReadonlySet<Watcher>): WatchedGraph {
   const editor = new GraphEditor(model)
   const reducer = new Reducer(editor, opsetOf(model))
-  editor.graph.outputs.splice(0)
-  const wanted: Record<Kind, (watcher: Watcher) => boolean> = {
-    Max: () => true,
-    Min: (watcher) => watcher.request.nonNegative !== true,
-    Mean: (watcher) => checked.has(watcher),
-  }
-  const joined: JoinedOutput[] = []
-  for (const kind of kinds) {
-    for (const channels of [false, true]) {
-      const members = watchers.filter((each) => (each.channels !== undefined) === channels && wanted[kind](each))
-      if (members.length === 0) continue
-      const name = `onnxpress/${kind}${channels ? '/channels' : ''}`
-      const values = members.map((watcher) => reducer.reduce(kind, watcher))
-      const attributes = { axis: intAttr(channels ? 1 : 0) }
-      editor.addNode({ opType: 'Concat', inputs: values, outputs: [name], attributes })
-      editor.graph.outputs.push({ name, dtype: 'float32' })
-      joined.push({ name, kind, channels, watchers: members })
-    }
-  }
   const sampler = new Sampler(editor)
-  const histograms = watchers.filter(({ request }) => request.histogram)
-  const isMap = ({ channels, dims }: Watcher) => channels !== undefined && dims.length === 4
-  const sampled = histograms
-    .filter((watcher) => !isMap(watcher))
-    .map((watcher) => ({ watcher, name: sampler.slice(watcher) }))
-  const picked = sampler.pickAll(histograms.filter(isMap))
+  editor.graph.outputs.splice(0)
+  const ordered = inGraphOrder(editor, watchers, ({ request }) => request.value)
+  const joined: JoinedOutput[] = []
+  for (const channels of [false, true]) {
+    const parts = ordered.flatMap((watcher) => partsOf(watcher, channels, checked.has(watcher)))
+    if (parts.length === 0) continue
+    const pieces = parts.map(({ kind, watcher }) => ({
+      values:
+        kind === 'Sampled'
+          ? sampler.slice(watcher)
+          : [kind === 'Picked' ? sampler.pick(watcher) : reducer.reduce(kind, watcher)],
+      elements: watcher.dims.reduce((a, b) => a * b, 1),
+    }))
+    const groups = groupsOf(pieces).map((group) => group.flatMap(({ values }) => values))
+    const axis = channels ? 1 : 0
+    const name = joinValues(editor, groups, { name: 'onnxpress/joined', dtype: 'float32', axis })
+    joined.push({ name, channels, parts })
+  }
   if (sampler.phased) editor.graph.inputs.push({ name: PHASE, dtype: 'int64', shape: [1] })
-  return { model: editor.finish(), joined, sampled, picked, phased: sampler.phased }
+  return { model: editor.finish(), joined, phased: sampler.phased }
+}
+
+/** What is asked about a value, as far as it lies with the channels of maps, or else with single numbers. */
+function partsOf(watcher: Watcher, channels: boolean, checked: boolean): Part[] {
+  const { request } = watcher
+  const isMap = watcher.channels !== undefined && watcher.dims.length === 4
+  const kinds: Part['kind'][] = []
+  if ((watcher.channels !== undefined) === channels)
+    kinds.push('Max', ...(request.nonNegative ? [] : ['Min' as const]), ...(checked ? ['Mean' as const] : []))
+  if (request.histogram && isMap === channels) kinds.push(isMap ? 'Picked' : 'Sampled')
+  return kinds.map((kind) => ({ kind, watcher }))
+}
+
+/** How many numbers of a map lie in a joined output for each sample. */
+export function countOf({ kind, watcher: { channels = 0, dims } }: Part): number {
+  return kind === 'Picked' ? channels * latticeSize(dims) : channels
 }
 
 /** Adds reductions of a value to one number a sample, or one number when its first axis is not the batch. */
@@ -88,7 +100,7 @@ class Reducer {
     // Pictures first lose their spatial axes: the pools work on ONNX Runtime's blocked layout, so nothing is reordered.
     const pool = { Max: 'GlobalMaxPool', Mean: 'GlobalAveragePool', Min: undefined }[kind]
     const inner = rank < 4 ? value : pool ? this.#add(pool, value, []) : this.#reduce(kind, value, range(2, rank), true)
-    if (channels !== undefined) return inner
+    if (channels !== undefined) return this.#add('Flatten', inner, [], { axis: intAttr(1) })
     if (perSample && rank > 1) return this.#reduce(kind, inner, range(1, rank))
     if (perSample) return inner
     this.#flat ??= this.#editor.addTensor('onnxpress/flat', Tensor.from('int64', [1], [-1]))
@@ -110,7 +122,10 @@ class Reducer {
   }
 }
 
-/** Adds outputs that hold some elements of a value. */
+/** Number of the type in ONNX. */
+const FLOAT32 = 1
+
+/** Adds values that hold some elements of another. */
 class Sampler {
   readonly #editor: GraphEditor
   readonly #ints = new Map<number, string>()
@@ -120,34 +135,18 @@ class Sampler {
     this.#editor = editor
   }
 
-  /** Joins the picked elements of all watchers in the output PICKED. */
-  pickAll(watchers: readonly Watcher[]): { readonly watcher: Watcher; readonly count: number }[] {
-    if (watchers.length === 0) return []
-    const flat = watchers.map((watcher) => {
-      const [picked, output] = ['pick', 'flat'].map((word) =>
-        this.#editor.freshName(`${watcher.request.value}/${word}`),
-      )
-      if (!picked || !output) return ''
-      this.#pick(watcher, picked)
-      this.#editor.addNode({ opType: 'Flatten', inputs: [picked], outputs: [output], attributes: { axis: intAttr(1) } })
-      return output
-    })
-    this.#editor.addNode({ opType: 'Concat', inputs: flat, outputs: [PICKED], attributes: { axis: intAttr(1) } })
-    this.#editor.graph.outputs.push({ name: PICKED, dtype: 'float32' })
-    return watchers.map((watcher) => ({ watcher, count: (watcher.channels ?? 0) * latticeSize(watcher.dims) }))
-  }
-
   /**
    * A lattice of positions, all channels of each: a depthwise Conv whose kernel is 1 at one place. It works on ONNX Runtime's
    * blocked layout, where a Slice would have the whole map reordered.
    */
-  #pick({ request: { value }, dims, channels = 0 }: Watcher, output: string): void {
+  pick({ request: { value }, dims, channels = 0 }: Watcher): string {
     const axes = latticeOf(dims)
     const kernel: number[] = axes.map(({ first }) => (first > 0 ? 2 : 1))
     const area = kernel.reduce((a, b) => a * b, 1)
     const weights = new Float32Array(channels * area)
     for (let c = 0; c < channels; c++) weights[c * area + area - 1] = 1
     const weight = this.#editor.addTensor(`${value}/pick`, Tensor.from('float32', [channels, 1, ...kernel], weights))
+    const output = this.#editor.freshName(`${value}/pick`)
     this.#editor.addNode({
       opType: 'Conv',
       inputs: [value, weight],
@@ -159,10 +158,13 @@ class Sampler {
         dilations: intsAttr(axes.map(({ first }) => Math.max(1, first))),
       },
     })
+    const flat = this.#editor.freshName(`${value}/flat`)
+    this.#editor.addNode({ opType: 'Flatten', inputs: [output], outputs: [flat], attributes: { axis: intAttr(1) } })
+    return flat
   }
 
-  /** Every so many elements of the flat value, from another one in each batch. */
-  slice({ request: { value }, dims }: Watcher): string {
+  /** How many, and then every so many elements of the flat value, from another one in each batch. */
+  slice({ request: { value }, dims }: Watcher): string[] {
     const output = this.#editor.freshName(`${value}/sample`)
     const stride = strideFor(dims)
     const flat = this.#editor.freshName(`${value}/flat`)
@@ -171,8 +173,10 @@ class Sampler {
     const start = stride === STRIDE ? PHASE : this.#int(0)
     const inputs = [flat, start, this.#int(2 ** 40), this.#int(0), this.#int(stride)]
     this.#editor.addNode({ opType: 'Slice', inputs, outputs: [output] })
-    this.#editor.graph.outputs.push({ name: output, dtype: 'float32' })
-    return output
+    const [size, count] = [this.#editor.freshName(`${value}/size`), this.#editor.freshName(`${value}/count`)]
+    this.#editor.addNode({ opType: 'Shape', inputs: [output], outputs: [size] })
+    this.#editor.addNode({ opType: 'Cast', inputs: [size], outputs: [count], attributes: { to: intAttr(FLOAT32) } })
+    return [count, output]
   }
 
   #int(value: number): string {

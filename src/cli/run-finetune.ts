@@ -11,7 +11,7 @@ export async function runFinetune(given: FinetuneRecipe, flags: RecipeFlags): Pr
     const { finetuneFile, finetuneJson, finetuneReport } = await import('../pipeline/index.node.ts')
     const curve = sparkline()
     const progress = (event: ProgressEvent) =>
-      watch.progress?.({ ...event, ...(event.step === 'train' ? { message: curve(event.message ?? '') } : {}) })
+      watch.progress?.({ ...event, ...(event.step === 'train' ? { message: curve(event) } : {}) })
     const run = await finetuneFile(runtime, recipe, { ...watch, progress })
     const { output } = run
     const files = [{ label: 'model', path: output }]

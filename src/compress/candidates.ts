@@ -27,11 +27,11 @@ export interface ErrorCurves {
 }
 
 /** Which splits are tried. */
-export type Method = 'spatial-svd' | 'weight-svd' | 'auto'
+export type SplitFamily = 'spatial-svd' | 'weight-svd' | 'auto'
 
-/** The splits that a method allows for a layer. */
-export function splitsFor(method: Method, { geometry }: CompressibleLayer): Split[] {
-  return splits.filter((split) => !split.refuse(geometry) && (method === 'auto' || split.method === method))
+/** The splits of a family that a layer allows. */
+export function splitsFor(family: SplitFamily, { geometry }: CompressibleLayer): Split[] {
+  return splits.filter((split) => !split.refuse(geometry) && (family === 'auto' || split.method === family))
 }
 
 /** Relative errors of all ranks up to `limit` of each split, from one factorisation each. */
@@ -39,12 +39,12 @@ export async function errorCurves(
   products: FitProducts,
   layer: CompressibleLayer,
   targets: readonly FitTarget[],
-  method: Method,
+  family: SplitFamily,
   limit: (split: Split) => number,
 ): Promise<ErrorCurves> {
   const curves: { split: SplitName; errors: number[] }[] = []
   const energy = targets.reduce((sum, target) => sum + target.energy, 0)
-  for (const split of splitsFor(method, layer)) {
+  for (const split of splitsFor(family, layer)) {
     const most = limit(split)
     if (most < 1) continue
     const sums = new Float64Array(most)
@@ -67,7 +67,7 @@ export function itemOf(
   layer: CompressibleLayer,
   { curves }: ErrorCurves,
   model: CostModel,
-  options: { readonly multiple: number; readonly method: Method },
+  multiple: number,
 ): Item<LayerCandidate> {
   const { geometry, sizes, name } = layer
   const whole = model.cost(wholeShape(geometry, sizes))
@@ -76,7 +76,7 @@ export function itemOf(
   for (const { split: splitName, errors } of curves) {
     const split = splits.find((known) => known.name === splitName)
     if (!split) continue
-    for (const rank of savingRanks(model, split, geometry, sizes, options.multiple)) {
+    for (const rank of savingRanks(model, split, geometry, sizes, multiple)) {
       const loss = errors[rank - 1]
       const cost = splitCost(model, split, geometry, sizes, rank)
       if (loss === undefined || (spatial && split.method === 'weight-svd' && cost > STRONG * whole)) continue

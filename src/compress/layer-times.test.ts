@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { tinyModel } from '../rewrite/tiny-model.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { splitCost, splitShapes, wholeShape } from './cost.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { sequenceModel } from '../runtime/test-models.ts'
+import { sequenceModel } from '../../test/support/runtime-models.ts'
 import { cutBefore } from './suffix.ts'
 
 describe('cutBefore', () => {

@@ -1,6 +1,5 @@
 // The same numbers in another element type: what is stored is seldom the type the model wants.
-import { makeArray, type TensorValue, type ValueType } from '../base/index.ts'
-import { fromFloat16Bits, toFloat16Bits } from './float16.ts'
+import { fromFloat16Bits, makeArray, type TensorValue, toFloat16Bits, type ValueType } from '../base/index.ts'
 
 type Range = readonly [number, number]
 

@@ -1,8 +1,7 @@
 // Inputs the samples say nothing about: zeros (ones for masks, plausible scalars), said aloud; more than one float input is refused.
-import { InputError, makeArray, setElement, sizeOf, type TensorValue } from '../base/index.ts'
+import { InputError, makeArray, setElement, sizeOf, type TensorValue, toFloat16Bits } from '../base/index.ts'
 import { isFloatType } from './convert.ts'
 import type { InputSpec } from './dataset.ts'
-import { toFloat16Bits } from './float16.ts'
 import { concreteShapes, type GivenShapes, inputType, printInput } from './input-shape.ts'
 import { isMask, isScalar, lengthOf, plausibleScalar } from './plausible.ts'
 

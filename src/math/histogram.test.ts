@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { randomStream } from '../base/index.ts'
 import { Histogram } from './histogram.ts'
-import { randomStream } from './random.ts'
 
 function histogramOf(...parts: readonly (readonly number[] | Float32Array)[]): Histogram {
   const histogram = new Histogram()

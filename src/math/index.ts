@@ -1,8 +1,17 @@
 // math: numbers — the integer grid, histograms, SQNR, KL, intervals, the normal distribution, linear algebra, random numbers.
 // Imports only base; knows nothing of models or files.
+export {
+  float16Max,
+  float16ToFloat32,
+  float32ToFloat16,
+  fromFloat16Bits,
+  type Random,
+  randomStream,
+  toFloat16Bits,
+  withoutFloat16,
+} from '../base/index.ts'
 export * from './codes.ts'
 export * from './finite.ts'
-export * from './float16.ts'
 export * from './gauss-hermite.ts'
 export * from './grid.ts'
 export * from './histogram.ts'
@@ -12,6 +21,5 @@ export * from './lbfgs.ts'
 export * from './linalg/index.ts'
 export * from './normal.ts'
 export * from './order.ts'
-export * from './random.ts'
 export * from './round.ts'
 export * from './sqnr.ts'

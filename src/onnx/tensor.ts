@@ -1,6 +1,7 @@
 // A constant of a model: immutable bytes with a dtype and a shape; typed views are made on demand.
 import {
   type ArrayOf,
+  float16ToFloat32,
   InputError,
   isValueType,
   makeArray,
@@ -80,12 +81,15 @@ export class Tensor {
   floats(): Float32Array {
     const values = this.values()
     if (values instanceof Float32Array) return values
-    if (this.dtype === 'float16' && values instanceof Uint16Array) return Float32Array.from(values, halfToFloat)
+    if (this.dtype === 'float16' && values instanceof Uint16Array) return float16ToFloat32(values)
     if (this.dtype === 'bfloat16' && values instanceof Uint16Array) {
-      const wide = Uint32Array.from(values, (bits) => bits << 16)
+      const wide = new Uint32Array(values.length)
+      for (let i = 0; i < wide.length; i++) wide[i] = values[i]! << 16
       return new Float32Array(wide.buffer)
     }
-    return Float32Array.from(values, Number)
+    const floats = new Float32Array(values.length)
+    for (let i = 0; i < floats.length; i++) floats[i] = Number(values[i])
+    return floats
   }
 
   /** The same elements in another shape. */
@@ -108,13 +112,4 @@ function viewOf(dtype: ValueType, bytes: Uint8Array): ArrayOf[ValueType] {
   const length = bytes.byteLength / kind.BYTES_PER_ELEMENT
   const View = kind.constructor as new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayOf[ValueType]
   return new View(bytes.buffer, bytes.byteOffset, length)
-}
-
-function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1
-  const exponent = (half >> 10) & 0x1f
-  const fraction = half & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }

@@ -1,4 +1,4 @@
-// From a finished compression to the report's rows and to the JSON of the command line.
+// From a finished compression to the report's rows.
 import { basename } from 'node:path'
 import {
   type CompressibleLayer,
@@ -24,98 +24,9 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
-import type { CompressPoint } from './compress/write-point.node.ts'
-import type { CompressRun } from './compress.node.ts'
-import { finetuneJson } from './finetune-report.node.ts'
-import { quantizeJson } from './quantize-report.ts'
-import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
-
-/** What `compress --json` prints: one point, or `points` for several targets. */
-export function compressJson(run: CompressRun): Record<string, unknown> {
-  const points = run.points.map((point) => pointJson(run, point))
-  const [only] = points
-  if (only && points.length === 1 && run.refused.length === 0)
-    return { ...only, samples: run.samples, notes: run.notes }
-  return {
-    points,
-    refused: run.refused,
-    evaluations: run.evaluations,
-    seconds: run.seconds,
-    samples: run.samples,
-    notes: run.notes,
-  }
-}
-
-function pointJson(run: CompressRun, point: CompressPoint): Record<string, unknown> {
-  const { comparison, latency, macs: count, parameters } = point.measures
-  const { metric, agreement, kl, sqnrDb } = comparison
-  return {
-    output: point.output,
-    ...(point.target === undefined ? {} : { target: point.target }),
-    macs: { ...count, ratio: count.after / count.before },
-    parameters,
-    sizeBytes: point.sizeBytes,
-    activationBytes: point.measures.activationBytes,
-    latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
-    latencySpreadMs: {
-      before: latency.before.highMs - latency.before.lowMs,
-      after: latency.after.highMs - latency.after.lowMs,
-    },
-    sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
-    ...(Object.values(sqnrDb).some((db) => db === null) ? { exact: true } : {}),
-    ...columnsJson(comparison),
-    ...(agreement === undefined ? {} : { agreement, kl }),
-    ...(metric ? { metric: metricJson(metric) } : {}),
-    evaluations: run.evaluations,
-    seconds: run.seconds,
-    layers: point.layers.map(({ name, choice, error, plain, channels, inputs }) => ({
-      name,
-      method: choice ? splitNamed(choice.split).method : channels || inputs ? 'prune' : 'keep',
-      ratio: ratioOf(run, name, choice, { channels, inputs }),
-      ...(choice ? { split: choice.split, rank: choice.rank } : {}),
-      error,
-      ...(channels ? { channels: channels.after, channelsBefore: channels.before } : {}),
-      ...(inputs ? { inputs: inputs.after, inputsBefore: inputs.before } : {}),
-      ...(plain ? { plain } : {}),
-      ...latencyOf(point, name),
-    })),
-    left: run.survey.left,
-    ...(run.closed ? { closed: run.closed } : {}),
-    ...(point.forced ? { forced: point.forced } : {}),
-    ...(point.tuned ? { tuned: finetuneJson(point.tuned) } : {}),
-    ...(point.quantized ? { quantized: quantizeJson(point.quantized) } : {}),
-  }
-}
-
-function latencyOf(point: CompressPoint, name: string) {
-  const latencyMs = point.layerLatency?.get(name)
-  return latencyMs ? { latencyMs } : {}
-}
-
-function ratioOf(
-  run: CompressRun,
-  name: string,
-  choice: LayerChoice | undefined,
-  { channels, inputs }: { [side in 'channels' | 'inputs']?: FittedLayer[side] | undefined } = {},
-): number {
-  const layer = run.survey.layers.find((known) => known.name === name)
-  if (!layer) return 1
-  if (!choice) return prunedRatio(layer, channels, inputs)
-  const { geometry, sizes } = layer
-  return (
-    splitCost(macs, splitNamed(choice.split), geometry, sizes, choice.rank) / macs.cost(wholeShape(geometry, sizes))
-  )
-}
-
-/** Multiplications of a layer that lost channels; where groups went with them, only the outputs count. */
-function prunedRatio(
-  { geometry }: CompressibleLayer,
-  channels: FittedLayer['channels'],
-  inputs: FittedLayer['inputs'],
-): number {
-  const share = (one: FittedLayer['channels']) => (one ? one.after / one.before : 1)
-  return share(channels) * (geometry.groups > 1 && geometry.inputsPerGroup === 1 ? 1 : share(inputs))
-}
+import { ratioOf } from './compress/layer-ratio.ts'
+import type { CompressPoint, CompressRun } from './compress.node.ts'
+import { mainSqnr, makeVerdict, outputRows } from './verdict.ts'
 
 /** The whole report; of several points the last, strongest one is the result. */
 export function compressReport(run: CompressRun, runtime: Runtime): Report {
@@ -281,14 +192,15 @@ function compressionRows(run: CompressRun, last: CompressPoint): CompressionRepo
     layers: run.survey.layers.map((layer): CompressedLayerRow => {
       const result = fitted.get(layer.name)
       const choice = result?.choice
+      const latencyMs = last.layerLatency?.get(layer.name)
       return {
         name: layer.name,
-        ratio: ratioOf(run, layer.name, choice, result),
+        ratio: ratioOf(run.survey, result ?? { name: layer.name }),
         what: wordsOf(choice, result ? '' : 'asked to', result),
         error: result?.error ?? 0,
         errors: errorsAt(run, layer),
         ...spectrumOf(run, layer, choice),
-        ...latencyOf(last, layer.name),
+        ...(latencyMs ? { latencyMs } : {}),
       }
     }),
     curve: [

@@ -1,14 +1,12 @@
 // What a fine-tuning is worth: on samples that no fit has seen, against the model given, its teacher, or the quantised model before training.
 import type { Watch } from '../base/index.ts'
 import { type Comparison, compareSessions } from '../metrics/index.ts'
-import { readModelFile } from '../onnx/index.node.ts'
 import type { Model, Shapes } from '../onnx/index.ts'
-import { type LayerKernel, lintFusion, ortCpu } from '../quantize/index.ts'
+import { type LayerKernel, lintFusion, targetOf } from '../quantize/index.ts'
 import { optimizedGraph } from '../runtime/index.node.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { FinetuneRecipe } from './recipe.ts'
 import { readBatches, type Scoring } from './samples.ts'
-import { workingForm } from './working-form.ts'
 
 export interface FinetuneMeasures {
   /** The model given against the tuned one, on the samples of --val or those that were kept from the training. */
@@ -27,6 +25,8 @@ export interface Measurable {
   readonly after: Model
   /** The quantised model before it was trained, where that is another one. */
   readonly untrained?: Model | undefined
+  /** What it learnt from. */
+  readonly teacher: Model
   readonly shapes: Shapes
 }
 
@@ -34,11 +34,13 @@ export interface Measurable {
 export async function measureTuned(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  { before, after, untrained, shapes }: Measurable,
+  { before, after, untrained, teacher, shapes }: Measurable,
   { dataset, indices }: Scoring,
   watch: Watch,
 ): Promise<FinetuneMeasures> {
-  const kernels = recipe.qat ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), ortCpu) : []
+  const kernels = recipe.qat
+    ? lintFusion(after, await optimizedGraph(runtime, after, 'the trained model'), targetOf(recipe.target))
+    : []
   const compared = (first: Model, second: Model, step = 'compare', simulate = false): Promise<Comparison> =>
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {
@@ -55,7 +57,6 @@ export async function measureTuned(
       kernels,
     }
   if (recipe.teacher === undefined || comparison.metric) return { comparison, kernels }
-  const teacher = workingForm(await readModelFile(recipe.teacher), 'training').model
   const taught = { before: await compared(teacher, before), after: await compared(teacher, after) }
   return { comparison, taught, kernels }
 }

@@ -15,7 +15,7 @@ import {
 import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
-import { selector } from '../quantize/index.ts'
+import { selector, targetOf } from '../quantize/index.ts'
 import { fixedBatch, type Runtime, type Values } from '../runtime/index.ts'
 import {
   type Arrays,
@@ -49,6 +49,8 @@ import { workingForm } from './working-form.ts'
 export interface FinetuneRun extends FinetuneMeasures {
   readonly recipe: FinetuneRecipe
   readonly output: string
+  /** As it was written. */
+  readonly model: Model
   readonly tuned: Tuned
   readonly layers: TrainedLayers
   readonly sizeBytes: { readonly before: number; readonly after: number }
@@ -68,12 +70,32 @@ const LEAST_HELD = 200
 export async function finetuneFile(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  { heldBack, ...watch }: ShareWatch = {},
+  watch: ShareWatch = {},
 ): Promise<FinetuneRun> {
-  const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
-  checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
+  outputOf(recipe)
   report(watch, 'read', 0, 1, recipe.model)
-  const given = await readModelFile(recipe.model)
+  const model = await readModelFile(recipe.model)
+  const { size: sizeBytes } = await stat(recipe.model)
+  const teacher = recipe.teacher === undefined ? undefined : await readModelFile(recipe.teacher)
+  return finetuneModel(runtime, recipe, { model, sizeBytes, teacher }, watch)
+}
+
+/** Models that were read, or made, already. */
+export interface FinetuneGiven {
+  readonly model: Model
+  readonly sizeBytes: number
+  /** Absent: the model learns from itself, as it was. */
+  readonly teacher?: Model | undefined
+}
+
+/** Trains a model in memory and writes the result; the recipe's `model` and `teacher` are the names that they go by. */
+export async function finetuneModel(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  { model: given, sizeBytes, teacher: teaching }: FinetuneGiven,
+  { heldBack, judged, ...watch }: ShareWatch = {},
+): Promise<FinetuneRun> {
+  const output = outputOf(recipe)
   // Biases behind Q/DQ can be trained as they are; integer operators have no gradient.
   const mixed = refuseQuantized(given, recipe.model, 'train', recipe.qat ? 'any' : 'operator')
   const form = workingForm(given, 'training')
@@ -82,13 +104,11 @@ export async function finetuneFile(
     count: recipe.samples,
     signal: watch.signal,
   })
-  const teacher =
-    recipe.teacher === undefined ? model : workingForm(await readModelFile(recipe.teacher), 'training').model
+  const teacher = teaching === undefined ? model : workingForm(teaching, 'training').model
   const split = splitOf(dataset, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(split.train[0] ?? 0)])
   const scoring = await scoringSamples(recipe, model, dataset, split.fit, Number.MAX_SAFE_INTEGER, {
-    ...watch,
-    heldBack: split.report,
+    ...{ ...watch, judged, heldBack: split.report },
   })
   // What cannot be scored is refused before the training, not after it.
   if (recipe.val === undefined) for await (const _ of readSamples(scoring.dataset, scoring.indices, watch));
@@ -107,7 +127,7 @@ export async function finetuneFile(
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
   const epochs = epochsOf(recipe, split.train.length)
   const checkpoint = `${output}.checkpoint`
-  const fingerprint = await fingerprintOf(recipe)
+  const fingerprint = fingerprintOf(recipe, sizeBytes)
   const resume = recipe.resume ? await readCheckpoint(checkpoint, fingerprint, notes) : undefined
   const tuned = await withBestKept(trainee, output, checkpoint, fingerprint, (save) =>
     finetune(
@@ -140,7 +160,7 @@ export async function finetuneFile(
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
-  const measured = { before: model, after: written, untrained, shapes: trainee.prepared.sampleShapes }
+  const measured = { before: model, after: written, untrained, teacher, shapes: trainee.prepared.sampleShapes }
   const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
   notes.push(...comparisonNotes(measures.comparison))
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
@@ -149,15 +169,17 @@ export async function finetuneFile(
       `training made nothing better on the held-back samples${judgedWords(tuned)}: the result is the ${recipe.qat ? 'quantised model before training' : 'model as it came'}`,
     )
   report(watch, 'write', 0, 1, output)
-  const after = await writeModelFile(form.asGiven(written), output)
+  const result = form.asGiven(written)
+  const after = await writeModelFile(result, output)
   await rm(checkpoint, { force: true })
   await rm(bestFile(output), { force: true })
   return {
     recipe,
     output,
+    model: result,
     tuned: { ...tuned, model: written },
     ...measures,
-    sizeBytes: { before: (await stat(recipe.model)).size, after },
+    sizeBytes: { before: sizeBytes, after },
     layers: trainedLayers(trainee),
     trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),
     notes: [...new Set(notes)],
@@ -191,6 +213,13 @@ function trainedLayers({ graph }: Trainee): TrainedLayers {
 function batchNote(batch: number, each: number): string {
   const runs = batch / each
   return `the model takes ${each} sample${each === 1 ? '' : 's'} at a time; a step is ${runs === 1 ? 'one run' : `the gradients of ${runs} runs`}`
+}
+
+/** @throws UsageError for an output that could not be written */
+function outputOf(recipe: FinetuneRecipe): string {
+  const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
+  checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
+  return output
 }
 
 function suffixOf({ qat, weightBits }: FinetuneRecipe): string {
@@ -237,6 +266,7 @@ async function traineeOf(
         activationBits: recipe.activationBits,
         storage: recipe.weightStorage,
         quantize: {
+          target: targetOf(recipe.target),
           weights: recipe.weights,
           exclude: recipe.exclude,
           ...(recipe.keep8bit.length > 0 ? { keep8bit: recipe.keep8bit } : {}),
@@ -297,9 +327,8 @@ function splitOf(dataset: Dataset, recipe: FinetuneRecipe, heldBack: readonly nu
 }
 
 /** What must be the same for a training to be resumed. */
-async function fingerprintOf(recipe: FinetuneRecipe): Promise<string> {
+function fingerprintOf(recipe: FinetuneRecipe, size: number): string {
   const { resume: _resume, output: _output, memory: _memory, threads: _threads, ...rest } = recipe
-  const { size } = await stat(recipe.model)
   return JSON.stringify({ ...rest, size })
 }
 

@@ -2,8 +2,8 @@
 // Imports every lower room; never cli, server or jobs.
 
 export type { LayerLatency } from './compress/layer-latency.ts'
-export type { CompressPoint } from './compress/write-point.node.ts'
 export * from './compress.node.ts'
+export * from './compress-json.node.ts'
 export * from './compress-report.node.ts'
 export * from './finetune.node.ts'
 export { finetuneJson, finetuneReport } from './finetune-report.node.ts'

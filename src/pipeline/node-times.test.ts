@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { layersOf, type Model, nodeName } from '../onnx/index.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { openRuntime, profileKernels } from '../runtime/index.node.ts'
 import { zeroFeeds } from './inspect.ts'
 import { timesOfNodes } from './node-times.ts'

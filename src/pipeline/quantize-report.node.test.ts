@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
 import { type Report, readReport, renderHtml, renderJson } from '../report/index.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { channelRows } from './channel-rows.ts'
@@ -55,6 +55,21 @@ describe('the report of a quantisation', () => {
   after(() => runtime.close())
 
   const report = (more: Partial<QuantizeRun> = {}): Report => quantizeReport({ ...run, ...more }, runtime)
+
+  it('says of times that they are those of this runtime, where the target is another one', async () => {
+    assert.equal(run.elsewhere, undefined)
+    const recipe = parseRecipe('quantize', { ...run.recipe, effort: 'default', data: 'random', target: 'ort-wasm' })
+    const there = await quantizeFile(runtime, recipe)
+    const told = quantizeReport(there, runtime)
+    assert.deepEqual([there.recipe.target, there.elsewhere], ['ort-wasm', 'onnxruntime-node'])
+    assert.ok(told.facts.some(({ label, value }) => label === 'target' && value === 'ort-wasm'))
+    assert.match(told.commandLine ?? '', /--target ort-wasm/)
+    const [faster] = told.verdict.points.filter(({ question }) => question === 'faster')
+    assert.equal(faster?.answer, 'not measured')
+    assert.match(faster?.text ?? '', /on onnxruntime-node, which is not ort-wasm/)
+    assert.ok(there.notes.some((note) => /^times and kernels are those of onnxruntime-node/.test(note)))
+    assert.equal(quantizeJson(there)['timedOn'], 'onnxruntime-node')
+  })
 
   it('has no part that was not measured', () => {
     const { layers, ladder, steps } = report({ rewrites: [] })

@@ -48,6 +48,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     ...(metric ? { metric: metricJson(metric) } : {}),
     ...(latency
       ? {
+          ...(run.elsewhere ? { timedOn: run.elsewhere } : {}),
           latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
           latencySpreadMs: {
             before: latency.before.highMs - latency.before.lowMs,
@@ -134,11 +135,13 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),
       ...(latency ? { latency } : {}),
+      ...(run.elsewhere ? { elsewhere: { runtime: run.elsewhere, target: recipe.target } } : {}),
     }),
     facts: [
       { label: 'model', value: nameOf(recipe.model) },
       { label: 'samples', value: `${run.samples.length} to calibrate on, ${comparison?.samples ?? 0} scored` },
       ...(counts ? [{ label: 'integer layers', value: `${counts.integer} of ${counts.total}` }] : []),
+      { label: 'target', value: recipe.target },
       { label: 'result', value: run.output },
     ],
     variants: variantsOf(run),

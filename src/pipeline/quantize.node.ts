@@ -4,7 +4,7 @@ import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { type Model, writeModel } from '../onnx/index.ts'
-import { lintFusion, ortCpu } from '../quantize/index.ts'
+import { lintFusion, targetOf } from '../quantize/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
@@ -32,13 +32,22 @@ const SATURATES =
 export async function quantizeFile(
   runtime: Runtime,
   recipe: QuantizeRecipe,
-  { heldBack, ...watch }: ShareWatch = {},
+  watch: ShareWatch = {},
+): Promise<QuantizeRun> {
+  report(watch, 'read', 0, 1, recipe.model)
+  return quantizeGiven(runtime, recipe, await readModelFile(recipe.model), watch)
+}
+
+/** Quantises a model that was read, or made, already, and writes the result; the recipe's `model` is the name that it goes by. */
+export async function quantizeGiven(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  given: Model,
+  { heldBack, judged, ...watch }: ShareWatch = {},
 ): Promise<QuantizeRun> {
   const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
-  report(watch, 'read', 0, 1, recipe.model)
   const stored = await storedStatistics(recipe)
-  const given = await readModelFile(recipe.model)
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
@@ -51,9 +60,9 @@ export async function quantizeFile(
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
-      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), ortCpu),
+      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack })
+      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack, judged })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },

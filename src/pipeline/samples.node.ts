@@ -44,11 +44,13 @@ export async function scoringSamples(
   calibration: Dataset,
   used: readonly number[],
   limit: number,
-  { heldBack, ...watch }: ShareWatch = {},
+  { heldBack, judged = [], ...watch }: ShareWatch = {},
 ): Promise<Scoring> {
   if (recipe.val !== undefined) {
     const dataset = await openSamples(recipe, model, recipe.val, watch)
-    const indices = chooseSamples(dataset.size, Math.min(limit, dataset.size))
+    const seen = new Set(judged)
+    const open = Array.from({ length: dataset.size }, (_, index) => index).filter((index) => !seen.has(index))
+    const indices = chooseSamples(open.length, Math.min(limit, open.length)).map((place) => open[place] ?? 0)
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }
   return unusedSamples(calibration, used, limit, heldBack)

@@ -64,6 +64,8 @@ export function batchSizeFor(model: Model, shapes: Shapes): number {
 export interface ShareWatch extends Watch {
   /** Samples of `data` that the command before kept from its fits: this one keeps them too, and reports on them. */
   readonly heldBack?: readonly number[] | undefined
+  /** Samples of `val` that a choice of the command before looked at: this one does not report on them. */
+  readonly judged?: readonly number[] | undefined
 }
 
 /** Samples to score: a set of their own, or those that were kept from every fit (`shareSamples`). */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { manifestEntries, noModels, sharedFolder } from '../../test/manifest.ts'
+import { manifestEntries, noModels, sharedFolder } from '../../test/support/manifest.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 

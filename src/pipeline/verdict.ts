@@ -18,6 +18,8 @@ export interface Measured {
   readonly sizeBytes: { readonly before: number; readonly after: number }
   readonly comparison?: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
+  /** The runtime that was timed, where it is not the one that the target names: its times decide nothing. */
+  readonly elsewhere?: { readonly runtime: string; readonly target: string }
   /** Absent where ONNX Runtime's optimised graph could not be read. */
   readonly layerCounts?: { readonly total: number; readonly integer: number }
   /** Ranges came from random inputs. */
@@ -163,11 +165,17 @@ export function smaller({ sizeBytes: { before, after } }: Pick<Measured, 'sizeBy
   return { question: 'smaller', answer: after < SAME_SIZE * before ? 'yes' : 'no', text }
 }
 
-function faster({ latency }: Measured): VerdictPoint {
+function faster({ latency, elsewhere }: Measured): VerdictPoint {
   if (!latency) return { question: 'faster', answer: 'not measured', text: 'not measured' }
   const { before, after } = latency
   const ratio = before.medianMs / after.medianMs
   const text = `${before.medianMs.toFixed(2)} ms → ${after.medianMs.toFixed(2)} ms (${ratio.toFixed(2)}×)`
+  if (elsewhere)
+    return {
+      question: 'faster',
+      answer: 'not measured',
+      text: `${text} on ${elsewhere.runtime}, which is not ${elsewhere.target}`,
+    }
   // Below a tenth, differences between two runs mean nothing.
   return { question: 'faster', answer: ratio > 1.1 ? 'yes' : ratio < 0.9 ? 'no' : 'unclear', text }
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { rangeSettings } from '../calibrate/index.ts'
 import { metricNamed } from '../metrics/index.ts'
-import { metricNames, passNames, rangeMethods } from '../recipe/index.ts'
+import { targets } from '../quantize/index.ts'
+import { metricNames, passNames, rangeMethods, targetNames } from '../recipe/index.ts'
 import { allPasses } from '../rewrite/passes.ts'
 
 describe('the words of recipes', () => {
@@ -10,6 +11,12 @@ describe('the words of recipes', () => {
     assert.deepEqual(
       rangeMethods,
       rangeSettings.map(({ name }) => name),
+    ))
+
+  it('name every target', () =>
+    assert.deepEqual(
+      targetNames,
+      targets.map(({ name }) => name),
     ))
 
   it('name every pass', () =>

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { contextOf, run } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { fakeQuantize, randomStream } from '../math/index.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
-import { contextOf, run } from '../rewrite/battery.node.ts'
 import { foldBatchNorm } from '../rewrite/index.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { correctBiasAnalytic, outputShift } from './correct-bias-analytic.ts'
 import golden from './fixtures/bias-correction.json' with { type: 'json' }
 import { quantizeDefaults } from './options.ts'

@@ -5,7 +5,7 @@ import { intAttr, intsAttr, type Model, makeModel, makeNode, type Node, Tensor }
 import { foldConstants, storeOnce } from '../rewrite/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
-import { embeddingGrids, insertQdq, makePlan, ortCpu, place, type QuantizeOptions, quantizeDefaults } from './index.ts'
+import { embeddingGrids, insertQdq, makePlan, place, type QuantizeOptions, quantizeDefaults } from './index.ts'
 
 const ROWS = 500
 const COLUMNS = 32
@@ -41,7 +41,7 @@ describe('embeddings', () => {
 
   const planned = (given: Model, options: Partial<QuantizeOptions> = {}) => {
     const all = { ...quantizeDefaults, ...options }
-    const placement = place(given, ortCpu, all, typesOf(given))
+    const placement = place(given, all, typesOf(given))
     const seen = new Map(
       [...placement.tensors.keys()].map(
         (value) => [value, { min: RANGES[value] ?? -3000, max: -(RANGES[value] ?? -3000), count: 1 }] as const,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { constantsOf, consumersOf } from '../onnx/index.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { heardOf } from './heard.ts'
 
 /** What is heard of the value `a` of a drawing, seen from −40 to 50. */

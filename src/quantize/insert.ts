@@ -38,7 +38,7 @@ export function insertQdq(model: Model, plan: Plan): Model {
     if (layer) inserter.layer(layer, params, undefined)
   }
   for (const [node, bounds] of apart) inserter.apart(node, bounds)
-  inserter.protectFloatLayers()
+  if (plan.placement.target.fusion.takesFloatLayers) inserter.protectFloatLayers()
   for (const node of plan.placement.shielded) inserter.shield(node)
   for (const [node, names] of plan.placement.surplus) inserter.without(node, names)
   return inserter.finish()

@@ -1,6 +1,6 @@
 // The fusion lint: what ONNX Runtime really does with the written file, read from its own optimised graph.
 import { constantsOf, type Graph, type Layer, layersOf, type Model, type Node, nodeName } from '../onnx/index.ts'
-import type { Target } from './targets/target.ts'
+import type { FusionBlocker, Target } from './targets/target.ts'
 
 /** The kernel that a layer of the written file runs with. */
 export interface LayerKernel {
@@ -14,16 +14,6 @@ export interface LayerKernel {
   readonly trap?: string
 }
 
-/** Contributed operators that hold a layer's weight, and the inputs where it may be. */
-const weightInputs: Readonly<Record<string, readonly number[]>> = {
-  QLinearConv: [3],
-  QLinearMatMul: [3],
-  QGemm: [3],
-  MatMulIntegerToFloat: [1],
-  ConvInteger: [1],
-  MatMulInteger: [1],
-}
-
 /**
  * Finds the kernel of each layer of a written model in the graph that ONNX Runtime runs. A layer is found by its node name,
  * or by its weight when the runtime named the fused node anew.
@@ -33,7 +23,7 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
   const byWeight = new Map<string, Node[]>()
   for (const node of optimized.graph.nodes) {
     byName.set(node.name, node)
-    for (const index of weightInputs[node.opType] ?? []) {
+    for (const index of target.kernels[node.opType] ?? []) {
       const weight = node.inputs[index] ?? ''
       byWeight.set(weight, [...(byWeight.get(weight) ?? []), node])
     }
@@ -46,8 +36,8 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
     const kernel = fused ?? own ?? byName.get(name)
     if (kernel) claimed.add(kernel)
     const opType = kernel?.opType ?? node.opType
-    const integer = target.integerKernels.includes(opType)
-    const trap = integer ? undefined : trapOf(written.graph, node)
+    const integer = target.kernels[opType] !== undefined
+    const trap = integer ? undefined : trapOf(written.graph, node, target.fusion.blockedBy)
     return {
       name,
       op: node.opType,
@@ -60,7 +50,7 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
 }
 
 /** Known reasons why a layer between DQ and Q does not fuse: a scalar with a rank, and a result that goes two ways before Q. */
-function trapOf({ nodes, initializers }: Graph, layer: Node): string | undefined {
+function trapOf({ nodes, initializers }: Graph, layer: Node, blockers: readonly FusionBlocker[]): string | undefined {
   const readersOf = (value: string) => nodes.filter((node) => node.inputs.includes(value))
   const ranked = (node: Node, from: number) =>
     node.inputs.slice(from).find((name) => {
@@ -69,7 +59,8 @@ function trapOf({ nodes, initializers }: Graph, layer: Node): string | undefined
     })
   const [next, ...others] = readersOf(layer.outputs[0] ?? '')
   if (!next) return undefined
-  if (others.length > 0) return 'its output is read twice before it is quantised'
+  if (others.length > 0 && blockers.includes('second-reader')) return 'its output is read twice before it is quantised'
+  if (!blockers.includes('ranked-scalar')) return undefined
   const chain = next.opType === 'Clip' || next.opType === 'Relu' ? [next, ...readersOf(next.outputs[0] ?? '')] : [next]
   for (const node of chain) {
     const name = ['Clip', 'QuantizeLinear', 'DequantizeLinear'].includes(node.opType) ? ranked(node, 1) : undefined

@@ -1,8 +1,12 @@
 // Options of quantisation: the recipe's and the command line's words.
 import type { RangeMethod } from '../calibrate/index.ts'
 import type { QuantType } from '../math/index.ts'
+import { targets } from './targets/index.ts'
+import type { Target } from './targets/target.ts'
 
 export interface QuantizeOptions {
+  /** What the file must run on. */
+  readonly target: Target
   readonly weights: 'per-channel' | 'per-tensor'
   /** 4: codes from −7 to 7, except for the layers that `keep8bit` names. */
   readonly weightBits: 8 | 4
@@ -25,6 +29,7 @@ export interface QuantizeOptions {
 }
 
 export const quantizeDefaults: QuantizeOptions = {
+  target: targets[0],
   weights: 'per-channel',
   weightBits: 8,
   keep8bit: ['first', 'last', 'depthwise'],

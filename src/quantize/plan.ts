@@ -1,11 +1,13 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { InputError, sizeOf } from '../base/index.ts'
 import { type Range, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams } from '../math/index.ts'
+import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams, symmetricGrid } from '../math/index.ts'
 import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
 import type { QuantizeOptions } from './options.ts'
-import type { PlacedTensor, Placement } from './placement.ts'
+import type { Placement } from './placement/placement.ts'
+import type { PlacedTensor } from './placement/tensors.ts'
+import type { Target } from './targets/target.ts'
 
 /** The grid of an activation. */
 export interface ActivationGrid {
@@ -51,17 +53,18 @@ export function makePlan(
   const activations = new Map<string, ActivationGrid>()
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
-    activations.set(tensor.value, activationGrid(tensor, statistics.get(tensor.value), options))
+    activations.set(tensor.value, activationGrid(tensor, statistics.get(tensor.value), options, placement.target))
   }
   for (const tensor of placement.tensors.values()) {
     const grid = activations.get(tensor.gridOf)
     if (grid && tensor.gridOf !== tensor.value)
       activations.set(tensor.value, { ...grid, method: `as ${tensor.gridOf}` })
   }
+  const scales = new Set(placement.target.ops.flatMap(({ op, perChannel }) => (perChannel ? [op] : [])))
   const weights = new Map<Node, QuantParams>()
   for (const [node, layer] of placement.layers) {
     const input = activations.get(node.inputs[0] ?? '')?.params.scale[0]
-    const grid = weightGrid(layer, options, weightBits.get(node))
+    const grid = weightGrid(layer, scales.has(node.opType) ? options : { weights: 'per-tensor' }, weightBits.get(node))
     weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
   }
   for (const group of sharing(placement.layers)) widen(group, weights)
@@ -119,6 +122,7 @@ function activationGrid(
   tensor: PlacedTensor,
   seen: TensorStatistics | undefined,
   options: QuantizeOptions,
+  { activations: { symmetric }, fusion }: Target,
 ): ActivationGrid {
   const dtype = options.activationType
   const { bounds } = tensor
@@ -126,13 +130,15 @@ function activationGrid(
   const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
   const range = fixed
     ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-    : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, ...ends }))
-  // A grid that leaves the activation's range by one float32 step stops ONNX Runtime's fusion.
+    : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...ends }))
+  // A grid that leaves the activation's range by one float32 step stops the fusion.
+  const held = fusion.blockedBy.includes('wider-grid') && !symmetric
   const finite = {
-    ...(Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
-    ...(Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
+    ...(held && Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
+    ...(held && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
   }
-  const grid = asymmetricGrid(range.low, range.high, dtype, finite)
+  const reach = Math.max(Math.abs(range.low), Math.abs(range.high))
+  const grid = symmetric ? symmetricGrid(reach, dtype) : asymmetricGrid(range.low, range.high, dtype, finite)
   return {
     params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
     ...effectiveRange(grid, dtype),

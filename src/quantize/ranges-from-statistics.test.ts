@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { contextOf } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { UnsupportedError } from '../base/index.ts'
 import type { Bounds } from '../onnx/index.ts'
-import { contextOf } from '../rewrite/battery.node.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { pixelBounds, statisticsWithoutData } from './ranges-from-statistics.ts'
 
 const mean = Float64Array.of(1, -8, 0.25, 2)

@@ -1,7 +1,7 @@
 // How many bits each layer's weight gets. With 4, the layers that suffer most keep 8.
 import { isDepthwise, type Layer, type Node } from '../onnx/index.ts'
 import type { QuantizeOptions } from './options.ts'
-import type { Placement } from './placement.ts'
+import type { Placement } from './placement/placement.ts'
 import { selector } from './select.ts'
 
 /** Words of `keep8bit` beside patterns. */

@@ -1,7 +1,7 @@
 // The recipe of `finetune`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { allSamples, output, patterns, run, version, weightStorage, weights } from './shared.ts'
+import { allSamples, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
 
 const share = z.number().min(0).max(1)
 const positive = z.number().positive()
@@ -98,6 +98,7 @@ export const finetune = z.strictObject({
     .meta({ description: 'with --qat: bits of the activations', placeholder: 'n' }),
   weightStorage,
   keep8bit: patterns('layers that keep 8 bits: first, last, depthwise, or nodes'),
+  target: target('with --qat: what the file must run on'),
   exclude: patterns('nodes that stay float'),
   calibrationSamples: z
     .int()

@@ -38,11 +38,6 @@ function isCommand(name: unknown): name is CommandName {
   return typeof name === 'string' && Object.hasOwn(recipeSchemas, name)
 }
 
-/** What was said of the fields, ready to be checked: absent instead of undefined. */
-export function saidOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-}
-
 function objectOf(json: unknown, where: string): Readonly<Record<string, unknown>> {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return { ...json }
   throw new InputError(`cannot use ${where}: a recipe is an object { "command": … }`)

@@ -1,8 +1,8 @@
 // The recipe of `quantize`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { metric, output, patterns, run, version, weightStorage, weights } from './shared.ts'
-import { rangeMethods, targetNames, techniqueNames } from './words.ts'
+import { metric, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
+import { rangeMethods, techniqueNames } from './words.ts'
 
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
 export const TUNING_SAMPLES = 384
@@ -81,10 +81,7 @@ export const quantize = z.strictObject({
     .enum(['hold', 'exact', 'auto'])
     .default('hold')
     .meta({ description: 'caps under equalisation: hold (nothing added), exact or auto', placeholder: 'form' }),
-  target: z
-    .enum(targetNames)
-    .default('ort-cpu')
-    .meta({ description: 'what the file must run on', placeholder: 'target' }),
+  target: target('what the file must run on'),
   exclude: patterns('nodes that stay float: name, operator, glob or /regex/'),
   only: patterns('only these nodes'),
   metric,

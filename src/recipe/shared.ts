@@ -1,7 +1,7 @@
 // Fields that several commands have.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { metricNames } from './words.ts'
+import { metricNames, targetNames } from './words.ts'
 
 export const version = z.literal(1).default(1)
 
@@ -80,6 +80,10 @@ export const weightStorage = z.enum(['int8', 'int4']).default('int8').meta({
     'what 4-bit codes are stored in: int8 keeps integer kernels, int4 is half the size and computes in float',
   placeholder: 'type',
 })
+
+/** What a quantised file must run on. */
+export const target = (description: string) =>
+  z.enum(targetNames).default(targetNames[0]).meta({ description, placeholder: 'name' })
 
 /** Patterns of nodes. */
 export const patterns = (description: string) =>

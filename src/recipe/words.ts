@@ -17,8 +17,8 @@ export const techniqueNames = [
 ] as const
 export type TechniqueName = (typeof techniqueNames)[number]
 
-/** What a file is made to run on: `quantize`. */
-export const targetNames = ['ort-cpu'] as const
+/** What a file is made to run on; the first is meant where nothing is said: `quantize`. */
+export const targetNames = ['ort-cpu', 'ort-wasm'] as const
 export type TargetName = (typeof targetNames)[number]
 
 /** Metrics that are there; top takes any k: `metrics`. */

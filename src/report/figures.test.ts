@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { deadReport, emptyReport, usualReport } from '../../test/support/sample-reports.ts'
 import {
   bareHeadline,
   floatGroups,
@@ -10,7 +11,6 @@ import {
   resultOf,
   worstLayers,
 } from './figures.ts'
-import { deadReport, emptyReport, usualReport } from './sample-reports.ts'
 
 describe('figures of a report', () => {
   it('the original is the first variant, the result the kept one, else the last', () => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { assertWellFormed } from './assert-well-formed.node.ts'
+import { assertWellFormed } from '../../test/support/assert-well-formed.ts'
+import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
 import { contentPolicy, scriptHash, styleHash } from './html/policy.ts'
 import { pageScript } from './html/script.ts'
 import { pageStyle } from './html/style.ts'
 import { renderHtml } from './html.ts'
 import { readReport, renderJson } from './json.ts'
 import type { Report } from './report.ts'
-import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from './sample-reports.ts'
 
 /** A report in which every text is an attack. */
 function hostile(report: Report): Report {

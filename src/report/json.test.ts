@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { deadReport, emptyReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
 import { InputError } from '../base/index.ts'
 import { readReport, renderJson } from './json.ts'
 import type { Report } from './report.ts'
-import { deadReport, emptyReport, largeReport, usualReport } from './sample-reports.ts'
 
 describe('report.json', () => {
   for (const [name, report] of Object.entries({ usualReport, deadReport, emptyReport, largeReport: largeReport(3) })) {

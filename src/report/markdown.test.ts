@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assertGolden } from './golden-file.node.ts'
+import { assertGolden } from '../../test/support/golden-file.ts'
+import { deadReport, emptyReport, ladderReport, usualReport } from '../../test/support/sample-reports.ts'
 import { renderMarkdown } from './markdown.ts'
-import { deadReport, emptyReport, ladderReport, usualReport } from './sample-reports.ts'
 
 describe('markdown', () => {
   it('tells a usual run', () => assertGolden('usual.report.md', renderMarkdown(usualReport)))

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
 import { InputError } from '../base/index.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { LayerRow, Report, VariantRow } from './report.ts'
-import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from './sample-reports.ts'
 
 const withVariant = (row: Omit<VariantRow, 'name'>): VariantRow | undefined =>
   measuredOnly({ ...emptyReport, variants: [{ name: 'v', ...row }] }).variants[0]

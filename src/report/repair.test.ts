@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { ladderReport } from '../../test/support/sample-reports.ts'
 import { repairSection } from './html/repairs.ts'
 import { repairOf, repairsOf } from './repair.ts'
 import type { LayerRow, Report } from './report.ts'
-import { ladderReport } from './sample-reports.ts'
 
 const layer = (name: string, naiveSqnrDb: number | undefined, sqnrDb: number | null | undefined): LayerRow => ({
   name,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assertGolden } from './golden-file.node.ts'
-import { deadReport, emptyReport, ladderReport, usualReport } from './sample-reports.ts'
+import { assertGolden } from '../../test/support/golden-file.ts'
+import { deadReport, emptyReport, ladderReport, usualReport } from '../../test/support/sample-reports.ts'
 import { renderSummary } from './summary.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ANSI codes begin with one

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { assertClose, contextOf, randomFeeds, run } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { type ChannelStatistics, intsAttr, layersOf, type Model, Tensor } from '../onnx/index.ts'
 import { type AbsorbOptions, absorbBias } from './absorb-bias.ts'
-import { assertClose, contextOf, randomFeeds, run } from './battery.node.ts'
 import golden from './fixtures/bias-absorption.json' with { type: 'json' }
 import border from './fixtures/bias-absorption-border.json' with { type: 'json' }
-import { tinyModel } from './tiny-model.ts'
 
 const known = (mean: readonly number[], deviation: readonly number[], min?: readonly number[]): ChannelStatistics => ({
   mean: Float64Array.from(mean),
@@ -28,7 +28,7 @@ async function absorbed(model: Model, statistics: ChannelStatistics, options: Ab
 
 const biasOf = (model: Model, index: number) => Array.from(layersOf(model)[index]?.bias?.floats() ?? [])
 
-/** Positive biases of a layer that keeps channels far above 0: every input of the battery is small. */
+/** Positive biases of a layer that keeps channels far above 0: every input of the tests is small. */
 function raised(drawing: string): Model {
   const model = tinyModel(drawing)
   const layer = layersOf(model)[0]

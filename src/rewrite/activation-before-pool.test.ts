@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 
 const becomes = (drawing: string, ...ops: string[]): void =>
   itKeepsTheFunction(activationBeforePool, drawing, {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { randomFeeds } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Model } from '../onnx/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
-import { randomFeeds } from './battery.node.ts'
 import { channelRequests, equalizeRequests, foldRequests } from './channel-requests.ts'
-import { tinyModel } from './tiny-model.ts'
 
 /** A feed-forward part with a residual, as transformers have it. */
 const block = (first: string) =>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { applied, itLeavesAlone } from './battery.node.ts'
+import { applied, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { declareOutputs } from './declare-outputs.ts'
-import { tinyModel } from './tiny-model.ts'
 
 describe('declare-outputs', () => {
   it('declares as many free dimensions as an output has', async () => {

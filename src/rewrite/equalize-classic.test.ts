@@ -2,9 +2,17 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import {
+  assertClose,
+  contextOf,
+  itKeepsTheFunction,
+  itLeavesAlone,
+  randomFeeds,
+  run,
+} from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { channelGraph, intsAttr, layersOf, type Model, makeNode, Tensor } from '../onnx/index.ts'
-import { assertClose, contextOf, itKeepsTheFunction, itLeavesAlone, randomFeeds, run } from './battery.node.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import { pairFactor, tripletFactors } from './equalize/closed-forms.ts'
@@ -12,7 +20,6 @@ import { equalizeClassic, equalizeClassicPass } from './equalize-classic.ts'
 import golden from './fixtures/cle.json' with { type: 'json' }
 import forward from './fixtures/cle-forward.json' with { type: 'json' }
 import { foldBatchNorm } from './fold-batch-norm.ts'
-import { tinyModel } from './tiny-model.ts'
 
 interface Array4 {
   readonly dims: readonly number[]

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { normModel } from '../../test/support/norm-models.ts'
+import { assertClose, contextOf, randomFeeds, run, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { channelStatistics } from '../calibrate/index.ts'
 import type { Batch } from '../data/index.ts'
 import { randomStream } from '../math/index.ts'
-import { assertClose, contextOf, randomFeeds, run, testRuntime } from './battery.node.ts'
 import { channelRequests } from './channel-requests.ts'
 import { type NoiseLayer, noiseObjective } from './equalize/noise-model.ts'
 import { equalize } from './equalize.ts'
-import { normModel } from './norm-models.ts'
 
 const random = randomStream(1, 'noise model')
 const positive = (n: number) => Float64Array.from({ length: n }, () => Math.exp(random.normal()))

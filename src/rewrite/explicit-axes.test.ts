@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { intsAttr, type Model, stringAttr, Tensor } from '../onnx/index.ts'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { explicitAxes } from './explicit-axes.ts'
 import type { RewriteResult } from './rewrite.ts'
-import { tinyModel } from './tiny-model.ts'
 
 /** x -> op -> y with its numbers at input `index`, constant or not. */
 function withAxes(

@@ -1,5 +1,5 @@
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
 import { explicitBiases } from './explicit-biases.ts'
 
 describe('explicit-biases', () => {

@@ -1,5 +1,5 @@
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
 import { explicitPads } from './explicit-pads.ts'
 
 const writes = (drawing: string): void => itKeepsTheFunction(explicitPads, drawing, { tolerance: 0 })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { applied, contextOf, itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { InputError } from '../base/index.ts'
 import { GraphEditor, isOp, type Model, Tensor } from '../onnx/index.ts'
-import { applied, contextOf, itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import type { RewriteResult } from './rewrite.ts'
-import { tinyModel } from './tiny-model.ts'
 
 /** Operators of the result, in order. */
 const becomes =

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { applied, itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { type Attribute, GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../onnx/index.ts'
-import { applied, itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { foldConstants } from './fold-constants.ts'
 import type { RewriteResult } from './rewrite.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const matrix = Tensor.from('float32', [3, 4], [-2, 1, 4, 0.5, 9, -7, 2, 3, 0.25, 16, -1, 5])
 const whole = (...values: number[]) => Tensor.from('int64', [values.length], values)

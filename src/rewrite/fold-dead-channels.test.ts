@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import {
+  assertClose,
+  contextOf,
+  itKeepsTheFunction,
+  itLeavesAlone,
+  randomFeeds,
+  run,
+} from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
-import { assertClose, contextOf, itKeepsTheFunction, itLeavesAlone, randomFeeds, run } from './battery.node.ts'
 import { foldDeadChannels, foldProvedChannels } from './fold-dead-channels.ts'
-import { tinyModel } from './tiny-model.ts'
 
 /** Gives channels of the layer at `index` a bias so far out that its activation cannot be left. */
 function withBias(drawing: string, index: number, biases: Readonly<Record<number, number>>): Model {

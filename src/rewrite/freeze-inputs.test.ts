@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { readModel, writeModel } from '../onnx/index.ts'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { freezeInputs } from './freeze-inputs.ts'
-import { tinyModel } from './tiny-model.ts'
 
 describe('freeze-inputs', () => {
   const drawn = tinyModel('x[N,8] -> MatMul 8->4 -> y')

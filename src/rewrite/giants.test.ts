@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { Tensor } from '../onnx/index.ts'
 import { applyRewrites } from './apply.ts'
-import { randomFeeds, testRuntime } from './battery.node.ts'
 import { passes } from './passes.ts'
-import { tinyModel } from './tiny-model.ts'
 
 it('a giant whose size is computed from constants is refused before the model is run', async () => {
   const model = tinyModel('x[N,8] -> Add =row -> y; root[1] -> Mul =root -> size; size -> ConstantOfShape -> row')

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { contextOf, run } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { type Attribute, intAttr, intsAttr, type Model, makeNode, Tensor } from '../onnx/index.ts'
-import { contextOf, run } from './battery.node.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
-import { tinyModel } from './tiny-model.ts'
 
 /** A matrix of any rank, row by row. */
 interface Table {

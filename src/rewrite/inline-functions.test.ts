@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { withBranches } from '../../test/support/branches.ts'
+import { applied, itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import {
   type Attribute,
   floatAttr,
@@ -13,11 +16,8 @@ import {
   Tensor,
   writeModel,
 } from '../onnx/index.ts'
-import { applied, itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { liftOpset } from './lift-opset.ts'
-import { withBranches } from './test-models.ts'
-import { tinyModel } from './tiny-model.ts'
 
 interface FunctionSpec {
   readonly inputs?: readonly string[]

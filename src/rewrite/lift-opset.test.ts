@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { withBranches } from '../../test/support/branches.ts'
+import { applied, itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { floatAttr, intAttr, intsAttr, type Model, makeNode, opsetOf } from '../onnx/index.ts'
-import { applied, itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { liftOpset, liftOpsetTo } from './lift-opset.ts'
 import type { RewriteResult } from './rewrite.ts'
-import { withBranches } from './test-models.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const opsIn = (model: Model) => model.graph.nodes.map((node) => node.opType)
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { exampleFeeds, manifestEntries, noModels, sharedFolder } from '../../test/manifest.ts'
+import { exampleFeeds, manifestEntries, noModels, sharedFolder } from '../../test/support/manifest.ts'
+import { contextOf, run } from '../../test/support/rewrite-conformance.ts'
 import { sqnrDb } from '../math/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'
 import { type Model, opsetOf, writeModel } from '../onnx/index.ts'
 import type { Values } from '../runtime/index.ts'
-import { contextOf, run } from './battery.node.ts'
 import { passes } from './passes.ts'
 
 /** What a Sigmoid gives near 0 is only right to a few float32 steps of 1: differences below this are none. */

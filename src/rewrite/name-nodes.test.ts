@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { withBranches } from '../../test/support/branches.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { allNodes, type Model, makeNode } from '../onnx/index.ts'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { nameNodes } from './name-nodes.ts'
-import { withBranches } from './test-models.ts'
-import { tinyModel } from './tiny-model.ts'
 
 function renamed(drawing: string, names: readonly string[]): Model {
   const model = tinyModel(drawing)

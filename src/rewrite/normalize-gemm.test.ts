@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
 import type { RewriteResult } from './rewrite.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const oneGemm = ({ model }: RewriteResult): void => {
   const [node, ...rest] = model.graph.nodes

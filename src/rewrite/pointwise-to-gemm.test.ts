@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { contextOf, itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { contextOf, itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { pointwiseToGemm } from './pointwise-to-gemm.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const becomes = (drawing: string, ...ops: string[]): void =>
   itKeepsTheFunction(pointwiseToGemm, drawing, {

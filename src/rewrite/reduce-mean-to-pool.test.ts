@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const becomes = (drawing: string, opset: number, ...ops: string[]): void =>
   itKeepsTheFunction(reduceMeanToPool, tinyModel(drawing, { opset }), {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
 import { removeIdentity } from './remove-identity.ts'
 
 const leaves = (drawing: string, ...ops: string[]): void =>

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { Tensor } from '../onnx/index.ts'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
 import { scalarBounds } from './scalar-bounds.ts'
-import { tinyModel } from './tiny-model.ts'
 
 describe('scalar-bounds', () => {
   const drawing = 'x[N,3,8,8] -> Conv 3x3 3->4 -> Clip number(0) number(0.5) -> y'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { itKeepsTheFunction, itLeavesAlone } from './battery.node.ts'
+import { itKeepsTheFunction, itLeavesAlone } from '../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { shortcutToConv } from './shortcut-to-conv.ts'
-import { tinyModel } from './tiny-model.ts'
 
 const block = (branch: string, shortcut: string, opset = 17) =>
   tinyModel(

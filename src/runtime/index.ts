@@ -2,6 +2,7 @@
 // Imports base, onnx, math and data; never calibrate, rewrite, quantize or anything above.
 export * from './declare-types.ts'
 export * from './feeds.ts'
+export * from './join.ts'
 export * from './latency.ts'
 export * from './measure-min.ts'
 export * from './observe.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { chain, input, itRunsModels } from '../../test/support/runtime-conformance.ts'
 import { intAttr, makeModel, makeNode, Tensor } from '../onnx/index.ts'
-import { chain, input, itRunsModels } from './conformance.node.ts'
 import { saturates } from './environment.node.ts'
 import { openRuntime } from './node-runtime.node.ts'
 import { optimizedGraph } from './optimized.node.ts'

@@ -4,6 +4,7 @@ import { fromFloat16Bits } from '../math/index.ts'
 import { allInputs, GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
 import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
+import { joinValues } from './join.ts'
 import { type Runtime, type Session, type SessionOptions, type Values, withSession } from './session.ts'
 import { typesOf } from './types.ts'
 
@@ -34,25 +35,19 @@ export async function observe(
   const model = await declareTypes(runtime, given)
   const types = typesOf(model)
   const editor = new GraphEditor(model)
-  const watched = new Map<string, string>()
-  const names = [...editor.nodes().flatMap((node) => node.outputs), ...allInputs(model.graph).map(({ name }) => name)]
-  for (const value of names) {
-    // Sequences and maps have no Shape.
-    if (value === '' || !types.has(value)) continue
-    const output = editor.freshName(`${value}/shape`)
-    editor.addNode({ opType: 'Shape', inputs: [value], outputs: [output] })
-    editor.graph.outputs.push({ name: output, dtype: 'int64' })
-    watched.set(output, value)
-  }
+  // Graph inputs first: pieces are joined in the order of the graph. Sequences and maps have no Shape.
+  const names = [...allInputs(model.graph).map(({ name }) => name), ...editor.nodes().flatMap((node) => node.outputs)]
+  const watched = [...new Set(names)].filter((value) => value !== '' && types.has(value))
+  const sizes = addSizes(editor, watched)
   const observer = editor.finish()
   return withObserver(runtime, model, observer, label, async (session) => {
     const results = await session.run(feeds)
-    const once = dimsOf(results, watched)
+    const once = dimsOf(results[sizes], watched)
     const twice =
       known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
         ? await inCompany(session, feeds)
         : undefined
-    const grown = twice && dimsOf(twice, watched)
+    const grown = twice && dimsOf(twice[sizes], watched)
     const shapes = new Map<string, ValueShape>()
     for (const [value, dims] of once) {
       const dtype = types.get(value)
@@ -67,7 +62,7 @@ export async function observe(
         ...(mixed ? { mixed } : {}),
       })
     }
-    const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => !watched.has(name)))
+    const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => name !== sizes))
     return { shapes, outputs }
   })
 }
@@ -95,13 +90,34 @@ async function withObserver<T>(
   }
 }
 
-function dimsOf(results: Values, watched: ReadonlyMap<string, string>): Map<string, number[]> {
-  const dims = new Map<string, number[]>()
-  for (const [output, value] of watched) {
-    const result = results[output]
-    if (result) dims.set(value, Array.from(result.data, Number))
-  }
-  return dims
+/** Groups of values whose sizes are joined one after the other. */
+const GROUPS = 200
+
+/** Adds an output that holds the rank and the dims of each value, one value after the other. */
+function addSizes(editor: GraphEditor, values: readonly string[]): string {
+  const pieces = values.map((value) => {
+    const [dims, rank] = [editor.freshName(`${value}/shape`), editor.freshName(`${value}/rank`)]
+    editor.addNode({ opType: 'Shape', inputs: [value], outputs: [dims] })
+    editor.addNode({ opType: 'Shape', inputs: [dims], outputs: [rank] })
+    return [rank, dims]
+  })
+  const each = Math.ceil(pieces.length / GROUPS)
+  const groups = Array.from({ length: Math.ceil(pieces.length / each) }, (_, i) =>
+    pieces.slice(i * each, (i + 1) * each).flat(),
+  )
+  return joinValues(editor, groups, { name: 'onnxpress/sizes', dtype: 'int64', axis: 0 })
+}
+
+function dimsOf(sizes: TensorValue | undefined, values: readonly string[]): Map<string, number[]> {
+  const numbers = Array.from(sizes?.data ?? [], Number)
+  let at = 0
+  return new Map(
+    values.map((value) => {
+      const rank = numbers[at++] ?? 0
+      at += rank
+      return [value, numbers.slice(at - rank, at)]
+    }),
+  )
 }
 
 /** Does the first axis of all inputs hold one sample? Where it is longer it is time, or a batch that was fed whole. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as ort from 'onnxruntime-web'
-import { chain, input, itRunsModels } from './conformance.node.ts'
+import { chain, input, itRunsModels } from '../../test/support/runtime-conformance.ts'
 import { withSession } from './session.ts'
 import { webRuntime } from './web-runtime.ts'
 

@@ -62,7 +62,7 @@ export function makeApp(parts: AppParts): Hono {
 }
 
 function statusOf(error: OnnxpressError): 400 | 403 | 413 | 422 {
-  if (error instanceof UsageError) return /outside of the folders/.test(error.message) ? 403 : 400
+  if (error instanceof UsageError) return error.code === 'outside-folders' ? 403 : 400
   return error.exitCode === 6 ? 413 : 422
 }
 

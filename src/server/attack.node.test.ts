@@ -6,10 +6,10 @@ import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { usualReport } from '../../test/support/sample-reports.ts'
 import type { StartJob } from '../jobs/index.ts'
 import { recordRun } from '../pipeline/index.node.ts'
 import { renderHtml, renderJson } from '../report/index.ts'
-import { usualReport } from '../report/sample-reports.ts'
 import { type Studio, startStudio } from './start.node.ts'
 
 interface Answer {

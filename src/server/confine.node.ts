@@ -25,6 +25,7 @@ export class Folders {
     if (this.holds(real)) return real
     throw new UsageError(
       `${path} is outside of the folders of this studio (${this.roots.join(', ')}); start it with that folder too`,
+      { code: 'outside-folders' },
     )
   }
 

@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { built } from '../../test/built.ts'
+import { built } from '../../test/support/built.ts'
+import { tinyModel } from '../../test/support/tiny-model.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
 import { prepareRun, recordRun, writeStatus } from '../pipeline/index.node.ts'
 import type { ModelView, RunSummary } from '../pipeline/index.ts'
-import { tinyModel } from '../rewrite/tiny-model.ts'
 import { type Studio, startStudio } from './start.node.ts'
 
 describe('the studio', () => {

@@ -23,10 +23,8 @@ import {
   workingPasses,
 } from '../rewrite/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
+import { TRAINING_OPSET } from './training-opset.ts'
 import { writtenOut } from './write-out.ts'
-
-/** ScatterElements and ScatterND add up, and all reductions take their axes as an input, from this opset on. */
-const TRAINING_OPSET = 18
 
 export type BatchNormMode = 'frozen' | 'training'
 

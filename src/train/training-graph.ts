@@ -11,7 +11,7 @@ import {
   peakBytes,
   type Tensor,
 } from '../onnx/index.ts'
-import { addGradients, hasGradient, NOTHING_REACHED, whereGradientEnds } from './graph/backward.ts'
+import { addGradients, hasGradient, whereGradientEnds } from './graph/backward.ts'
 import { Emitter, type Known } from './graph/emitter.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossSite, LossTerm } from './loss/terms.ts'
@@ -157,7 +157,8 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     )
     return []
   })
-  if (trained.length === 0) throw new UnsupportedError(NOTHING_REACHED)
+  if (trained.length === 0)
+    throw new UnsupportedError('nothing that is to be trained reaches what the loss reads', { code: 'nothing-reached' })
   const batchNorms = trainedBatchNorms(model)
   const results = new Set([loss, ...terms.map((term) => term.output), ...trained.map(({ gradient }) => gradient)])
   for (const { batchMean, batchVariance } of batchNorms) results.add(batchMean).add(batchVariance)

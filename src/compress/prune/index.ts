@@ -14,4 +14,4 @@ export {
   pruneChannels,
   pruningPlans,
 } from './prune-channels.ts'
-export { removeChannels } from './remove-channels.ts'
+export { keptOutputs, removeChannels, removedOutputs } from './remove-channels.ts'

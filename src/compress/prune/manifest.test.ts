@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { exampleFeeds, manifestEntries, noModels, sharedFolder } from '../../../test/manifest.ts'
+import { exampleFeeds, manifestEntries, noModels, sharedFolder } from '../../../test/support/manifest.ts'
 import { RefusedError } from '../../base/index.ts'
 import { readModelFile } from '../../onnx/index.node.ts'
 import { layersOf, type Model, macsOf, type Shapes } from '../../onnx/index.ts'

@@ -156,7 +156,7 @@ export interface CutOptions extends Watch {
 export async function cutAndRefit(
   runtime: Runtime,
   products: FitProducts,
-  { model, shapes, graph }: PruningProblem,
+  { model, shapes, graph }: Pick<PruningProblem, 'model' | 'shapes' | 'graph'>,
   removed: ReadonlySet<number>,
   samples: readonly Values[],
   sample: Values,

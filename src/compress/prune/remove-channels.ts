@@ -140,6 +140,25 @@ export function keptOutputs(graph: ChannelGraph, removed: ReadonlySet<number>): 
   return kept
 }
 
+/**
+ * The numbers that go when layers keep these output channels: the inverse of `keptOutputs`.
+ * @param kept layer → places that stay; what layers that are not here write stays as a whole
+ */
+export function removedOutputs(
+  graph: ChannelGraph,
+  kept: Readonly<Record<string, readonly number[]>>,
+): ReadonlySet<number> {
+  const stay = new Map(Object.entries(kept))
+  const removed = new Set<number>()
+  for (const { layer, output } of graph.layers) {
+    const places = stay.get(layer.name)
+    if (!places) continue
+    const left = new Set(places)
+    for (const [place, id] of output.entries()) if (!left.has(place)) removed.add(id)
+  }
+  return removed
+}
+
 /** A copy of the model in which nothing reads these channels any more: what the cut model must compute, exactly. */
 export function silenceChannels(
   model: Model,

@@ -1,12 +1,18 @@
 // Made-up inputs of the right names, types and shapes, to see that a model goes through.
-import { makeArray, setElement, sizeOf, type TensorValue } from '../../base/index.ts'
+import {
+  makeArray,
+  type Random,
+  randomStream,
+  setElement,
+  sizeOf,
+  type TensorValue,
+  toFloat16Bits,
+} from '../../base/index.ts'
 import { isFloatType } from '../convert.ts'
 import type { InputSpec } from '../dataset.ts'
 import { constantValue } from '../fill-inputs.ts'
-import { toFloat16Bits } from '../float16.ts'
 import { concreteShapes, type GivenShapes, inputType } from '../input-shape.ts'
 import { isMask, isScalar, lengthOf, plausibleScalar } from '../plausible.ts'
-import { normal, randomStream } from '../random-stream.ts'
 import type { Source } from '../source.ts'
 
 /** How many there are, unless said otherwise. */
@@ -67,14 +73,14 @@ export function openRandom(options: RandomOptions): Source {
     notes: () => notes,
     id: (index) => `random#${index}`,
     read: async (index) => {
-      const next = randomStream(seed, index)
+      const random = randomStream(seed, index)
       const values: Record<string, TensorValue> = {}
       for (const input of inputs) {
         const constant = constants[input.name]
         const dims = shapes.get(input.name) ?? []
         values[input.name] =
           constant === undefined
-            ? randomValue(input, dims, next, options.vocabularies?.[input.name])
+            ? randomValue(input, dims, random, options.vocabularies?.[input.name])
             : constantValue(input, dims, constant)
       }
       return { values }
@@ -82,11 +88,16 @@ export function openRandom(options: RandomOptions): Source {
   }
 }
 
-function randomValue(input: InputSpec, dims: readonly number[], next: () => number, vocabulary?: number): TensorValue {
+function randomValue(
+  input: InputSpec,
+  dims: readonly number[],
+  { next, normal }: Random,
+  vocabulary?: number,
+): TensorValue {
   const dtype = inputType(input)
   const data = makeArray(dtype, sizeOf(dims))
   for (let index = 0; index < data.length; index++) {
-    if (isFloatType(dtype)) setElement(data, index, dtype === 'float16' ? toFloat16Bits(normal(next)) : normal(next))
+    if (isFloatType(dtype)) setElement(data, index, dtype === 'float16' ? toFloat16Bits(normal()) : normal())
     else if (vocabulary !== undefined) setElement(data, index, Math.floor(next() * vocabulary))
     else if (dtype === 'uint8') setElement(data, index, Math.floor(next() * 256))
     else if (dtype === 'int8') setElement(data, index, Math.floor(next() * 256) - 128)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { randomStream } from '../random.ts'
+import { randomStream } from '../../base/index.ts'
 import { symmetricEigen } from './eigen.ts'
 import { implicitQl } from './implicit-ql.ts'
 import { gram, type Matrix, matrix, multiply, transpose } from './matrix.ts'

@@ -1,5 +1,5 @@
 // Eigenvectors of a symmetric tridiagonal matrix for given eigenvalues, by inverse iteration.
-import { randomStream } from '../random.ts'
+import { randomStream } from '../../base/index.ts'
 import { dot, fourDots, subtract, subtractFour } from './blocks.ts'
 import type { Tridiagonal } from './tridiagonal.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { randomStream } from '../random.ts'
+import { randomStream } from '../../base/index.ts'
 import { gram, matrix, multiply, transpose } from './matrix.ts'
 
 describe('matrices', () => {

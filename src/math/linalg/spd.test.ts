@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { randomStream } from '../random.ts'
+import { randomStream } from '../../base/index.ts'
 import { cholesky } from './least-squares.ts'
 import { gram, matrix, multiply } from './matrix.ts'
 import { plainProducts } from './products.ts'

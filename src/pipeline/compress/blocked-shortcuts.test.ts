@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { randomFeeds, testRuntime } from '../../rewrite/battery.node.ts'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { applyRewrites } from '../../rewrite/index.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { memoryCache } from '../../search/index.ts'
 import { blockShortcuts } from './blocked-shortcuts.ts'
 

@@ -4,7 +4,7 @@ import type { Model } from '../../onnx/index.ts'
 import { type AppliedRewrites, applyRewrites, shortcutToConv } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { EvaluationCache } from '../../search/index.ts'
-import { remembered, timeShare } from './latency.ts'
+import { remembered, timeShare } from './timing.ts'
 
 export interface ShortcutContext extends Watch {
   readonly runtime: Runtime

@@ -1,36 +1,30 @@
-// What a compression is asked for: a kind of cost, and how much of it may be left.
-import { UsageError } from '../../base/index.ts'
-import { type CostModel, macs, paddedMacs, parameterBytes } from '../../compress/index.ts'
-import type { CompressRecipe } from '../recipe.ts'
-
-export type BudgetKind = 'macs' | 'bytes' | 'latency' | 'maxDrop' | 'manual'
+// What a compression is asked for: a search for the plans that meet it.
+import type { Watch } from '../../base/index.ts'
+import type { CostModel } from '../../compress/index.ts'
+import type { Comparison } from '../../metrics/index.ts'
+import type { Plan, PlansAt, Refusal } from './plan.ts'
 
 export interface Budget {
-  readonly kind: BudgetKind
-  /** Shares of the original, mildest first; empty for the kinds without. */
-  readonly ratios: readonly number[]
-  /** The cost that the selection adds up. */
+  /** Goes into the names of files. */
+  readonly name: string
+  /** What its shares are shares of, for sentences. */
+  readonly unit: string
+  /** The cost that a choice adds up. */
   readonly cost: CostModel
+  /** Wanted shares of the original, mildest first; a single undefined where no share is asked for. */
+  readonly targets: readonly (number | undefined)[]
+  /** What the search looks at: predicted costs, measured times, or scores of models on the samples that judge. */
+  readonly looksAt: 'costs' | 'times' | 'scores'
+  /** A plan for each target, in their order, or why there is none. */
+  readonly search: (plansAt: PlansAt, measure: Measure, watch: Watch) => Promise<readonly (Plan | Refusal)[]>
 }
 
-/**
- * The budget of a recipe.
- * @param block channels that the target's convolutions work on at a time
- * @throws UsageError when there is none, or more than one kind, or a ratio that is no share
- */
-export function budgetOf(recipe: CompressRecipe, block: number): Budget {
-  const kinds = (['macs', 'bytes', 'latency', 'maxDrop', 'manual'] as const).filter(
-    (kind) => recipe[kind] !== undefined,
-  )
-  const [kind] = kinds
-  if (kind === undefined || kinds.length > 1)
-    throw new UsageError(
-      `compress needs one budget, got ${kinds.length === 0 ? 'none' : kinds.join(' and ')}: give --macs, --bytes, --latency, --max-drop or --manual`,
-    )
-  const ratios = kind === 'macs' || kind === 'bytes' || kind === 'latency' ? (recipe[kind] ?? []) : []
-  for (const ratio of ratios)
-    if (!(ratio > 0 && ratio <= 1))
-      throw new UsageError(`--${kind} ${ratio} is no share of the original's: give a number above 0 and at most 1`)
-  const cost = kind === 'bytes' ? parameterBytes : kind === 'latency' ? paddedMacs(block) : macs
-  return { kind, ratios: [...new Set(ratios)].sort((a, b) => b - a), cost }
+/** Models of plans, measured while a plan is looked for. */
+export interface Measure {
+  /** Time of a model of the plan's shapes as a share of the original's; each round is a measurement of its own. */
+  readonly time: (plan: Plan, round: 'first' | 'second') => Promise<number>
+  /** Do the samples that judge have labels? */
+  readonly hasLabels: boolean
+  /** The finished model of a plan against the original, on the samples that judge. */
+  readonly compare: (plan: Plan) => Promise<Comparison>
 }

@@ -1,89 +1,146 @@
-// Compression in memory, for programs: a model and samples in, a smaller model out.
-import { InputError, RefusedError, type Watch } from '../../base/index.ts'
+// A compression from a model and samples in memory to smaller models: what happens to a model, in order.
+import { RefusedError, throwIfCancelled } from '../../base/index.ts'
 import {
-  type FittedLayer,
+  type ClosedLayer,
+  type ErrorCurves,
+  type FitProducts,
   fitProducts,
   type LayerSurvey,
-  type Method,
-  macs,
-  parameterBytes,
-  refitModel,
-  surveyLayers,
 } from '../../compress/index.ts'
-import type { Model } from '../../onnx/index.ts'
-import { applyRewrites, workingPasses } from '../../rewrite/index.ts'
-import type { Runtime, Values } from '../../runtime/index.ts'
-import { memoryCache } from '../../search/index.ts'
-import { POSITIONS, selectionCurves } from './curves.ts'
-import { fixedCost, plansFor } from './plan.ts'
+import { comparisonNotes } from '../../metrics/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
+import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { builderOf, type Compressed } from './build.ts'
+import { choosePlans } from './choose-plans.ts'
+import { compareOn, measureFor, measurePoint, type PointMeasures } from './measure.ts'
+import type { Candidates } from './method.ts'
+import type { CompressModelOptions } from './options.ts'
+import type { Plan } from './plan.ts'
+import { prepare } from './prepare.ts'
+import type { CompressSamples, Share } from './problem.ts'
+import { explainRefusal } from './refusal.ts'
 
-export interface CompressOptions extends Watch {
-  /** Share of the cost that may be left, above 0 and at most 1. */
-  readonly ratio: number
-  /** What is counted: multiply-accumulates (default) or parameter bytes. */
-  readonly cost?: 'macs' | 'bytes'
-  readonly method?: Method
-  /** Ranks are multiples of this. */
-  readonly multiple?: number
-  /** Names of layers that stay as they are. */
-  readonly keepLayer?: readonly string[]
-  readonly seed?: number
+/** One result: the model of a plan, and how it does. */
+export interface CompressedModel extends Compressed {
+  /** The share that was asked for; absent where none is. */
+  readonly target?: number
+  readonly plan: Plan
+  /** Why it was handed out only because of `force`. */
+  readonly forced?: string
 }
 
-export interface CompressResult {
-  readonly model: Model
-  /** Cost after ÷ before. */
-  readonly ratio: number
-  readonly layers: readonly FittedLayer[]
-  /** Layers that cannot be compressed, and why. */
-  readonly left: LayerSurvey['left']
+/** A result that was measured, because there were samples to report on. */
+export interface MeasuredModel extends CompressedModel {
+  readonly measures: PointMeasures
+}
+
+/** Everything that a compression knows at its end. */
+export interface CompressOutcome<Point extends CompressedModel = CompressedModel> {
+  readonly points: readonly Point[]
+  /** Targets whose results were refused while others were not. */
+  readonly refused: readonly { readonly target: number; readonly reason: string }[]
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly survey: LayerSurvey
+  /** Layers whose channels could not be taken out, and what holds them, where that was looked at. */
+  readonly closed?: readonly ClosedLayer[]
+  readonly curves: ReadonlyMap<string, ErrorCurves>
+  /** The model that methods worked on. */
+  readonly floatModel: Model
+  readonly shapes: Shapes
+  /** Runs of a network that choices took. */
+  readonly evaluations: number
+  readonly notes: readonly string[]
+}
+
+export interface CompressEvents {
+  /** Is handed each result as soon as it is there. */
+  readonly onResult?: (point: CompressedModel) => Promise<void>
 }
 
 /**
- * Compresses a model to a share of its cost: low-rank splits chosen by closed-form errors and fitted to samples, which need
- * no labels. Some hundred samples are enough. The given model is not changed; whether the result is good enough is for the
- * caller to measure (`compareSessions`).
- *
- * ```ts
- * const { model: half } = await compress(runtime, model, batches, { ratio: 0.5 })
- * ```
- * @param samples feeds of the model, in batches or one by one
- * @throws RefusedError when the ratio is out of reach, naming the nearest; InputError for a ratio that is no share
+ * Compresses a model in memory by methods under a budget. The given model is not changed.
+ * @throws RefusedError when the budget cannot be met or no result does its job any more; UsageError, InputError,
+ * UnsupportedError, CancelledError
  */
-export async function compress(
+export function compressModel(
   runtime: Runtime,
   model: Model,
-  samples: readonly Values[],
-  options: CompressOptions,
-): Promise<CompressResult> {
-  const { ratio, cost = 'macs', method = 'auto', multiple = 1, keepLayer = [], seed = 0, ...watch } = options
-  if (!(ratio > 0 && ratio <= 1)) throw new InputError(`a ratio is above 0 and at most 1, got ${ratio}`)
-  const [first] = samples
-  if (!first) throw new InputError('compress needs samples: give at least one')
+  samples: CompressSamples & { readonly report: Share },
+  options: CompressModelOptions & CompressEvents,
+): Promise<CompressOutcome<MeasuredModel>>
+export function compressModel(
+  runtime: Runtime,
+  model: Model,
+  samples: CompressSamples,
+  options: CompressModelOptions & CompressEvents,
+): Promise<CompressOutcome>
+export async function compressModel(
+  runtime: Runtime,
+  model: Model,
+  samples: CompressSamples,
+  options: CompressModelOptions & CompressEvents,
+): Promise<CompressOutcome> {
   const products = fitProducts(runtime)
   try {
-    const { model: rewritten, shapes } = await applyRewrites(runtime, model, workingPasses, first, watch)
-    const survey = surveyLayers(rewritten, shapes)
-    const kept = new Set(keepLayer)
-    const cache = memoryCache()
-    const { curves } = await selectionCurves(runtime, products, rewritten, survey.layers, samples, {
-      ...{ ...watch, shapes, seed, method, cache },
-      plain: false,
-      key: '',
-    })
-    const counted = cost === 'bytes' ? parameterBytes : macs
-    const choices = {
-      ...{ layers: survey.layers, curves, keepLayer: kept, multiple, method, monotone: false },
-      cost: counted,
-      fixed: fixedCost(rewritten, survey, shapes, counted),
-    }
-    const [plan] = plansFor(choices, [ratio], 'knapsack')
-    if (!plan) throw new RefusedError(`${ratio} is out of reach`)
-    const free = survey.layers.filter(({ name }) => !kept.has(name))
-    const fitting = { ...watch, shapes, seed, perSample: POSITIONS }
-    const result = await refitModel(runtime, products, rewritten, free, plan.choices, samples, fitting)
-    return { model: result.model, ratio: plan.ratio, layers: result.layers, left: survey.left }
+    return await run(runtime, products, { model, samples, options })
   } finally {
     await products.close()
+  }
+}
+
+interface Given {
+  readonly model: Model
+  readonly samples: CompressSamples
+  readonly options: CompressModelOptions & CompressEvents
+}
+
+async function run(
+  runtime: Runtime,
+  products: FitProducts,
+  { model, samples, options }: Given,
+): Promise<CompressOutcome> {
+  const { budget, methods, signal } = options
+  const { problem, rewrites, notes } = await prepare(runtime, products, model, samples, options)
+  const known: Candidates[] = []
+  for (const method of methods) known.push(await method.candidates(problem))
+  const build = builderOf(problem, methods)
+  const measure = measureFor(problem, build)
+  const plans = await choosePlans(budget, known, measure, problem)
+  const points: CompressedModel[] = []
+  const refused: { target: number; reason: string }[] = []
+  const told: string[] = []
+  for (const [index, plan] of plans.entries()) {
+    throwIfCancelled(signal)
+    const target = budget.targets[index]
+    const made = await build(plan)
+    const measures = samples.report && (await measurePoint(problem, made, samples.report))
+    if (measures) told.push(...comparisonNotes(measures.comparison))
+    const far = measures && budget.looksAt !== 'scores' ? options.refuse?.(measures.comparison) : undefined
+    if (far && !options.force) {
+      const plansAt = known[methods.findIndex(({ name }) => name === plan.method)]?.plansAt ?? (() => [])
+      const compare = async (milder: Plan) => compareOn(problem, await build(milder), samples.report ?? samples.judge)
+      const reason = await explainRefusal({ budget, target, far, plansAt, compare })
+      refused.push({ target: target ?? plan.ratio, reason })
+      continue
+    }
+    const point: CompressedModel | MeasuredModel = {
+      ...{ ...made, plan },
+      ...(target === undefined ? {} : { target }),
+      ...(measures ? { measures } : {}),
+      ...(far ? { forced: far } : {}),
+    }
+    points.push(point)
+    await options.onResult?.(point)
+  }
+  if (points.length === 0) throw new RefusedError(refused.map(({ reason }) => reason).join('; '))
+  const closed = known.find((each) => each.closed)?.closed
+  return {
+    ...{ points, refused, rewrites, survey: problem.survey },
+    ...(closed ? { closed } : {}),
+    curves: known.find(({ curves }) => curves)?.curves ?? new Map(),
+    ...{ floatModel: problem.model, shapes: problem.shapes },
+    evaluations: known.reduce((sum, { evaluations }) => sum + evaluations, 0) + measure.compared(),
+    notes: [...notes, ...known.flatMap((each) => each.notes), ...told],
   }
 }

@@ -1,79 +1,48 @@
 // Writing one point of a compression: its file, under a name that tells the budget.
 import { join, parse } from 'node:path'
-import { report, throwIfCancelled } from '../../base/index.ts'
-import type { FittedLayer } from '../../compress/index.ts'
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { writeFileAtomic } from '../../onnx/index.node.ts'
-import { type Model, readModel, writeModel } from '../../onnx/index.ts'
-import type { FinetuneRun } from '../finetune.node.ts'
+import { readModel, writeModel } from '../../onnx/index.ts'
 import { checkOutput, defaultOutput } from '../output.node.ts'
-import type { QuantizeRun } from '../quantize/run.ts'
 import type { CompressRecipe } from '../recipe.ts'
+import type { WorkingForm } from '../working-form.ts'
 import type { Budget } from './budget.ts'
-import type { LayerLatency } from './layer-latency.ts'
-import type { Plan } from './plan.ts'
-import type { Compressed, PointContext, PointMeasures } from './point.node.ts'
+import type { CompressedModel } from './compress-model.ts'
 
-/** One model that was written, or why it was not. */
-export interface CompressPoint {
-  /** The share that was asked for; absent without one (--max-drop, --manual). */
-  readonly target?: number
+/** A file that was written. */
+export interface WrittenPoint {
   readonly output: string
-  readonly measures: PointMeasures
-  readonly layers: readonly FittedLayer[]
-  readonly model: Model
-  readonly losses: ReadonlyMap<string, number>
-  /** Times of the layers that changed, by name; of the last point only. */
-  readonly layerLatency?: ReadonlyMap<string, LayerLatency>
-  readonly sizeBytes: { readonly before: number; readonly after: number }
-  readonly quantized?: QuantizeRun
-  /** The compressed model after fine-tuning with the original as teacher. */
-  readonly tuned?: FinetuneRun
-  /** Why it was written only because of --force. */
-  readonly forced?: string
+  readonly sizeBytes: number
 }
 
-interface PointToWrite {
-  readonly plan: Plan
-  readonly target?: number
-  readonly compressed: Compressed
-  readonly measures: PointMeasures
-  readonly before: number
-  readonly forced?: string
+/** What files are written by. */
+export interface Writing {
+  readonly recipe: CompressRecipe
+  readonly budget: Budget
+  readonly form: WorkingForm
 }
 
-/** Writes the file of a point. */
+/** Writes the file of a result. */
 export async function writePoint(
-  context: PointContext,
-  recipe: CompressRecipe,
-  budget: Budget,
-  count: number,
-  { plan, target, compressed, measures, before, forced }: PointToWrite,
-): Promise<CompressPoint> {
-  const output = outputOf(recipe, budget, target, count)
+  { bytes, target }: CompressedModel,
+  { recipe, budget, form }: Writing,
+  watch: Watch,
+): Promise<WrittenPoint> {
+  const output = outputOf(recipe, budget, target)
   checkOutput(output, [recipe.model])
-  throwIfCancelled(context.signal)
-  report(context, 'write', 0, 1, output)
+  throwIfCancelled(watch.signal)
+  report(watch, 'write', 0, 1, output)
   // Measured with inputs that can be fed; the file has those of the model that came.
-  const bytes =
-    context.form.notes.length > 0 ? writeModel(context.form.asGiven(readModel(compressed.bytes))) : compressed.bytes
-  await writeFileAtomic(output, bytes)
-  return {
-    output,
-    measures,
-    layers: compressed.layers,
-    model: compressed.model,
-    losses: plan.losses,
-    sizeBytes: { before, after: bytes.byteLength },
-    ...(target === undefined ? {} : { target }),
-    ...(forced ? { forced } : {}),
-  }
+  const written = form.notes.length > 0 ? writeModel(form.asGiven(readModel(bytes))) : bytes
+  await writeFileAtomic(output, written)
+  return { output, sizeBytes: written.byteLength }
 }
 
 /** `model.macs50.onnx` beside the input; with several targets the ratio goes into every name. */
-function outputOf(recipe: CompressRecipe, { kind }: Budget, target: number | undefined, count: number): string {
-  const suffix = target === undefined ? 'compressed' : `${kind}${Math.round(1000 * target) / 10}`
+function outputOf(recipe: CompressRecipe, { name, targets }: Budget, target: number | undefined): string {
+  const suffix = target === undefined ? 'compressed' : `${name}${Math.round(1000 * target) / 10}`
   if (recipe.output === undefined) return defaultOutput(recipe.model, suffix)
-  if (count === 1) return recipe.output
-  const { dir, name } = parse(recipe.output)
-  return join(dir, `${name}.${suffix}.onnx`)
+  if (targets.length === 1) return recipe.output
+  const { dir, name: file } = parse(recipe.output)
+  return join(dir, `${file}.${suffix}.onnx`)
 }

@@ -5,7 +5,6 @@ import type { Model, Shapes } from '../../onnx/index.ts'
 import {
   insertQdq,
   makePlan,
-  ortCpu,
   type Placement,
   type Plan,
   place,
@@ -56,7 +55,7 @@ export async function planFor(
   options: QuantizeOptions,
   { reach, ...watch }: Watch & { readonly reach?: WidestReach } = {},
 ): Promise<Planned> {
-  const placement = place(model, ortCpu, options, typesOf(model))
+  const placement = place(model, options, typesOf(model))
   const weightBits = weightBitsOf(placement, model.graph.nodes, options)
   const histogram = rangeSettingOf(options.range).needsHistogram
   const observed = tensorsToObserve(placement)

@@ -3,7 +3,7 @@ import { InputError, RefusedError, type Watch } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
 import type { Model, Statistics } from '../../onnx/index.ts'
 import type { QuantizeOptions } from '../../quantize/index.ts'
-import { ortCpu, place, weightBitsOf } from '../../quantize/index.ts'
+import { place, weightBitsOf } from '../../quantize/index.ts'
 import {
   type AppliedRewrite,
   checkRewrite,
@@ -66,7 +66,7 @@ export async function buildFromStored(
       await apply(foldDeadChannels, foldDeadChannels.apply(float, { shapes, statistics }))
     } else if (stored.equalizing) {
       const { clip, channels } = stored.equalizing
-      const placement = place(float, ortCpu, quantize, typesOf(float))
+      const placement = place(float, quantize, typesOf(float))
       const bits = weightBitsOf(placement, float.graph.nodes, quantize)
       const form = typeof clip === 'string' ? clip : new Set(clip)
       const grids = noiseGrids(quantize, bits)

@@ -4,12 +4,12 @@ import type { Spill } from '../../calibrate/index.ts'
 import { type Bounds, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
 import {
   floatLayers,
-  ortCpu,
   type Plan,
   place,
   type QuantizeOptions,
   quantizeDefaults,
   storeInt4,
+  targetOf,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
 import {
@@ -94,7 +94,10 @@ export async function produceQuantized(
   const mixed = refuseQuantized(original, recipe.model, 'quantise')
   if (mixed) notes.push(mixed)
   const first = await samples.first()
-  const needed = recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4' ? 21 : undefined
+  const needed =
+    recipe.activationType.endsWith('16') || recipe.weightStorage === 'int4'
+      ? targetOf(recipe.target).opsets.wide
+      : undefined
   const list = needed
     ? workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(needed) : pass))
     : workingPasses
@@ -140,7 +143,7 @@ async function quantizeModel(
     )
     return { ...made, plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
   }
-  const placement = place(model, ortCpu, options, typesOf(model))
+  const placement = place(model, options, typesOf(model))
   const float = floatLayers(model, placement)
   notes.push(...embeddingNotes(placement.embeddings))
   if (placement.layers.size + placement.stored.size === 0)
@@ -236,22 +239,24 @@ function inInt4(made: Produced, notes: string[]): Produced {
   return { ...made, quantized: storeInt4(made.quantized, made.plan) }
 }
 
-/** Q/DQ needs opset 10, a grid per channel opset 13, 16-bit and 4-bit types opset 21. */
+/** Options for a model at its opset, which must be one at which the target reads the grids. */
 function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
+  const target = targetOf(recipe.target)
   const { activationType, range, mode, exclude, only, weightBits, keep8bit, weightStorage, embeddings } = recipe
   const wide = activationType.endsWith('16') || weightStorage === 'int4'
-  const needed = wide ? 21 : 10
+  const needed = wide ? target.opsets.wide : target.opsets.grid
   if (opset < needed)
     throw new UnsupportedError(
       `${recipe.model} is at opset ${opset} and could not be lifted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
     )
   let { weights } = recipe
-  if (opset < 13 && weights === 'per-channel') {
+  if (opset < target.opsets.perChannel && weights === 'per-channel') {
     notes.push(
       `the model stays at opset ${opset}, which has no grids per channel: its weights are quantised per tensor`,
     )
     weights = 'per-tensor'
   }
-  return { ...quantizeDefaults, weights, activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
+  const given = { activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
+  return { ...quantizeDefaults, ...given, target, weights }
 }

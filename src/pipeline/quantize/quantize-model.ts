@@ -4,7 +4,7 @@ import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
-import type { LayerKernel } from '../../quantize/index.ts'
+import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
@@ -90,6 +90,11 @@ export async function quantizeModel(
   if (host.lint) report(watch, 'lint', 0, 1)
   const kernels = await host.lint?.(written, bytes)
   const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
+  const elsewhere = targetOf(recipe.target).runtime === runtime.name ? undefined : runtime.name
+  if (elsewhere && (measured.measures?.latency || kernels))
+    notes.push(
+      `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
+    )
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
@@ -107,6 +112,7 @@ export async function quantizeModel(
     float,
     layerSqnr: measured.layerSqnr,
     ...(measured.measures ?? {}),
+    ...(elsewhere ? { elsewhere } : {}),
     ...(measured.glance ? { glance: measured.glance } : {}),
     samples: needsSamples(recipe) ? samples.ids() : [],
     notes: [...new Set(notes)],

@@ -24,6 +24,8 @@ export interface QuantizeOutcome {
   /** Of one sample, where nothing was measured: a dead model is to be known. */
   readonly glance?: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
+  /** The runtime that measured and linted, where it is not the one that the target names. */
+  readonly elsewhere?: string
   readonly layerSqnr: readonly LayerSqnr[]
   /** Ids of the calibration samples. */
   readonly samples: readonly string[]

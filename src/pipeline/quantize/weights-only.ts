@@ -7,7 +7,6 @@ import {
   embeddingGrids,
   insertBlocked,
   insertWeights,
-  ortCpu,
   place,
   plainBlocks,
   type QuantizeOptions,
@@ -48,9 +47,9 @@ export async function quantizeWeights(
   options: WeightsOnlyOptions,
 ): Promise<WeightsOnly> {
   const { quantize, recipe, samples } = options
-  const { reasons, embeddings } = place(model, ortCpu, quantize, typesOf(model))
+  const { reasons, embeddings } = place(model, quantize, typesOf(model))
   const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && !excludedBy(reasons.get(layer.node)),
+    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.node)?.code !== 'excluded',
   )
   const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, quantize) : []
   const inBlocks = new Set(blocked)
@@ -173,8 +172,4 @@ function tell(
     notes.push(
       `${rest.length} ${rest.length === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
     )
-}
-
-function excludedBy(reason: string | undefined): boolean {
-  return reason?.startsWith('excluded') === true || reason?.startsWith('not named') === true
 }

@@ -2,18 +2,17 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { plainProducts, sqnrDb } from '../../math/index.ts'
 import { type Model, nodeName, type Shapes, Tensor } from '../../onnx/index.ts'
-import { randomFeeds } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
-import { place } from '../placement.ts'
+import { place } from '../placement/placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
-import { ortCpu } from '../targets/ort-cpu.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctBias, roundAndCorrect } from './correct.ts'
 import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
@@ -94,7 +93,7 @@ describe('correcting layers', async () => {
     const batches = Array.from({ length: 24 }, (_, seed) => smoothFeeds(model, seed))
     const shapes = await observeShapes(runtime, model, batches[0] ?? {})
     const options = { ...quantizeDefaults, ...more }
-    const placement = place(model, ortCpu, options, typesOf(model))
+    const placement = place(model, options, typesOf(model))
     const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
     async function* stream() {
       for (const inputs of batches) yield { ids: ['a', 'b'], size: 2, inputs }

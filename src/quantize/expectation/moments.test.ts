@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { contextOf } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { layersOf, type Statistics, Tensor } from '../../onnx/index.ts'
-import { contextOf } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { tapShares } from './inside.ts'
 import { channelMoments, type Moments } from './moments.ts'
 

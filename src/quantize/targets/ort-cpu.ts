@@ -1,39 +1,19 @@
-// ONNX Runtime on the CPU: what its optimiser turns into integer kernels (measured on 1.30; checked by the fusion lint).
+// ONNX Runtime on the CPU, as onnxruntime-node and its other packages run it.
+import { moving, named, onnxRuntime } from './onnx-runtime.ts'
 import type { Target } from './target.ts'
 
-const named = (role: 'integer' | 'pass-through' | 'activation' | 'cap', ops: readonly string[]) =>
-  ops.map((op) => ({ op, role }))
-
 export const ortCpu: Target = {
+  ...onnxRuntime,
   name: 'ort-cpu',
+  runtime: 'onnxruntime-node',
   ops: [
-    { op: 'Conv', role: 'layer', output: 'required' },
-    { op: 'Gemm', role: 'layer', output: 'optional', losesToActivation: true },
-    { op: 'MatMul', role: 'layer', output: 'optional', losesToActivation: true },
+    { op: 'Conv', role: 'layer', output: 'required', perChannel: true },
+    { op: 'Gemm', role: 'layer', output: 'optional', losesToActivation: true, perChannel: true },
+    { op: 'MatMul', role: 'layer', output: 'optional', losesToActivation: true, perChannel: true },
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
     { op: 'AveragePool', role: 'integer', lacks: ['dilations'] },
     ...named('integer', ['Add', 'Mul', 'Concat', 'GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
-    ...named('pass-through', [
-      'MaxPool',
-      'Reshape',
-      'Flatten',
-      'Transpose',
-      'Squeeze',
-      'Unsqueeze',
-      'Slice',
-      'Gather',
-      'Split',
-      'DepthToSpace',
-      'Tile',
-    ]),
-    { op: 'Resize', role: 'pass-through', when: { attribute: 'mode', is: 'nearest', usual: 'nearest' } },
+    ...moving,
   ],
-  storesWeight: ['ConvTranspose'],
-  floatReasons: {
-    ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
-    Resize: 'ONNX Runtime interpolates in float',
-    Pad: 'ONNX Runtime pads in float',
-  },
-  integerKernels: ['QLinearConv', 'QGemm', 'QLinearMatMul', 'MatMulIntegerToFloat', 'ConvInteger', 'MatMulInteger'],
 }

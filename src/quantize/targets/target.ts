@@ -1,4 +1,5 @@
-// What the written file must run on, as data: which operators have integer kernels, and what each needs around it.
+// Everything that depends on where the written file will run, as data: operators, types, fusions, and how it is looked at and timed.
+import type { QuantType } from '../../math/index.ts'
 
 /** How an operator can take part in an integer region. */
 export type Role =
@@ -18,21 +19,58 @@ export interface TargetOp {
   readonly role: Role
   /** Only with this attribute; `usual` is what the attribute is when it is not given. */
   readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
-  /** Attributes, lists of numbers that are usually 1, which the integer kernel lacks; ONNX Runtime fuses all the same and fails. */
+  /** Attributes, lists of numbers that are usually 1, which the integer kernel lacks; the runtime fuses all the same and fails. */
   readonly lacks?: readonly string[]
   /** A layer that has an integer kernel with a float result needs no grid for its output. */
   readonly output?: 'required' | 'optional'
   /** A Relu or Clip right behind the layer is fused with it in float first, unless their result is quantised. */
   readonly losesToActivation?: boolean
+  /** The kernel of a layer has one scale for each output channel of the weight; absent: one for all of it. */
+  readonly perChannel?: boolean
+  /** Layers that have the kernel and are faster without it. */
+  readonly slow?: readonly SlowLayers[]
 }
+
+/** Layers of one kind: those that fulfil everything that is said here. */
+export interface SlowLayers {
+  readonly depthwise?: boolean
+  /** At most so many input channels in a group. */
+  readonly inputs?: number
+  /** One clause for the report. */
+  readonly why: string
+}
+
+/** What keeps an operator between DequantizeLinear and QuantizeLinear from becoming one integer operator. */
+export type FusionBlocker =
+  /** A scale, zero point or bound of one element in the shape [1] instead of []. */
+  | 'ranked-scalar'
+  /** A result that is read twice before it is quantised. */
+  | 'second-reader'
+  /** A grid that reaches beyond the range of the Relu or Clip in front of QuantizeLinear. */
+  | 'wider-grid'
 
 export interface Target {
   readonly name: string
+  /** The `name` of the Runtime that it is, or is compiled from: latencies of another one are not those of the target. */
+  readonly runtime: string
   readonly ops: readonly TargetOp[]
   /** Layers without an integer kernel whose weight may be codes behind DequantizeLinear: smaller, and computed in float. */
   readonly storesWeight: readonly string[]
   /** Operators that people expect to be integer, and why they are not. */
   readonly floatReasons: Readonly<Record<string, string>>
-  /** Kernels that count as integer, by operator of the optimised graph. */
-  readonly integerKernels: readonly string[]
+  readonly activations: {
+    /** Types that grids of activations may have. */
+    readonly types: readonly QuantType[]
+    /** Only grids whose zero point is 0: even on both sides for signed types. */
+    readonly symmetric: boolean
+  }
+  /** The first opset at which it reads a grid, one with a scale for each channel, and codes of 16 or 4 bits. */
+  readonly opsets: { readonly grid: number; readonly perChannel: number; readonly wide: number }
+  readonly fusion: {
+    readonly blockedBy: readonly FusionBlocker[]
+    /** The runtime quantises the weight of a float layer between DQ and Q itself, with one scale: they must be kept apart. */
+    readonly takesFloatLayers: boolean
+  }
+  /** Integer kernels by their operator in the runtime's own optimised graph, with the inputs where the weight may be. */
+  readonly kernels: Readonly<Record<string, readonly number[]>>
 }

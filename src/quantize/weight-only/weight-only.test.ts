@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { plainProducts, randomStream, sqnrDb } from '../../math/index.ts'
 import { type Layer, layersOf, type Model, type Shapes, Tensor } from '../../onnx/index.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
 import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../runtime/index.ts'
 import { withTensors } from '../correct/slots.ts'
@@ -11,7 +11,7 @@ import { lintFusion } from '../lint.ts'
 import { quantizeDefaults } from '../options.ts'
 import { weightGrid } from '../plan.ts'
 import { decoded } from '../rounding/problem.ts'
-import { ortCpu } from '../targets/ort-cpu.ts'
+import { targets } from '../targets/index.ts'
 import { insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
 import { plainBlocks, roundBlocked } from './round-blocked.ts'
 
@@ -67,7 +67,7 @@ describe('weights in blocks of 4 bits', () => {
         )
         const weights = plainBlocks(layers, block)
         const written = insertBlocked(model, weights, { accuracyLevel: 0 })
-        const kernels = lintFusion(written, await optimizedGraph(runtime, written), ortCpu)
+        const kernels = lintFusion(written, await optimizedGraph(runtime, written), targets[0])
         assert.deepEqual(
           kernels.map(({ kernel, integer }) => ({ kernel, integer })),
           [0, 1].map(() => ({ kernel: 'MatMulNBits', integer: false })),

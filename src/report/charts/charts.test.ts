@@ -1,8 +1,8 @@
 // Every chart on small data against its committed picture; open src/report/fixtures/*.svg to look at them.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { assertWellFormed } from '../assert-well-formed.node.ts'
-import { assertGolden } from '../golden-file.node.ts'
+import { assertWellFormed } from '../../../test/support/assert-well-formed.ts'
+import { assertGolden } from '../../../test/support/golden-file.ts'
 import {
   barChart,
   channelChart,

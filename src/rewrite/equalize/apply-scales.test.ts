@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { normForms, normModel } from '../../../test/support/norm-models.ts'
+import {
+  assertClose,
+  contextOf,
+  itKeepsTheFunction,
+  randomFeeds,
+  run,
+} from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream } from '../../math/index.ts'
 import { type ChannelGraph, channelGraph, type Model, printModel } from '../../onnx/index.ts'
-import { assertClose, contextOf, itKeepsTheFunction, randomFeeds, run } from '../battery.node.ts'
 import { PassLog } from '../edit-pass.ts'
-import { normForms, normModel } from '../norm-models.ts'
 import { defineRewrite, type Rewrite, type RewriteContext } from '../rewrite.ts'
-import { tinyModel } from '../tiny-model.ts'
 import { applyScales } from './apply-scales.ts'
 
 /** Factors between 1/4 and 4 for every open channel, or the same for all. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { ChannelStatistics, Shapes, Statistics } from '../../onnx/index.ts'
-import { tinyModel } from '../tiny-model.ts'
 import { reachesOf, widestReaches } from './reach.ts'
 
 const seen = (mean: number, deviation: number, min: number, max: number): ChannelStatistics => ({

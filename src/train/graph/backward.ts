@@ -4,9 +4,6 @@ import { isOp, type Node, nodeName, readsOf, sortNodes, subgraphsOf, type Tensor
 import type { Emitter } from './emitter.ts'
 import type { GradientRule, Site } from './rule.ts'
 
-/** Said when no gradient arrives at anything that is to be trained. */
-export const NOTHING_REACHED = 'nothing that is to be trained reaches what the loss reads'
-
 export interface BackwardOptions {
   /** Value → name of its given gradient: the loss and a 1. */
   readonly seeds: ReadonlyMap<string, string>
@@ -124,7 +121,7 @@ function missingRule(
   const why = reason === undefined ? 'which has no gradient rule' : `which has no gradient (${reason})`
   return new UnsupportedError(
     `cannot train "${trained}": node "${nodeName(node)}" is ${article(node.opType)} ${node.opType}, ${why}, and lies on the path ${shown.join(' → ')} → ${nodeName(node)}; train only layers behind it (--only)`,
-    { node: nodeName(node), op: node.opType },
+    { node: nodeName(node), op: node.opType, ...(reason === undefined ? { code: 'no-gradient-rule' } : {}) },
   )
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { randomStream } from '../../math/index.ts'
-import { testRuntime } from '../../rewrite/battery.node.ts'
 import { withOrthogonal } from './orthogonal.ts'
 
 /** A matrix whose singular values lie a hundredfold apart: rows of random numbers with sizes from 1 to 0.01. */

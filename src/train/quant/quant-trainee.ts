@@ -6,7 +6,6 @@ import type { Model, Node } from '../../onnx/index.ts'
 import {
   insertQdq,
   makePlan,
-  ortCpu,
   type Plan,
   place,
   type QuantizeOptions,
@@ -21,6 +20,7 @@ import { findParameters, type TrainWhat } from '../parameters.ts'
 import { type Prepared, prepareModel } from '../prepare.ts'
 import type { Trainee } from '../trainee.ts'
 import { buildTrainingGraph } from '../training-graph.ts'
+import { TRAINING_OPSET } from '../training-opset.ts'
 import { untrainedNotes } from '../untrained.ts'
 import { valuesOf } from '../values.ts'
 import { biasRoom } from './bias-room.ts'
@@ -43,8 +43,8 @@ export interface QuantTraineeOptions extends Watch {
   readonly activationBits: ActivationBits
   /** Where weights of at most 4 bits are stored; int4 halves the file, and its layers run in float. */
   readonly storage?: 'int8' | 'int4'
-  /** As in `quantize`: grid of the weights, layers that keep 8 bits, nodes that stay float. */
-  readonly quantize?: Partial<Pick<QuantizeOptions, 'weights' | 'keep8bit' | 'exclude' | 'only'>>
+  /** As in `quantize`: target, grid of the weights, layers that keep 8 bits, nodes that stay float. */
+  readonly quantize?: Partial<Pick<QuantizeOptions, 'target' | 'weights' | 'keep8bit' | 'exclude' | 'only'>>
   /** Are learning rates shares of the size of each tensor (the default), or those of the weights as they are? */
   readonly relativeRates?: boolean
   /** Samples to set the first ranges with. */
@@ -60,10 +60,11 @@ export async function quantTrainee(
   options: QuantTraineeOptions,
 ): Promise<Trainee> {
   const { activationBits } = options
+  const { target } = { ...quantizeDefaults, ...options.quantize }
   const prepared = await prepareModel(runtime, model, sample, {
     ...options,
     batchNorm: 'frozen',
-    forQuantization: activationBits === 16 || options.storage === 'int4' ? 21 : 18,
+    forQuantization: activationBits === 16 || options.storage === 'int4' ? target.opsets.wide : TRAINING_OPSET,
   })
   const plan = await planFor(runtime, prepared, options)
   const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
@@ -114,7 +115,7 @@ async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTrain
     weightBits: weightBits === 8 ? 8 : 4,
     activationType: activationBits === 16 ? 'uint16' : 'uint8',
   }
-  const placement = place(model, ortCpu, settings, typesOf(model))
+  const placement = place(model, settings, typesOf(model))
   const requests = tensorsToObserve(placement).map(({ value, bounds }) => ({
     value,
     histogram: activationBits === 4,

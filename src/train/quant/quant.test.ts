@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { dataset, indices, size } from '../../../test/support/labelled-noise.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { batches, readSamples } from '../../data/index.ts'
 import { isOp, type Model, Tensor, writeModel } from '../../onnx/index.ts'
-import { lintFusion, ortCpu } from '../../quantize/index.ts'
-import { testRuntime } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { lintFusion, targets } from '../../quantize/index.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
@@ -13,7 +14,6 @@ import { crossEntropy, type LossTerm, outputSquares } from '../loss/terms.ts'
 import { isAsNear } from '../score.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
-import { dataset, indices, size } from './test-samples.ts'
 
 /** Depthwise and plain convolutions, a capped activation, a residual Add, a pool, a Gemm. */
 const net = (): Model =>
@@ -114,7 +114,7 @@ describe('quantisation-aware training', () => {
         { dataset, indices },
         { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
       )
-      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), ortCpu)
+      const kernels = lintFusion(tuned.model, await optimizedGraph(await testRuntime(), tuned.model), targets[0])
       assert.deepEqual(
         kernels.map(({ kernel, integer }) => `${kernel} ${integer}`),
         ['QLinearConv true', 'QLinearConv true', 'QLinearConv true', 'QGemm true'],
@@ -135,7 +135,7 @@ describe('quantisation-aware training', () => {
     )
     assert.deepEqual(outputs[0], outputs[1])
     assert.ok(writeModel(b).byteLength < writeModel(a).byteLength)
-    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), ortCpu)
+    const kernels = lintFusion(b, await optimizedGraph(await testRuntime(), b), targets[0])
     assert.ok(kernels.some(({ integer }) => !integer))
   })
 

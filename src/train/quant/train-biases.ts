@@ -6,7 +6,6 @@ import { isOp, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { slotsOf } from '../../quantize/index.ts'
 import { fixedBatch, observeShapes, type Runtime } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
-import { NOTHING_REACHED } from '../graph/backward.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
 import { wholeRuns } from '../prepare.ts'
@@ -67,11 +66,10 @@ export async function trainBiases(
 }
 
 /** In words that fit a quantisation: it knows no "--only" and no loss. */
-function reasonOf({ message, place }: OnnxpressError): string {
-  if (message === NOTHING_REACHED) return 'no bias reaches an output'
-  const { op, node } = place
-  if (op === undefined || !message.includes('no gradient rule')) return message
-  return `node "${node}" (${op}) lies between the biases and the outputs and has no gradient`
+function reasonOf({ message, code, place }: OnnxpressError): string {
+  if (code === 'nothing-reached') return 'no bias reaches an output'
+  if (code !== 'no-gradient-rule') return message
+  return `node "${place.node}" (${place.op}) lies between the biases and the outputs and has no gradient`
 }
 
 async function tryAll(

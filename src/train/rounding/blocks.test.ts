@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { blocksOf } from './blocks.ts'
 
 const sizes = (drawing: string) => blocksOf(tinyModel(drawing)).map(({ layers }) => layers.length)

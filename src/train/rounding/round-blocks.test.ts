@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
-import { insertQdq, makePlan, ortCpu, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
-import { testRuntime } from '../../rewrite/battery.node.ts'
-import { tinyModel } from '../../rewrite/tiny-model.ts'
+import { insertQdq, makePlan, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { roundBlocks } from './round-blocks.ts'
 
@@ -26,7 +26,7 @@ function smooth(seed: number): Values {
 async function quantized(model: Model, batches: readonly Values[]) {
   const shapes = await observeShapes(await testRuntime(), model, batches[0] ?? {})
   const options = { ...quantizeDefaults, weightBits: 4 as const, keep8bit: ['none'] }
-  const placement = place(model, ortCpu, options, typesOf(model))
+  const placement = place(model, options, typesOf(model))
   const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
   async function* stream() {
     for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }

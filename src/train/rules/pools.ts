@@ -52,7 +52,7 @@ const averagePool = defineUnary('AveragePool', (g, site) => {
   if (intAttribute(node, 'ceil_mode', 0) === 1 || intsAttribute(node, 'dilations')?.some((d) => d !== 1))
     throw new UnsupportedError(
       `cannot train through node "${nodeName(node)}": an AveragePool with ceil_mode or dilations has no gradient rule`,
-      { node: nodeName(node), op: node.opType },
+      { node: nodeName(node), op: node.opType, code: 'no-gradient-rule' },
     )
   const counted = counts(site, { kernel, strides, begins, ends }, input, output)
   const shares = g.times(dY, counted.length === 1 ? g.scalar(counted[0] ?? 0) : g.floats([1, 1, ...output], counted))

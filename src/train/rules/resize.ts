@@ -39,7 +39,7 @@ const resize = defineUnary('Resize', (g, site) => {
 function refusal(node: Node, what: string): UnsupportedError {
   return new UnsupportedError(
     `cannot train through node "${nodeName(node)}": Resize by ${what} has no gradient rule; nearest and linear have`,
-    { node: nodeName(node), op: node.opType },
+    { node: nodeName(node), op: node.opType, code: 'no-gradient-rule' },
   )
 }
 

@@ -30,7 +30,7 @@ const crossEntropy: GradientRule = defineGradient({
     if (weights || node.attributes.has('ignore_index') || outputs[1])
       throw new UnsupportedError(
         `cannot train through node "${nodeName(node)}": class weights, ignore_index and a second output of SoftmaxCrossEntropyLoss have no gradient rule; write the loss with LogSoftmax`,
-        { node: nodeName(node), op: node.opType },
+        { node: nodeName(node), op: node.opType, code: 'no-gradient-rule' },
       )
     return [
       () => {

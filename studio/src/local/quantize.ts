@@ -24,6 +24,7 @@ import {
   storedShapes,
   unusedSamples,
 } from '../../../src/pipeline/index.ts'
+import { targetOf } from '../../../src/quantize/index.ts'
 import type { Runtime } from '../../../src/runtime/index.ts'
 import { decode } from './decode.ts'
 import type { Files } from './files.ts'
@@ -97,7 +98,8 @@ export async function quantizeHere(
         const indices = chooseSamples(others.size, Math.min(limit, others.size))
         return { dataset: others, indices, note: `scored on ${indices.length} samples of ${others.name}` }
       },
-      timed: false,
+      // The page times what is made for it; of anything else its times say nothing.
+      timed: targetOf(recipe.target).runtime === runtime.name,
       write: async (_, written) => {
         bytes = new Uint8Array(written)
         return bytes.length

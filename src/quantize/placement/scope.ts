@@ -1,0 +1,120 @@
+// What placement looks things up in: the graph around a node, and the role that the target gives it.
+import {
+  type Constants,
+  type Consumers,
+  capturesOf,
+  constantsOf,
+  consumersOf,
+  type DType,
+  factsOf,
+  type Graph,
+  intsAttribute,
+  isOp,
+  type Layer,
+  type Model,
+  type Node,
+  stringAttribute,
+  subgraphsOf,
+} from '../../onnx/index.ts'
+import { biasAddOf } from '../bias-add.ts'
+import type { Surroundings } from '../heard.ts'
+import type { QuantizeOptions } from '../options.ts'
+import { selector } from '../select.ts'
+import type { TargetOp } from '../targets/target.ts'
+
+/** A graph as placement sees it; nothing in it changes. */
+export class Scope {
+  readonly graph: Graph
+  readonly options: QuantizeOptions
+  readonly types: ReadonlyMap<string, DType>
+  readonly constants: Constants
+  readonly consumers: Consumers
+  readonly producers: ReadonlyMap<string, Node>
+  readonly outputs: ReadonlySet<string>
+  readonly floatValues: ReadonlySet<string>
+  /** Why a node is left out by its name, as one clause. */
+  readonly excluded: (node: Node) => string | undefined
+  readonly #ops: ReadonlyMap<string, TargetOp>
+
+  /** @throws UsageError for a pattern that fits no node */
+  constructor(model: Model, options: QuantizeOptions, types: ReadonlyMap<string, DType>) {
+    const { nodes, outputs } = model.graph
+    this.graph = model.graph
+    this.options = options
+    this.types = types
+    this.constants = constantsOf(model.graph)
+    this.consumers = consumersOf(nodes)
+    this.producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+    this.outputs = new Set(outputs.map((output) => output.name))
+    this.floatValues = options.floatValues ?? new Set()
+    this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))
+    const exclude = selector(options.exclude, nodes, '--exclude')
+    const only = options.only.length > 0 ? selector(options.only, nodes, '--only') : () => true
+    this.excluded = (node) => (exclude(node) ? 'excluded by --exclude' : only(node) ? undefined : 'not named by --only')
+  }
+
+  get nodes(): readonly Node[] {
+    return this.graph.nodes
+  }
+
+  /** What a grid need not reach is found from here; sub-graphs read a value as the outside does. */
+  get surroundings(): Surroundings {
+    const captured = this.nodes.flatMap((node) => subgraphsOf(node).flatMap((graph) => [...capturesOf(graph)]))
+    return {
+      consumers: this.consumers,
+      constants: this.constants,
+      outputs: new Set([...this.outputs, ...captured]),
+    }
+  }
+
+  role(node: Node): TargetOp | undefined {
+    const op = node.domain === '' ? this.#ops.get(node.opType) : undefined
+    if (!op?.when) return op
+    const { attribute, is, usual } = op.when
+    return stringAttribute(node, attribute, usual) === is ? op : undefined
+  }
+
+  isCap(node: Node): boolean {
+    return this.role(node)?.role === 'cap'
+  }
+
+  /** The attribute of a node that its integer kernel lacks. */
+  lacking(node: Node): string | undefined {
+    return this.role(node)?.lacks?.find((name) => intsAttribute(node, name)?.some((value) => value !== 1))
+  }
+
+  /** Inputs that carry codes: all of an Add, Mul or Concat, the first of the others. */
+  dataInputs(node: Node): string[] {
+    if (this.isCap(node)) return node.inputs.filter((input) => input !== '' && !this.constants(input))
+    return isOp(node, 'Add', 'Mul', 'Concat') ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
+  }
+
+  /**
+   * The Relu or Clip that disappears into a node, when its result goes nowhere else. Every grid has a code for 0: where 0 is out of
+   * bounds the grid is wider than they are.
+   */
+  fusedActivation(node: Node): Node | undefined {
+    if (this.role(node)?.role === 'pass-through') return undefined
+    const output = node.outputs[0] ?? ''
+    const [next, ...others] = this.consumers.get(output) ?? []
+    if (!next || others.length > 0 || this.outputs.has(output) || this.excluded(next)) return undefined
+    if (this.role(next)?.role !== 'activation' || next.inputs[0] !== output) return undefined
+    const bounds = factsOf(next).bounds?.(next, this.constants)
+    if (!this.options.target.fusion.blockedBy.includes('wider-grid')) return next
+    return bounds && bounds.low <= 0 && bounds.high >= 0 ? next : undefined
+  }
+
+  /** The constant Add behind a MatMul that is an integer layer, which becomes the bias of one integer kernel. */
+  biasOf(node: Node, layer: Layer | undefined): Node | undefined {
+    if (!layer || this.outputs.has(node.outputs[0] ?? '')) return undefined
+    const added = biasAddOf(node, this.consumers, this.constants)
+    return added?.tensor.size === layer.view?.outputs ? added?.add : undefined
+  }
+
+  /** What a node hands on: the values behind its bias and activation. */
+  results(node: Node, layer: Layer | undefined): string[] {
+    if (isOp(node, 'Split')) return [...node.outputs]
+    const last = this.biasOf(node, layer) ?? node
+    return [(this.fusedActivation(last) ?? last).outputs[0] ?? '']
+  }
+}
