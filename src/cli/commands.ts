@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { UsageError } from '../base/index.ts'
-import type { CommandName } from '../recipe/index.ts'
+import type { CommandName, RecipeField } from '../recipe/index.ts'
 import type { InspectFlags } from './inspect.ts'
 import { addOutputOptions, addRunOptions, shapeOption, whole } from './options.ts'
 import type { ReportOptions } from './report.ts'
@@ -44,30 +44,30 @@ export async function addCommands(program: Command, args: readonly string[]): Pr
 }
 
 async function addRecipeCommand(command: Command, name: CommandName): Promise<void> {
-  const { addFields, argumentsOf } = await import('./fields.ts')
-  addFields(command, name)
+  const [{ addFields }, { recipeFields }] = await Promise.all([import('./fields.ts'), import('../recipe/index.ts')])
+  const fields = recipeFields(name)
+  addFields(command, fields)
   const folder = withReport[name]
   if (folder !== undefined) addRunOptions(command, folder)
   command.option('--print-recipe', 'print the recipe and stop')
+  const files = fields.filter(({ schema }) => schema.argument)
   addOutputOptions(command).action(() => {
-    const files = argumentsOf(name).map((argument, index) => [argument, command.args[index]])
-    return start(name, { ...command.opts<Options>(), ...Object.fromEntries(files) })
+    const options = command.opts<Options>()
+    const given = { ...options, ...Object.fromEntries(files.map(({ name }, index) => [name, command.args[index]])) }
+    return start(name, fields, given)
   })
 }
 
-async function start(name: CommandName, options: Options): Promise<void> {
-  const [{ parseRecipe, recipeFields }, { runRecipe }] = await Promise.all([
-    import('../recipe/index.ts'),
-    import('./run-recipe.ts'),
-  ])
-  const fields = recipeFields(name)
+/** Makes a recipe of what was given, and prints or runs it. */
+async function start(name: CommandName, fields: readonly RecipeField[], given: Options): Promise<void> {
   const needsData = fields.some((field) => field.name === 'data' && field.needed)
-  if (needsData && options['data'] === undefined && options['statistics'] === undefined)
+  if (needsData && given['data'] === undefined && given['statistics'] === undefined)
     throw new UsageError(`${name} needs samples: give --data PATH, or --data random to see that the model goes through`)
-  const said = fields.filter((field) => options[field.name] !== undefined)
-  const recipe = parseRecipe(name, Object.fromEntries(said.map((field) => [field.name, options[field.name]])))
-  if (options.printRecipe) process.stdout.write(`${JSON.stringify(recipe, null, 2)}\n`)
-  else await runRecipe(recipe, options)
+  const [{ parseRecipe }, { runRecipe }] = await Promise.all([import('../recipe/index.ts'), import('./run-recipe.ts')])
+  const said = fields.filter((field) => given[field.name] !== undefined)
+  const recipe = parseRecipe(name, Object.fromEntries(said.map((field) => [field.name, given[field.name]])))
+  if (given.printRecipe) process.stdout.write(`${JSON.stringify(recipe, null, 2)}\n`)
+  else await runRecipe(recipe, given)
 }
 
 function addInspect(program: Command): void {

@@ -7,7 +7,7 @@ import { addFields, optionsOf } from './fields.ts'
 /** What the command's options give. */
 function parsed(name: CommandName, ...words: string[]): Record<string, unknown> {
   const command = new Command(name).exitOverride().configureOutput({ writeErr: () => {} })
-  return addFields(command, name)
+  return addFields(command, recipeFields(name))
     .parse(['m.onnx', ...words], { from: 'user' })
     .opts()
 }
@@ -17,7 +17,7 @@ const field = (name: CommandName, key: string) => recipeFields(name).find((one) 
 describe('the options of a command', () => {
   for (const name of ['quantize', 'rewrite', 'evaluate', 'compare', 'compress', 'finetune'] as const)
     it(`are the fields of its recipe: ${name}`, () => {
-      const command = addFields(new Command(name), name)
+      const command = addFields(new Command(name), recipeFields(name))
       const words = [
         ...command.options.map((option) => option.attributeName()),
         ...command.registeredArguments.map((one) => one.name()),

@@ -1,24 +1,16 @@
 // From the description of a command to its options: words, help, and what a text of the command line means.
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { didYouMean } from '../base/index.ts'
-import { type CommandName, expectationOf, type RecipeField, recipeFields, usualOf } from '../recipe/index.ts'
+import { expectationOf, type RecipeField, usualOf } from '../recipe/index.ts'
 import { list, shapeOption } from './options.ts'
 
-/** Adds an option or an argument for every field of the command's recipe. */
-export function addFields(command: Command, name: CommandName): Command {
-  const fields = recipeFields(name)
+/** Adds an option or an argument for every field. */
+export function addFields(command: Command, fields: readonly RecipeField[]): Command {
   for (const field of fields.filter(isArgument)) command.addArgument(new Argument(`<${field.name}>`, textOf(field)))
   const options = fields.filter((field) => !isArgument(field))
   for (const field of options.toSorted((a, b) => rank(a) - rank(b)))
     for (const option of optionsOf(field)) command.addOption(option)
   return command
-}
-
-/** The arguments of the command, in order. */
-export function argumentsOf(name: CommandName): readonly string[] {
-  return recipeFields(name)
-    .filter(isArgument)
-    .map((field) => field.name)
 }
 
 function isArgument({ schema }: RecipeField): boolean {

@@ -3,8 +3,8 @@ import { InputError, UnsupportedError } from '../base/index.ts'
 import { type Products, plainProducts } from '../math/index.ts'
 import { GraphEditor, type Model, type Shapes } from '../onnx/index.ts'
 import { maxRank } from './cost.ts'
+import { splitPlainly } from './fit-split.ts'
 import { surveyLayers } from './layers.ts'
-import { splitPlainly } from './refit.ts'
 import { type SplitName, splitNamed } from './splits/index.ts'
 
 export interface PlainSplitOptions {

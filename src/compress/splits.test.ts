@@ -7,12 +7,12 @@ import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { fullRank } from './bilinear.ts'
 import { macs, maxRank, parameterBytes, rankForRatio, savingRanks, splitCost, wholeShape } from './cost.ts'
+import { fitSplit } from './fit-split.ts'
 import golden from './fixtures/svd.json' with { type: 'json' }
 import costs from './fixtures/svd-cost.json' with { type: 'json' }
 import { kernelsOf } from './kernel.ts'
 import { surveyLayers } from './layers.ts'
 import { problemOf } from './problem.ts'
-import { fitSplit } from './refit.ts'
 import { spatialSvd, weightSvd } from './split-model.ts'
 import { type SplitName, splitNamed, splits } from './splits/index.ts'
 import { plainTarget } from './target.ts'

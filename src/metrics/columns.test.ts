@@ -48,6 +48,13 @@ describe('column groups', () => {
     ])
   })
 
+  it('takes a channel of a map behind a Relu for no score, however small it is', () => {
+    const columns = new Columns()
+    const values = output([1, 8, 9, 9], 1, [-20, -20, -20, -0.9, -20, -20, -20, -20]).map((x) => Math.max(0, x))
+    columns.add(values, values, [1, 8, 9, 9])
+    assert.equal(columns.groups(), undefined)
+  })
+
   it('parts columns of one sign by a step in size', () => {
     assert.deepEqual(groupsOf([64, 5], 1, [-500, -700, -2, -3, -1.5]), [
       [1, 0, 2],

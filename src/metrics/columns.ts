@@ -25,14 +25,17 @@ const STEP = 8
 /** Adds up signal and noise of each column along one axis. */
 class AxisSums {
   readonly axis: number
+  readonly rank: number
   readonly #signal: Float64Array
   readonly #noise: Float64Array
   readonly #min: Float64Array
   readonly #max: Float64Array
   #rows = 0
 
-  constructor(axis: number, columns: number) {
+  constructor(axis: number, dims: readonly number[]) {
+    const columns = dims[axis] ?? 0
     this.axis = axis
+    this.rank = dims.length
     this.#signal = new Float64Array(columns)
     this.#noise = new Float64Array(columns)
     this.#min = new Float64Array(columns).fill(Number.POSITIVE_INFINITY)
@@ -49,30 +52,33 @@ class AxisSums {
     const blocks = inner === 0 || columns === 0 ? 0 : reference.length / (inner * columns)
     this.#rows += blocks * inner
     for (let block = 0, at = 0; block < blocks; block++)
-      for (let column = 0; column < columns; column++) {
-        let [signal, noise] = [0, 0]
-        let min = this.#min[column] ?? 0
-        let max = this.#max[column] ?? 0
-        for (const end = at + inner; at < end; at++) {
-          const value = reference[at] ?? 0
-          // What the original does not know is nobody's noise.
-          if (!Number.isFinite(value)) continue
-          const error = value - (got[at] ?? 0)
-          signal += value * value
-          noise += error * error
-          if (value < min) min = value
-          if (value > max) max = value
-        }
-        this.#signal[column] = (this.#signal[column] ?? 0) + signal
-        this.#noise[column] = (this.#noise[column] ?? 0) + noise
-        this.#min[column] = min
-        this.#max[column] = max
-      }
+      for (let column = 0; column < columns; column++, at += inner) this.#addRun(reference, got, column, at, at + inner)
+  }
+
+  #addRun(reference: Float32Array, got: Float32Array, column: number, from: number, to: number): void {
+    let signal = 0
+    let noise = 0
+    let min = this.#min[column]!
+    let max = this.#max[column]!
+    for (let i = from; i < to; i++) {
+      const value = reference[i]!
+      // What the original does not know is nobody's noise.
+      if (value - value !== 0) continue
+      const error = value - (got[i] ?? 0)
+      signal += value * value
+      noise += error * error
+      if (value < min) min = value
+      if (value > max) max = value
+    }
+    this.#signal[column]! += signal
+    this.#noise[column]! += noise
+    this.#min[column] = min
+    this.#max[column] = max
   }
 
   /** Groups of columns with one unit each; undefined when all columns seem to have the same. */
   groups(): ColumnGroup[] | undefined {
-    if (this.#rows < LEAST_ROWS) return undefined
+    if (this.#rows < LEAST_ROWS || this.#isFeatureMap()) return undefined
     const starts = this.#unitStarts() ?? this.#stepStarts()
     if (!starts) return undefined
     return starts.map((from, index) => {
@@ -81,6 +87,11 @@ class AxisSums {
       const sqnrDb = noise === 0 ? null : 10 * Math.log10(sumOf(this.#signal, from, to) / noise)
       return { axis: this.axis, from, to, sqnrDb }
     })
+  }
+
+  /** All channels of a map begin at 0: they come out of a Relu, and one that happens to stay below 1 is no score. */
+  #isFeatureMap(): boolean {
+    return this.rank >= 4 && this.#min.every((min) => min === 0)
   }
 
   /** Where columns that stay within 0 and 1 meet others: scores and what is no score. */
@@ -119,7 +130,7 @@ export class Columns {
 
   /** Adds the values of a batch; outputs whose columns change in number have none. */
   add(reference: Float32Array, got: Float32Array, dims: readonly number[]): void {
-    this.#axes ??= axesOf(dims).map((axis) => new AxisSums(axis, dims[axis] ?? 0))
+    this.#axes ??= axesOf(dims).map((axis) => new AxisSums(axis, dims))
     this.#axes = this.#axes.filter(({ axis, columns }) => dims[axis] === columns)
     for (const axis of this.#axes) axis.add(reference, got, dims)
   }

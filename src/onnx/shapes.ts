@@ -18,3 +18,18 @@ export type Shapes = ReadonlyMap<string, ValueShape>
 export function rankOf(shapes: Shapes, value: string | undefined): number | undefined {
   return value === undefined ? undefined : shapes.get(value)?.dims.length
 }
+
+/** Elements of all values of a sample: roughly what one inference costs. */
+export function elementsOf(shapes: Shapes): number {
+  let elements = 0
+  for (const { dims } of shapes.values()) elements += dims.reduce((a, b) => a * b, 1)
+  return elements
+}
+
+/** Elements of all values above which one inference takes seconds, and what runs a model often must run it less often. */
+const EXPENSIVE = 256e6
+
+/** Does one inference take seconds? A network for pictures of a million pixels, say. */
+export function isExpensive(shapes: Shapes): boolean {
+  return elementsOf(shapes) > EXPENSIVE
+}

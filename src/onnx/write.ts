@@ -35,6 +35,7 @@ import {
   type Node,
   type ValueInfo,
 } from './model.ts'
+import { TensorSplicer } from './splice-tensors.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Puts large tensors into one data file beside the model. */
@@ -47,18 +48,25 @@ export interface ExternalSink {
   readonly add: (bytes: Uint8Array) => number
 }
 
+/** Where the bytes of tensors go. */
+interface Sink {
+  readonly external: ExternalSink | undefined
+  readonly splicer: TensorSplicer
+}
+
 /** Encodes a model. Deterministic: the same model gives the same bytes. */
 export function writeModel(model: Model, external?: ExternalSink): Uint8Array {
+  const sink: Sink = { external, splicer: new TensorSplicer() }
   const raw = model.raw as ModelProto | undefined
   const proto = Object.assign(create(ModelProtoSchema), raw, {
     irVersion: BigInt(model.irVersion),
     producerName: model.producer,
     opsetImport: opsetProtos(model.opsets),
     metadataProps: [...model.metadata].map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
-    graph: graphProto(model.graph, external),
-    functions: (model.functions ?? []).map((each) => functionProto(each, external)),
+    graph: graphProto(model.graph, sink),
+    functions: (model.functions ?? []).map((each) => functionProto(each, sink)),
   })
-  return toBinary(ModelProtoSchema, proto)
+  return sink.splicer.finish(toBinary(ModelProtoSchema, proto))
 }
 
 function opsetProtos(opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] {
@@ -66,10 +74,10 @@ function opsetProtos(opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] 
 }
 
 /** Functions are never changed: one that was read is written as it was. */
-function functionProto(own: LocalFunction, external: ExternalSink | undefined): FunctionProto {
+function functionProto(own: LocalFunction, sink: Sink): FunctionProto {
   if (own.raw) return own.raw as FunctionProto
   const defaults = [...own.attributes].flatMap(([name, attribute]) =>
-    attribute ? [attributeProto(name, attribute, external)] : [],
+    attribute ? [attributeProto(name, attribute, sink)] : [],
   )
   return create(FunctionProtoSchema, {
     domain: own.domain,
@@ -79,18 +87,18 @@ function functionProto(own: LocalFunction, external: ExternalSink | undefined): 
     output: [...own.outputs],
     attribute: [...own.attributes].flatMap(([name, attribute]) => (attribute ? [] : [name])),
     attributeProto: defaults,
-    node: own.nodes.map((node) => nodeProto(node, external)),
+    node: own.nodes.map((node) => nodeProto(node, sink)),
     valueInfo: [...own.valueInfo.values()].map(valueInfoProto),
     opsetImport: opsetProtos(own.opsets),
   })
 }
 
-function graphProto(graph: Graph, external: ExternalSink | undefined): GraphProto {
+function graphProto(graph: Graph, sink: Sink): GraphProto {
   const defaults = [...(graph.overridable ?? [])].map(([name, { value }]) => [name, value] as const)
   return Object.assign(create(GraphProtoSchema), graph.raw as GraphProto | undefined, {
     name: graph.name,
-    node: graph.nodes.map((node) => nodeProto(node, external)),
-    initializer: [...graph.initializers, ...defaults].map(([name, tensor]) => tensorProto(name, tensor, external)),
+    node: graph.nodes.map((node) => nodeProto(node, sink)),
+    initializer: [...graph.initializers, ...defaults].map(([name, tensor]) => tensorProto(name, tensor, sink)),
     sparseInitializer: [],
     input: allInputs(graph).map(valueInfoProto),
     output: graph.outputs.map(valueInfoProto),
@@ -98,21 +106,21 @@ function graphProto(graph: Graph, external: ExternalSink | undefined): GraphProt
   })
 }
 
-function nodeProto(node: Node, external: ExternalSink | undefined): NodeProto {
+function nodeProto(node: Node, sink: Sink): NodeProto {
   const proto = Object.assign(create(NodeProtoSchema), node.raw as NodeProto | undefined, {
     ...(node.name === '' ? {} : { name: node.name }),
     opType: node.opType,
     ...(node.domain === '' ? {} : { domain: node.domain }),
     input: [...node.inputs],
     output: [...node.outputs],
-    attribute: [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, external)),
+    attribute: [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, sink)),
   })
   // The file may have said "ai.onnx": the opset import does not any more, and a checker compares the two.
   if (node.domain === '') delete (proto as Partial<NodeProto>).domain
   return proto
 }
 
-function attributeProto(name: string, attribute: Attribute, external: ExternalSink | undefined): AttributeProto {
+function attributeProto(name: string, attribute: Attribute, sink: Sink): AttributeProto {
   const raw = attribute.raw as AttributeProto | undefined
   const base = (fields: Partial<AttributeProto>) =>
     Object.assign(create(AttributeProtoSchema), raw, { name, ...fields })
@@ -133,11 +141,11 @@ function attributeProto(name: string, attribute: Attribute, external: ExternalSi
         raw ? {} : { type: AttributeType.STRINGS, strings: attribute.value.map((value) => encoder.encode(value)) },
       )
     case 'tensor':
-      return base({ type: AttributeType.TENSOR, t: tensorProto(raw?.t?.name ?? '', attribute.value, external) })
+      return base({ type: AttributeType.TENSOR, t: tensorProto(raw?.t?.name ?? '', attribute.value, sink) })
     case 'graph':
-      return base({ type: AttributeType.GRAPH, g: graphProto(attribute.value, external) })
+      return base({ type: AttributeType.GRAPH, g: graphProto(attribute.value, sink) })
     case 'graphs':
-      return base({ type: AttributeType.GRAPHS, graphs: attribute.value.map((graph) => graphProto(graph, external)) })
+      return base({ type: AttributeType.GRAPHS, graphs: attribute.value.map((graph) => graphProto(graph, sink)) })
     case 'other':
       return base(raw || attribute.reference === undefined ? {} : { refAttrName: attribute.reference })
   }
@@ -145,7 +153,7 @@ function attributeProto(name: string, attribute: Attribute, external: ExternalSi
 
 const encoder = new TextEncoder()
 
-function tensorProto(name: string, tensor: Tensor, external: ExternalSink | undefined): TensorProto {
+function tensorProto(name: string, tensor: Tensor, sink: Sink): TensorProto {
   const raw = tensor.raw as TensorProto | undefined
   // Everything but the data survives from the file; the data always goes into one field.
   const proto = Object.assign(create(TensorProtoSchema), raw, {
@@ -160,7 +168,9 @@ function tensorProto(name: string, tensor: Tensor, external: ExternalSink | unde
   for (const field of ['dataLocation', 'rawData', 'floatData', 'doubleData'] as const)
     delete (proto as Partial<TensorProto>)[field]
   if (tensor.strings) return Object.assign(proto, { stringData: [...tensor.strings] })
-  if (!external || tensor.bytes.byteLength < external.minBytes) return Object.assign(proto, { rawData: tensor.bytes })
+  const { external, splicer } = sink
+  if (!external || tensor.bytes.byteLength < external.minBytes)
+    return Object.assign(proto, { rawData: splicer.take(tensor.bytes) })
   const offset = external.add(tensor.bytes)
   const entries = { location: external.location, offset: String(offset), length: String(tensor.bytes.byteLength) }
   return Object.assign(proto, {

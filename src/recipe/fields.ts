@@ -1,7 +1,7 @@
 // The fields of a command as options: names, kinds, defaults, read off its description. Nothing here knows a single field.
 import type * as z from 'zod'
 import { type CommandName, recipeSchemas } from './commands.ts'
-import { choicesOf, commandSchema, type FieldSchema } from './json-schema.ts'
+import { choicesOf, type FieldSchema, schemaOf } from './json-schema.ts'
 import { run } from './shared.ts'
 
 /** One field of a recipe. */
@@ -24,8 +24,13 @@ export interface RecipeField {
 
 /** The fields of a command, in the order of its recipe, without those that say which command it is. */
 export function recipeFields(command: CommandName): readonly RecipeField[] {
-  const { properties, required } = commandSchema(command)
-  const shape: Readonly<Record<string, z.ZodType>> = recipeSchemas[command].shape
+  return fieldsOf(recipeSchemas[command])
+}
+
+/** The fields of a description. */
+export function fieldsOf(recipe: z.ZodObject): readonly RecipeField[] {
+  const { properties, required } = schemaOf(recipe)
+  const shape: Readonly<Record<string, z.ZodType>> = recipe.shape
   const common: Readonly<Record<string, z.ZodType>> = run.shape
   return Object.entries(shape)
     .filter(([name]) => name !== 'version' && name !== 'command')

@@ -24,12 +24,12 @@ export interface CommandSchema {
 
 /** The schema of one command's recipes. */
 export function commandSchema(command: CommandName): CommandSchema {
-  const {
-    $schema: _,
-    properties = {},
-    required = [],
-    ...rest
-  } = z.toJSONSchema(recipeSchemas[command], { io: 'input' })
+  return schemaOf(recipeSchemas[command])
+}
+
+/** A description as JSON schema. */
+export function schemaOf(recipe: z.ZodObject): CommandSchema {
+  const { $schema: _, properties = {}, required = [], ...rest } = z.toJSONSchema(recipe, { io: 'input' })
   return { ...rest, properties: properties as CommandSchema['properties'], required }
 }
 

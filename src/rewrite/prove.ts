@@ -1,7 +1,7 @@
 // The proof of a rewrite: the same outputs as before, on a real sample and on random inputs like it.
 import { makeArray, type TensorValue, UnsupportedError } from '../base/index.ts'
 import { float16ToFloat32, randomStream, SqnrAccumulator, toFloat16Bits } from '../math/index.ts'
-import type { Model, Shapes } from '../onnx/index.ts'
+import { isExpensive, type Model, type Shapes } from '../onnx/index.ts'
 import { observe, type Runtime, type Values, withSession } from '../runtime/index.ts'
 
 /** What a model gave on the inputs it is compared on. */
@@ -77,7 +77,7 @@ export async function observeModel(
       `${label ?? 'the model'} gives sequences or maps alone, so no change of it can be checked; end it at the tensors before them`,
     )
   // So many values of one sample prove as much as two samples of another model.
-  if (Object.values(outputs).reduce((sum, { data }) => sum + data.length, 0) > MANY_VALUES)
+  if (isExpensive(shapes) || Object.values(outputs).reduce((sum, { data }) => sum + data.length, 0) > MANY_VALUES)
     return { shapes, feeds, outputs, random }
   const randomOutputs = await withSession(
     runtime,

@@ -1,7 +1,7 @@
 // Observed shapes: the model is run once or twice with a Shape node behind every value; no value itself is copied out.
 import { concatValues, type TensorValue } from '../base/index.ts'
 import { fromFloat16Bits } from '../math/index.ts'
-import { allInputs, GraphEditor, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
+import { allInputs, GraphEditor, isExpensive, type Model, type Shapes, type ValueShape } from '../onnx/index.ts'
 import { declareTypes } from './declare-types.ts'
 import { fixedBatch } from './feeds.ts'
 import { joinValues } from './join.ts'
@@ -23,7 +23,8 @@ export async function observeShapes(runtime: Runtime, model: Model, feeds: Value
 /**
  * Runs a model on `feeds` (one sample) and, when its batch is free, on that sample and another one; the axis that grew is the
  * batch axis, and an output that is another in company than alone is `mixed`. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
- * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting.
+ * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting, but for models whose inference is known to
+ * take seconds: that takes several times as long, and gigabytes for the columns of convolutions.
  */
 export async function observe(
   runtime: Runtime,
@@ -40,31 +41,38 @@ export async function observe(
   const watched = [...new Set(names)].filter((value) => value !== '' && types.has(value))
   const sizes = addSizes(editor, watched)
   const observer = editor.finish()
-  return withObserver(runtime, model, observer, label, async (session) => {
-    const results = await session.run(feeds)
-    const once = dimsOf(results[sizes], watched)
-    const twice =
-      known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
-        ? await inCompany(session, feeds)
-        : undefined
-    const grown = twice && dimsOf(twice[sizes], watched)
-    const shapes = new Map<string, ValueShape>()
-    for (const [value, dims] of once) {
-      const dtype = types.get(value)
-      if (dtype === undefined) continue
-      const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, grown?.get(value))
-      const [alone, together] = [results[value], twice?.[value]]
-      const mixed = known?.get(value)?.mixed ?? (axis === 0 && alone && together && !isHalfOf(alone, together))
-      shapes.set(value, {
-        dtype,
-        dims,
-        ...(axis === undefined ? {} : { batchAxis: axis }),
-        ...(mixed ? { mixed } : {}),
-      })
-    }
-    const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => name !== sizes))
-    return { shapes, outputs }
-  })
+  const optimization = known && isExpensive(known) ? 'all' : 'disabled'
+  return withObserver(
+    runtime,
+    model,
+    observer,
+    { optimization, ...(label === undefined ? {} : { label }) },
+    async (session) => {
+      const results = await session.run(feeds)
+      const once = dimsOf(results[sizes], watched)
+      const twice =
+        known === undefined && fixedBatch(model) === undefined && isOneRow(feeds)
+          ? await inCompany(session, feeds)
+          : undefined
+      const grown = twice && dimsOf(twice[sizes], watched)
+      const shapes = new Map<string, ValueShape>()
+      for (const [value, dims] of once) {
+        const dtype = types.get(value)
+        if (dtype === undefined) continue
+        const axis = known ? known.get(value)?.batchAxis : batchAxis(dims, grown?.get(value))
+        const [alone, together] = [results[value], twice?.[value]]
+        const mixed = known?.get(value)?.mixed ?? (axis === 0 && alone && together && !isHalfOf(alone, together))
+        shapes.set(value, {
+          dtype,
+          dims,
+          ...(axis === undefined ? {} : { batchAxis: axis }),
+          ...(mixed ? { mixed } : {}),
+        })
+      }
+      const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => name !== sizes))
+      return { shapes, outputs }
+    },
+  )
 }
 
 /** @throws what is wrong with the model itself, when it does not load either */
@@ -72,10 +80,9 @@ async function withObserver<T>(
   runtime: Runtime,
   model: Model,
   observer: Model,
-  label: string | undefined,
+  options: SessionOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const options: SessionOptions = { optimization: 'disabled', ...(label === undefined ? {} : { label }) }
   let session: Session
   try {
     session = await runtime.open(observer, { ...options, derived: 'observing its shapes' })

@@ -2,7 +2,7 @@
 // as far as it pays.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
-import { type Layer, type Model, macsOf, type Node, type Shapes } from '../../onnx/index.ts'
+import { elementsOf, isExpensive, type Layer, type Model, macsOf, type Node, type Shapes } from '../../onnx/index.ts'
 import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
@@ -26,7 +26,7 @@ const STEP_DB = 3
 const MOST_CHOICES = 6
 /** Measurements of blocks of grids; fewer where a single sample takes long. */
 const HALVING = { blocks: 16, most: 56 }
-const SHORT_HALVING = { blocks: 8, most: 24 }
+const SHORT_HALVING = { blocks: 8, most: 16 }
 /** Samples that a measurement runs at most, and elements of all their values. */
 const PROBED = 8
 const ELEMENTS = 64e6
@@ -41,14 +41,7 @@ export interface FloatChoice {
 
 /** How many samples a measurement of a block takes: few, and one where maps are large. */
 export function probeSize(shapes: Shapes): number {
-  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / elementsOf(shapes))))
-}
-
-/** Elements of all values of a sample. */
-function elementsOf(shapes: Shapes): number {
-  let elements = 1
-  for (const { dims } of shapes.values()) elements += dims.reduce((a, b) => a * b, 1)
-  return elements
+  return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / (1 + elementsOf(shapes)))))
 }
 
 /**
@@ -65,7 +58,7 @@ export async function floatChoices(
 ): Promise<FloatChoice[]> {
   const families = gridFamilies(plan, model.graph.nodes)
   const samples = await Probe.of(runtime, model, probe)
-  const halving = elementsOf(shapes) > 4 * ELEMENTS ? SHORT_HALVING : HALVING
+  const halving = isExpensive(shapes) ? SHORT_HALVING : HALVING
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
     throwIfCancelled(watch.signal)

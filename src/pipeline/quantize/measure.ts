@@ -69,7 +69,7 @@ export async function sqnrOfLayers(
     .filter(({ node }) => !constants(node.outputs[0]) && made.has(node.outputs[0] ?? ''))
     .map(({ node }) => ({ name: nodeName(node), value: node.outputs[0] ?? '' }))
   const visitor = layerSqnrVisitor()
-  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes, step: 'layers' })
+  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes, step: 'layers', transient: true })
   return visitor.results
 }
 

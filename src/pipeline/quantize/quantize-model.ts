@@ -3,7 +3,7 @@ import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
-import { type Model, writeModel } from '../../onnx/index.ts'
+import { isExpensive, type Model, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -14,7 +14,7 @@ import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-sam
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced, produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
-import { walkSize } from './some-samples.ts'
+import { glanceSize } from './some-samples.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
 export interface QuantizeHost {
@@ -157,12 +157,13 @@ async function measure(
   notes.push(scoring.note)
   const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
-  const few = chooseSamples(scoring.indices.length, walkSize(made.shapes, WALKED)).map(
+  const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,
   )
   const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
   const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
-  const { naive } = made
+  // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
+  const naive = isExpensive(made.shapes) ? undefined : made.naive
   return {
     measures,
     layerSqnr,

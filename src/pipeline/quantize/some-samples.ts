@@ -1,9 +1,11 @@
 // Fewer batches of the same mixture.
-import type { Shapes } from '../../onnx/index.ts'
+import { elementsOf, isExpensive, type Shapes } from '../../onnx/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
 
 /** Elements of one value that a walk holds for all its samples together: both streams hold it at once. */
 const HELD_ELEMENTS = 64e6
+/** Elements of all values that a walk computes, for all its samples together: it takes longer than plain inference. */
+const WALKED_ELEMENTS = 1.2e9
 
 /** How many of at most `most` samples walk: fewer where maps are large, which have the more positions to learn from. */
 export function walkSize(shapes: Shapes, most: number): number {
@@ -13,7 +15,14 @@ export function walkSize(shapes: Shapes, most: number): number {
       largest,
       dims.reduce((a, b) => a * b, 1),
     )
-  return Math.max(Math.min(most, 2), Math.min(most, Math.floor(HELD_ELEMENTS / largest)))
+  const held = Math.floor(HELD_ELEMENTS / largest)
+  const walked = Math.floor(WALKED_ELEMENTS / Math.max(1, elementsOf(shapes)))
+  return Math.max(Math.min(most, 2), Math.min(most, held, walked))
+}
+
+/** How many walk where nothing is learnt and a layer is only looked at: one where a single inference takes seconds. */
+export function glanceSize(shapes: Shapes, most: number): number {
+  return isExpensive(shapes) ? Math.min(most, 1) : walkSize(shapes, most)
 }
 
 /** About `count` samples, of those that fit and those that judge in the same proportion. */

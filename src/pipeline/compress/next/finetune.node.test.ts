@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../../test/support/tiny-model.ts'
-import { ratesOf } from '../../finetune-loss.node.ts'
+import { ratesOf } from '../../finetune/settings.ts'
 import { parseRecipe } from '../../recipe.ts'
 import { movedPictures } from './finetune.node.ts'
 

@@ -1,12 +1,12 @@
 // What a fine-tuning is worth: on samples that no fit has seen, against the model given, its teacher, or the quantised model before training.
-import type { Watch } from '../base/index.ts'
-import { type Comparison, compareSessions } from '../metrics/index.ts'
-import type { Model, Shapes } from '../onnx/index.ts'
-import { type LayerKernel, lintFusion, targetOf } from '../quantize/index.ts'
-import { optimizedGraph } from '../runtime/index.node.ts'
-import { type Runtime, withSession } from '../runtime/index.ts'
-import type { FinetuneRecipe } from './recipe.ts'
-import { readBatches, type Scoring } from './samples.ts'
+import type { Watch } from '../../base/index.ts'
+import { type Comparison, compareSessions } from '../../metrics/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
+import { type LayerKernel, lintFusion, targetOf } from '../../quantize/index.ts'
+import { optimizedGraph } from '../../runtime/index.node.ts'
+import { type Runtime, withSession } from '../../runtime/index.ts'
+import type { FinetuneRecipe } from '../recipe.ts'
+import { readBatches, type Scoring } from '../samples.ts'
 
 export interface FinetuneMeasures {
   /** The model given against the tuned one, on the samples of --val or those that were kept from the training. */
