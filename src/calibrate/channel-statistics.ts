@@ -11,6 +11,7 @@ import {
   type Shapes,
   type Statistics,
   Tensor,
+  type ValueShape,
 } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import { JoinedRows, type Place } from './joined-rows.ts'
@@ -41,7 +42,7 @@ export async function channelStatistics(
     const shape = options.shapes.get(request.value)
     const channels = shape?.dims[request.axis]
     return shape?.dtype === 'float32' && channels !== undefined && request.axis >= 1
-      ? [new Watcher(request, channels, shape.dims)]
+      ? [new Watcher(request, channels, shape)]
       : []
   })
   if (watchers.length === 0) return new Map()
@@ -62,9 +63,6 @@ export async function channelStatistics(
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
 }
 
-/** Elements of a map from which on its reductions are made at once: many outputs of their own come at the end of a run. */
-const LARGE = 2 ** 18
-
 /** Adds maximum, minimum, mean and mean square over all axes but the channels' and the batch's. */
 function addReductions(model: Model, watchers: readonly Watcher[]): Model {
   const editor = new GraphEditor(model)
@@ -72,9 +70,9 @@ function addReductions(model: Model, watchers: readonly Watcher[]): Model {
   editor.graph.outputs.splice(0)
   const joined = new JoinedRows(editor)
   const watch = (watcher: Watcher, kind: string, value: string) => {
-    const { dims, rank, channels: columns, elements, places } = watcher
-    if (elements >= LARGE && rank >= 4) {
-      joined.add(dims[0] ?? 1, { value, columns, elements, take: (place) => (places[kind] = place) })
+    const { rows, rank, channels: columns, elements, places } = watcher
+    if (rank >= 4) {
+      joined.add(rows, { value, columns, elements, take: (place) => (places[kind] = place) })
     } else {
       editor.graph.outputs.push({ name: value, dtype: 'float32' })
       places[kind] = { output: value, from: 0, width: columns }
@@ -144,6 +142,8 @@ function square(editor: GraphEditor, value: string): string {
 class Watcher {
   readonly request: ChannelRequest
   readonly dims: readonly number[]
+  /** Values of which this is the same have as many rows in every batch. */
+  readonly rows: string
   readonly channels: number
   readonly places: Record<string, Place> = {}
   readonly #min: Float64Array
@@ -152,9 +152,10 @@ class Watcher {
   readonly #squares: Float64Array
   #count = 0
 
-  constructor(request: ChannelRequest, channels: number, dims: readonly number[]) {
+  constructor(request: ChannelRequest, channels: number, { dims, batchAxis }: ValueShape) {
     this.request = request
     this.dims = dims
+    this.rows = `${batchAxis} ${dims[0]}`
     this.channels = channels
     this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
     this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)

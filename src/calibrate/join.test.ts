@@ -17,18 +17,21 @@ describe('watching large maps', async () => {
   const mb = () => process.resourceUsage().maxRSS / 1024
 
   it('takes the memory of a few of them, whatever the depth, and sees what is there', async () => {
-    const model = tinyModel(`x[1,16,512,512]${layer.repeat(MAPS)} -> Conv 1x1 16->1 -> y`)
+    const model = tinyModel(
+      `x[1,16,512,512]${layer.repeat(MAPS)} -> Conv 1x1 16->16 strides=8,8 -> Relu -> Conv 1x1 16->1 -> y`,
+    )
     const feeds = randomFeeds(model)
     const shapes = await observeShapes(runtime, model, feeds)
     const values = model.graph.nodes.flatMap(({ opType, outputs }) => (opType === 'Relu' ? outputs : []))
     async function* batches(): AsyncGenerator<Batch> {
-      yield { ids: ['a'], size: 1, inputs: feeds }
+      // A second run must not take room of its own.
+      for (const id of ['a', 'b']) yield { ids: [id], size: 1, inputs: feeds }
     }
     // Both signs: without knowing that a Relu made them, minima are looked at too.
     const requests = values.map((value) => ({ value, axis: 1, histogram: true }))
     const before = mb()
-    const seen = await calibrate(runtime, model, batches(), requests, { shapes, total: 1 })
-    const channels = await channelStatistics(runtime, model, batches(), requests, { shapes, total: 1 })
+    const seen = await calibrate(runtime, model, batches(), requests, { shapes, total: 2 })
+    const channels = await channelStatistics(runtime, model, batches(), requests, { shapes, total: 2 })
     const one = 16 * 512 * 512 * 4e-6
     assert.ok(mb() - before < 12 * one, `${mb() - before} MB more, a map has ${one}`)
     const value = values[3] ?? ''

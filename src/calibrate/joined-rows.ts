@@ -21,14 +21,14 @@ interface Piece {
 /** Collects values [rows, columns, 1, …]; only those of as many rows can lie side by side. */
 export class JoinedRows {
   readonly #editor: GraphEditor
-  readonly #pieces = new Map<number, Piece[]>()
+  readonly #pieces = new Map<string, Piece[]>()
 
   constructor(editor: GraphEditor) {
     this.#editor = editor
   }
 
-  /** @param take is told where the numbers lie, once all are known */
-  add(rows: number, piece: Piece): void {
+  /** @param rows the same for values that have as many rows; `take` is told where the numbers lie, once all are known */
+  add(rows: string, piece: Piece): void {
     const flat = this.#editor.freshName(`${piece.value}/flat`)
     const attributes = { axis: intAttr(1) }
     this.#editor.addNode({ opType: 'Flatten', inputs: [piece.value], outputs: [flat], attributes })

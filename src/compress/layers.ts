@@ -1,6 +1,6 @@
 // Which layers can be fitted and split, with everything that this takes; and why the others cannot.
 import { geometryOf, gridOf, type LayerGeometry } from '../calibrate/index.ts'
-import { constantsOf, floatAttribute, isOp, type Layer, layersOf, type Model, type Shapes } from '../onnx/index.ts'
+import { hasOpenBias, type Layer, layersOf, type Model, type Shapes } from '../onnx/index.ts'
 import { tiedTensors } from '../rewrite/index.ts'
 import type { LayerSizes } from './splits/index.ts'
 
@@ -24,16 +24,14 @@ export interface LayerSurvey {
 
 /** Sorts the layers of a model. Fold constants and BatchNorm, and normalise Gemm and pads, before. */
 export function surveyLayers(model: Model, shapes: Shapes): LayerSurvey {
-  const constants = constantsOf(model.graph)
   const tied = tiedTensors(model.graph)
   const layers: CompressibleLayer[] = []
   const left: { name: string; reason: string }[] = []
   for (const layer of layersOf(model)) {
-    const { name, node } = layer
+    const { name } = layer
     const found = surveyLayer(layer, shapes)
-    const bias = isOp(node, 'MatMul') ? undefined : node.inputs[2]
     if (typeof found === 'string') left.push({ name, reason: found })
-    else if (bias && !constants(bias)) left.push({ name, reason: 'its bias is no constant' })
+    else if (hasOpenBias(layer)) left.push({ name, reason: 'its bias is no constant' })
     else if (tied.has(layer.weight)) left.push({ name, reason: 'its weight is read elsewhere too' })
     else layers.push(found)
   }
@@ -45,7 +43,7 @@ function surveyLayer(layer: Layer, shapes: Shapes): CompressibleLayer | string {
   if (weight.dtype !== 'float32') return `its weight is ${weight.dtype}`
   const geometry = geometryOf(layer)
   if (typeof geometry === 'string') return geometry
-  if (isOp(node, 'Gemm') && !isPlainGemm(layer)) return 'it scales its factors, or adds more than a bias'
+  if (!isPlain(layer)) return 'it scales its factors, or adds more than a bias'
   const input = node.inputs[0] ?? ''
   const output = node.outputs[0] ?? ''
   const [from, to] = [shapes.get(input)?.dims, shapes.get(output)?.dims]
@@ -62,8 +60,8 @@ function surveyLayer(layer: Layer, shapes: Shapes): CompressibleLayer | string {
   }
 }
 
-function isPlainGemm({ node, bias, view }: Layer): boolean {
-  if (floatAttribute(node, 'alpha', 1) !== 1 || (bias && floatAttribute(node, 'beta', 1) !== 1)) return false
+function isPlain({ alpha, beta, bias, view }: Layer): boolean {
+  if (alpha !== 1 || (bias && beta !== 1)) return false
   return !bias || bias.size === 1 || (bias.size === view?.outputs && bias.shape.at(-1) === bias.size)
 }
 

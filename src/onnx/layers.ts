@@ -1,9 +1,9 @@
 // Layers: Conv, ConvTranspose, Gemm and MatMul with a constant weight. One view W[o, i, u] for all of them.
 import { sizeOf } from '../base/index.ts'
-import { intAttribute } from './attributes.ts'
+import { floatAttribute, intAttribute } from './attributes.ts'
 import { constantOf } from './edit.ts'
 import { type Graph, isOp, type Model, type Node } from './model.ts'
-import { factsOf } from './ops/index.ts'
+import { factsOf, type LayerFacts } from './ops/index.ts'
 import type { Shapes } from './shapes.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -23,14 +23,35 @@ export interface WeightView {
   readonly offset: (output: number) => number
 }
 
+/** A node with a constant weight: the one view that all algorithms start from. */
 export interface Layer {
   readonly name: string
   readonly node: Node
+  /** How its operator multiplies. */
+  readonly facts: LayerFacts
   readonly weightIndex: number
   readonly weight: Tensor
   readonly bias?: Tensor
+  /** Factors of the product and of the bias; 1 where the operator has none. */
+  readonly alpha: number
+  readonly beta: number
   /** Absent for a MatMul weight of rank ≥ 3 or on the left: such a layer is only treated as a whole. */
   readonly view?: WeightView
+}
+
+/** A layer with a matrix or a kernel on the right. */
+export interface ViewedLayer extends Layer {
+  readonly view: WeightView
+}
+
+/** The value that a layer multiplies with its weight. */
+export function dataInput({ node, weightIndex }: Layer): string {
+  return node.inputs[weightIndex === 0 ? 1 : 0] ?? ''
+}
+
+/** Does something else than a constant come in where the bias goes? */
+export function hasOpenBias({ node, facts, bias }: Layer): boolean {
+  return facts.bias !== undefined && (node.inputs[facts.bias] ?? '') !== '' && !bias
 }
 
 /** Name of a node for people: its own, or that of its first output. */
@@ -70,22 +91,23 @@ export function layerOf(node: Node, constants: (value: string | undefined) => Te
   if (!facts) return undefined
   let weightIndex = facts.weight
   let weight = constants(node.inputs[weightIndex])
-  // MatMul may have its constant on the left.
-  if (!weight && isOp(node, 'MatMul')) {
+  if (!weight && facts.eitherSide) {
     weightIndex = 0
     weight = constants(node.inputs[0])
     if (weight && constants(node.inputs[1])) return undefined
   }
   if (!weight || (weightIndex === 1 && constants(node.inputs[0]))) return undefined
   const bias = facts.bias === undefined ? undefined : constants(node.inputs[facts.bias])
-  const view = weightIndex === facts.weight ? viewOf(node, weight) : undefined
-  return { name: nodeName(node), node, weightIndex, weight, ...(bias ? { bias } : {}), ...(view ? { view } : {}) }
+  const view = weightIndex === facts.weight ? viewOf(node, facts, weight) : undefined
+  const [alpha, beta] = facts.scaled ? [floatAttribute(node, 'alpha', 1), floatAttribute(node, 'beta', 1)] : [1, 1]
+  const parts = { name: nodeName(node), node, facts, weightIndex, weight, alpha, beta }
+  return { ...parts, ...(bias ? { bias } : {}), ...(view ? { view } : {}) }
 }
 
-function viewOf(node: Node, weight: Tensor): WeightView | undefined {
+function viewOf(node: Node, { window, scaled }: LayerFacts, weight: Tensor): WeightView | undefined {
   const { shape } = weight
   const groups = intAttribute(node, 'group', 1)
-  if (isOp(node, 'Conv')) {
+  if (window === 'gathers') {
     const [outputs = 0, inputsPerGroup = 0, ...kernel] = shape
     const positions = sizeOf(kernel)
     return {
@@ -99,7 +121,7 @@ function viewOf(node: Node, weight: Tensor): WeightView | undefined {
       offset: (output) => output * inputsPerGroup * positions,
     }
   }
-  if (isOp(node, 'ConvTranspose')) {
+  if (window === 'spreads') {
     const [inputs = 0, perGroup = 0, ...kernel] = shape
     const positions = sizeOf(kernel)
     const inputsPerGroup = inputs / groups
@@ -118,7 +140,7 @@ function viewOf(node: Node, weight: Tensor): WeightView | undefined {
     }
   }
   if (shape.length !== 2) return undefined
-  const transposed = isOp(node, 'Gemm') && intAttribute(node, 'transB', 0) === 1
+  const transposed = scaled === true && intAttribute(node, 'transB', 0) === 1
   const [rows = 0, columns = 0] = shape
   const outputs = transposed ? rows : columns
   const inputs = transposed ? columns : rows
@@ -192,13 +214,14 @@ export function rangeSpread(ranges: ChannelRanges): number {
 
 /** Multiply-accumulates of a layer for one run at the observed shapes, or undefined when they are unknown. */
 export function macsOf(layer: Layer, shapes: Shapes): number | undefined {
-  const input = shapes.get(layer.node.inputs[layer.weightIndex === 0 ? 1 : 0] ?? '')?.dims
+  const input = shapes.get(dataInput(layer))?.dims
   const output = shapes.get(layer.node.outputs[0] ?? '')?.dims
   if (!input || !output) return undefined
   const { view } = layer
   if (!view) return (layer.weight.shape.at(-2) ?? 1) * sizeOf(output)
-  const points = isOp(layer.node, 'ConvTranspose')
-    ? sizeOf(input) / (view.inputsPerGroup * view.groups)
-    : sizeOf(output) / view.outputs
+  const points =
+    layer.facts.window === 'spreads'
+      ? sizeOf(input) / (view.inputsPerGroup * view.groups)
+      : sizeOf(output) / view.outputs
   return points * view.outputs * view.inputsPerGroup * view.positions
 }

@@ -133,6 +133,14 @@ export function cloneGraph(graph: Graph): Graph {
   }
 }
 
+/** The same graph with other constants; nodes and all other tensors are shared. */
+export function withTensors(model: Model, tensors: ReadonlyMap<string, Tensor>): Model {
+  return {
+    ...model,
+    graph: { ...model.graph, initializers: new Map([...model.graph.initializers, ...tensors]) },
+  }
+}
+
 /** Declared inner values without their shapes, for a graph in which those are others. */
 export function withoutShapes(valueInfo: ReadonlyMap<string, ValueInfo>): Map<string, ValueInfo> {
   return new Map(

@@ -3,8 +3,8 @@ import { fakeQuantize, type QuantParams } from '../math/index.ts'
 import {
   constantsOf,
   floatAttr,
-  floatAttribute,
   GraphEditor,
+  hasOpenBias,
   isOp,
   type Layer,
   layerOf,
@@ -14,7 +14,7 @@ import {
   type Shapes,
   type Statistics,
   type Tensor,
-  type WeightView,
+  type ViewedLayer,
 } from '../onnx/index.ts'
 import { doublesOf, floatTensor } from '../rewrite/index.ts'
 import { tapShares } from './expectation/inside.ts'
@@ -78,7 +78,7 @@ export function correctBiasAnalytic(
 
 function correctLayer(
   editor: GraphEditor,
-  layer: Layer & { readonly view: WeightView },
+  layer: ViewedLayer,
   params: QuantParams,
   means: readonly number[] | undefined,
   shapes: Shapes,
@@ -115,13 +115,12 @@ function correctLayer(
 
 /** Mean of Σ (W̃ − W)·x for each output channel; NaN where a channel of unknown mean counts. */
 export function outputShift(
-  { node, view, weight }: Layer & { readonly view: WeightView },
+  { view, weight, alpha }: ViewedLayer,
   rounded: Float32Array,
   means: readonly number[],
   shares: ArrayLike<number>,
 ): Float64Array {
   const values = weight.floats()
-  const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1
   return Float64Array.from({ length: view.outputs }, (_, o) => {
     const first = Math.floor((o * view.groups) / view.outputs) * view.inputsPerGroup
     let shift = 0
@@ -146,13 +145,14 @@ interface BiasPlace {
 }
 
 /** Where a layer's bias is, or goes: its own slot, or the constant that is added behind a MatMul. */
-function biasPlace(editor: GraphEditor, { node, bias, view }: Layer): BiasPlace | string {
+function biasPlace(editor: GraphEditor, layer: Layer): BiasPlace | string {
+  const { node, facts, bias, beta, view } = layer
   const output = node.outputs[0] ?? ''
   const own = editor.producer(output)
   if (!own) return 'it is not part of the graph'
-  if (!isOp(node, 'MatMul')) {
-    if (node.inputs[2] && !bias) return 'its bias is no constant'
-    return { node: own, index: 2, tensor: bias, scale: isOp(node, 'Gemm') ? floatAttribute(node, 'beta', 1) : 1 }
+  if (facts.bias !== undefined) {
+    if (hasOpenBias(layer)) return 'its bias is no constant'
+    return { node: own, index: facts.bias, tensor: bias, scale: beta }
   }
   const add = editor.soleConsumer(output)
   const index = add?.inputs[0] === output ? 1 : 0

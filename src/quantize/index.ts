@@ -3,7 +3,7 @@
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
 export { type Corrections, correctionsIn, onRanges } from './correct/on-ranges.ts'
-export { type LayerSlots, slotsOf, withTensors } from './correct/slots.ts'
+export { type LayerSlots, slotsOf } from './correct/slots.ts'
 export type { VisitOptions } from './correct/visit-layers.ts'
 export * from './correct-bias-analytic.ts'
 export { channelMoments, type Moments } from './expectation/moments.ts'

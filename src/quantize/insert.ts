@@ -3,6 +3,7 @@ import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
 import {
   type Bounds,
+  factsOf,
   GraphEditor,
   intAttr,
   isOp,
@@ -181,7 +182,8 @@ class Inserter {
    */
   protectFloatLayers(): void {
     const editor = this.#editor
-    for (const node of editor.nodes('Conv', 'ConvTranspose', 'Gemm', 'MatMul')) {
+    for (const node of editor.nodes()) {
+      if (!factsOf(node).layer) continue
       const weight = node.inputs.findIndex((input) => editor.constant(input)?.dtype === 'float32')
       const data = weight === 0 ? 1 : 0
       const input = node.inputs[data] ?? ''

@@ -1,5 +1,14 @@
 // The fusion lint: what ONNX Runtime really does with the written file, read from its own optimised graph.
-import { constantsOf, type Graph, type Layer, layersOf, type Model, type Node, nodeName } from '../onnx/index.ts'
+import {
+  constantsOf,
+  factsOf,
+  type Graph,
+  type Layer,
+  layersOf,
+  type Model,
+  type Node,
+  nodeName,
+} from '../onnx/index.ts'
 import type { FusionBlocker, Target } from './targets/target.ts'
 
 /** The kernel that a layer of the written file runs with. */
@@ -77,7 +86,7 @@ function writtenLayers(model: Model): { node: Node; weightName: string }[] {
     const float = floats.get(node)
     if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
     if (node.opType === 'MatMulNBits') return [{ node, weightName: node.inputs[1] ?? '' }]
-    if (!['Conv', 'ConvTranspose', 'Gemm', 'MatMul'].includes(node.opType)) return []
+    if (!factsOf(node).layer) return []
     const weightName = behind.get(node.inputs[1] ?? '') ?? behind.get(node.inputs[0] ?? '')
     return weightName === undefined ? [] : [{ node, weightName }]
   })

@@ -1,7 +1,7 @@
 // 4-bit codes in 4 bits: half the bytes of int8, and a float convolution, for which ONNX Runtime has no integer kernel.
 import { packNibbles } from '../math/index.ts'
-import { byteLengthOf, isOp, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
-import { slotsOf, withTensors } from './correct/slots.ts'
+import { byteLengthOf, isOp, type Model, type Node, nodeName, Tensor, withTensors } from '../onnx/index.ts'
+import { slotsOf } from './correct/slots.ts'
 import type { Plan } from './plan.ts'
 
 /** Stores the codes of every layer with 4 bits as int4 (opset 21), two to a byte; scales, biases and results stay what they were. */

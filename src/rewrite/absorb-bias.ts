@@ -2,16 +2,18 @@
 import {
   type ChannelStatistics,
   clipBounds,
+  factsOf,
   type GraphEditor,
   isOp,
   type Model,
   type Node,
   type Shapes,
   stringAttribute,
+  type ViewedLayer,
 } from '../onnx/index.ts'
 import { addBorderMap, hasBorder } from './absorb/border-map.ts'
 import { foldForward, type Receiver, receiversOf } from './batch-norm/forward.ts'
-import { biasOf, type FoldableLayer, foldableLayer, writeLayer } from './batch-norm/layer-edit.ts'
+import { biasOf, foldableLayer, writeLayer } from './batch-norm/layer-edit.ts'
 import { boundChannels } from './channel-clip.ts'
 import { editModel, type PassLog } from './edit-pass.ts'
 import { doublesOf, floatTensor } from './float-tensor.ts'
@@ -75,12 +77,12 @@ function absorb(
   editor: GraphEditor,
   log: PassLog,
   shapes: Shapes,
-  layer: FoldableLayer,
+  layer: ViewedLayer,
   statistics: ChannelStatistics,
   settings: Settings,
 ): string | undefined {
-  const { node } = layer
-  if (isOp(node, 'MatMul')) return 'a MatMul has no bias to take from'
+  const { node, facts } = layer
+  if (facts.bias === undefined) return `a ${node.opType} has no bias to take from`
   const path = activationsBehind(editor, node.outputs[0] ?? '')
   if (typeof path === 'string') return path
   const shift = shiftOf(editor, statistics, path, settings.deviations)
@@ -178,7 +180,7 @@ function moveBounds(editor: GraphEditor, node: Node, shift: Float64Array, shapes
   editor.setConstant(node, 1, floatTensor(tensor.dtype, shape, caps))
 }
 
-const isMappable = ({ node }: FoldableLayer, shapes: Shapes): boolean =>
+const isMappable = ({ node }: ViewedLayer, shapes: Shapes): boolean =>
   stringAttribute(node, 'auto_pad', 'NOTSET') === 'NOTSET' &&
   shapes.has(node.inputs[0] ?? '') &&
   shapes.has(node.outputs[0] ?? '')
@@ -201,7 +203,7 @@ function shifted(known: ChannelStatistics, shift: Float64Array): ChannelStatisti
 /** Pools and movements between the activation and its readers hold other numbers now. */
 function forgetBehind(editor: GraphEditor, log: PassLog, value: string): void {
   for (const node of editor.consumers(value)) {
-    if (isOp(node, 'Conv', 'ConvTranspose', 'Gemm', 'MatMul')) continue
+    if (factsOf(node).layer) continue
     for (const output of node.outputs) {
       log.statistics.delete(output)
       forgetBehind(editor, log, output)

@@ -4,6 +4,7 @@ import {
   channelGraph,
   constantsOf,
   consumersOf,
+  dataInput,
   factsOf,
   isOp,
   type LayerChannels,
@@ -11,7 +12,6 @@ import {
   type Shapes,
 } from '../onnx/index.ts'
 import { closeTied, tiedTensors } from './constants/tied.ts'
-import { dataInput } from './equalize/problem.ts'
 import { openChannels } from './equalize/variables.ts'
 
 /** Requests for `channelStatistics`: every value whose channels equalisation, absorption or dead-channel folding looks at. */
@@ -38,13 +38,13 @@ export function foldRequests(model: Model, shapes: Shapes): ChannelRequest[] {
   const tied = tiedTensors(model.graph)
   const values = new Map<string, number>()
   for (const { layer } of channelGraph(model, shapes, 'scale').layers) {
-    const { node } = layer
+    const { node, facts } = layer
     const output = node.outputs[0] ?? ''
     const [next, ...others] = consumers.get(output) ?? []
     const rank = shapes.get(output)?.dims.length ?? 0
     if (!next || rank < 2 || !layer.view || tied.has(layer.weight)) continue
-    if (!isOp(node, 'MatMul') || (others.length === 0 && isOp(next, 'Relu', 'Clip')))
-      values.set(output, isOp(node, 'MatMul') ? rank - 1 : 1)
+    if (facts.bias !== undefined || (others.length === 0 && isOp(next, 'Relu', 'Clip')))
+      values.set(output, facts.channels === 'last' ? rank - 1 : 1)
   }
   return [...values].map(([value, axis]) => ({ value, axis, nonNegative: false }))
 }
@@ -76,11 +76,11 @@ function requestsFor(
   }
   for (const { layer, input: read, output: made } of graph.layers) {
     if (!matters(read) && !matters(made)) continue
-    const { node } = layer
+    const { node, facts } = layer
     const last = (value: string) => (shapes.get(value)?.dims.length ?? 2) - 1
     const [input, output] = [dataInput(layer), node.outputs[0] ?? '']
-    want(input, isOp(node, 'MatMul') ? last(input) : 1)
-    want(output, isOp(node, 'MatMul') ? last(output) : 1)
+    want(input, facts.channels === 'last' ? last(input) : 1)
+    want(output, facts.channels === 'last' ? last(output) : 1)
   }
   for (const node of model.graph.nodes)
     if (isOp(node, 'Add', 'Sub', 'Sum', 'Relu', 'Clip', 'LeakyRelu', 'PRelu'))

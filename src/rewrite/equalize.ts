@@ -10,7 +10,7 @@ import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
 import { noiseProblem } from './equalize/problem.ts'
 import { reachesOf } from './equalize/reach.ts'
 import { chooseVariables, isCapped } from './equalize/variables.ts'
-import type { RewriteResult, SlowRewrite } from './rewrite.ts'
+import { EXACT_BOUND_DB, type RewriteResult, type SlowRewrite } from './rewrite.ts'
 
 /** ln J that ten iterations must gain together: 0.004 dB. */
 const LEAST_GAIN = 1e-3
@@ -27,10 +27,24 @@ export interface EqualizeOptions extends Watch {
    * exact: channels are free, a Clip becomes Relu and a Min with a bound for each channel. Or the Clips to free, by output.
    */
   readonly clip?: 'hold' | 'exact' | ReadonlySet<string>
+  /** Deviations around its mean that a channel is taken to keep to below a held cap. Default 4. */
+  readonly deviations?: number
 }
 
-/** Lowest SQNR in dB that equalisation with held caps may leave: the caps are held by what was seen of the samples. */
-export const HOLD_BOUND_DB = 38
+/**
+ * Lowest SQNR in dB that equalisation with held caps may leave: the caps are held by what was seen of the samples. On random inputs
+ * a held cap binds where statistics say that it never would.
+ */
+const HOLD_BOUND_DB = { samples: 38, random: 20 }
+
+/** What a proof of equalisation asks for: the one place of its bounds. */
+export function equalizeRule(
+  clip: 'hold' | 'exact' | 'auto',
+  on: 'samples' | 'random' | 'runs',
+): Pick<SlowRewrite, 'name' | 'kind' | 'boundDb'> {
+  if (clip === 'exact') return { name: 'equalize', kind: 'exact', boundDb: EXACT_BOUND_DB }
+  return { name: 'equalize', kind: 'bounded', boundDb: HOLD_BOUND_DB[on === 'random' ? 'random' : 'samples'] }
+}
 
 /** What equalisation expects of its own result. */
 export interface Equalized extends RewriteResult {
@@ -53,11 +67,16 @@ export async function equalize(
   statistics: Statistics,
   options: EqualizeOptions,
 ): Promise<Equalized> {
-  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold' } = options
+  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold', deviations } = options
   const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
-  const variables = chooseVariables(graph, statistics, policyOf, reachesOf(model, statistics))
+  const variables = chooseVariables(
+    graph,
+    statistics,
+    policyOf,
+    reachesOf(model, statistics, deviations === undefined ? undefined : () => deviations),
+  )
   const nothing = { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set<string>() }
   if (variables.count === 0) return { ...nothing, layers: [] }
   const grids = { weights, weightBits, activationBits }
@@ -135,10 +154,8 @@ function closedWhy(graph: ReturnType<typeof channelGraph>): string[] {
 
 /** Noise-model equalisation as a pass, for the grids that `quantize` uses by default: per-channel weights, 8 bits, held caps. */
 export const equalizePass: SlowRewrite = {
-  name: 'equalize',
-  kind: 'bounded',
+  ...equalizeRule('hold', 'samples'),
   summary: 'scales channels between layers so that the noise of quantisation hurts least',
-  boundDb: HOLD_BOUND_DB,
   needs: 'statistics',
   apply: (model, { shapes, statistics }) => equalize(model, shapes, statistics, { weights: 'per-channel' }),
 }

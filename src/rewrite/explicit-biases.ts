@@ -1,5 +1,5 @@
 // Layers without a bias get one of zeros: bias correction and absorption need a place to put what they find.
-import { isOp, layerOf, type Node } from '../onnx/index.ts'
+import { layerOf, type Node } from '../onnx/index.ts'
 import { editModel } from './edit-pass.ts'
 import { floatTensor } from './float-tensor.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
@@ -14,8 +14,7 @@ export const explicitBiases: Rewrite = defineRewrite({
       const hasBias = (node: Node) => node.inputs[2] !== undefined && node.inputs[2] !== ''
       for (const node of editor.nodes('Conv', 'Gemm')) {
         const layer = layerOf(node, (value) => editor.constant(value))
-        if (!layer?.view || hasBias(node) || !layer.weight.dtype.startsWith('float') || !isOp(node, 'Conv', 'Gemm'))
-          continue
+        if (!layer?.view || hasBias(node) || !layer.weight.dtype.startsWith('float')) continue
         const { outputs } = layer.view
         editor.setConstant(
           node,

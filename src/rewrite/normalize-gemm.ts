@@ -1,7 +1,6 @@
 // Gemm in one form: alpha = beta = 1, a bias of one number an output; a MatMul of rank 2 is a Gemm too. ONNX Runtime does not
 // fuse a quantised Gemm with alpha ≠ 1.
 import {
-  floatAttribute,
   type GraphEditor,
   intAttribute,
   isFloat,
@@ -68,9 +67,8 @@ function isBias(shape: readonly number[], outputs: number): boolean {
 function normalize(editor: GraphEditor, log: PassLog, node: Node): void {
   const layer = layerOf(node, (value) => editor.constant(value))
   if (!layer?.view) return
-  const outputs = layer.view.outputs
-  const alpha = floatAttribute(node, 'alpha', 1)
-  const beta = floatAttribute(node, 'beta', 1)
+  const { outputs } = layer.view
+  const { alpha, beta } = layer
   const done: string[] = []
   if (intAttribute(node, 'transA', 0) === 1) log.left(node, 'its input is transposed (transA = 1)')
   if (alpha !== 1) {

@@ -28,6 +28,9 @@ function nativeOptions(
     intraOpNumThreads: options.threads ?? threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    // From the second run on ONNX Runtime would take all memory in one piece, beside what the first run took: gigabytes where maps
+    // are large, for a few per cent of time that no step of ours needs.
+    ...(options.derived === undefined && !options.simulate ? {} : { enableMemPattern: false }),
     logSeverityLevel: 4,
     extra: { session, ...(without ? { optimization: { disable_specified_optimizers: without } } : {}) },
     ...(options.optimizedPath ? { optimizedModelFilePath: options.optimizedPath } : {}),

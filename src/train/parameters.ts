@@ -71,7 +71,7 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
     const follows = node.inputs.some((input) => behind.has(input))
     if (layer) {
       add(node.inputs[layer.weightIndex], 'weight', node, layer.view?.groups === 1)
-      if (layer.bias && !isOp(node, 'MatMul')) add(node.inputs[2], 'bias', node)
+      if (layer.bias) add(node.inputs[layer.facts.bias ?? -1], 'bias', node)
     } else if (isOp(node, 'BatchNormalization', 'LayerNormalization', 'InstanceNormalization')) {
       add(node.inputs[1], 'norm', node)
       add(node.inputs[2], 'bias', node)
@@ -93,14 +93,14 @@ function isVector(shape: readonly number[]): boolean {
   return shape.filter((dim) => dim !== 1).length === 1
 }
 
-/** Gives every Conv, ConvTranspose and Gemm a bias of zeros where it has none, so that biases alone can correct it. */
+/** Gives every layer with a place for a bias one of zeros where it has none, so that biases alone can correct it. */
 export function withBiases(model: Model): Model {
   const editor = new GraphEditor(model)
-  for (const { node, view } of layersOf(editor.model)) {
-    if (!view || isOp(node, 'MatMul') || node.inputs[2]) continue
+  for (const { node, facts, view } of layersOf(editor.model)) {
+    if (!view || facts.bias === undefined || node.inputs[facts.bias]) continue
     editor.setConstant(
       node,
-      2,
+      facts.bias,
       Tensor.from('float32', [view.outputs], new Float32Array(view.outputs)),
       `${nodeName(node)}/bias`,
     )

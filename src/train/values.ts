@@ -1,7 +1,7 @@
 // Between a model and the arrays that are trained.
 import { sizeOf } from '../base/index.ts'
 import { randomStream } from '../math/index.ts'
-import { GraphEditor, layersOf, type Model, Tensor } from '../onnx/index.ts'
+import { layersOf, type Model, Tensor, withTensors } from '../onnx/index.ts'
 import type { Arrays } from './loop/state.ts'
 import type { Parameter } from './parameters.ts'
 import type { TrainedBatchNorm } from './prepare.ts'
@@ -23,12 +23,12 @@ export function valuesOf(
 
 /** The model with these values in its constants; names that it has none of are passed over. */
 export function withValues(model: Model, values: Arrays): Model {
-  const editor = new GraphEditor(model)
-  for (const [name, array] of values) {
-    const old = editor.graph.initializers.get(name)
-    if (old) editor.graph.initializers.set(name, Tensor.from('float32', old.shape, array.slice()))
-  }
-  return editor.model
+  const { initializers } = model.graph
+  const tensors = [...values].flatMap(([name, array]) => {
+    const old = initializers.get(name)
+    return old ? [[name, Tensor.from('float32', old.shape, array.slice())] as const] : []
+  })
+  return withTensors(model, new Map(tensors))
 }
 
 /**

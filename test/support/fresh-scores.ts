@@ -1,12 +1,15 @@
 // Quantises a small network and scores it on samples that the quantisation did not see.
+
 import type { Watch } from '../../src/base/index.ts'
 import { batches, readSamples } from '../../src/data/index.ts'
 import { Comparer, meanSqnrDb } from '../../src/metrics/index.ts'
 import type { Model } from '../../src/onnx/index.ts'
 import { parseRecipe, type QuantizeRecipe } from '../../src/pipeline/index.ts'
 import { CalibrationSamples, fewUnknowns } from '../../src/pipeline/quantize/calibration-samples.ts'
-import { type Produced, produceQuantized } from '../../src/pipeline/quantize/produce.ts'
+import type { Produced } from '../../src/pipeline/quantize/mode.ts'
+import { produceQuantized } from '../../src/pipeline/quantize/produce.ts'
 import { type Runtime, type Values, withSession } from '../../src/runtime/index.ts'
+
 import type { OpGraph } from './op-graphs.ts'
 
 /** A quantisation of a network by a recipe's words. */

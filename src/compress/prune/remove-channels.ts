@@ -5,7 +5,6 @@ import {
   channelGraph,
   GraphEditor,
   intAttr,
-  isOp,
   type LayerChannels,
   type Model,
   type Node,
@@ -60,7 +59,7 @@ function cutLayer(
   { layer, input, output }: LayerChannels,
   removed: ReadonlySet<number>,
 ): void {
-  const { view, weight, bias } = layer
+  const { facts, view, weight, bias } = layer
   if (!view) return
   const [inputs, outputs] = [places(input, removed), places(output, removed)]
   if (inputs.length === 0 || outputs.length === 0)
@@ -69,10 +68,11 @@ function cutLayer(
   if (view.groups === 1) cut = cutAxis(cutAxis(weight, view.outputAxis, outputs), 1 - view.outputAxis, inputs)
   else {
     const left = keptOfGroups(layer.name, view.groups, input.length, output.length, inputs, outputs)
-    // ConvTranspose has all inputs on its first axis and the outputs of a group on its second; Conv the other way round.
-    cut = isOp(node, 'ConvTranspose')
-      ? cutAxis(cutAxis(weight, 0, inputs), 1, left.outputs)
-      : cutAxis(cutAxis(weight, 0, outputs), 1, left.inputs)
+    // A window that spreads has all inputs on its first axis and the outputs of a group on its second; one that gathers the other way round.
+    cut =
+      facts.window === 'spreads'
+        ? cutAxis(cutAxis(weight, 0, inputs), 1, left.outputs)
+        : cutAxis(cutAxis(weight, 0, outputs), 1, left.inputs)
     node.attributes.set('group', intAttr(left.groups))
   }
   editor.setConstant(node, layer.weightIndex, cut)

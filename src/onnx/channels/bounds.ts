@@ -1,8 +1,8 @@
 // Bounds of every channel of every value, by interval arithmetic: proved ones, or narrowed by what statistics suggest.
 import { portable } from '../../base/index.ts'
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from '../attributes.ts'
-import type { Layer, WeightView } from '../layers.ts'
-import { isOp, type Node } from '../model.ts'
+import { hasOpenBias, type Layer, type ViewedLayer } from '../layers.ts'
+import type { Node } from '../model.ts'
 import { type Bounds, factsOf } from '../ops/index.ts'
 import type { FlowRules } from './flow.ts'
 
@@ -18,9 +18,8 @@ export function bothBounds(a: Bounds, b: Bounds): Bounds {
 }
 
 /** Does a layer see zeros beyond the border, or fewer taps near it? */
-export function seesBorder({ node }: Layer): boolean {
-  if (!isOp(node, 'Conv', 'ConvTranspose')) return false
-  if (isOp(node, 'ConvTranspose')) return true
+export function seesBorder({ node, facts }: Layer): boolean {
+  if (facts.window !== 'gathers') return facts.window === 'spreads'
   const auto = stringAttribute(node, 'auto_pad', 'NOTSET')
   return auto === 'NOTSET' ? (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0) : auto !== 'VALID'
 }
@@ -28,12 +27,9 @@ export function seesBorder({ node }: Layer): boolean {
 const withZero = ({ low, high }: Bounds): Bounds => ({ low: Math.min(low, 0), high: Math.max(high, 0) })
 
 /** b[o] + Σ w·[low, high]; a weight of 0 reads nothing, whatever it would read. */
-export function layerBounds(layer: Layer & { readonly view: WeightView }, inputs: readonly Bounds[]): Bounds[] {
-  const { node, view, weight, bias } = layer
-  const gemm = isOp(node, 'Gemm')
-  const alpha = gemm ? floatAttribute(node, 'alpha', 1) : 1
-  const beta = gemm ? floatAttribute(node, 'beta', 1) : 1
-  if (gemm && node.inputs[2] && !bias) return Array<Bounds>(view.outputs).fill(anyBounds)
+export function layerBounds(layer: ViewedLayer, inputs: readonly Bounds[]): Bounds[] {
+  const { view, weight, bias, alpha, beta } = layer
+  if (hasOpenBias(layer)) return Array<Bounds>(view.outputs).fill(anyBounds)
   const weights = weight.floats()
   const shifts = bias?.floats()
   const seen = seesBorder(layer) ? inputs.map(withZero) : inputs

@@ -1,6 +1,6 @@
 // Carries what is known of each channel forwards through the graph; what it is (bounds, moments) is up to the rules.
 import { intAttribute } from '../attributes.ts'
-import { type Layer, layerOf, type WeightView } from '../layers.ts'
+import { type Layer, layerOf, type ViewedLayer } from '../layers.ts'
 import { isOp, type Node } from '../model.ts'
 import { type Constants, factsOf } from '../ops/index.ts'
 import type { Shapes } from '../shapes.ts'
@@ -15,7 +15,7 @@ export interface FlowRules<F> {
   /** A constant operand, all of its entries for this channel. */
   readonly constant: (entries: readonly number[]) => F
   /** Outputs of a layer from its inputs, one fact for each input channel over all groups. */
-  readonly layer: (layer: Layer & { readonly view: WeightView }, inputs: readonly F[]) => readonly F[]
+  readonly layer: (layer: ViewedLayer, inputs: readonly F[]) => readonly F[]
   /** y = f(x) for each element; `constant(i)` is input i of the node, a number for this channel. */
   readonly elementwise: (node: Node, x: F, constant: (index: number) => number | undefined) => F
   /** Add, Sub, Mul, Div, Max, Min, Sum, Mean. */
@@ -138,7 +138,7 @@ class Flow<F> {
     if (!view || intAttribute(node, 'transA', 0) === 1) return
     const data = node.inputs[0] ?? ''
     const [rank, outRank] = [data, node.outputs[0] ?? ''].map((value) => this.#shapes.get(value)?.dims.length ?? 0)
-    const last = isOp(node, 'MatMul')
+    const last = layer.facts.channels === 'last'
     const count = view.inputsPerGroup * view.groups
     const single = singleAxis(this.#values.get(data)?.map)
     const seen = single?.axis === (last ? (rank ?? 0) - 1 : 1) ? this.facts(data) : undefined

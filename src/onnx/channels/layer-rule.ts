@@ -1,6 +1,5 @@
 // Layers read the channels of their input and make new ones: where every chain of channels begins and ends.
-import type { Layer } from '../layers.ts'
-import { isOp } from '../model.ts'
+import { dataInput, hasOpenBias, type Layer } from '../layers.ts'
 import { onAxis } from './channel-map.ts'
 import type { ChannelScope } from './scope.ts'
 
@@ -14,7 +13,7 @@ export interface LayerChannels {
 /** Channels around a layer; undefined for a weight without a view (a MatMul of rank 3 or with its constant on the left). */
 export function passLayer(scope: ChannelScope, layer: Layer): LayerChannels | undefined {
   const { node, view } = layer
-  const data = node.inputs[layer.weightIndex === 0 ? 1 : 0]
+  const data = dataInput(layer)
   const name = `${node.opType} ${layer.name}`
   if (!view) {
     scope.closeValue(data, `${name} has a weight that is no matrix on the right`)
@@ -22,7 +21,7 @@ export function passLayer(scope: ChannelScope, layer: Layer): LayerChannels | un
   }
   const inDims = scope.dims(data)
   const outDims = scope.dims(node.outputs[0])
-  const lastAxis = isOp(node, 'MatMul')
+  const lastAxis = layer.facts.channels === 'last'
   const inAxis = lastAxis && inDims ? inDims.length - 1 : 1
   const count = view.inputsPerGroup * view.groups
   let input = scope.idsOn(data, inAxis)
@@ -44,11 +43,11 @@ export function passLayer(scope: ChannelScope, layer: Layer): LayerChannels | un
  * Each group of a grouped layer must keep as many channels as the others. Either whole groups go, with what they read and
  * write (a depthwise layer is the case of one channel a group), or the channel at the same place of every group.
  */
-function tieGroups({ sets }: ChannelScope, { node, view }: Layer, input: Int32Array, output: Int32Array): void {
+function tieGroups({ sets }: ChannelScope, { facts, view }: Layer, input: Int32Array, output: Int32Array): void {
   if (!view) return
   const { groups, inputsPerGroup } = view
   const outputsPerGroup = view.outputs / groups
-  const whole = goesByGroups(groups, inputsPerGroup, isOp(node, 'ConvTranspose'))
+  const whole = goesByGroups(groups, inputsPerGroup, facts.window === 'spreads')
   const tie = (ids: Int32Array, perGroup: number) => {
     for (let i = 0; i < ids.length; i++) {
       const first = whole ? i - (i % perGroup) : i % perGroup
@@ -67,9 +66,10 @@ function goesByGroups(groups: number, inputsPerGroup: number, transposed: boolea
   return transposed || groups >= inputsPerGroup
 }
 
-function unfit({ node, bias, weight, view }: Layer): string | undefined {
+function unfit(layer: Layer): string | undefined {
+  const { bias, weight, view } = layer
   if (!/^b?float/.test(weight.dtype)) return `its weight is ${weight.dtype}`
-  if (node.inputs[2] && isOp(node, 'Conv', 'ConvTranspose', 'Gemm') && !bias) return 'its bias is no constant'
+  if (hasOpenBias(layer)) return 'its bias is no constant'
   if (bias && bias.size !== view?.outputs) return 'its bias is no vector'
   return undefined
 }

@@ -13,10 +13,26 @@ export interface Bounds {
   readonly high: number
 }
 
+/** How an operator multiplies its input with a weight. */
+export interface LayerFacts {
+  /** Index of the input that is the weight. */
+  readonly weight: number
+  /** Index of the input that is the bias; absent: what is added is a node of its own. */
+  readonly bias?: number
+  /** Axis of the channels that it reads and gives: the one behind the batch, or the last. */
+  readonly channels: 'second' | 'last'
+  /** A window moves over the axes behind the channels: each result gathers what is under it, or each input spreads over it. */
+  readonly window?: 'gathers' | 'spreads'
+  /** Has factors of its product and its bias, `alpha` and `beta`. */
+  readonly scaled?: boolean
+  /** The weight may be the left operand, too. */
+  readonly eitherSide?: boolean
+}
+
 export interface OpFacts {
   readonly op: string
-  /** Multiplies its input with a weight: which inputs are weight and bias. */
-  readonly layer?: { readonly weight: number; readonly bias?: number }
+  /** Multiplies its input with a weight. */
+  readonly layer?: LayerFacts
   /** Moves, copies or picks elements of its first input: every output value is an input value (or zero, when padded). */
   readonly movesData?: boolean
   /** f(x) for each element on its own. */

@@ -8,7 +8,7 @@ import { sequenceOps } from './sequences.ts'
 import { typeOps } from './types.ts'
 
 export { clipBounds } from './activations.ts'
-export type { Bodies, Bounds, Constants, OpFacts } from './facts.ts'
+export type { Bodies, Bounds, Constants, LayerFacts, OpFacts } from './facts.ts'
 export { leastBytes } from './sizes.ts'
 
 const table = new Map<string, OpFacts>()

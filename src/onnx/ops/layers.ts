@@ -2,10 +2,12 @@
 import { defineOp, type OpFacts } from './facts.ts'
 
 export const layerOps: readonly OpFacts[] = [
-  defineOp({ op: 'Conv', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
-  defineOp({ op: 'ConvTranspose', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
-  defineOp({ op: 'Gemm', layer: { weight: 1, bias: 2 }, homogeneous: true, keepsFinite: 'multiplies' }),
-  defineOp({ op: 'MatMul', layer: { weight: 1 }, homogeneous: true, keepsFinite: 'multiplies' }),
+  ...[
+    { op: 'Conv', layer: { weight: 1, bias: 2, channels: 'second', window: 'gathers' } } as const,
+    { op: 'ConvTranspose', layer: { weight: 1, bias: 2, channels: 'second', window: 'spreads' } } as const,
+    { op: 'Gemm', layer: { weight: 1, bias: 2, channels: 'second', scaled: true } } as const,
+    { op: 'MatMul', layer: { weight: 1, channels: 'last', eitherSide: true } } as const,
+  ].map((facts) => defineOp({ ...facts, homogeneous: true, keepsFinite: 'multiplies' })),
   defineOp({ op: 'QLinearConv', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'QLinearMatMul', dtype: (_node, _index, inputs) => inputs(7) }),
   defineOp({ op: 'ConvInteger', dtype: () => 'int32' }),

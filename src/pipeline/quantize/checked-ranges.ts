@@ -12,7 +12,7 @@ import {
 import type { Runtime } from '../../runtime/index.ts'
 import { type Planned, planFor } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
-import { probeSize } from './keep-float.ts'
+import { probeSize } from './float-choices.ts'
 import { Probe } from './probe.ts'
 import { someOf } from './some-samples.ts'
 

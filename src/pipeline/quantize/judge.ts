@@ -1,7 +1,8 @@
 // The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
-import { sizeOf, type Watch } from '../../base/index.ts'
+import { sizeOf, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
+import { distance } from '../../rewrite/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
 
@@ -51,11 +52,24 @@ export class Judge {
     )
   }
 
+  /** Lowest SQNR in dB of another float model on a batch of held-back samples; Infinity where nothing differs. */
+  async lowestDb(model: Model, watch: Watch = {}): Promise<number> {
+    return withSession(this.#runtime, model, { label: 'the rewritten model' }, async (session) => {
+      let lowest = Number.POSITIVE_INFINITY
+      for (const [index, { batch }] of this.#held.entries()) {
+        throwIfCancelled(watch.signal)
+        const { db, same } = distance(this.#float[index] ?? {}, await session.run(batch.inputs))
+        if (!same && db !== null && !(db >= lowest)) lowest = db
+      }
+      return lowest
+    })
+  }
+
   async score(model: Model, watch: Watch = {}): Promise<Score> {
     const comparer = new Comparer()
     await withSession(this.#runtime, model, { label: 'the quantised model' }, async (session) => {
       for (const [index, { batch }] of this.#held.entries()) {
-        watch.signal?.throwIfAborted()
+        throwIfCancelled(watch.signal)
         comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch)
       }
     })

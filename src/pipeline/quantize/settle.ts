@@ -1,27 +1,101 @@
-// The end of the ladder: ranges from all samples, and what corrections found put on them.
-import { correctionsIn, onRanges } from '../../quantize/index.ts'
-import { type Built, planFor } from './build.ts'
-import type { Climb } from './climb.ts'
-import { storeCorrections } from './learnt.ts'
-import type { Standing } from './standing.ts'
-import type { StoredStatistics } from './stored-statistics.ts'
+// The end of a search: ranges from all samples, and what corrections found put on them.
+import { report, throwIfCancelled } from '../../base/index.ts'
+import {
+  correctionsIn,
+  type GridFamily,
+  gridFamilies,
+  insertQdq,
+  makePlan,
+  onRanges,
+  type Plan,
+  planOfFamilies,
+} from '../../quantize/index.ts'
+import { type Built, type Planned, planFor } from './build.ts'
+import type { Candidate } from './candidate.ts'
+import { harmless } from './checked-ranges.ts'
+import { CORRECTIONS } from './evidence.ts'
+import { probeSize } from './float-choices.ts'
+import { Probe } from './probe.ts'
+import { storeCorrections } from './stored-corrections.ts'
+import type { SearchContext } from './technique.ts'
 
-type Corrected = StoredStatistics['corrections'] | undefined
+/** What wider ranges may cost in dB on the samples that widened them: there they clip nothing any more. */
+const MOST_LOST_DB = 0.5
+/** Noise that a block of grids may bring more than before: a share, below what halving can tell. */
+const SAME = 1.05
+/** Measurements of blocks of grids. */
+const SEARCH = { blocks: 8, most: 32 }
 
 /** Once everything is decided, the held-back samples widen the ranges too; and what corrections found is written down. */
-export async function onAllSamples(
-  climb: Climb,
-  { float, seen, reach, plain, built }: Standing,
-): Promise<{ built: Built; corrections: Corrected }> {
-  const { signal, progress } = climb.options
-  const quantize = climb.quantize
-  if (!climb.holdsBack && built === plain) return { built, corrections: undefined }
-  const source = { samples: climb.samples, withHeld: true }
+export async function settle(candidate: Candidate, context: SearchContext): Promise<Candidate> {
+  const [plain, built] = [await candidate.plain(), await candidate.built()]
+  const { samples } = context.source
+  if (!samples || (!context.holdsBack && built === plain)) return candidate
+  const { float, seen, reach, quantize } = candidate
+  const { signal, progress } = context.options
   const watch = { signal, progress, ...(reach ? { reach } : {}) }
-  const ranges = await planFor(climb.runtime, float, seen.shapes, source, quantize, watch)
+  const all = await planFor(context.runtime, float, seen.shapes, { samples, withHeld: true }, quantize, watch)
   const found = correctionsIn(built.model, built.plan)
-  return {
-    built: { ...ranges, ...onRanges(float, found, built.plan, ranges.plan) },
-    corrections: storeCorrections(float, found, built.plan, ranges.plan),
+  const on = (planned: Planned): Built => ({ ...planned, ...onRanges(float, found, built.plan, planned.plan) })
+  const scoreOf = async (planned: Planned) => (await context.judge.score(on(planned).model, { signal })).db
+  const chosen = context.holdsBack && context.canTell ? await soundRanges(candidate, context, all, scoreOf) : all
+  const corrections = storeCorrections(float, found, built.plan, chosen.plan)
+  const settled = context.corrected(candidate, on(chosen), candidate.corrections)
+  return corrections ? { ...settled, evidence: { ...settled.evidence, [CORRECTIONS]: corrections } } : settled
+}
+
+/**
+ * The ranges of all samples, but for the few grids whose new steps do harm: one value that fills half of a map, such as the border
+ * of a letterboxed picture, may lie on a step of one grid and between two of another, and is wrong everywhere at once then.
+ */
+async function soundRanges(
+  candidate: Candidate,
+  context: SearchContext,
+  all: Planned,
+  scoreOf: (planned: Planned) => Promise<number>,
+): Promise<Planned> {
+  const { db } = await candidate.score()
+  const least = db - MOST_LOST_DB
+  const wide = await scoreOf(all)
+  if (!(wide < least)) return all
+  const { float, quantize } = candidate
+  const { statistics: fitted } = await candidate.built()
+  const families = gridFamilies(all.plan, float.graph.nodes)
+  const { placement, weightBits } = all.plan
+  const mixed = (kept: ReadonlySet<GridFamily>): Planned => {
+    const own = new Set(families.filter((family) => !kept.has(family)).flatMap(({ values }) => values))
+    const statistics = new Map(
+      [...all.statistics].map(([value, known]) => [value, (own.has(value) && fitted.get(value)) || known]),
+    )
+    return { plan: makePlan(placement, statistics, quantize, weightBits), statistics }
   }
+  const narrow = mixed(new Set())
+  const kept = new Set(await harmlessRanges(candidate, context, families, narrow.plan, all.plan))
+  context.notes.push(
+    `${families.length - kept.size} of ${families.length} ranges are those of the samples that fit: as wide as all samples need, they would cost ${(db - wide).toFixed(1)} dB`,
+  )
+  const part = mixed(kept)
+  return (await scoreOf(part)) >= least ? part : narrow
+}
+
+/** Families whose wider grid, alone in an otherwise float model, is no noisier than the narrower one. */
+async function harmlessRanges(
+  { float, seen }: Candidate,
+  { runtime, options, source: { samples } }: SearchContext,
+  families: readonly GridFamily[],
+  narrow: Plan,
+  wide: Plan,
+): Promise<readonly GridFamily[]> {
+  const probe = await Probe.of(runtime, float, (await samples?.few(probeSize(seen.shapes))) ?? [])
+  let measured = 0
+  const noiseOf = (plan: Plan, some: readonly GridFamily[]) => {
+    throwIfCancelled(options.signal)
+    report(options, 'ranges', measured++, SEARCH.most)
+    return probe.noiseOf(insertQdq(float, planOfFamilies(plan, some)), options)
+  }
+  return harmless(
+    families,
+    async (some, form) => (form === 'minmax' ? SAME * (await noiseOf(narrow, some)) : noiseOf(wide, some)),
+    SEARCH,
+  )
 }

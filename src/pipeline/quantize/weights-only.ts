@@ -1,5 +1,5 @@
 // Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 bits for matrix products; activations stay float.
-import { report, type Watch } from '../../base/index.ts'
+import { report } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
 import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes, type Tensor } from '../../onnx/index.ts'
 import {
@@ -18,85 +18,80 @@ import {
   whyNotBlocked,
 } from '../../quantize/index.ts'
 import type { RungRow } from '../../report/index.ts'
-import { type Runtime, runtimeProducts, typesOf } from '../../runtime/index.ts'
+import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
-import type { CalibrationSamples } from './calibration-samples.ts'
 import { embeddingNotes } from './embedding-notes.ts'
-import { isBetter, Judge, type Score } from './judge.ts'
-import { gain, Rungs } from './rungs.ts'
+import { isBetter, Judge } from './judge.ts'
+import { type ModeJob, needsSamples, type Produced } from './mode.ts'
+import { gain, Rows } from './rows.ts'
+import { untuned } from './static-mode.ts'
 
-export interface WeightsOnly {
-  readonly quantized: Model
-  readonly ladder?: readonly RungRow[]
-}
-
-export interface WeightsOnlyOptions extends Watch {
-  readonly quantize: QuantizeOptions
-  readonly recipe: QuantizeRecipe
-  /** Absent: no samples, so codes are the nearest. */
-  readonly samples?: CalibrationSamples
-  readonly spill?: Spill
-}
-
-/** Quantises the weights of a float model. */
-export async function quantizeWeights(
-  runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
-  notes: string[],
-  options: WeightsOnlyOptions,
-): Promise<WeightsOnly> {
-  const { quantize, recipe, samples } = options
-  const { reasons, embeddings } = place(model, quantize, typesOf(model))
+/** Quantises the weights of a float model; activations stay float. */
+export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
+  const { recipe, options, model, shapes, material, notes } = job
+  const { withSpill = (work) => work(undefined) } = material
+  if (recipe.tune === 'bias' || recipe.techniques?.includes('tune-bias'))
+    notes.push(untuned('activations are not quantised, and biases are right as they are'))
+  const { reasons, embeddings } = place(model, options, typesOf(model))
   const layers = layersOf(model).filter(
     (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.node)?.code !== 'excluded',
   )
-  const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, quantize) : []
+  const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, options) : []
   const inBlocks = new Set(blocked)
-  const write = (weights: ReadonlyMap<Layer, BlockedWeight>) =>
-    insertBlocked(model, weights, { accuracyLevel: recipe.accuracyLevel })
-  const plain = plainBlocks(blocked, recipe.block)
   const rest = layers.filter((layer) => !inBlocks.has(layer))
-  // Layers of the written model are found again by their outputs: replaced nodes keep those.
-  const finish = (written: Model) => withDequantizedWeights(written, model, rest, embeddings, recipe, quantize)
   tell(blocked, rest, recipe, notes)
   notes.push(...embeddingNotes(embeddings))
-  if (blocked.length === 0 || !samples || recipe.rounding === 'plain' || recipe.effort === 'fast')
-    return { quantized: finish(write(plain)) }
-  report(options, 'ladder', 0, 1)
-  const split = await samples.split()
-  const judge = await Judge.of(runtime, model, split)
-  const rungs = new Rungs()
-  const scoreOf = async (built: Model): Promise<{ readonly score: Score }> => ({
-    score: await judge.score(built, options),
-  })
-  rungs.start()
-  const before = await scoreOf(write(plain))
-  rungs.add('naive', true, before.score, `${judge.samples} held-back samples`)
-  rungs.start()
-  const rounded = await rounding(runtime, model, blocked, shapes, split, options)
+  const { written, ladder } = await withSpill((spill) => inBlocksOf(job, blocked, spill))
+  return {
+    // Layers of the written model are found again by their outputs: replaced nodes keep those.
+    quantized: withDequantizedWeights(written, model, rest, embeddings, recipe, options),
+    ...(ladder ? { ladder } : {}),
+    plan: undefined,
+    floatModel: model,
+    shapes,
+    float: [],
+    rewrites: [],
+  }
+}
+
+/** The blocked weights with the nearest codes, or with those of second order where they are better on what judges. */
+async function inBlocksOf(
+  job: ModeJob,
+  blocked: readonly Layer[],
+  spill: Spill | undefined,
+): Promise<{ readonly written: Model; readonly ladder?: readonly RungRow[] }> {
+  const { runtime, recipe, model, notes, watch } = job
+  const { samples } = job.material
+  const write = (weights: ReadonlyMap<Layer, BlockedWeight>) =>
+    insertBlocked(model, weights, { accuracyLevel: recipe.accuracyLevel })
+  const plain = write(plainBlocks(blocked, recipe.block))
+  if (blocked.length === 0 || !needsSamples(recipe) || recipe.rounding === 'plain' || recipe.effort === 'fast')
+    return { written: plain }
+  report(watch, 'ladder', 0, 1)
+  const judge = await Judge.of(runtime, model, await samples.split())
+  const rows = new Rows()
+  rows.start()
+  const before = await judge.score(plain, watch)
+  rows.add('naive', true, before, `${judge.samples} held-back samples`)
+  rows.start()
+  const rounded = await rounding(job, blocked, spill)
   const second = write(new Map([...rounded].map(([layer, { weight }]) => [layer, weight])))
-  const after = await scoreOf(second)
-  const kept = recipe.rounding === 'gptq' || isBetter(after.score, before.score)
-  rungs.add('rounded', kept, after.score, gain(after, before))
+  const after = await judge.score(second, watch)
+  const kept = recipe.rounding === 'gptq' || isBetter(after, before)
+  rows.add('rounded', kept, after, gain(after, before))
   const nearest = [...rounded.values()].filter(({ how }) => how === 'plain').length
   if (kept && nearest > 0)
     notes.push(
       `${nearest} of ${rounded.size} layers keep the nearest codes: on held-back rows second-order rounding did not give a better output`,
     )
-  return { quantized: finish(kept ? second : write(plain)), ladder: rungs.rows }
+  return { written: kept ? second : plain, ladder: rows.all }
 }
 
-async function rounding(
-  runtime: Runtime,
-  model: Model,
-  layers: readonly Layer[],
-  shapes: Shapes,
-  split: Awaited<ReturnType<CalibrationSamples['split']>>,
-  { recipe, spill, signal, progress }: WeightsOnlyOptions,
-) {
+async function rounding(job: ModeJob, layers: readonly Layer[], spill: Spill | undefined) {
+  const { runtime, recipe, model, shapes, watch } = job
   const products = runtimeProducts(runtime)
   try {
+    const split = await job.material.samples.split()
     const batches = split.map(({ batch }) => batch.inputs)
     return await roundBlocked(runtime, model, layers, batches, {
       block: recipe.block,
@@ -106,8 +101,7 @@ async function rounding(
       held: (batch) => split[batch]?.held === true,
       always: recipe.rounding === 'gptq',
       ...(spill ? { spill } : {}),
-      signal,
-      progress,
+      ...watch,
     })
   } finally {
     await products.close()

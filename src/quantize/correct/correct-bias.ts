@@ -2,9 +2,9 @@
 
 import type { StopView } from '../../calibrate/index.ts'
 import { roundToEven } from '../../math/index.ts'
-import { type Model, Tensor } from '../../onnx/index.ts'
+import { type Model, Tensor, withTensors } from '../../onnx/index.ts'
 import { type ChannelPlace, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
-import { type LayerSlots, withTensors } from './slots.ts'
+import type { LayerSlots } from './slots.ts'
 
 /** What became of one layer's bias. */
 export interface BiasCorrection {

@@ -1,6 +1,6 @@
 // One sequential pass over the layers: their biases, or second-order rounding and then their biases, against the float stream.
 import { type Products, randomStream } from '../../math/index.ts'
-import { isOp, type Layer, type Model } from '../../onnx/index.ts'
+import type { Layer, Model } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { Plan } from '../plan.ts'
 import type { RoundingProblem } from '../rounding/problem.ts'
@@ -100,6 +100,6 @@ export async function roundAndCorrect(
 const never = () => false
 
 /** Where the output's channels lie. */
-function placeOf({ node }: Layer): ChannelPlace {
-  return isOp(node, 'Conv', 'ConvTranspose') ? 'second' : 'last'
+function placeOf({ facts }: Layer): ChannelPlace {
+  return facts.window ? 'second' : 'last'
 }

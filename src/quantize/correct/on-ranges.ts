@@ -1,8 +1,8 @@
 // A corrected model on other activation ranges: weights keep their codes, biases their values.
-import { GraphEditor, type Model, type Node, nodeName, Tensor } from '../../onnx/index.ts'
+import { GraphEditor, type Model, type Node, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
 import { insertQdq } from '../insert.ts'
 import type { Plan } from '../plan.ts'
-import { slotsOf, withTensors } from './slots.ts'
+import { slotsOf } from './slots.ts'
 
 /** What corrections found, apart from the graph that they were written into. */
 export interface Corrections {

@@ -1,5 +1,5 @@
 // Where a written Q/DQ model keeps what can still be changed of a layer: codes, scales, bias. Found by the node's name.
-import { consumersOf, isOp, type Model, type Node, nodeName, type Tensor } from '../../onnx/index.ts'
+import { consumersOf, factsOf, isOp, type Model, type Node, nodeName } from '../../onnx/index.ts'
 import { biasAddOf } from '../bias-add.ts'
 
 /** Names of a layer's values and constants in a Q/DQ model. */
@@ -27,7 +27,7 @@ export function slotsOf(model: Model): Map<string, LayerSlots> {
   }
   const slots = new Map<string, LayerSlots>()
   for (const node of graph.nodes) {
-    if (!isOp(node, 'Conv', 'ConvTranspose', 'Gemm', 'MatMul')) continue
+    if (!factsOf(node).layer) continue
     const weight = constantBehind(node.inputs[1])
     if (!weight) continue
     const bias = constantBehind(node.inputs[2])
@@ -45,12 +45,4 @@ export function slotsOf(model: Model): Map<string, LayerSlots> {
     })
   }
   return slots
-}
-
-/** The same graph with other constants; nodes and all other tensors are shared. */
-export function withTensors(model: Model, tensors: ReadonlyMap<string, Tensor>): Model {
-  return {
-    ...model,
-    graph: { ...model.graph, initializers: new Map([...model.graph.initializers, ...tensors]) },
-  }
 }

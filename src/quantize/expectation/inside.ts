@@ -1,5 +1,5 @@
 // How often a tap of a kernel falls inside the image: at the borders a padded layer reads zeros instead.
-import { intsAttribute, isOp, type Layer, type Node, type Shapes, stringAttribute } from '../../onnx/index.ts'
+import { intsAttribute, type Layer, type Node, type Shapes, stringAttribute } from '../../onnx/index.ts'
 
 /** One spatial axis of a sliding window. */
 interface Axis {
@@ -15,15 +15,15 @@ interface Axis {
  * For each kernel position (row-major) of a layer, the share of output positions for which it reads the image. Counted
  * exactly; ones without padding, and where the shapes were not observed.
  */
-export function tapShares({ node, weight, view }: Layer, shapes: Shapes): Float64Array {
-  const kernel = isOp(node, 'Conv', 'ConvTranspose') ? weight.shape.slice(2) : []
-  const axes = axesOf(node, kernel, shapes)
-  return outer(axes ? axes.map((axis) => sharesOf(axis, isOp(node, 'ConvTranspose'))) : [], view?.positions ?? 1)
+export function tapShares({ node, facts, weight, view }: Layer, shapes: Shapes): Float64Array {
+  const spreads = facts.window === 'spreads'
+  const axes = axesOf(node, facts.window ? weight.shape.slice(2) : [], spreads, shapes)
+  return outer(axes ? axes.map((axis) => sharesOf(axis, spreads)) : [], view?.positions ?? 1)
 }
 
 /** Mean share of a pool's window that lies inside the image. */
 export function insideShare(node: Node, shapes: Shapes): number {
-  const axes = axesOf(node, intsAttribute(node, 'kernel_shape') ?? [], shapes)
+  const axes = axesOf(node, intsAttribute(node, 'kernel_shape') ?? [], false, shapes)
   let share = 1
   for (const axis of axes ?? []) {
     const list = sharesOf(axis, false)
@@ -32,7 +32,7 @@ export function insideShare(node: Node, shapes: Shapes): number {
   return share
 }
 
-function axesOf(node: Node, kernel: readonly number[], shapes: Shapes): Axis[] | undefined {
+function axesOf(node: Node, kernel: readonly number[], spreads: boolean, shapes: Shapes): Axis[] | undefined {
   const [before, after] = [node.inputs[0], node.outputs[0]].map((value) => shapes.get(value ?? '')?.dims.slice(2))
   if (!before || !after || before.length !== kernel.length) return undefined
   const strides = intsAttribute(node, 'strides')
@@ -42,8 +42,8 @@ function axesOf(node: Node, kernel: readonly number[], shapes: Shapes): Axis[] |
   return kernel.map((size, i): Axis => {
     const [stride, dilation] = [strides?.[i] ?? 1, dilations?.[i] ?? 1]
     const [input, output] = [before[i] ?? 1, after[i] ?? 1]
-    // What a SAME padding comes to; for a ConvTranspose the two sides change places.
-    const [many, few] = isOp(node, 'ConvTranspose') ? [output, input] : [input, output]
+    // What a SAME padding comes to; for a window that spreads the two sides change places.
+    const [many, few] = spreads ? [output, input] : [input, output]
     const total = Math.max(0, (few - 1) * stride + (size - 1) * dilation + 1 - many)
     const same = auto === 'SAME_LOWER' ? Math.ceil(total / 2) : Math.floor(total / 2)
     const begin = auto.startsWith('SAME') ? same : (pads?.[i] ?? 0)
@@ -51,13 +51,13 @@ function axesOf(node: Node, kernel: readonly number[], shapes: Shapes): Axis[] |
   })
 }
 
-function sharesOf({ kernel, stride, dilation, begin, input, output }: Axis, transposed: boolean): number[] {
+function sharesOf({ kernel, stride, dilation, begin, input, output }: Axis, spreads: boolean): number[] {
   return Array.from({ length: kernel }, (_, u) => {
     let inside = 0
-    const steps = transposed ? input : output
+    const steps = spreads ? input : output
     for (let step = 0; step < steps; step++) {
       const at = step * stride + u * dilation - begin
-      if (at >= 0 && at < (transposed ? output : input)) inside++
+      if (at >= 0 && at < (spreads ? output : input)) inside++
     }
     return inside / output
   })

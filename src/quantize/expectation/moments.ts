@@ -6,16 +6,16 @@ import {
   type FlowRules,
   floatAttribute,
   flowChannels,
+  hasOpenBias,
   intAttribute,
   isOp,
-  type Layer,
   layerOf,
   type Model,
   type Node,
   type Shapes,
   type Statistics,
   stringAttribute,
-  type WeightView,
+  type ViewedLayer,
 } from '../../onnx/index.ts'
 import { functionOf } from './functions.ts'
 import { insideShare, tapShares } from './inside.ts'
@@ -94,15 +94,12 @@ function ofConstant(entries: readonly number[]): Moments {
   return variance === 0 ? gaussian(entries[0] ?? 0, 0, false) : { mean, variance, approximate: false }
 }
 
-function throughLayer(layer: Layer & { view: WeightView }, inputs: readonly Moments[], shapes: Shapes): Moments[] {
-  const { node, view, weight, bias } = layer
+function throughLayer(layer: ViewedLayer, inputs: readonly Moments[], shapes: Shapes): Moments[] {
+  const { view, weight, bias, alpha, beta } = layer
   const values = weight.floats()
   const shifts = bias?.floats()
   const share = tapShares(layer, shapes)
-  const gemm = isOp(node, 'Gemm')
-  const alpha = gemm ? floatAttribute(node, 'alpha', 1) : 1
-  const beta = gemm ? floatAttribute(node, 'beta', 1) : 1
-  if (node.inputs[2] && !bias) return Array<Moments>(view.outputs).fill(unknown)
+  if (hasOpenBias(layer)) return Array<Moments>(view.outputs).fill(unknown)
   return Array.from({ length: view.outputs }, (_, o) => {
     const first = Math.floor((o * view.groups) / view.outputs) * view.inputsPerGroup
     let mean = beta * (shifts?.[shifts.length === 1 ? 0 : o] ?? 0)

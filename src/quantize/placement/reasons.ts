@@ -1,5 +1,5 @@
 // Why a node stays float.
-import { floatAttribute, intAttribute, isDepthwise, isOp, type Layer, type Node } from '../../onnx/index.ts'
+import { factsOf, hasOpenBias, intAttribute, isDepthwise, isOp, type Layer, type Node } from '../../onnx/index.ts'
 import type { SlowLayers } from '../targets/target.ts'
 import type { Scope } from './scope.ts'
 
@@ -52,15 +52,14 @@ function whyNoRange({ graph }: Scope, node: Node): string | undefined {
 }
 
 function whyNoLayer({ types }: Scope, node: Node, layer: Layer | undefined): string | undefined {
-  if (!layer) return isOp(node, 'MatMul') ? 'both operands are activations' : 'its weight is no constant'
+  if (!layer) return factsOf(node).layer?.eitherSide ? 'both operands are activations' : 'its weight is no constant'
   if (layer.weight.dtype !== 'float32') return `its weight is ${layer.weight.dtype}`
   if (layer.weightIndex !== 1 || !layer.view) return 'its weight is no matrix on the right'
   const data = types.get(node.inputs[0] ?? '')
   if (data !== 'float32') return `its input is ${data ?? 'of unknown type'}`
-  if (node.inputs[2] && !layer.bias) return 'its bias is no constant vector'
-  if (!isOp(node, 'Gemm')) return undefined
+  if (hasOpenBias(layer)) return 'its bias is no constant vector'
   if (intAttribute(node, 'transA', 0) !== 0) return 'its left operand is transposed'
-  if (floatAttribute(node, 'alpha', 1) !== 1 || floatAttribute(node, 'beta', 1) !== 1) return 'alpha or beta is not 1'
+  if (layer.alpha !== 1 || layer.beta !== 1) return 'alpha or beta is not 1'
   return layer.bias && layer.bias.size !== layer.view.outputs ? 'its bias is no vector' : undefined
 }
 

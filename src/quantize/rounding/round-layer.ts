@@ -1,8 +1,8 @@
 // Second-order rounding of one layer on its way through the walk: moments of what it reads, scales, codes.
 import { geometryOf, patchSize, type StopView } from '../../calibrate/index.ts'
 import { type QuantParams, roundToEven } from '../../math/index.ts'
-import { type Layer, Tensor } from '../../onnx/index.ts'
-import { type LayerSlots, withTensors } from '../correct/slots.ts'
+import { type Layer, Tensor, withTensors } from '../../onnx/index.ts'
+import type { LayerSlots } from '../correct/slots.ts'
 import { leastScaleFor } from '../plan.ts'
 import { type GatherOptions, gatherGroups } from './gather.ts'
 import { optimizeRounding } from './optimize.ts'

@@ -102,12 +102,15 @@ describe('targets', () => {
 describe('files for WebAssembly', () => {
   const target = targetOf('ort-wasm')
 
-  it('keep depthwise convolutions in float and the rest in integers', () => {
-    const model = tinyModel(drawing)
+  const wide = 'Conv 1x1 16->16 -> Relu -> Conv 3x3 16->16 group=16 -> a; a -> Conv 1x1 16->16'
+  const model = tinyModel(`x[N,3,8,8] -> Conv 3x3 3->16 -> s; s -> ${wide} -> y`)
+
+  it('keep depthwise convolutions and those over few channels in float, and the rest in integers', () => {
     assert.deepEqual(
       floatLayers(model, placed(model, target)).map(({ name }) => name),
-      ['Conv_a'],
+      ['Conv_s', 'Conv_a'],
     )
+    assert.equal(placed(model, target).layers.size, 2)
   })
 
   for (const [what, activationType] of [
@@ -115,7 +118,6 @@ describe('files for WebAssembly', () => {
     ['int8', 'int8'],
   ] as const)
     it(`run there as they are simulated, with ${what} activations`, async () => {
-      const model = tinyModel(drawing)
       const written = insertQdq(model, planned(model, { target, activationType }))
       const run = (simulate: boolean) =>
         withSession(web, written, { simulate }, (session) => session.run(randomFeeds(model))).then(

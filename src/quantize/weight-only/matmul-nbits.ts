@@ -1,15 +1,5 @@
 // Weights of matrix products as blocks of 4 bits: MatMul and Gemm become com.microsoft MatMulNBits, which reads them as they are.
-import {
-  floatAttribute,
-  GraphEditor,
-  intAttr,
-  intAttribute,
-  isOp,
-  type Layer,
-  type Model,
-  type Shapes,
-  Tensor,
-} from '../../onnx/index.ts'
+import { GraphEditor, intAttr, intAttribute, type Layer, type Model, type Shapes, Tensor } from '../../onnx/index.ts'
 import { blocksOf, type RoundingGrids } from '../rounding/problem.ts'
 
 /** A weight [outputs, inputs] in blocks of 4 bits. */
@@ -22,16 +12,16 @@ export interface BlockedWeight {
 }
 
 /** Why a layer's weight cannot lie in blocks (a clause), or undefined when it can. */
-export function whyNotBlocked({ node, view, weight, weightIndex }: Layer, shapes: Shapes): string | undefined {
-  if (!isOp(node, 'MatMul', 'Gemm')) return `there is no kernel for ${node.opType} with weights of 4 bits`
+export function whyNotBlocked(
+  { node, facts, view, weight, weightIndex, alpha, beta }: Layer,
+  shapes: Shapes,
+): string | undefined {
+  if (facts.window) return `there is no kernel for ${node.opType} with weights of 4 bits`
   if (!view || weightIndex !== 1) return 'its weight is no matrix on the right'
   if (weight.dtype !== 'float32') return `its weight is ${weight.dtype}`
   if ((shapes.get(node.inputs[0] ?? '')?.dims.length ?? 0) < 2) return 'its input is no matrix'
-  if (!isOp(node, 'Gemm')) return undefined
   if (intAttribute(node, 'transA', 0) !== 0) return 'its left operand is transposed'
-  return floatAttribute(node, 'alpha', 1) !== 1 || floatAttribute(node, 'beta', 1) !== 1
-    ? 'alpha or beta is not 1'
-    : undefined
+  return alpha !== 1 || beta !== 1 ? 'alpha or beta is not 1' : undefined
 }
 
 /** Replaces layers by MatMulNBits, and an Add for a Gemm's bias. Output names stay; a weight that two layers share is stored once. */

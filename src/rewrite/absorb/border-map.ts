@@ -1,12 +1,12 @@
 // What a padded convolution makes of a constant image: fewer taps at the borders, so a map instead of one number a channel.
 import { sizeOf } from '../../base/index.ts'
-import { type GraphEditor, intsAttribute, isOp, type Shapes } from '../../onnx/index.ts'
+import { type GraphEditor, intsAttribute, isOp, type Shapes, type ViewedLayer } from '../../onnx/index.ts'
 import { isPadded } from '../batch-norm/forward.ts'
-import { type FoldableLayer, forEachWeight } from '../batch-norm/layer-edit.ts'
+import { forEachWeight } from '../batch-norm/layer-edit.ts'
 import { floatTensor } from '../float-tensor.ts'
 
 /** Does a layer see zeros beside its input? */
-export function hasBorder({ node }: FoldableLayer): boolean {
+export function hasBorder({ node }: ViewedLayer): boolean {
   return isOp(node, 'Conv') && isPadded(node)
 }
 
@@ -14,7 +14,7 @@ export function hasBorder({ node }: FoldableLayer): boolean {
  * Adds B[o, y, x] = Σ W[o, i, u]·c[i] over the taps u that fall inside the image, as a constant behind a convolution with
  * explicit pads. The Add takes the convolution's output name over.
  */
-export function addBorderMap(editor: GraphEditor, layer: FoldableLayer, shift: Float64Array, shapes: Shapes): void {
+export function addBorderMap(editor: GraphEditor, layer: ViewedLayer, shift: Float64Array, shapes: Shapes): void {
   const { node, view, weight } = layer
   const output = node.outputs[0] ?? ''
   const [before, after] = [node.inputs[0] ?? '', output].map((value) => shapes.get(value)?.dims.slice(2) ?? [])
@@ -46,7 +46,7 @@ export function addBorderMap(editor: GraphEditor, layer: FoldableLayer, shift: F
 
 /** Whether tap u of the output position lies inside the image. */
 function insideTest(
-  { node, weight }: FoldableLayer,
+  { node, weight }: ViewedLayer,
   before: readonly number[],
   after: readonly number[],
 ): (place: number, tap: number) => boolean {

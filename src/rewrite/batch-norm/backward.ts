@@ -1,8 +1,17 @@
 // Layer → BatchNormalization (or Mul/Add with constants): W'[o] = W[o]·G[o], b'[o] = h[o] + b[o]·G[o]. Exact at borders too.
-import { channelRanges, factsOf, type GraphEditor, isOp, layerOf, type Node, type Shapes } from '../../onnx/index.ts'
+import {
+  channelRanges,
+  factsOf,
+  type GraphEditor,
+  isOp,
+  layerOf,
+  type Node,
+  type Shapes,
+  type ViewedLayer,
+} from '../../onnx/index.ts'
 import type { PassLog } from '../edit-pass.ts'
 import { type ChannelAxis, rescale } from './affine.ts'
-import { biasOf, type FoldableLayer, fitsLayer, foldableLayer, writeLayer } from './layer-edit.ts'
+import { biasOf, fitsLayer, foldableLayer, writeLayer } from './layer-edit.ts'
 import { namesOf, type Run, removeRun, runAfter } from './run.ts'
 
 /** A row whose range is below this share of the layer's median row does nothing any more. */
@@ -29,20 +38,19 @@ export function foldBackward(editor: GraphEditor, log: PassLog, shapes: Shapes):
   return blocked
 }
 
-function channelAxisOf(layer: FoldableLayer, shapes: Shapes): ChannelAxis {
+function channelAxisOf(layer: ViewedLayer, shapes: Shapes): ChannelAxis {
   const channels = layer.view.outputs
-  if (isOp(layer.node, 'Conv', 'ConvTranspose'))
-    return { channels, fromEnd: 1 - layer.weight.shape.length, rank: layer.weight.shape.length }
-  if (isOp(layer.node, 'Gemm')) return { channels, fromEnd: -1, rank: 2 }
+  if (layer.facts.window) return { channels, fromEnd: 1 - layer.weight.shape.length, rank: layer.weight.shape.length }
+  if (layer.facts.channels === 'second') return { channels, fromEnd: -1, rank: 2 }
   const rank = shapes.get(layer.node.outputs[0] ?? '')?.dims.length
   return { channels, fromEnd: -1, ...(rank === undefined ? {} : { rank }) }
 }
 
 /** MatMul + Add is the form that a MatMul with a bias has; nothing to fold. */
-function isBiasOfMatMul(editor: GraphEditor, { node }: FoldableLayer, run: Run): boolean {
+function isBiasOfMatMul(editor: GraphEditor, { node, facts }: ViewedLayer, run: Run): boolean {
   const [only] = run.nodes
   return (
-    isOp(node, 'MatMul') &&
+    facts.bias === undefined &&
     only !== undefined &&
     run.nodes.length === 1 &&
     isOp(only, 'Add') &&
@@ -51,7 +59,7 @@ function isBiasOfMatMul(editor: GraphEditor, { node }: FoldableLayer, run: Run):
 }
 
 /** @returns why nothing was done */
-function fold(editor: GraphEditor, log: PassLog, layer: FoldableLayer, run: Run): string | undefined {
+function fold(editor: GraphEditor, log: PassLog, layer: ViewedLayer, run: Run): string | undefined {
   const { node } = layer
   const change = (value: number, o: number) => value * (run.scale[o] ?? 1)
   const bias = biasOf(layer).map((value, o) => value * (run.scale[o] ?? 1) + (run.shift[o] ?? 0))

@@ -1,6 +1,5 @@
 // BatchNormalization → layer: W'[o,i] = W[o,i]·G[i], b'[o] = b[o] + Σ W[o,i]·h[i]. Only where no padded value is seen.
 import {
-  floatAttribute,
   type GraphEditor,
   intAttribute,
   intsAttribute,
@@ -9,14 +8,15 @@ import {
   nodeName,
   type Shapes,
   stringAttribute,
+  type ViewedLayer,
 } from '../../onnx/index.ts'
 import type { Affine } from './affine.ts'
-import { type ChannelMap, featureChannels, moveChannels } from './channel-map.ts'
-import { biasOf, type FoldableLayer, fitsLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
+import { type ElementChannels, featureChannels, moveChannels } from './element-channels.ts'
+import { biasOf, fitsLayer, foldableLayer, forEachWeight, writeLayer } from './layer-edit.ts'
 
 /** A layer that takes an affine map of its input, and the channel that each of its inputs belongs to. */
 export interface Receiver {
-  readonly layer: FoldableLayer
+  readonly layer: ViewedLayer
   readonly channelOf: (input: number) => number
 }
 
@@ -32,7 +32,7 @@ export function receiversOf(
   affine: Affine,
   value: string,
   options: ReceiveOptions = {},
-  map: ChannelMap = 'axis 1',
+  map: ElementChannels = 'axis 1',
 ): Receiver[] | string {
   if (editor.isOutput(value)) return 'its output is a graph output'
   if (editor.isCaptured(value)) return 'its output is read by a sub-graph'
@@ -50,13 +50,13 @@ function receive(
   shapes: Shapes,
   affine: Affine,
   value: string,
-  map: ChannelMap,
+  map: ElementChannels,
   node: Node,
   options: ReceiveOptions,
 ): Receiver[] | string {
   if (node.inputs.filter((name) => name === value).length > 1 || node.inputs[0] !== value)
     return `is ${node.opType} and reads it in another way than as its data`
-  const on = (next: ChannelMap): Receiver[] | string =>
+  const on = (next: ElementChannels): Receiver[] | string =>
     receiversOf(editor, shapes, affine, node.outputs[0] ?? '', options, next)
   const rises = affine.scale.every((scale) => scale > 0)
   switch (isOp(node, node.opType) ? node.opType : '') {
@@ -92,22 +92,23 @@ function receiveInLayer(
   editor: GraphEditor,
   shapes: Shapes,
   { scale, shift }: Affine,
-  map: ChannelMap,
+  map: ElementChannels,
   node: Node,
   { borders }: ReceiveOptions,
 ): Receiver[] | string {
   const layer = foldableLayer(editor, node)
   if (typeof layer === 'string') return `cannot take it: ${layer}`
   const inputs = layer.view.inputsPerGroup * layer.view.groups
-  if (isOp(node, 'Conv', 'ConvTranspose')) {
+  const { window, channels: axis } = layer.facts
+  if (window) {
     if (map !== 'axis 1' || inputs !== scale.length) return 'reads other channels'
     const shifts = shift.some((value) => value !== 0)
-    if (shifts && isOp(node, 'ConvTranspose')) return 'is ConvTranspose, whose borders see fewer taps'
+    if (shifts && window === 'spreads') return 'is ConvTranspose, whose borders see fewer taps'
     if (shifts && borders !== true && isPadded(node)) return 'pads its input with zeros, after the shift'
     return [{ layer, channelOf: (input) => input }]
   }
-  // What a Gemm reads has rank 2: without a Reshape before it, its features are the channels.
-  if (map === 'axis 1' && isOp(node, 'Gemm') && inputs === scale.length) return [{ layer, channelOf: (input) => input }]
+  // What has its features on the second axis and no window reads rank 2: without a Reshape before it, its features are the channels.
+  if (map === 'axis 1' && axis === 'second' && inputs === scale.length) return [{ layer, channelOf: (input) => input }]
   const channels = featureChannels(shapes, map, node.inputs[0] ?? '')
   if (channels?.length !== inputs) return 'reads features that are not whole channels, or were never observed'
   return [{ layer, channelOf: (input) => channels[input] ?? 0 }]
@@ -129,8 +130,7 @@ function countsPadding(node: Node): boolean {
 
 /** What a layer becomes that takes the map: a factor for each weight, and its bias. */
 function takenBy({ layer, channelOf }: Receiver, { scale, shift }: Affine) {
-  const { view, node } = layer
-  const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1
+  const { view, alpha } = layer
   const channel = (o: number, i: number) =>
     channelOf(Math.floor((o * view.groups) / view.outputs) * view.inputsPerGroup + i)
   const bias = biasOf(layer)

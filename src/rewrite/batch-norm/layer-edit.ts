@@ -1,56 +1,49 @@
 // Writing folded weights and biases back into a layer, through its own view of the weight.
 import {
   floatAttr,
-  floatAttribute,
   type GraphEditor,
+  hasOpenBias,
   intAttribute,
-  isOp,
-  type Layer,
   layerOf,
   type Node,
+  type ViewedLayer,
   type WeightView,
 } from '../../onnx/index.ts'
 import { doublesOf, floatTensor, holds } from '../float-tensor.ts'
 
-/** A layer whose weight and bias can be rewritten. */
-export interface FoldableLayer extends Layer {
-  readonly view: WeightView
-}
-
 /** The node as a layer that can take a fold, or why it cannot. */
-export function foldableLayer(editor: GraphEditor, node: Node): FoldableLayer | string {
+export function foldableLayer(editor: GraphEditor, node: Node): ViewedLayer | string {
   const layer = layerOf(node, (value) => editor.constant(value))
   if (!layer) return 'its weight is no constant'
   const { view } = layer
   if (!view) return 'its weight has no output channels to fold into'
-  if (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 1) return 'its input is transposed'
-  if (node.inputs[2] && !layer.bias) return 'its bias is no constant'
+  if (intAttribute(node, 'transA', 0) === 1) return 'its input is transposed'
+  if (hasOpenBias(layer)) return 'its bias is no constant'
   const { bias } = layer
   if (bias && ((bias.size !== view.outputs && bias.size !== 1) || (bias.shape.at(-1) ?? bias.size) !== bias.size))
     return `its bias has shape [${bias.shape}], not one number an output`
   return { ...layer, view }
 }
 
-/** The bias of a layer, one number an output (zeros when it has none); a Gemm's beta is applied. */
-export function biasOf(layer: FoldableLayer): Float64Array {
-  const { bias, view, node } = layer
+/** The bias of a layer, one number an output (zeros when it has none); its factor is applied. */
+export function biasOf(layer: ViewedLayer): Float64Array {
+  const { bias, beta, view } = layer
   if (!bias) return new Float64Array(view.outputs)
   const values = doublesOf(bias)
-  const beta = isOp(node, 'Gemm') ? floatAttribute(node, 'beta', 1) : 1
   return Float64Array.from({ length: view.outputs }, (_, o) => beta * (values[bias.size === 1 ? 0 : o] ?? 0))
 }
 
 /**
  * Gives a layer new weights, `change(old, o, i)` for output channel o and input channel i inside the group, and a new
- * bias. Other users of the old tensors keep them. A MatMul gets its bias as an Add.
+ * bias. Other users of the old tensors keep them. Without a place for it a bias becomes an Add.
  */
 export function writeLayer(
   editor: GraphEditor,
-  layer: FoldableLayer,
+  layer: ViewedLayer,
   change: (value: number, output: number, input: number) => number,
   bias: Float64Array,
 ): void {
-  const { node, weight, view } = layer
+  const { node, facts, weight, view } = layer
   const values = doublesOf(weight)
   let changed = false
   forEachWeight(view, (at, o, i) => {
@@ -61,11 +54,11 @@ export function writeLayer(
   })
   // A weight that others read too is only stored once as long as nobody changes it.
   if (changed) editor.setConstant(node, layer.weightIndex, floatTensor(weight.dtype, weight.shape, values))
-  if (!isOp(node, 'MatMul')) {
+  if (facts.bias !== undefined) {
     if (!layer.bias && bias.every((value) => value === 0)) return
     if (node.attributes.has('beta')) node.attributes.set('beta', floatAttr(1))
-    const hint = node.inputs[2] || `${node.inputs[layer.weightIndex]}_bias`
-    editor.setConstant(node, 2, floatTensor(weight.dtype, [view.outputs], bias), hint)
+    const hint = node.inputs[facts.bias] || `${node.inputs[layer.weightIndex]}_bias`
+    editor.setConstant(node, facts.bias, floatTensor(weight.dtype, [view.outputs], bias), hint)
   } else if (bias.some((value) => value !== 0)) {
     const output = node.outputs[0] ?? ''
     const product = editor.freshName(`${output}_product`)
@@ -77,7 +70,7 @@ export function writeLayer(
 
 /** Can the layer's type hold what `writeLayer` would write? float16 loses large numbers and channels of tiny ones. */
 export function fitsLayer(
-  { weight, view }: FoldableLayer,
+  { weight, view }: ViewedLayer,
   change: (value: number, output: number, input: number) => number,
   bias: Float64Array,
 ): boolean {

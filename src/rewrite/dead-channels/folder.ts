@@ -14,8 +14,9 @@ import {
   type Shapes,
   seesBorder,
   type Tensor,
+  type ViewedLayer,
 } from '../../onnx/index.ts'
-import { biasOf, type FoldableLayer, foldableLayer, forEachWeight, writeLayer } from '../batch-norm/layer-edit.ts'
+import { biasOf, foldableLayer, forEachWeight, writeLayer } from '../batch-norm/layer-edit.ts'
 import { tiedTensors } from '../constants/tied.ts'
 import type { PassLog } from '../edit-pass.ts'
 
@@ -86,11 +87,11 @@ export class DeadChannelFolder {
   }
 
   /** Weights that read a constant channel become 0; a constant other than 0 goes into the bias. */
-  #forgetInputs(layer: FoldableLayer, seen: readonly Bounds[]): void {
-    const { node, view, weight } = layer
+  #forgetInputs(layer: ViewedLayer, seen: readonly Bounds[]): void {
+    const { node, facts, view, weight, alpha } = layer
     const border = seesBorder(layer)
     const constants = seen.map(({ low, high }) =>
-      low === high && (low === 0 || !(border || isOp(node, 'MatMul'))) ? low : undefined,
+      low === high && (low === 0 || !(border || facts.bias === undefined)) ? low : undefined,
     )
     if (constants.every((value) => value === undefined)) return
     const first = (o: number) => Math.floor((o * view.groups) / view.outputs) * view.inputsPerGroup
@@ -101,7 +102,7 @@ export class DeadChannelFolder {
       const constant = constants[first(o) + i]
       const value = values[at] ?? 0
       if (constant === undefined || value === 0) return
-      bias[o] = (bias[o] ?? 0) + alphaOf(node) * value * constant
+      bias[o] = (bias[o] ?? 0) + alpha * value * constant
       forgotten++
     })
     if (forgotten === 0) return
@@ -130,13 +131,13 @@ export class DeadChannelFolder {
     this.#takeWeights(layer, constants, activation)
     return bounds.map((each, o) => {
       const constant = constants[o]
-      return constant === undefined || (isOp(node, 'MatMul') && constant !== 0) ? each : exactly(constant)
+      return constant === undefined || (layer.facts.bias === undefined && constant !== 0) ? each : exactly(constant)
     })
   }
 
   /** Gives constant channels their constant as bias and no weights; counts those that had any. */
-  #takeWeights(layer: FoldableLayer, constants: readonly (number | undefined)[], activation?: Bounds): void {
-    const { node, view, weight } = layer
+  #takeWeights(layer: ViewedLayer, constants: readonly (number | undefined)[], activation?: Bounds): void {
+    const { node, facts, view, weight } = layer
     const values = weight.floats()
     const before = biasOf(layer)
     const weighted = new Set<number>()
@@ -145,8 +146,8 @@ export class DeadChannelFolder {
     })
     const dead = new Map<number, number>()
     for (const [o, constant] of constants.entries()) {
-      // A MatMul has no bias to hold a constant.
-      if (constant === undefined || (isOp(node, 'MatMul') && constant !== 0)) continue
+      // Without a bias there is nothing to hold a constant.
+      if (constant === undefined || (facts.bias === undefined && constant !== 0)) continue
       if (weighted.has(o) || Math.fround(constant) !== Math.fround(before[o] ?? 0)) dead.set(o, constant)
     }
     if (dead.size === 0) return
@@ -191,11 +192,6 @@ export class DeadChannelFolder {
     this.#found.set(nodeName(node), found)
     return found
   }
-}
-
-const alphaOf = (node: Node): number => {
-  const alpha = isOp(node, 'Gemm') ? node.attributes.get('alpha') : undefined
-  return alpha?.type === 'float' ? alpha.value : 1
 }
 
 /** A constant as it is stored. */

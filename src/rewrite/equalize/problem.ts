@@ -4,6 +4,7 @@ import {
   type ChannelGraph,
   type ChannelStatistics,
   consumersOf,
+  dataInput,
   isOp,
   type Layer,
   type LayerChannels,
@@ -98,11 +99,6 @@ function rangeOf(reach: Reach | undefined, channels: number): { magnitude: Float
     magnitude: high.map((x, c) => Math.max(x, -(low[c] ?? 0), 0)),
     signed: low.some((x) => x < 0),
   }
-}
-
-/** The value that a layer multiplies. */
-export function dataInput(layer: Layer): string {
-  return layer.node.inputs[layer.weightIndex === 0 ? 1 : 0] ?? ''
 }
 
 function energyOf({ view, weight }: Layer): Pick<NoiseLayer, 'largest' | 'energy'> | undefined {

@@ -4,6 +4,7 @@ import { asymmetricGrid, codeRange, nextDown, type QuantParams } from '../../mat
 import { type Layer, type Model, type Node, nodeName, Tensor } from '../../onnx/index.ts'
 import type { ActivationGrid, Plan } from '../../quantize/index.ts'
 import type { Arrays } from '../loop/state.ts'
+import { withValues } from '../values.ts'
 
 export type ActivationBits = 4 | 8 | 16
 
@@ -83,11 +84,8 @@ export function topCode(plan: Plan, node: Node): number {
  * cut to the codes of their width first, because the container may be wider.
  */
 export function trainedPlan(model: Model, plan: Plan, values: Arrays): { model: Model; plan: Plan } {
-  const initializers = new Map(model.graph.initializers)
-  for (const [name, array] of values) {
-    const old = initializers.get(name)
-    if (old) initializers.set(name, Tensor.from('float32', old.shape, array.slice()))
-  }
+  const trained = withValues(model, values)
+  const { initializers } = trained.graph
   const activations = new Map<string, ActivationGrid>()
   for (const [value, grid] of plan.activations) {
     const gridOf = plan.placement.tensors.get(value)?.gridOf ?? value
@@ -107,7 +105,7 @@ export function trainedPlan(model: Model, plan: Plan, values: Arrays): { model: 
     layers.set(node, { ...layer, weight: inside, ...(bias ? { bias } : {}) })
   }
   return {
-    model: { ...model, graph: { ...model.graph, initializers } },
+    model: trained,
     plan: { ...plan, activations, weights, placement: { ...plan.placement, layers } },
   }
 }

@@ -7,8 +7,9 @@ import {
   type Node,
   type Statistics,
   Tensor,
+  withTensors,
 } from '../../onnx/index.ts'
-import { type LayerSlots, slotsOf, withTensors } from '../../quantize/index.ts'
+import { type LayerSlots, slotsOf } from '../../quantize/index.ts'
 import type { Arrays } from '../loop/state.ts'
 import type { Parameter } from '../parameters.ts'
 import { withFloatConstants } from './qdq-simulation.ts'

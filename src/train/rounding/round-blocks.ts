@@ -1,7 +1,7 @@
 // AdaRound block by block: the roundings of neighbouring layers are learned together, by the error at the end of their block.
 import { report, type TensorValue, type Watch } from '../../base/index.ts'
-import { extractModel, type Layer, type Model, nodeName, Tensor } from '../../onnx/index.ts'
-import { type LayerSlots, type Plan, slotsOf, withTensors } from '../../quantize/index.ts'
+import { extractModel, type Layer, type Model, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
+import { type LayerSlots, type Plan, slotsOf } from '../../quantize/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { withTrainingSession } from '../blocked/session.ts'
 import type { Emitter } from '../graph/emitter.ts'

@@ -10,7 +10,7 @@ import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { layerCounts } from '../quantize-report.ts'
 import { parseRecipe } from '../recipe.ts'
-import { bestChoice } from './keep-float.ts'
+import { bestChoice } from './float-choices.ts'
 import type { QuantizeRun } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-float-'))

@@ -1,22 +1,18 @@
-// The rungs of a ladder as rows of the report: what was tried, what it gave, whether it stayed, and how long it took.
+// What was tried as rows of the report: what was tried, what it gave, whether it stayed, and how long it took.
 import type { RungRow } from '../../report/index.ts'
 import type { Score } from './judge.ts'
 
-export class Rungs {
+export class Rows {
   readonly #rows: RungRow[] = []
   #started = 0
 
-  get rows(): readonly RungRow[] {
+  get all(): readonly RungRow[] {
     return this.#rows
   }
 
-  /** The time of the next rung begins. */
+  /** The time of the next row begins. */
   start(): void {
     this.#started = performance.now()
-  }
-
-  isKept(name: string): boolean {
-    return this.#rows.some((rung) => rung.name === name && rung.kept)
   }
 
   add(name: string, kept: boolean, { comparison }: Score, reason: string): void {
@@ -45,22 +41,22 @@ export class Rungs {
     })
   }
 
-  /** A rung that could not be tried. */
+  /** A technique that could not be tried. */
   leave(name: string, reason: string): void {
     const seconds = (performance.now() - this.#started) / 1000
     this.#rows.push({ name, kept: false, reason: `left out: ${reason}`, seconds })
   }
 
   revise(name: string, reason: string): void {
-    const index = this.#rows.findIndex((rung) => rung.name === name)
-    const rung = this.#rows[index]
-    if (rung) this.#rows[index] = { ...rung, kept: true, reason }
+    const index = this.#rows.findIndex((row) => row.name === name)
+    const row = this.#rows[index]
+    if (row) this.#rows[index] = { ...row, kept: true, reason }
   }
 }
 
 /** The difference of two scores, in words. */
-export function gain(now: { readonly score: Score }, before: { readonly score: Score }): string {
-  const db = now.score.db - before.score.db
+export function gain(now: Pick<Score, 'db'>, before: Pick<Score, 'db'>): string {
+  const db = now.db - before.db
   if (!Number.isFinite(db)) return 'not measurable'
   return `${db < 0 ? '−' : '+'}${Math.abs(db).toFixed(1)} dB`
 }

@@ -3,13 +3,18 @@ import { sizeOf } from '../../base/index.ts'
 import { type GraphEditor, intsAttribute, isOp, type Node, type Shapes } from '../../onnx/index.ts'
 
 /** Channels lie on axis 1, or each element's channel is listed for the dims that were observed. */
-export type ChannelMap = 'axis 1' | { readonly dims: readonly number[]; readonly channels: Int32Array }
+export type ElementChannels = 'axis 1' | { readonly dims: readonly number[]; readonly channels: Int32Array }
 
 /** Larger values are not followed element by element. */
 const MOST_ELEMENTS = 2 ** 24
 
 /** The map behind a Flatten, Reshape or Transpose, or why it is not known. */
-export function moveChannels(editor: GraphEditor, shapes: Shapes, map: ChannelMap, node: Node): ChannelMap | string {
+export function moveChannels(
+  editor: GraphEditor,
+  shapes: Shapes,
+  map: ElementChannels,
+  node: Node,
+): ElementChannels | string {
   const listed = listChannels(shapes, map, node.inputs[0] ?? '')
   const dims = shapes.get(node.outputs[0] ?? '')?.dims
   if (!listed || !dims) return `is ${node.opType} of a shape that was never observed`
@@ -23,7 +28,7 @@ export function moveChannels(editor: GraphEditor, shapes: Shapes, map: ChannelMa
 }
 
 /** The channel of each feature on the last axis, when it is the same in every row: what a Gemm or MatMul needs to know. */
-export function featureChannels(shapes: Shapes, map: ChannelMap, value: string): Int32Array | undefined {
+export function featureChannels(shapes: Shapes, map: ElementChannels, value: string): Int32Array | undefined {
   const listed = listChannels(shapes, map, value)
   if (!listed) return undefined
   const features = listed.dims.at(-1) ?? 1
@@ -31,7 +36,11 @@ export function featureChannels(shapes: Shapes, map: ChannelMap, value: string):
   return listed.channels.every((channel, index) => channel === row[index % features]) ? row : undefined
 }
 
-function listChannels(shapes: Shapes, map: ChannelMap, value: string): Exclude<ChannelMap, string> | undefined {
+function listChannels(
+  shapes: Shapes,
+  map: ElementChannels,
+  value: string,
+): Exclude<ElementChannels, string> | undefined {
   if (map !== 'axis 1') return map
   const dims = shapes.get(value)?.dims
   const size = dims ? sizeOf(dims) : 0
@@ -41,7 +50,7 @@ function listChannels(shapes: Shapes, map: ChannelMap, value: string): Exclude<C
   return { dims, channels: Int32Array.from({ length: size }, (_, i) => Math.floor(i / inner) % count) }
 }
 
-function transposed({ dims, channels }: Exclude<ChannelMap, string>, order: readonly number[]): Int32Array {
+function transposed({ dims, channels }: Exclude<ElementChannels, string>, order: readonly number[]): Int32Array {
   const strides = dims.map((_, axis) => sizeOf(dims.slice(axis + 1)))
   return Int32Array.from(channels, (_, index) => {
     let rest = index

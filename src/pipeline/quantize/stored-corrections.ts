@@ -3,7 +3,7 @@ import { InputError } from '../../base/index.ts'
 import type { QuantParams } from '../../math/index.ts'
 import { type Model, nodeName, Tensor } from '../../onnx/index.ts'
 import { type Corrections, correctionsIn, insertQdq, onRanges, type Plan, slotsOf } from '../../quantize/index.ts'
-import { fromBase64, type StoredCorrections, type StoredWeight, toBase64 } from './stored-statistics.ts'
+import { fromBase64, type StoredCorrections, type StoredWeight, toBase64 } from './evidence.ts'
 
 /**
  * What is different from a plain quantisation of `float` under `ranges`.

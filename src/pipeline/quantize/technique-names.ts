@@ -2,7 +2,7 @@
 import { UsageError } from '../../base/index.ts'
 import { type TechniqueName, techniqueNames } from '../../recipe/index.ts'
 
-export type Technique = TechniqueName
+export { type TechniqueName, TUNING_SAMPLES, techniqueNames } from '../../recipe/index.ts'
 
 /** What is tried when nothing is named: absorption never paid in trials, rounding pays where one scale serves a whole weight. */
 export function defaultTechniques(recipe: {
@@ -10,7 +10,7 @@ export function defaultTechniques(recipe: {
   readonly weightBits: 8 | 4
   readonly effort: 'fast' | 'default' | 'high'
   readonly mode: 'static' | 'weights'
-}): readonly Technique[] {
+}): readonly TechniqueName[] {
   if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
   // Few bits, or one scale for a whole weight, make every layer loud: what stays float is then the person's to say.
@@ -25,7 +25,7 @@ export function defaultTechniques(recipe: {
 }
 
 /** @throws UsageError for an unknown word */
-export function parseTechniques(words: readonly string[]): readonly Technique[] {
+export function parseTechniques(words: readonly string[]): readonly TechniqueName[] {
   const known: readonly string[] = techniqueNames
   for (const word of words)
     if (!known.includes(word) && word !== 'none')

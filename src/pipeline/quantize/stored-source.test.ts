@@ -9,6 +9,7 @@ import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
+import type { StoredCorrections } from './evidence.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-stored-'))
 const at = (name: string) => join(folder, name)
@@ -53,9 +54,12 @@ describe('stored statistics', () => {
 
   it('keep what was corrected: without the corrections the bytes are others', async () => {
     const first = await quantizeFile(runtime, recipe({ data: 'random', keep: 'always', output: at('first.onnx') }))
-    const { corrections, ...rest } = first.learnt ?? {}
-    assert.ok(Object.keys(corrections?.biases ?? {}).length > 2, 'no bias was stored')
-    await quantizeFile(runtime, recipe({ statistics: rest, keep: 'always', output: at('plain.onnx') }))
+    const { corrections, ...evidence } = first.learnt?.evidence ?? {}
+    assert.ok(Object.keys((corrections as StoredCorrections).biases).length > 2, 'no bias was stored')
+    await quantizeFile(
+      runtime,
+      recipe({ statistics: { ...first.learnt, evidence }, keep: 'always', output: at('plain.onnx') }),
+    )
     assert.ok(!readFileSync(at('first.onnx')).equals(readFileSync(at('plain.onnx'))), 'the files are the same')
   })
 

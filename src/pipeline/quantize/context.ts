@@ -1,0 +1,124 @@
+// What techniques share in one search: how candidates are made, scored and proved, where evidence comes from, and the rows so far.
+import { RefusedError, report, throwIfCancelled } from '../../base/index.ts'
+import type { Model, Statistics } from '../../onnx/index.ts'
+import { type AppliedRewrite, checkRewrite, type RewriteResult } from '../../rewrite/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { type Built, buildQuantized, type RangeSource } from './build.ts'
+import { type Candidate, type Form, once } from './candidate.ts'
+import { isBetter, Judge, type Score } from './judge.ts'
+import { Rows } from './rows.ts'
+import type { RewriteRule, Rewritten, SearchContext, SearchOptions, Source, Technique } from './technique.ts'
+
+/** Held-back samples, or values of held-back outputs, that tell a loud grid from one clipped value. */
+const ENOUGH_JUDGES = 3
+const ENOUGH_VALUES = 4096
+
+/** One search, from its first candidate to its last. */
+export class RunningSearch implements SearchContext {
+  readonly runtime: Runtime
+  readonly source: Source
+  readonly options: SearchOptions
+  readonly rows: Rows = new Rows()
+  readonly rewrites: AppliedRewrite[] = []
+  readonly notes: string[] = []
+  readonly reference: Model
+  ahead: readonly Technique[]
+  readonly #judge: Judge | undefined
+
+  private constructor(
+    runtime: Runtime,
+    reference: Model,
+    source: Source,
+    options: SearchOptions,
+    judge: Judge | undefined,
+  ) {
+    this.runtime = runtime
+    this.reference = reference
+    this.source = source
+    this.options = options
+    this.ahead = options.techniques
+    this.#judge = judge
+  }
+
+  static async of(runtime: Runtime, reference: Model, source: Source, options: SearchOptions): Promise<RunningSearch> {
+    const { samples, judges } = source
+    const judge = judges && samples ? await Judge.of(runtime, reference, await samples.split()) : undefined
+    return new RunningSearch(runtime, reference, source, options, judge)
+  }
+
+  get judge(): Judge {
+    if (!this.#judge) throw new Error('this search has no judge')
+    return this.#judge
+  }
+
+  get judges(): boolean {
+    return this.#judge !== undefined
+  }
+
+  get holdsBack(): boolean {
+    const { samples } = this.source
+    return this.judges && samples !== undefined && samples.fitting < samples.indices.length
+  }
+
+  /** Has the judge seen enough to take a grid away? A network of few samples and few outputs shows one clipped value as a dead grid. */
+  get canTell(): boolean {
+    return this.judges && (this.judge.samples >= ENOUGH_JUDGES || this.judge.values >= ENOUGH_VALUES)
+  }
+
+  candidate(form: Form, ranges?: RangeSource): Candidate {
+    const { signal, progress } = this.options
+    const plain = once(() => {
+      const watch = { signal, progress, ...(form.reach ? { reach: form.reach } : {}) }
+      const source = ranges ?? this.source.ranges(form)
+      return buildQuantized(this.runtime, form.float, form.seen.shapes, source, form.quantize, watch)
+    })
+    return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
+  }
+
+  corrected(candidate: Candidate, built: Built, corrections: Candidate['corrections']): Candidate {
+    const made = async () => built
+    return { ...candidate, built: made, score: this.#scoreOf(made), corrections }
+  }
+
+  #scoreOf(built: () => Promise<Built>): () => Promise<Score> {
+    return once(async () => this.judge.score((await built()).model, { signal: this.options.signal }))
+  }
+
+  async check(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten | undefined> {
+    const { signal, label } = this.options
+    // Where nothing real is at hand, that a bounded rewrite runs and keeps shapes must do: its bound was measured on samples.
+    const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
+    const wanted = bounded ? { ...rewrite, boundDb: Number.NEGATIVE_INFINITY } : rewrite
+    const step = await checkRewrite(this.runtime, wanted, result, form.seen, { signal, label })
+    this.rewrites.push(step.applied)
+    if (step.applied.refused) this.notes.push(`${rewrite.name} was reverted: ${step.applied.refused}`)
+    return step.seen ? { float: result.model, seen: step.seen } : undefined
+  }
+
+  async repeat(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten> {
+    const checked = await this.check(rewrite, result, form)
+    if (checked) return checked
+    const { label } = this.options
+    throw new RefusedError(
+      `the statistics cannot be used for ${label}: they were made with ${rewrite.name}, which ${this.rewrites.at(-1)?.refused ?? 'changes nothing here'}; are they of this model?`,
+      { file: label },
+    )
+  }
+
+  channels(form: Form, technique: Pick<Technique, 'requests'>): Promise<Statistics> {
+    return this.source.channels(form, technique.requests?.(form.float, form.seen.shapes) ?? [], this)
+  }
+
+  keeps(now: Score, before: Score, least?: number): boolean {
+    return this.options.keep === 'always' || isBetter(now, before, least)
+  }
+
+  step(name: string, best?: Score): void {
+    throwIfCancelled(this.options.signal)
+    this.rows.start()
+    if (!this.judges) return
+    const steps = this.options.techniques.length + 1
+    const far = best && Number.isFinite(best.db) ? `${name}; best so far ${best.db.toFixed(1)} dB` : name
+    report(this.options, 'ladder', Math.min(this.rows.all.length, steps), steps, far)
+  }
+}

@@ -1,0 +1,64 @@
+// What a mode of quantisation is given, and what it gives back.
+import type { Watch } from '../../base/index.ts'
+import type { Spill } from '../../calibrate/index.ts'
+import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
+import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
+import type { RungRow } from '../../report/index.ts'
+import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import type { CalibrationSamples } from './calibration-samples.ts'
+import type { StoredStatistics } from './stored-statistics.ts'
+
+/** A quantised model and how it came about. */
+export interface Produced {
+  readonly quantized: Model
+  readonly floatModel: Model
+  readonly shapes: Shapes
+  readonly plan: Plan | undefined
+  readonly float: readonly { readonly name: string; readonly reason: string }[]
+  /** All of them, those of the float model first. */
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly ladder?: readonly RungRow[]
+  readonly originalFolded?: Model
+  readonly naive?: { readonly float: Model; readonly quantized: Model; readonly shapes: Shapes }
+  readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
+  readonly learnt?: StoredStatistics
+}
+
+/** What a quantisation needs beside the recipe and the runtime. */
+export interface Material {
+  readonly original: Model
+  /** With `data: none` one random sample, for shapes alone. */
+  readonly samples: CalibrationSamples
+  /** What each graph input can hold, for quantisation without samples. */
+  readonly inputs: ReadonlyMap<string, readonly Bounds[]>
+  /** Instead of samples. */
+  readonly stored?: StoredStatistics | undefined
+  /** Gives room on disk to what does not fit in memory, where there is a disk. */
+  readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
+  /** Bytes of memory that are free, where that is known. */
+  readonly freeMemory?: () => number
+}
+
+/** One quantisation as its mode gets it: the model is rewritten, the options fit it. */
+export interface ModeJob {
+  readonly runtime: Runtime
+  readonly recipe: QuantizeRecipe
+  readonly options: QuantizeOptions
+  readonly model: Model
+  readonly shapes: Shapes
+  /** What BatchNormalization knew. */
+  readonly statistics: Statistics
+  readonly material: Material
+  /** A sample. */
+  readonly first: Values
+  /** Is added to. */
+  readonly notes: string[]
+  readonly watch: Watch
+}
+
+/** Is anything learnt from samples? */
+export function needsSamples({ data }: QuantizeRecipe): boolean {
+  return data !== 'none'
+}

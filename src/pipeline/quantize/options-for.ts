@@ -1,0 +1,38 @@
+// The options of a quantisation from its recipe and the model's opset.
+import { UnsupportedError } from '../../base/index.ts'
+import { type Model, opsetOf } from '../../onnx/index.ts'
+import { type QuantizeOptions, quantizeDefaults, targetOf } from '../../quantize/index.ts'
+import { liftOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+
+const isWide = ({ activationType, weightStorage }: QuantizeRecipe) =>
+  activationType.endsWith('16') || weightStorage === 'int4'
+
+/** The rewrites that every quantisation begins with, up to the opset that its types need. */
+export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {
+  if (!isWide(recipe)) return workingPasses
+  const { wide } = targetOf(recipe.target).opsets
+  return workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(wide) : pass))
+}
+
+/** Options for a model at its opset, which must be one at which the target reads the grids. */
+export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
+  const opset = opsetOf(model)
+  const target = targetOf(recipe.target)
+  const { activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings } = recipe
+  const wide = isWide(recipe)
+  const needed = wide ? target.opsets.wide : target.opsets.grid
+  if (opset < needed)
+    throw new UnsupportedError(
+      `${recipe.model} is at opset ${opset} and could not be lifted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
+    )
+  let { weights } = recipe
+  if (opset < target.opsets.perChannel && weights === 'per-channel') {
+    notes.push(
+      `the model stays at opset ${opset}, which has no grids per channel: its weights are quantised per tensor`,
+    )
+    weights = 'per-tensor'
+  }
+  const given = { activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
+  return { ...quantizeDefaults, ...given, target, weights }
+}

@@ -1,0 +1,116 @@
+// The order of a quantisation: techniques are tried one after the other, each is measured on held-back samples, and the best stays.
+// The same for samples, for what was stored of them, and for BatchNormalization's statistics; only judging falls away there.
+import type { Model, Statistics } from '../../onnx/index.ts'
+import type { RungRow } from '../../report/index.ts'
+import { type AppliedRewrite, observeModel, randomLike } from '../../rewrite/index.ts'
+import type { Runtime, Values } from '../../runtime/index.ts'
+import type { Built } from './build.ts'
+import type { Candidate } from './candidate.ts'
+import { RunningSearch } from './context.ts'
+import { isBetter } from './judge.ts'
+import { gain } from './rows.ts'
+import type { SearchContext, SearchOptions, Source, Technique, Tried } from './technique.ts'
+import { withExplicitBiases } from './techniques/explicit-biases.ts'
+
+/** Where a search ends. */
+export interface Found {
+  readonly best: Candidate
+  readonly built: Built
+  /** The quantisation without any technique, where candidates were compared. */
+  readonly naive?: Built
+  readonly rows: readonly RungRow[]
+  readonly rewrites: readonly AppliedRewrite[]
+  readonly notes: readonly string[]
+}
+
+/** A candidate that was not kept and may pay once later techniques have run. */
+interface Rival {
+  readonly candidate: Candidate
+  readonly made: Technique
+}
+
+/** @param given a rewritten float model, and what BatchNormalization knew of it */
+export async function search(
+  runtime: Runtime,
+  given: { readonly model: Model; readonly statistics: Statistics },
+  feeds: Values,
+  source: Source,
+  options: SearchOptions,
+): Promise<Found> {
+  const { quantize, techniques, label } = options
+  const float = given.model
+  const context = await RunningSearch.of(runtime, float, source, options)
+  context.step('naive')
+  const seen = await observeModel(runtime, float, feeds, randomLike(feeds), label)
+  const form = { float, seen, statistics: given.statistics, quantize, applied: [], evidence: {} }
+  const naive = context.candidate(await withExplicitBiases(form, context))
+  if (context.judges) context.rows.add('naive', true, await naive.score(), `${context.judge.samples} held-back samples`)
+  const tried = await tryAll(naive, techniques, source, context)
+  const best = source.finish ? await source.finish(tried, context) : tried
+  return {
+    best,
+    built: await best.built(),
+    ...(context.judges ? { naive: await naive.plain() } : {}),
+    rows: context.rows.all,
+    rewrites: context.rewrites,
+    notes: [...source.notes, ...context.notes],
+  }
+}
+
+/** Tries techniques one after the other, from a candidate that none has touched. */
+export async function tryAll(
+  naive: Candidate,
+  techniques: readonly Technique[],
+  source: Pick<Source, 'attempt'>,
+  context: RunningSearch,
+): Promise<Candidate> {
+  let best = naive
+  let rival: Rival | undefined
+  for (const [index, technique] of techniques.entries()) {
+    context.ahead = techniques.slice(index)
+    context.step(technique.row, context.judges ? await best.score() : undefined)
+    const attempt = await source.attempt(technique, best, context)
+    if (!attempt) continue
+    if ('leftOut' in attempt) context.rows.leave(technique.row, attempt.leftOut)
+    else if (!context.judges) best = applied(technique, attempt.candidate)
+    else ({ best, rival } = await decide(context, technique, best, rival, attempt))
+  }
+  for (const { name, relearn } of techniques)
+    if (relearn && context.holdsBack && best.applied.includes(name)) best = await relearn(best, context)
+  return best
+}
+
+/** Which candidate goes on: the best so far, what a technique made of it, or what it made of the rival. */
+async function decide(
+  context: RunningSearch,
+  technique: Technique,
+  best: Candidate,
+  rival: Rival | undefined,
+  attempt: Tried,
+): Promise<{ readonly best: Candidate; readonly rival: Rival | undefined }> {
+  const [before, own] = [await best.score(), await attempt.candidate.score()]
+  const other = rival && technique.triesRival ? await technique.attempt(rival.candidate, context) : undefined
+  const second = other && 'candidate' in other ? other.candidate : undefined
+  const wins = second !== undefined && isBetter(await second.score(), own, second.least)
+  const next = wins ? second : attempt.candidate
+  const now = await next.score()
+  const judged = wins ? undefined : attempt.kept
+  const kept = judged ?? (technique.keeps?.(now, before) || context.keeps(now, before, next.least))
+  context.rows.add(technique.row, kept, now, attempt.gained ?? gain(now, before))
+  if (!kept) return { best, rival: technique.paysLater ? { candidate: next, made: technique } : rival }
+  if (!wins || !rival) return { best: applied(technique, next), rival: await carried(context, technique, next, rival) }
+  context.rows.revise(rival.made.row, `kept for what it gives once ${technique.name} has run (${gain(now, own)})`)
+  return { best: applied(technique, applied(rival.made, next)), rival: undefined }
+}
+
+/** The rival beside a better best: what was learnt holds for it too; what it was made by may have paid at once. */
+async function carried(context: SearchContext, { paysLater, name, replay }: Technique, best: Candidate, rival?: Rival) {
+  if (paysLater) return undefined
+  if (!rival || !replay) return rival
+  return { ...rival, candidate: await replay(rival.candidate, best.evidence[name], context) }
+}
+
+const applied = ({ name }: Technique, candidate: Candidate): Candidate => ({
+  ...candidate,
+  applied: [...candidate.applied, name],
+})

@@ -1,0 +1,129 @@
+// Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
+import { floatLayers, type Placement, place, type QuantizeOptions } from '../../quantize/index.ts'
+import { runtimeProducts, typesOf } from '../../runtime/index.ts'
+import type { QuantizeRecipe } from '../recipe.ts'
+import { batchNormSource } from './batch-norm-source.ts'
+import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
+import { embeddingNotes } from './embedding-notes.ts'
+import { storedTensors } from './evidence.ts'
+import { knownRanges } from './float-choices.ts'
+import { type ModeJob, needsSamples, type Produced } from './mode.ts'
+import { samplesSource } from './samples-source.ts'
+import { type Found, search } from './search.ts'
+import { storedSource } from './stored-source.ts'
+import type { StoredStatistics } from './stored-statistics.ts'
+import type { Source } from './technique.ts'
+import { defaultTechniques, parseTechniques, type TechniqueName, techniqueNames } from './technique-names.ts'
+import { techniquesOf } from './techniques/index.ts'
+
+export async function quantizeStatic(job: ModeJob): Promise<Produced> {
+  const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
+  const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
+  const placement = place(model, options, typesOf(model))
+  notes.push(...embeddingNotes(placement.embeddings), ...nothingToQuantize(placement))
+  const named = namedTechniques(recipe)
+  const fast = recipe.effort === 'fast' || placement.layers.size === 0
+  if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
+  const checked = needsSamples(recipe)
+    ? await checkRanges(runtime, model, job.shapes, { samples, withHeld: fast }, options, watch)
+    : undefined
+  notes.push(...(checked?.notes ?? []))
+  const products = runtimeProducts(runtime)
+  try {
+    const found = await withSpill((spill) =>
+      search(runtime, { model, statistics }, first, sourceOf(job, named, fast, checked), {
+        ...watch,
+        quantize: checked?.options ?? withMinmax(options, stored),
+        techniques: techniquesOf(stored ? techniqueNames : fast && needsSamples(recipe) ? [] : named),
+        keep: recipe.keep,
+        clip: recipe.clip,
+        seed: recipe.seed,
+        label: recipe.model,
+        products,
+        ...(spill ? { spill } : {}),
+        ...(freeMemory ? { memory: freeMemory() } : {}),
+      }),
+    )
+    notes.push(...found.notes)
+    return produced(job, found)
+  } finally {
+    await products.close()
+  }
+}
+
+function namedTechniques(recipe: QuantizeRecipe): readonly TechniqueName[] {
+  const named = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
+  return recipe.tune === 'bias' ? [...named, 'tune-bias'] : named
+}
+
+/** Samples; without them what was stored of some; without that BatchNormalization's statistics. */
+function sourceOf(
+  { recipe, material: { samples, stored, inputs } }: ModeJob,
+  named: readonly TechniqueName[],
+  fast: boolean,
+  checked: CheckedRanges | undefined,
+): Source {
+  if (needsSamples(recipe))
+    return samplesSource(samples, {
+      judges: !fast,
+      ...(fast && checked ? { ranges: knownRanges(checked.planned) } : {}),
+    })
+  return stored ? storedSource(stored, recipe.model) : batchNormSource(inputs, named.includes('correct-bias'))
+}
+
+function nothingToQuantize({ layers, stored }: Placement): string[] {
+  return layers.size + stored.size > 0
+    ? []
+    : [
+        'no layer of the main graph can be quantised, so the result is the float model; layers inside If, Loop or Scan are left as they are',
+      ]
+}
+
+function whyUntuned({ recipe, material: { stored } }: ModeJob): string[] {
+  if (!needsSamples(recipe)) return stored ? [] : [untuned('there are no samples')]
+  return recipe.effort === 'fast' ? [untuned('--effort fast tries nothing and measures nothing')] : []
+}
+
+/** Why biases were not trained. */
+export const untuned = (reason: string): string => `bias tuning was left out: ${reason}`
+
+function withMinmax(options: QuantizeOptions, stored: StoredStatistics | undefined): QuantizeOptions {
+  return stored?.minmaxValues ? { ...options, minmaxValues: new Set(stored.minmaxValues) } : options
+}
+
+function produced({ recipe, model, shapes, material, first }: ModeJob, found: Found): Produced {
+  const { best, built, naive, rows, rewrites } = found
+  const judged = naive !== undefined
+  const shifts = best.corrections.flatMap(({ name, bias }) =>
+    bias ? [[name, { before: bias.before, after: bias.after }] as const] : [],
+  )
+  return {
+    quantized: built.model,
+    plan: built.plan,
+    floatModel: best.float,
+    shapes: best.seen.shapes,
+    float: floatLayers(best.float, built.plan.placement),
+    rewrites,
+    ...(judged ? { ladder: rows } : {}),
+    ...(needsSamples(recipe) ? { learnt: learntIn(material.samples.dataset.preprocess, first, found) } : {}),
+    ...(judged && best.unequalized ? { originalFolded: best.unequalized } : {}),
+    ...(judged && naive.model !== built.model ? { naive: { float: model, quantized: naive.model, shapes } } : {}),
+    ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),
+  }
+}
+
+function learntIn(
+  preprocess: object | undefined,
+  first: ModeJob['first'],
+  { best: { quantize, evidence }, built }: Found,
+): StoredStatistics {
+  return {
+    kind: 'onnxpress-statistics',
+    version: 2,
+    inputs: Object.fromEntries(Object.entries(first).map(([name, { dims }]) => [name, dims])),
+    ...(preprocess ? { preprocess: { ...preprocess } } : {}),
+    ...(quantize.minmaxValues ? { minmaxValues: [...quantize.minmaxValues] } : {}),
+    evidence,
+    tensors: storedTensors(built.statistics),
+  }
+}

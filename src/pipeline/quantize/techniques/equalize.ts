@@ -1,0 +1,133 @@
+// Equalisation: factors found on channel statistics, proved, and ranges that reach as far as scaled values may.
+import { z } from 'zod'
+import type { Statistics } from '../../../onnx/index.ts'
+import { place, weightBitsOf } from '../../../quantize/index.ts'
+import {
+  capsWorthFreeing,
+  type Equalized,
+  equalize as equalizeChannels,
+  equalizeRequests,
+  equalizeRule,
+  widestReaches,
+} from '../../../rewrite/index.ts'
+import { measureIntegerMin, typesOf } from '../../../runtime/index.ts'
+import type { Candidate } from '../candidate.ts'
+import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
+import { leastOfEqualization } from '../judge.ts'
+import { noiseGrids } from '../noise-grids.ts'
+import type { SearchContext, Technique } from '../technique.ts'
+
+interface EqualizeEvidence {
+  /** How caps are kept, or which of them are freed. */
+  readonly clip: 'hold' | 'exact' | readonly string[]
+  /** What channels did. */
+  readonly channels: StoredChannels
+  /** Deviations around their means that channels below a held cap were taken to keep to, where those of the rewrite were too few. */
+  readonly deviations?: number
+}
+
+export const equalize: Technique<EqualizeEvidence> = {
+  name: 'equalize',
+  row: 'equalised',
+  evidence: z.strictObject({
+    clip: z.union([z.enum(['hold', 'exact']), z.array(z.string())]),
+    channels: storedChannelsSchema,
+    deviations: z.number().exactOptional(),
+  }),
+  requests: equalizeRequests,
+  paysLater: true,
+  async attempt(candidate, context) {
+    const channels = await context.channels(candidate, this)
+    const clip = await chooseClip(candidate, channels, context)
+    const rule = equalizeRule(context.options.clip, context.source.proves)
+    const held = await withinBound(candidate, channels, clip, rule.boundDb, context)
+    if (!held) return undefined
+    const { result, deviations } = held
+    const checked = await context.check(rule, result, candidate)
+    if (!checked) return undefined
+    const evidence = {
+      ...candidate.evidence,
+      [this.name]: { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) },
+    }
+    const form = { ...candidate, ...checked, ...travelling(candidate, result), unequalized: candidate.float, evidence }
+    const { samples } = context.source
+    if (!samples) return { candidate: context.candidate(form) }
+    const reaches = widestReaches(form.float, result.statistics, form.seen.shapes, samples.fitting)
+    const reach = (value: string) => (result.scaled.has(value) ? reaches(value) : undefined)
+    const least = leastOfEqualization(result.scaled, form.seen.shapes)
+    return { candidate: context.candidate({ ...form, reach, least }) }
+  },
+  async replay(candidate, { clip, channels, deviations }, context) {
+    const result = await scaled(candidate, channelsFrom(channels), clip, context, deviations)
+    const rule = equalizeRule(clip === 'exact' ? 'exact' : 'hold', context.source.proves)
+    const checked = await context.repeat(rule, result, candidate)
+    return context.candidate({ ...candidate, ...checked, ...travelling(candidate, result) })
+  },
+}
+
+/** What is said of caps, or which of them are freed because that gains more than an integer Min costs. */
+async function chooseClip(
+  candidate: Candidate,
+  channels: Statistics,
+  context: SearchContext,
+): Promise<EqualizeEvidence['clip']> {
+  const { clip } = context.options
+  // Where nothing is measured, neither is time.
+  if (clip !== 'auto') return clip
+  if (!context.judges) return 'exact'
+  const { float, seen } = candidate
+  const timeOf = (value: string) => measureIntegerMin(context.runtime, seen.shapes.get(value)?.dims ?? [])
+  const freed = await capsWorthFreeing(float, seen.shapes, channels, gridsOf(candidate, context), timeOf)
+  context.notes.push(
+    `${freed.size} ${freed.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
+  )
+  return [...freed]
+}
+
+/** What is tried where a held cap binds on samples that were not looked at: wider and wider. */
+const DEVIATIONS = [undefined, 6, 9]
+
+/** Scaled so that it keeps its bound on held-back samples too; undefined when none does. */
+async function withinBound(
+  candidate: Candidate,
+  channels: Statistics,
+  clip: EqualizeEvidence['clip'],
+  boundDb: number,
+  context: SearchContext,
+): Promise<{ readonly result: Equalized; readonly deviations: number | undefined } | undefined> {
+  let db = Number.NaN
+  for (const deviations of DEVIATIONS) {
+    const result = await scaled(candidate, channels, clip, context, deviations)
+    if (clip === 'exact' || !context.judges || result.changes.length === 0) return { result, deviations }
+    db = await context.judge.lowestDb(result.model, { signal: context.options.signal })
+    if (db >= boundDb) return { result, deviations }
+  }
+  context.notes.push(
+    `equalize was reverted: held caps leave ${db.toFixed(1)} dB on samples that it did not look at, and ${boundDb} dB are needed; --clip exact moves the caps with their channels`,
+  )
+  return undefined
+}
+
+function scaled(
+  candidate: Candidate,
+  channels: Statistics,
+  clip: EqualizeEvidence['clip'],
+  context: SearchContext,
+  deviations?: number,
+): Promise<Equalized> {
+  const form = typeof clip === 'string' ? clip : new Set(clip)
+  const { float, seen } = candidate
+  const wider = deviations === undefined ? {} : { deviations }
+  return equalizeChannels(float, seen.shapes, channels, { ...gridsOf(candidate, context), clip: form, ...wider })
+}
+
+/** The grids that it reckons with. */
+function gridsOf({ float, quantize }: Candidate, { options: { signal, progress } }: SearchContext) {
+  const bits = weightBitsOf(place(float, quantize, typesOf(float)), float.graph.nodes, quantize)
+  return { ...noiseGrids(quantize, bits), signal, progress }
+}
+
+/** What BatchNormalization knew, scaled like everything else. */
+function travelling({ statistics }: Candidate, { statistics: now }: Equalized) {
+  return statistics.size === 0 ? {} : { statistics: new Map([...now].filter(([value]) => statistics.has(value))) }
+}
