@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 /** Rooms by floor: a room imports only rooms on lower floors. */
 const floors: readonly (readonly string[])[] = [
   ['base'],
-  ['onnx', 'math', 'data', 'search', 'report'],
+  ['onnx', 'math', 'data', 'search', 'report', 'recipe'],
   ['runtime'],
   ['metrics', 'calibrate'],
   ['rewrite'],

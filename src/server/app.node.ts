@@ -11,7 +11,7 @@ import type { Folders } from './confine.node.ts'
 import { eventStream } from './event-stream.node.ts'
 import { listFiles } from './files.node.ts'
 import { safeHeaders, sameHost, withToken } from './guard.node.ts'
-import type { CommandHelp, SessionMessage } from './messages.ts'
+import type { SessionMessage } from './messages.ts'
 import { viewCosts, viewLayer, viewModel, viewTimes } from './model-view.node.ts'
 import type { Runs } from './runs.node.ts'
 import type { Tickets } from './tickets.ts'
@@ -32,7 +32,6 @@ export interface AppParts {
   readonly tickets: Tickets<Opened>
   /** The built page; undefined serves the API alone. */
   readonly pages: Hono | undefined
-  readonly help: CommandHelp
   readonly uploadBytes: number
   /** Aborted when the server closes: open streams end then. */
   readonly closing: AbortSignal
@@ -76,14 +75,13 @@ function api(parts: AppParts): Hono {
     onError: (context) => context.json({ error: 'the request is too large' }, 413),
   })
   app.get('/session', (context) => {
-    const { version, help } = parts
+    const { version } = parts
     const schema = recipeJsonSchema()
     return context.json({
       place: 'server',
       version,
       folders: folders.roots,
       schema,
-      help,
       limits: [],
     } satisfies SessionMessage)
   })
