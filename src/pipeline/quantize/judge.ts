@@ -1,4 +1,4 @@
-// The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
+// The judge of candidates: a quantised model against the float one on samples that nothing was fitted to.
 import { sizeOf, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
@@ -9,7 +9,7 @@ import type { SplitBatch } from './calibration-samples.ts'
 /** A model's figures on the held-back samples. */
 export interface Score {
   readonly comparison: Comparison
-  /** SQNR over all outputs and their column groups in dB: what the ladder climbs. */
+  /** SQNR over all outputs and their column groups in dB: what the search raises. */
   readonly db: number
 }
 
