@@ -1,7 +1,7 @@
 // How a layer reads its input: kernel, strides, pads, groups; a matrix product is a 1×1 kernel over rows.
 import { InputError, sizeOf } from '../base/index.ts'
 import type { Matrix } from '../math/index.ts'
-import { intAttribute, intsAttribute, isOp, type Layer, stringAttribute } from '../onnx/index.ts'
+import { intAttribute, intsAttribute, type Layer, stringAttribute } from '../onnx/index.ts'
 
 type Pair = readonly [number, number]
 
@@ -50,7 +50,7 @@ export function kernelOf(layer: Layer, geometry: LayerGeometry, group: number): 
  * ConvTranspose, a transposed or left-hand constant, pads that are not explicit.
  */
 export function geometryOf(layer: Layer): LayerGeometry | string {
-  const { node, view } = layer
+  const { node, facts, view } = layer
   if (!view) return 'its weight is the left factor or has more than two dimensions'
   const rows = {
     layout: 'rows',
@@ -60,10 +60,9 @@ export function geometryOf(layer: Layer): LayerGeometry | string {
     dilations: [1, 1],
     pads: [0, 0, 0, 0],
   } as const
-  if (isOp(node, 'MatMul') || (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 0))
-    return { ...rows, inputsPerGroup: view.inputsPerGroup, outputsPerGroup: view.outputs }
-  if (isOp(node, 'Gemm')) return 'its input is transposed'
-  if (!isOp(node, 'Conv')) return `${node.opType} is not supported`
+  if (!facts.window && intAttribute(node, 'transA', 0) !== 0) return 'its input is transposed'
+  if (!facts.window) return { ...rows, inputsPerGroup: view.inputsPerGroup, outputsPerGroup: view.outputs }
+  if (facts.window !== 'gathers') return `${node.opType} is not supported`
   const kernel = layer.weight.shape.slice(2)
   if (kernel.length > 2) return `it has ${kernel.length} spatial dimensions`
   if (stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return 'its pads are not explicit'

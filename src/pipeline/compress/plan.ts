@@ -22,7 +22,7 @@ export interface Refusal {
 /** A plan for each share of the cost, or why it is out of reach. */
 export type PlansAt = (ratios: readonly number[]) => readonly (Plan | Refusal)[]
 
-export function isRefusal(found: Plan | Refusal): found is Refusal {
+export function isRefusal(found: object): found is Refusal {
   return 'refused' in found
 }
 

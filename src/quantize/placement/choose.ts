@@ -1,5 +1,5 @@
 // Which nodes run in integers, and why the others do not.
-import { isOp, type Layer, layerOf, type Node } from '../../onnx/index.ts'
+import { type Layer, layerOf, type Node } from '../../onnx/index.ts'
 import { type FloatReason, whyFloat, whyNoKernel } from './reasons.ts'
 import type { Scope } from './scope.ts'
 
@@ -80,7 +80,7 @@ class Chooser implements Choice {
         const fed = inputs.some((input) => this.integer.has(made.get(input) ?? node) && made.has(input))
         const readers = this.#results(node).map((result) => consumers.get(result) ?? [])
         const some = (list: readonly Node[]) => list.some((reader) => this.integer.has(reader))
-        if (fed && (isOp(node, 'Split') ? readers.every(some) : readers.some(some))) continue
+        if (fed && (this.#scope.role(node)?.gives === 'all' ? readers.every(some) : readers.some(some))) continue
         this.integer.delete(node)
         const text = fed ? 'no integer operator reads it' : 'no integer operator feeds it'
         this.reasons.set(node, { code: 'alone', text })

@@ -82,7 +82,8 @@ function whyNotInteger(scope: Scope, node: Node): string | undefined {
     const type = scope.types.get(input)
     if (type !== 'float32') return `its input is ${type ?? 'of unknown type'}`
   }
-  if (node.outputs.filter((output) => output !== '').length > 1 && !isOp(node, 'Split')) return 'it has a second output'
+  if (node.outputs.filter((output) => output !== '').length > 1 && scope.role(node)?.gives !== 'all')
+    return 'it has a second output'
   return isOp(node, 'Add') && carriesMask(scope, node) ? 'it carries an attention mask' : undefined
 }
 

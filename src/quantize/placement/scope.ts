@@ -9,7 +9,6 @@ import {
   factsOf,
   type Graph,
   intsAttribute,
-  isOp,
   type Layer,
   type Model,
   type Node,
@@ -83,10 +82,10 @@ export class Scope {
     return this.role(node)?.lacks?.find((name) => intsAttribute(node, name)?.some((value) => value !== 1))
   }
 
-  /** Inputs that carry codes: all of an Add, Mul or Concat, the first of the others. */
+  /** Inputs that carry codes. */
   dataInputs(node: Node): string[] {
     if (this.isCap(node)) return node.inputs.filter((input) => input !== '' && !this.constants(input))
-    return isOp(node, 'Add', 'Mul', 'Concat') ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
+    return this.role(node)?.reads === 'all' ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
   }
 
   /**
@@ -113,7 +112,7 @@ export class Scope {
 
   /** What a node hands on: the values behind its bias and activation. */
   results(node: Node, layer: Layer | undefined): string[] {
-    if (isOp(node, 'Split')) return [...node.outputs]
+    if (this.role(node)?.gives === 'all') return [...node.outputs]
     const last = this.biasOf(node, layer) ?? node
     return [(this.fusedActivation(last) ?? last).outputs[0] ?? '']
   }

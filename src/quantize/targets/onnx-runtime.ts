@@ -4,6 +4,12 @@ import type { Target, TargetOp } from './target.ts'
 /** Operators with one role and nothing else to say of them. */
 export const named = (role: TargetOp['role'], ops: readonly string[]): TargetOp[] => ops.map((op) => ({ op, role }))
 
+/** Operators that bring several values onto the grid of their result. */
+export const joining: readonly TargetOp[] = named('integer', ['Add', 'Mul', 'Concat']).map((op) => ({
+  ...op,
+  reads: 'all',
+}))
+
 /** Operators that only move codes. */
 export const moving: readonly TargetOp[] = [
   ...named('pass-through', [
@@ -15,10 +21,10 @@ export const moving: readonly TargetOp[] = [
     'Unsqueeze',
     'Slice',
     'Gather',
-    'Split',
     'DepthToSpace',
     'Tile',
   ]),
+  { op: 'Split', role: 'pass-through', gives: 'all' },
   { op: 'Resize', role: 'pass-through', when: { attribute: 'mode', is: 'nearest', usual: 'nearest' } },
 ]
 

@@ -1,5 +1,5 @@
 // ONNX Runtime on the CPU, as onnxruntime-node and its other packages run it.
-import { moving, named, onnxRuntime } from './onnx-runtime.ts'
+import { joining, moving, named, onnxRuntime } from './onnx-runtime.ts'
 import type { Target } from './target.ts'
 
 export const ortCpu: Target = {
@@ -13,7 +13,8 @@ export const ortCpu: Target = {
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
     { op: 'AveragePool', role: 'integer', lacks: ['dilations'] },
-    ...named('integer', ['Add', 'Mul', 'Concat', 'GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
+    ...joining,
+    ...named('integer', ['GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
     ...moving,
   ],
 }

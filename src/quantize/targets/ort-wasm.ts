@@ -2,7 +2,7 @@
 // Known: it has the same graph optimisers and the same kernels, and gives the same codes. Measured (`bench/target-ops.ts ort-wasm`, 1.30,
 // one thread, x86-64): which convolutions are slower in integers than in float. Not measured: several threads, ARM, phones,
 // browsers other than what Node's engine stands for. Operators without weights differ too little between both forms to tell.
-import { moving, named, onnxRuntime } from './onnx-runtime.ts'
+import { joining, moving, named, onnxRuntime } from './onnx-runtime.ts'
 import type { Target } from './target.ts'
 
 export const ortWasm: Target = {
@@ -26,7 +26,8 @@ export const ortWasm: Target = {
     ...named('activation', ['Relu', 'Clip']),
     ...named('cap', ['Min']),
     { op: 'AveragePool', role: 'integer', lacks: ['dilations'] },
-    ...named('integer', ['Add', 'Mul', 'Concat', 'GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
+    ...joining,
+    ...named('integer', ['GlobalAveragePool', 'LeakyRelu', 'Sigmoid', 'Softmax']),
     ...moving,
   ],
 }

@@ -17,6 +17,10 @@ export type Role =
 export interface TargetOp {
   readonly op: string
   readonly role: Role
+  /** Every input carries codes; absent: the first. */
+  readonly reads?: 'all'
+  /** Every output gets codes; absent: the first, and an operator with a second one stays float. */
+  readonly gives?: 'all'
   /** Only with this attribute; `usual` is what the attribute is when it is not given. */
   readonly when?: { readonly attribute: string; readonly is: string; readonly usual: string }
   /** Attributes, lists of numbers that are usually 1, which the integer kernel lacks; the runtime fuses all the same and fails. */

@@ -83,6 +83,21 @@ describe('targets', () => {
     assert.throws(() => planned(model, { target }), UnsupportedError)
   })
 
+  it('say which inputs and outputs of an operator carry codes', () => {
+    const between = 'x[N,4,8,8] -> Conv 1x1 4->8 -> a; a -> Sub =a -> b; b -> Conv 1x1 8->4 -> y'
+    const model = tinyModel(between)
+    const [first] = targets
+    const joins: Target = { ...first, ops: [...first.ops, { op: 'Sub', role: 'integer', reads: 'all' }] }
+    assert.equal(placed(model, first).integer.size, 2)
+    assert.deepEqual([...placed(model, joins).tensors.keys()], ['x', 'a', 'b', 'y'])
+    const split = tinyModel(
+      'x[N,4,8,8] -> Conv 1x1 4->8 -> Split axis=1 and:r -> l; l -> Conv 1x1 4->4 -> u; r -> Conv 1x1 4->4 -> v',
+    )
+    assert.equal(placed(split, first).integer.size, 4)
+    const one = { ...first, ops: first.ops.map(({ gives: _, ...op }) => op) }
+    assert.equal(placed(split, one).integer.size, 3)
+  })
+
   it('say what stops a fusion, and which kernels are integers', () => {
     const model = tinyModel(drawing)
     const written = insertQdq(model, planned(model, {}))

@@ -46,6 +46,16 @@ function lossOf(scores: Float32Array, labels: readonly number[]): number {
 }
 
 describe('quantisation-aware training', () => {
+  it('trains for the target that it is told: layers that are faster in float there stay float', async () => {
+    const [first] = targets
+    const slow = { depthwise: true, why: 'it is slow there' }
+    const target = { ...first, ops: first.ops.map((op) => (op.op === 'Conv' ? { ...op, slow: [slow] } : op)) }
+    const plans = [await traineeOf(8, 8), await traineeOf(8, 8, { quantize: { target } })].map(({ plan }) => plan)
+    const [usual, other] = plans.map((plan) => plan?.weights.size ?? 0)
+    assert.equal(usual, (other ?? 0) + 1)
+    assert.equal(plans[1]?.placement.target, target)
+  })
+
   for (const [weightBits, activationBits, weights] of [
     [8, 8, 'per-channel'],
     [4, 8, 'per-channel'],

@@ -9,7 +9,7 @@ import { selectionCurves } from '../curves.ts'
 import { POSITIONS } from '../fit-targets.ts'
 import { measuredLosses } from '../measured-loss.ts'
 import type { Built, Candidates, Method } from '../method.ts'
-import type { Plan } from '../plan.ts'
+import { isRefusal, type Plan } from '../plan.ts'
 import type { Problem } from '../problem.ts'
 import { timedChoices } from '../timed-layers.ts'
 
@@ -51,9 +51,7 @@ async function splitCandidates(problem: Problem, options: SplitOptions): Promise
   const priced = options.layerTimes ? await timedChoices(problem, choices) : choices
   return {
     plansAt: (ratios) =>
-      splitPlans(priced, ratios).map((plan) =>
-        'refused' in plan ? plan : { method: 'splits', channels: {}, ...plan },
-      ),
+      splitPlans(priced, ratios).map((plan) => (isRefusal(plan) ? plan : { method: 'splits', channels: {}, ...plan })),
     notes: [...notes, ...(measured ? [measured.note] : [])],
     evaluations: measured?.evaluations ?? 0,
     curves,

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { meanSquare } from '../../train/index.ts'
+import { type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import { trainingSamples } from './samples.node.ts'
+import { trainableOf } from './trainable.node.ts'
+
+const runtime = await openRuntime({ threads: 1 })
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-trainable-'))
+after(async () => {
+  await runtime.close()
+  rmSync(folder, { recursive: true })
+})
+
+const model = tinyModel('x[N,4] -> Gemm 4->4 transB=1 -> h; h -> Relu -> Gemm 4->4 transB=1 -> y')
+writeFileSync(join(folder, 'x.bin'), new Uint8Array(Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)).buffer))
+writeFileSync(
+  join(folder, 'x.json'),
+  JSON.stringify({ format: 'raw', file: 'x.bin', dtype: 'float32', shape: [16, 4] }),
+)
+
+async function made(more: object = {}) {
+  const given = { command: 'finetune', model: 'm.onnx', data: join(folder, 'x.json'), ...more }
+  const recipe = parseRecipe(given) as FinetuneRecipe
+  const samples = await trainingSamples(recipe, model, {})
+  const loss = { terms: [meanSquare()], needsTeacher: true, matched: false }
+  return { samples, trainee: await trainableOf(runtime, recipe, { model, teacher: model, samples, loss }, {}) }
+}
+
+describe('the trainable form of a model', () => {
+  it('has every weight and bias, for as many samples as a step takes', async () => {
+    const { trainee, samples } = await made({ batch: 8 })
+    assert.equal(trainee.prepared.batch, 8)
+    assert.equal(trainee.initial.size, 4)
+    assert.deepEqual([samples.shares.train.length, samples.scoring.indices.length], [12, 4])
+    // Adam's steps are shares of each tensor's size, unless a rate is given.
+    assert.ok(trainee.rateOf)
+    assert.equal((await made({ lr: 0.1 })).trainee.rateOf, undefined)
+  })
+
+  it('has only what was asked for', async () => {
+    assert.equal((await made({ train: 'biases' })).trainee.initial.size, 2)
+    assert.equal((await made({ only: ['*y'] })).trainee.initial.size, 2)
+    await assert.rejects(made({ only: ['nobody'] }), /--only/)
+  })
+
+  it('is quantised on the calibration samples where that is asked for', async () => {
+    const { trainee } = await made({ qat: true, calibrationSamples: 4 })
+    const ops = new Set(trainee.exported(trainee.initial).graph.nodes.map(({ opType }) => opType))
+    assert.ok(ops.has('QuantizeLinear') && ops.has('DequantizeLinear'), [...ops].join())
+    await assert.rejects(made({ qat: true, batchNorm: 'training' }), /--qat trains the layers with BatchNorm folded/)
+  })
+
+  it('is refused where memory would not do, with a batch that would fit', async () => {
+    await assert.rejects(made({ memory: 1e-6 }), { exitCode: 6, message: /not even one sample would fit/ })
+    await assert.rejects(made({ memory: 251, batch: 65_536 }), { exitCode: 6, message: /--batch \d+ would fit/ })
+  })
+})
