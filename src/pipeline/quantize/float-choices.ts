@@ -7,9 +7,8 @@ import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } f
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
 import type { SplitBatch } from './calibration-samples.ts'
-import type { Score } from './judge.ts'
+import { Judge, type Score } from './judge.ts'
 import { type Loud, loudest } from './loudest.ts'
-import { Probe } from './probe.ts'
 
 /** A model with outputs as good as this has no grid that kills it. */
 export const SOUND_DB = 20
@@ -57,7 +56,7 @@ export async function floatChoices(
   watch: Watch,
 ): Promise<FloatChoice[]> {
   const families = gridFamilies(plan, model.graph.nodes)
-  const samples = await Probe.of(runtime, model, probe)
+  const samples = await Judge.on(runtime, model, probe)
   const halving = isExpensive(shapes) ? SHORT_HALVING : HALVING
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {

@@ -15,7 +15,7 @@ import type { Candidate } from './candidate.ts'
 import { harmless } from './checked-ranges.ts'
 import { CORRECTIONS } from './evidence.ts'
 import { probeSize } from './float-choices.ts'
-import { Probe } from './probe.ts'
+import { Judge } from './judge.ts'
 import { storeCorrections } from './stored-corrections.ts'
 import type { SearchContext } from './technique.ts'
 
@@ -86,7 +86,7 @@ async function harmlessRanges(
   narrow: Plan,
   wide: Plan,
 ): Promise<readonly GridFamily[]> {
-  const probe = await Probe.of(runtime, float, (await samples?.few(probeSize(seen.shapes))) ?? [])
+  const probe = await Judge.on(runtime, float, (await samples?.few(probeSize(seen.shapes))) ?? [])
   let measured = 0
   const noiseOf = (plan: Plan, some: readonly GridFamily[]) => {
     throwIfCancelled(options.signal)
