@@ -83,9 +83,9 @@ describe('what stays float where one grid costs most', () => {
   it('asks for three dB, and for more where much would be float', async () => {
     const score = (db: number) => ({ db, comparison: { samples: 8, sqnrDb: { y: db } } })
     const choice = (share: number) => ({ values: new Set(['a']), grids: 1, share })
-    const kept = async (gains: readonly (readonly [share: number, db: number])[]) => {
+    const kept = async (gains: readonly (readonly [share: number, db: number])[], before = 10) => {
       const choices = gains.map(([share]) => choice(share))
-      const { best, kept } = await bestChoice(choices, score(10), async (one) => ({
+      const { best, kept } = await bestChoice(choices, score(before), async (one) => ({
         built: undefined,
         score: score(gains[choices.indexOf(one as (typeof choices)[number])]?.[1] ?? 0),
       }))
@@ -102,5 +102,19 @@ describe('what stays float where one grid costs most', () => {
       0.02,
     )
     assert.equal(await kept([[0.01, Number.NaN]]), undefined)
+    // A dead model is brought back whatever it costs, and no further than it pays.
+    assert.equal(await kept([[0.12, 11]], 4), 0.12)
+    assert.equal(await kept([[0.12, 9]], 4), undefined)
+    assert.equal(
+      await kept(
+        [
+          [0.02, 8],
+          [0.12, 12],
+          [0.25, 13],
+        ],
+        4,
+      ),
+      0.12,
+    )
   })
 })
