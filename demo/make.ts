@@ -1,4 +1,4 @@
-// Makes everything in this folder that is no source: trains the network from nothing, writes model and samples, measures.
+// Makes everything in this folder that is not source: trains the network from nothing, writes model and samples, measures.
 // Usage: npm run demo:train -- [steps [folder]]
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'

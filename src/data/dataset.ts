@@ -10,7 +10,7 @@ export interface InputSpec {
   readonly name: string
   readonly dtype?: string
   readonly shape?: readonly (number | string | null)[]
-  /** What an input is that is no tensor. */
+  /** What an input is that is not a tensor. */
   readonly container?: { readonly dtype?: string | undefined; readonly inside: readonly string[] }
 }
 

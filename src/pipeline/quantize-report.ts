@@ -89,7 +89,7 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
       kept: rewrite.kept,
       changes: rewrite.changes,
       ...(rewrite.refused || rewrite.skipped.length > 0
-        ? { skipped: [...(rewrite.refused ? [`taken back: ${rewrite.refused}`] : []), ...rewrite.skipped] }
+        ? { skipped: [...(rewrite.refused ? [`reverted: ${rewrite.refused}`] : []), ...rewrite.skipped] }
         : {}),
       ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
       ...(rewrite.sqnrDb === undefined ? {} : { boundDb: rewrite.boundDb }),

@@ -86,7 +86,7 @@ async function storedStatistics({ statistics, data }: QuantizeRecipe): Promise<S
   if (typeof statistics !== 'string') return parseStatistics(statistics, 'the recipe')
   const json = await readJson(statistics)
   if (json === undefined)
-    throw new InputError(`cannot read the statistics ${statistics}: it is missing, or no JSON`, { file: statistics })
+    throw new InputError(`cannot read the statistics ${statistics}: it is missing, or not JSON`, { file: statistics })
   return parseStatistics(json, statistics)
 }
 

@@ -130,7 +130,7 @@ describe('html report', () => {
     assertAbsent(html, /NaN|Infinity/)
   })
 
-  it('sorts what is no number below every figure and exact above', () => {
+  it('sorts what is not a number below every figure and exact above', () => {
     const html = renderHtml(deadReport)
     const keys = [...html.matchAll(/<tr id="layer-\d">.*?<\/tr>/g)].map(([row]) =>
       Number(/data-v="([^"]*)">[^<]*(dB|exact|number)/.exec(row)?.[1]),
@@ -169,7 +169,7 @@ describe('html report', () => {
       ...(/Proof that the function is kept(.*?)<\/table>/.exec(html)?.[1] ?? '').matchAll(/<tr><td>(.*?)<\/tr>/g),
     ]
     assert.match(rows[0]?.[1] ?? '', /^fold-batch-norm.*exact.*80\.0 dB.*131\.2 dB.*>exact<.*✓ kept/)
-    assert.match(rows[1]?.[1] ?? '', /^equalize.*bounded.*38\.0 dB.*44\.0 dB.*31\.5 dB.*✕ taken back/)
+    assert.match(rows[1]?.[1] ?? '', /^equalize.*bounded.*38\.0 dB.*44\.0 dB.*31\.5 dB.*✕ reverted/)
   })
 
   it('draws the naive model along the depth, and the mean shift before and after', () => {

@@ -230,7 +230,7 @@ export interface Report {
   readonly outputs: Readonly<Record<string, number | null>>
   readonly steps: readonly StepRow[]
   readonly layers: readonly LayerRow[]
-  /** What multiplies and is no layer: products of activations, recurrent operators, what lies in sub-graphs. All of it is float. */
+  /** What multiplies and is not a layer: products of activations, recurrent operators, what lies in sub-graphs. All of it is float. */
   readonly otherProducts?: readonly { readonly op: string; readonly count: number; readonly macs?: number }[]
   readonly activations: readonly ActivationRow[]
   /** Curves, when the model was trained. */

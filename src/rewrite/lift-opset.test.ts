@@ -60,7 +60,7 @@ describe('lift-opset', () => {
   })
 
   it('refuses targets that the table does not cover', () => {
-    assert.throws(() => liftOpsetTo(99), /cannot lift a model to opset 99; give a whole number from 7 to 21/)
+    assert.throws(() => liftOpsetTo(99), /cannot lift a model to opset 99; the target must be an integer from 7 to 21/)
   })
 
   it('lifts the nodes of branches', () => {

@@ -13,7 +13,9 @@ import { defineRewrite, type Rewrite, type RewriteContext, type RewriteResult } 
  */
 export function liftOpsetTo(target: number): Rewrite {
   if (!Number.isInteger(target) || target < OLDEST || target > NEWEST)
-    throw new UsageError(`cannot lift a model to opset ${target}; give a whole number from ${OLDEST} to ${NEWEST}`)
+    throw new UsageError(
+      `cannot lift a model to opset ${target}; the target must be an integer from ${OLDEST} to ${NEWEST}`,
+    )
   return defineRewrite({
     name: 'lift-opset',
     kind: 'exact',

@@ -111,14 +111,14 @@ export class Runs {
   /** Does a run again in its folder; a command that can go on where it stopped is told to. */
   async resume(id: string): Promise<RunSummary> {
     const { folder, recipe, state, command } = this.get(id)
-    if (state === 'running' || state === 'queued') throw new UsageError('this run is at work already')
+    if (state === 'running' || state === 'queued') throw new UsageError('this run is already running')
     const canResume = this.commands.get(command)?.properties['resume']?.type === 'boolean'
     const checked = this.check(canResume ? { ...recipe, resume: true } : recipe)
     await prepareRun(folder, checked)
     return this.#enqueue(folder)
   }
 
-  /** Asks a run of this studio to stop. @throws UsageError when it is not its own, or not at work */
+  /** Asks a run of this studio to stop. @throws UsageError when it is not its own, or not running */
   async cancel(id: string): Promise<void> {
     const { folder } = this.get(id)
     const waits = this.#queue.jobs().some(({ job, state }) => job.id === id && state === 'waiting')
@@ -190,7 +190,7 @@ export class Runs {
     })
   }
 
-  /** Runs at work change faster than folders are looked through. */
+  /** Running runs change faster than folders are looked through. */
   async #tail(): Promise<void> {
     const mine = this.#queue.jobs().flatMap(({ job, state }) => (state === 'running' ? [job.folder] : []))
     const theirs = [...this.#known.values()].flatMap(({ state, folder }) => (state === 'running' ? [folder] : []))

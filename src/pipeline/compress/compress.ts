@@ -48,7 +48,7 @@ export interface CompressResult {
  * const { model: half } = await compress(runtime, model, batches, { ratio: 0.5 })
  * ```
  * @param samples feeds of the model, in batches or one by one
- * @throws RefusedError when the ratio is out of reach, naming the nearest; InputError for a ratio that is no share
+ * @throws RefusedError when the ratio is out of reach, naming the nearest; InputError for a ratio that is not a share
  */
 export async function compress(
   runtime: Runtime,

@@ -27,7 +27,7 @@ describe('what gets no gradient', () => {
     assert.deepEqual(notes, ['the loss does not depend on Gemm_z: it stays as it is'])
   })
 
-  it('is refused where the loss does, through a value that is no float', async () => {
+  it('is refused where the loss does, through a value that is not a float', async () => {
     const model = tinyModel(
       'x[N,4] -> Gemm 4->4 -> a -> Cast to=7 -> i -> Cast to=1 -> f; x -> Gemm 4->4 -> g -> Add =f -> y',
     )

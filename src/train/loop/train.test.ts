@@ -335,6 +335,6 @@ describe('a checkpoint', () => {
       /a.checkpoint: it belongs to a training with another/,
     )
     assert.throws(() => decodeState(bytes.slice(0, -4), 'this one', 'a.checkpoint'), /it is cut off/)
-    assert.throws(() => decodeState(new Uint8Array(9), 'this one', 'a.checkpoint'), /it is no checkpoint/)
+    assert.throws(() => decodeState(new Uint8Array(9), 'this one', 'a.checkpoint'), /it is not a checkpoint/)
   })
 })
