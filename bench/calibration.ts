@@ -14,7 +14,7 @@ import { openRuntime } from '../src/runtime/index.node.ts'
 import { typesOf, withSession } from '../src/runtime/index.ts'
 
 const [path = '', data = '', preprocess = '', samples = '64'] = process.argv.slice(2)
-const recipe = parseRecipe({ command: 'quantize', model: path, data, preprocess, samples: Number(samples) })
+const recipe = parseRecipe('quantize', { model: path, data, preprocess, samples: Number(samples) })
 const runtime = await openRuntime()
 try {
   const original = await readModelFile(path)

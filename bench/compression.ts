@@ -28,10 +28,9 @@ function recipe(file: string, more: Partial<CompressRecipe>): CompressRecipe {
   const entry = manifestEntries().find((known) => known.file === file)
   if (!entry) throw new Error(`no model ${file} in the manifest`)
   const { model, data, val, preprocess } = recipeFor(entry)
-  const given = { command: 'compress', model, data, val, preprocess, output: join(folder, 'model.onnx'), ...more }
-  const parsed = parseRecipe(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
-  if (parsed.command !== 'compress') throw new Error('not a compression')
-  return parsed
+  const given = { model, data, val, preprocess, output: join(folder, 'model.onnx'), ...more }
+  const said = Object.entries(given).filter(([, value]) => value !== undefined)
+  return parseRecipe('compress', Object.fromEntries(said))
 }
 
 async function attempt(file: string, more: Partial<CompressRecipe>): Promise<CompressRun | string> {

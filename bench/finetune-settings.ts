@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { movedPictures } from '../src/pipeline/compress/next/finetune.node.ts'
 import { compareFiles, compressFile, finetuneFile } from '../src/pipeline/index.node.ts'
-import { type CompareRecipe, type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { manifestEntries, noModels, recipeFor } from '../test/support/manifest.ts'
 
@@ -75,23 +75,23 @@ try {
   const { train, held } = split(data)
   const scaled = preprocess === undefined ? {} : { preprocess }
   const small = join(folder, 'small.onnx')
-  const compress = { command: 'compress', model, data: train, output: small, macs: [Number(share)], ...scaled }
+  const compress = { model, data: train, output: small, macs: [Number(share)], ...scaled }
   const whole = Number(share) === 1
   if (whole) copyFileSync(model, small)
-  else await compressFile(runtime, parseRecipe(compress) as CompressRecipe)
+  else await compressFile(runtime, parseRecipe('compress', compress))
   const moved = movedPictures(await readModelFile(small))
   console.log('| setting | seed | top-1, else agreement | divergence | loss at the end | seconds |')
   for (let seed = 0; seed < SEEDS; seed++)
     for (const setting of settings) {
       const recipe = {
-        ...{ command: 'finetune', model: small, data: train, ...(whole ? {} : { teacher: model }), ...scaled },
+        ...{ model: small, data: train, ...(whole ? {} : { teacher: model }), ...scaled },
         ...{ output: join(folder, 'tuned.onnx'), epochs: Number(epochs), seed, ...moved, ...keysOf(setting) },
       }
       const started = performance.now()
-      const { tuned } = await finetuneFile(runtime, parseRecipe(recipe) as FinetuneRecipe)
+      const { tuned } = await finetuneFile(runtime, parseRecipe('finetune', recipe))
       const seconds = (performance.now() - started) / 1000
-      const compare = { command: 'compare', model, other: recipe.output, data: held, ...scaled }
-      const { comparison } = await compareFiles(runtime, parseRecipe(compare) as CompareRecipe)
+      const compare = { model, other: recipe.output, data: held, ...scaled }
+      const { comparison } = await compareFiles(runtime, parseRecipe('compare', compare))
       const [top1 = Number.NaN, kl = Number.NaN] = [comparison.metric?.after ?? comparison.agreement, comparison.kl]
       const loss = tuned.result.history.at(-1)?.loss ?? Number.NaN
       const cells = [setting, seed, `${(100 * top1).toFixed(1)} %`, kl.toFixed(3), loss.toFixed(3), seconds.toFixed(0)]

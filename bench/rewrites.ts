@@ -40,8 +40,7 @@ try {
     ({ file, loads }) => loads && (words.length === 0 || words.some((word) => file.includes(word))),
   )) {
     const { model, data, preprocess, shape } = recipeFor(entry)
-    const recipe = parseRecipe({
-      command: 'rewrite',
+    const recipe = parseRecipe('rewrite', {
       model,
       data,
       ...(preprocess ? { preprocess } : {}),
@@ -50,7 +49,6 @@ try {
       samples: 32,
       output: join(folder, 'out.onnx'),
     })
-    if (recipe.command !== 'rewrite') throw new Error('not a rewrite')
     const row = await rewriteFile(runtime, recipe).then(cells, (error: unknown) => [messageOf(error), '', '', ''])
     console.log(`| ${[entry.file, data === 'random' ? 'random' : 'real', ...row].join(' | ')} |`)
   }

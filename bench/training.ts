@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compressFile, finetuneFile } from '../src/pipeline/index.node.ts'
-import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../src/pipeline/index.ts'
+import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { manifestEntries, noModels, recipeFor, sharedFolder } from '../test/support/manifest.ts'
 
@@ -55,15 +55,14 @@ try {
     if (!name.includes(word)) continue
     const entry = manifestEntries().find(({ file }) => file === model)
     const scaled = entry?.preprocess && 'scale' in entry.preprocess ? { preprocess: entry.preprocess } : {}
-    const recipe = parseRecipe({
-      command: 'finetune',
+    const recipe = parseRecipe('finetune', {
       model: join(sharedFolder, 'models', model),
       data: data(train),
       val: data(val),
       output: join(folder, 'trained.onnx'),
       ...scaled,
       ...more,
-    }) as FinetuneRecipe
+    })
     const run = await finetuneFile(runtime, recipe)
     const { metric } = run.comparison ?? {}
     const deployed = run.deployed?.agreement
@@ -77,8 +76,8 @@ try {
     const entry = manifestEntries().find(({ file }) => file === model)
     if (!entry) continue
     const { model: file, data: train, val, preprocess } = recipeFor(entry)
-    const given = { command: 'compress', model: file, data: train, val, output: join(folder, 'small.onnx'), ...more }
-    const recipe = parseRecipe(preprocess === undefined ? given : { ...given, preprocess }) as CompressRecipe
+    const given = { model: file, data: train, val, output: join(folder, 'small.onnx'), ...more }
+    const recipe = parseRecipe('compress', preprocess === undefined ? given : { ...given, preprocess })
     const [point] = (await compressFile(runtime, recipe)).points
     const metrics = [point?.measures.comparison.metric, point?.tuned?.comparison?.metric]
     const [before, after] = metrics.map((metric) => `${(100 * (metric?.after ?? Number.NaN)).toFixed(2)} %`)

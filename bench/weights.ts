@@ -23,8 +23,7 @@ console.log('| weights | SQNR, dB | file, MB | time, float ÷ result | seconds |
 try {
   for (const [name, more] of Object.entries(configurations)) {
     if (words.length > 0 && !words.includes(name)) continue
-    const recipe = parseRecipe({
-      command: 'quantize',
+    const recipe = parseRecipe('quantize', {
       model: join(sharedFolder, 'models/strangers/minilm_l6.onnx'),
       data: join(sharedFolder, 'data/minilm/minilm.calib.mjs'),
       val: join(sharedFolder, 'data/minilm/minilm.eval.mjs'),
@@ -32,7 +31,6 @@ try {
       mode: 'weights',
       ...more,
     })
-    if (recipe.command !== 'quantize') continue
     const started = performance.now()
     const { comparison, latency, sizeBytes } = await quantizeFile(runtime, recipe)
     const [db] = Object.values(comparison?.sqnrDb ?? {})

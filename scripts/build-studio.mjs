@@ -3,10 +3,7 @@
 import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
 import { build } from 'vite'
-import { addCommands } from '../dist/cli/commands.js'
-import { helpOf } from '../dist/cli/studio.js'
 import { scriptHash, styleHash } from '../dist/report/html/policy.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -53,14 +50,12 @@ const policy = [
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ')
-const program = new Command('onnxpress')
-addCommands(program)
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const { build: options, ...rest } = common('browser')
 await build({
   ...rest,
   plugins: [{ name: 'policy', transformIndexHtml: (html) => html.replace('%POLICY%', policy) }],
-  define: { __ONNXPRESS__: JSON.stringify({ version, help: { quantize: helpOf(program).quantize } }) },
+  define: { __ONNXPRESS__: JSON.stringify({ version }) },
   worker: { format: 'es', rolldownOptions: { treeshake } },
   build: { ...options, rolldownOptions: { ...options.rolldownOptions, input: join(root, 'studio', 'local.html') } },
 })

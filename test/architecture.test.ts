@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { describe, it } from 'node:test'
+import { parseSync } from 'vite'
 
 /** Rooms by floor: a room imports only rooms on lower floors. */
 const floors: readonly (readonly string[])[] = [
   ['base'],
-  ['onnx', 'math', 'data', 'search', 'report'],
+  ['onnx', 'math', 'data', 'search', 'report', 'recipe'],
   ['runtime'],
   ['metrics', 'calibrate'],
   ['rewrite'],
@@ -113,6 +114,72 @@ describe('the house', () => {
     })
     assert.deepEqual(
       wrong.map((file) => relative(root, file)).filter((file) => file !== 'index.ts'),
+      [],
+    )
+  })
+})
+
+/** Lines of a file and of a function at most. */
+const MOST_LINES = { file: 300, function: 80 }
+
+/** Longer ones that are still to be split. */
+const longFiles: readonly string[] = ['pipeline/quantize-report.ts', 'pipeline/recipe.ts']
+const longFunctions: readonly string[] = [
+  'cli/commands.ts: addQuantize',
+  'pipeline/quantize/ladder.ts: climb',
+  'pipeline/quantize/produce.ts: quantizeModel',
+]
+
+/** What is read of a node of a parsed file. */
+interface Parsed {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+  readonly id: { readonly name?: string } | null
+  readonly key: { readonly name?: string } | null
+}
+
+/** Functions of a file with their lines, by the name that they are declared, assigned or keyed under. */
+function functionsOf(file: string, text: string): { readonly name: string; readonly lines: number }[] {
+  const { program, errors } = parseSync(file, text)
+  assert.deepEqual(errors, [], file)
+  const found: { name: string; lines: number }[] = []
+  const visit = (node: unknown, name: string): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { type, start, end, id, key } = node as Partial<Parsed>
+    const own = id?.name ?? key?.name ?? name
+    if (type?.includes('Function')) found.push({ name: own, lines: text.slice(start, end).split('\n').length })
+    for (const child of Object.values(node)) visit(child, own)
+  }
+  visit(program, '')
+  return found
+}
+
+const linesOf = (text: string) => text.split('\n').length - 1
+
+describe('the size of things', () => {
+  const sources = files.map((file) => ({
+    name: relative(root, file).replaceAll(sep, '/'),
+    text: readFileSync(file, 'utf8'),
+  }))
+
+  it(`keeps files within ${MOST_LINES.file} lines`, () => {
+    const long = sources.filter(({ text }) => linesOf(text) > MOST_LINES.file).map(({ name }) => name)
+    assert.deepEqual(
+      long.filter((name) => !longFiles.includes(name)),
+      [],
+    )
+  })
+
+  it(`keeps functions within ${MOST_LINES.function} lines`, () => {
+    const large = sources.filter(({ text }) => linesOf(text) > MOST_LINES.function)
+    const long = large.flatMap(({ name, text }) =>
+      functionsOf(name, text)
+        .filter(({ lines }) => lines > MOST_LINES.function)
+        .map((each) => `${name}: ${each.name}`),
+    )
+    assert.deepEqual(
+      long.filter((name) => !longFunctions.includes(name)),
       [],
     )
   })

@@ -25,14 +25,12 @@ describe('an activation in front of a float operator', { skip }, async () => {
     ['m_relu_neg_nobias', 2],
   ] as const)
     it(`leaves every layer of ${name} its integer kernel`, async () => {
-      const recipe = parseRecipe({
-        command: 'quantize',
+      const recipe = parseRecipe('quantize', {
         model: join(graphs, `${name}.onnx`),
         data: join(graphs, `${name}_cal.json`),
         effort: 'fast',
         output: join(folder, `${name}.onnx`),
       })
-      assert.ok(recipe.command === 'quantize')
       assert.deepEqual(layerCounts(await quantizeFile(runtime, recipe)), { total: layers, integer: layers })
     })
 })

@@ -23,8 +23,7 @@ describe('training the cases', { skip: missing }, async () => {
   const output = join(folder, 'tuned.onnx')
   const tuned = async (model: string, data: string, more: Record<string, unknown> = {}): Promise<FinetuneRun> => {
     const paths = { model: join(cases, model), data: join(cases, data), output }
-    const recipe = parseRecipe({ command: 'finetune', epochs: 1, ...paths, ...more })
-    assert.ok(recipe.command === 'finetune')
+    const recipe = parseRecipe('finetune', { epochs: 1, ...paths, ...more })
     return finetuneFile(runtime, recipe)
   }
   const moved = async (model: string, names: readonly string[]) => {
@@ -56,8 +55,7 @@ describe('training the cases', { skip: missing }, async () => {
       epochs: 200,
     })
     const model = join(cases, 'qat_bias_overflow/model.onnx')
-    const recipe = parseRecipe({ command: 'quantize', model, data, val, output: join(folder, 'int8.onnx') })
-    assert.ok(recipe.command === 'quantize')
+    const recipe = parseRecipe('quantize', { model, data, val, output: join(folder, 'int8.onnx') })
     const plain = (await quantizeFile(runtime, recipe)).comparison?.sqnrDb['y'] ?? 0
     const db = run.comparison?.sqnrDb['y'] ?? 0
     assert.ok(db > plain - 3, `${db} dB, quantised alone ${plain}`)

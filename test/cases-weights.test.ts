@@ -27,8 +27,7 @@ describe('the weight of a ConvTranspose', { skip }, async () => {
       it(`is stored in 8 bits with one scale a channel: ${name}, mode ${mode}`, async () => {
         const output = join(folder, `${name}.${mode}.onnx`)
         const given = { model: join(cases, `${name}.onnx`), data: join(cases, 'cal.json'), mode, output }
-        const recipe = parseRecipe({ command: 'quantize', ...given, techniques: ['none'] })
-        assert.ok(recipe.command === 'quantize')
+        const recipe = parseRecipe('quantize', { ...given, techniques: ['none'] })
         const { comparison } = await quantizeFile(runtime, recipe)
         for (const db of Object.values(comparison?.sqnrDb ?? {})) assert.ok(db === null || db > 30, `${db} dB`)
         const { graph } = await readModelFile(output)

@@ -20,8 +20,7 @@ const { model, data } = await smallCompression(folder)
 
 function recipe(more: Partial<CompressRecipe>): CompressRecipe {
   const output = join(folder, `out-${Object.keys(more).join('-')}.onnx`)
-  const parsed = parseRecipe({ command: 'compress', model, data, samples: 48, output, ...more })
-  assert.ok(parsed.command === 'compress')
+  const parsed = parseRecipe('compress', { model, data, samples: 48, output, ...more })
   return parsed
 }
 

@@ -68,14 +68,12 @@ describe('the blocks of detectors', () => {
 
     it(`are quantised and compressed: ${block}`, async () => {
       const { model, data } = await writeBlock(folder, block, 12)
-      const quantize = parseRecipe({ command: 'quantize', model, data, samples: 8, output: `${model}.int8.onnx` })
-      assert.ok(quantize.command === 'quantize')
+      const quantize = parseRecipe('quantize', { model, data, samples: 8, output: `${model}.int8.onnx` })
       const run = await quantizeFile(runtime, quantize)
       const counts = layerCounts(run)
       assert.equal(counts.total, layersOf(detectorBlock(block)).length)
       assert.ok(counts.integer >= counts.total / 2, JSON.stringify(counts))
-      const compress = parseRecipe({
-        command: 'compress',
+      const compress = parseRecipe('compress', {
         model,
         data,
         samples: 8,
@@ -83,7 +81,6 @@ describe('the blocks of detectors', () => {
         force: true,
         output: `${model}.small.onnx`,
       })
-      assert.ok(compress.command === 'compress')
       const [point] = (await compressFile(runtime, compress)).points
       assert.ok(point)
     })

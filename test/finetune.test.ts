@@ -24,8 +24,7 @@ const open = () => {
 }
 
 function recipe(name: string, more: Record<string, unknown> = {}): FinetuneRecipe {
-  return parseRecipe({
-    command: 'finetune',
+  return parseRecipe('finetune', {
     model: 'demo/model.onnx',
     data: 'demo/calibration.json',
     preprocess: 'demo/preprocess.json',
@@ -34,7 +33,7 @@ function recipe(name: string, more: Record<string, unknown> = {}): FinetuneRecip
     epochs: 1,
     output: join(folder, name),
     ...more,
-  }) as FinetuneRecipe
+  })
 }
 
 describe('finetune', () => {

@@ -14,7 +14,7 @@ import {
   quantizeFile,
   rewriteFile,
 } from '../src/pipeline/index.node.ts'
-import { parseRecipe } from '../src/pipeline/index.ts'
+import { parseAnyRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
@@ -50,7 +50,7 @@ describe('a fixed batch', async () => {
   await writeModelFile({ ...eight, graph: { ...eight.graph, inputs } }, file('free.onnx'))
   await writeModelFile(tinyModel('x[5,4,16] -> MatMul 16->8 -> Tanh -> MatMul 8->4 -> y'), file('time.onnx'))
   const recipe = (command: string, model: string, more: Record<string, unknown> = {}) =>
-    parseRecipe({ command, model: file(`${model}.onnx`), data: file('pictures.json'), ...more })
+    parseAnyRecipe({ command, model: file(`${model}.onnx`), data: file('pictures.json'), ...more })
   const near = (a: number, b: number, within: number) => assert.ok(Math.abs(a - b) < within, `${a} and ${b}`)
 
   it('is scored on as many samples, each once, with the same figures', async () => {

@@ -28,8 +28,7 @@ function writeSamples(): string {
 }
 
 async function quantized(model: string, data: string, more: Record<string, unknown> = {}) {
-  const recipe = parseRecipe({ command: 'quantize', model, data, samples: 16, output, ...more })
-  assert.ok(recipe.command === 'quantize')
+  const recipe = parseRecipe('quantize', { model, data, samples: 16, output, ...more })
   return quantizeFile(runtime, recipe)
 }
 
@@ -37,13 +36,10 @@ async function quantized(model: string, data: string, more: Record<string, unkno
 async function goesThrough(model: string, data: string): Promise<void> {
   const { macs, layers } = await inspect(await readModelFile(model), runtime)
   assert.ok(macs !== undefined && layers.length > 0)
-  const rewrite = parseRecipe({ command: 'rewrite', model, data: 'random', output })
-  assert.ok(rewrite.command === 'rewrite')
+  const rewrite = parseRecipe('rewrite', { model, data: 'random', output })
   await rewriteFile(runtime, rewrite)
-  const compress = parseRecipe({ command: 'compress', model, data, samples: 16, macs: [0.8], force: true, output })
-  assert.ok(compress.command === 'compress')
-  const finetune = parseRecipe({ command: 'finetune', model, data, samples: 16, epochs: 1, qat: true, output })
-  assert.ok(finetune.command === 'finetune')
+  const compress = parseRecipe('compress', { model, data, samples: 16, macs: [0.8], force: true, output })
+  const finetune = parseRecipe('finetune', { model, data, samples: 16, epochs: 1, qat: true, output })
   for (const run of [() => compressFile(runtime, compress), () => finetuneFile(runtime, finetune)])
     await run().catch((error: unknown) => {
       assert.ok(error instanceof OnnxpressError, String(error))

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { randomStream } from '../src/math/index.ts'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { compareFiles, compressFile, finetuneFile, quantizeFile } from '../src/pipeline/index.node.ts'
-import { parseRecipe, type Recipe } from '../src/pipeline/index.ts'
+import { type CommandName, parseRecipe, type Recipes } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
@@ -24,8 +24,8 @@ describe('samples that are kept from every fit', async () => {
     writeFileSync(file(`${name}.json`), JSON.stringify(described))
     return file(`${name}.json`)
   }
-  const recipe = <C extends Recipe['command']>(command: C, given: object): Extract<Recipe, { command: C }> =>
-    parseRecipe({ command, model, ...given }) as Extract<Recipe, { command: C }>
+  const recipe = <C extends CommandName>(command: C, given: object): Recipes[C] =>
+    parseRecipe(command, { model, ...given })
 
   before(async () => {
     await writeModelFile(tinyModel('x[N,64] -> Gemm 64->64 transB=1 -> Relu -> Gemm 64->64 transB=1 -> y'), model)

@@ -37,12 +37,6 @@ describe('the page of the studio', { skip: noChromium }, () => {
       script: resolve('bin/onnxpress.js'),
       page: resolve('dist/studio'),
       version: '0',
-      help: {
-        quantize: {
-          data: { text: 'samples (needed): a folder', placeholder: 'path' },
-          model: { text: 'an .onnx file', placeholder: 'file' },
-        },
-      },
     })
     browser = await launchChromium()
     context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })

@@ -25,15 +25,13 @@ describe('quantising to 4 bits', () => {
   after(() => runtime.close())
 
   function recipe(more: Partial<QuantizeRecipe>): QuantizeRecipe {
-    const parsed = parseRecipe({
-      command: 'quantize',
+    const parsed = parseRecipe('quantize', {
       model: path,
       data: 'random',
       samples: 16,
       weightBits: 4,
       ...more,
     })
-    assert.ok(parsed.command === 'quantize')
     return { ...parsed, output: join(folder, 'out.onnx') }
   }
 
@@ -75,8 +73,8 @@ describe('quantising to 4 bits', () => {
   })
 
   it('takes twice the samples unless told how many', () => {
-    const json = { command: 'quantize', model: path, data: 'random' }
-    const samples = (more: object) => (parseRecipe({ ...json, ...more }) as QuantizeRecipe).samples
+    const json = { model: path, data: 'random' }
+    const samples = (more: object) => parseRecipe('quantize', { ...json, ...more }).samples
     assert.deepEqual([samples({}), samples({ weightBits: 4 }), samples({ weightBits: 4, samples: 8 })], [64, 128, 8])
   })
 })

@@ -116,8 +116,7 @@ async function quantize(
   effort: 'fast' | 'default',
 ): Promise<Row> {
   const step = 'quantize'
-  const recipe = parseRecipe({ command: 'quantize', model: 'the model', data: 'its own inputs', effort, samples: 1 })
-  if (recipe.command !== 'quantize') throw new Error('not a quantize recipe')
+  const recipe = parseRecipe('quantize', { model: 'the model', data: 'its own inputs', effort, samples: 1 })
   const dataset: Dataset = {
     name: 'its own inputs',
     size: 1,

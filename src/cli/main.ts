@@ -9,7 +9,7 @@ export async function main(args: readonly string[], version: string): Promise<nu
     .description('Make ONNX models smaller and faster without losing what they know, and prove it.')
     .version(version)
     .exitOverride()
-  addCommands(program)
+  await addCommands(program, args)
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
 
 export interface StudioFlags {
   readonly port?: number
@@ -11,7 +10,7 @@ export interface StudioFlags {
 }
 
 /** Prints the address on one line, opens a browser, and serves until the first Ctrl-C. */
-export async function studioCommand(folders: readonly string[], flags: StudioFlags, program: Command): Promise<void> {
+export async function studioCommand(folders: readonly string[], flags: StudioFlags, version: string): Promise<void> {
   const { startStudio } = await import('../server/index.node.ts')
   const root = packageRoot()
   const studio = await startStudio({
@@ -19,8 +18,7 @@ export async function studioCommand(folders: readonly string[], flags: StudioFla
     port: flags.port ?? 0,
     script: realpathSync(process.argv[1] ?? join(root, 'bin', 'onnxpress.js')),
     page: join(root, 'dist', 'studio'),
-    version: program.version() ?? '',
-    help: helpOf(program),
+    version,
   })
   process.stdout.write(`${studio.url}\n`)
   if (flags.open !== false) openBrowser(studio.url)
@@ -28,23 +26,6 @@ export async function studioCommand(folders: readonly string[], flags: StudioFla
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   await studio.close()
-}
-
-/** What `--help` says of each command's options, by the names of recipe fields: the page's forms say the same. */
-export function helpOf(program: Command): Record<string, Record<string, { text: string; placeholder?: string }>> {
-  return Object.fromEntries(
-    program.commands.map((command) => {
-      const options = command.options.map((option) => {
-        const placeholder = /<([^>]+)>/.exec(option.flags)?.[1]
-        return [option.attributeName(), { text: option.description, ...(placeholder ? { placeholder } : {}) }]
-      })
-      const files = command.registeredArguments.map((argument) => [
-        argument.name(),
-        { text: argument.description, placeholder: 'file' },
-      ])
-      return [command.name(), Object.fromEntries([...options, ...files])]
-    }),
-  )
 }
 
 /** Opens the address with what the system has; where that fails, the printed line is there. */

@@ -1,5 +1,5 @@
 // A data set described in JSON: pictures and labels, or blocks of numbers in files. Paths are relative to the description.
-import { z } from 'zod'
+import * as z from 'zod'
 import { InputError, isValueType, type ValueType } from '../base/index.ts'
 import { jsonProblem } from './json-problem.ts'
 

@@ -1,5 +1,5 @@
 // What zod found wrong in a JSON file, as one half sentence.
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 /** The first problem and where it is: `"sample.dtype": Invalid option…`. */
 export function jsonProblem(error: z.ZodError): string {

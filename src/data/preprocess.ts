@@ -1,5 +1,5 @@
 // How a picture or 8-bit planes become a model input, as plain JSON: resize, crop, channel order, scale, mean, std.
-import { z } from 'zod'
+import * as z from 'zod'
 import { InputError, nearestWord } from '../base/index.ts'
 import { jsonProblem } from './json-problem.ts'
 

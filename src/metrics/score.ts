@@ -1,7 +1,8 @@
 // Scoring one model, and which metric a name or the labels stand for.
-import { report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
+import { didYouMean, report, throwIfCancelled, UsageError, type Watch } from '../base/index.ts'
 import type { Batch, Label } from '../data/index.ts'
 import { withoutFloat16 } from '../math/index.ts'
+import { metricNames } from '../recipe/index.ts'
 import type { Session } from '../runtime/index.ts'
 import { figureOf, type MetricValue } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
@@ -14,7 +15,7 @@ export function metricNamed(name: string): Metric {
   if (match) return topK(Number(match[1]))
   if (name === nextToken.name) return nextToken
   throw new UsageError(
-    `there is no metric "${name}"; the metrics are top1, top5 and next-token, or give a module (FILE.mjs) of your own`,
+    `there is no metric "${name}"${didYouMean(name, metricNames) || `; the metrics are ${metricNames.join(', ')}, or give a module (FILE.mjs) of your own`}`,
   )
 }
 

@@ -2,7 +2,7 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { InputError, messageOf, sizeOf, UnsupportedError } from '../base/index.ts'
 import { denseTensor } from './dense.ts'
-import { byteLengthOf, type DType, dtypeOf } from './dtype.ts'
+import { byteLengthOf, dtypeOf } from './dtype.ts'
 import {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
@@ -15,15 +15,15 @@ import {
   type TensorProto,
   TensorProto_DataLocation,
   TensorProtoSchema,
-  type TypeProto,
-  type ValueInfoProto,
 } from './generated/onnx_pb.ts'
-import type { Attribute, Dim, Graph, LocalFunction, Model, Node, Overridable, ValueInfo } from './model.ts'
+import type { Attribute, Graph, LocalFunction, Model, Node } from './model.ts'
 import { nameOutputs } from './name-outputs.ts'
+import { inputsWithDefaults } from './overridable.ts'
 import { packFloats } from './pack-floats.ts'
+import { inlineBytes } from './read-bytes.ts'
+import { attributeType, valueInfo } from './read-types.ts'
 import { isSorted, sortNodes } from './sort.ts'
 import { Tensor } from './tensor.ts'
-import { type ValueType, wrapped } from './value-type.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
 export interface ExternalData {
@@ -90,7 +90,7 @@ function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
   nameOutputs(graph)
   const functions = proto.functions.map((each) => reader.function(each))
   const notes = [...reader.notes]
-  const fed = withoutDefaults(graph, Number(proto.irVersion), notes)
+  const fed = inputsWithDefaults(graph, Number(proto.irVersion), notes)
   return {
     irVersion: fed.irVersion,
     opsets: opsetsOf(proto.opsetImport),
@@ -101,40 +101,6 @@ function readPacked(bytes: Uint8Array, options: ReadOptions): Model {
     notes,
     raw: proto,
   }
-}
-
-/** A model of this many initialisers that lists all of them as inputs follows an exporter's habit: nobody means to feed every weight. */
-const HABIT = 8
-
-/**
- * Takes initialisers that are inputs too out of both: before IR 4 they are constants, since then they are defaults. So it is not
- * where all of them are listed, as older exporters do at any IR.
- */
-function withoutDefaults(graph: Graph, irVersion: number, notes: string[]): { graph: Graph; irVersion: number } {
-  const both = graph.inputs.filter((input) => graph.initializers.has(input.name))
-  if (both.length === 0) return { graph, irVersion }
-  const inputs = graph.inputs.filter((input) => !graph.initializers.has(input.name))
-  if (irVersion < 4) {
-    notes.push(`${both.length} initialisers were also listed as inputs, as IR ${irVersion} asks; they are constants`)
-    return { graph: { ...graph, inputs }, irVersion: 4 }
-  }
-  if (both.length === graph.initializers.size && both.length >= HABIT) {
-    notes.push(
-      `all ${both.length} initialisers are also listed as inputs, a habit of older exporters; they are taken for constants and can no longer be fed`,
-    )
-    return { graph: { ...graph, inputs }, irVersion }
-  }
-  const overridable = new Map<string, Overridable>()
-  for (const info of both) {
-    const value = graph.initializers.get(info.name)
-    if (value) overridable.set(info.name, { info, value })
-    graph.initializers.delete(info.name)
-  }
-  const names = both.slice(0, 3).map(({ name }) => `"${name}"`)
-  notes.push(
-    `${names.join(', ')}${both.length > 3 ? ` and ${both.length - 3} more` : ''}: inputs with a default, which may be fed, so that layers with such a weight stay as they are; if nobody feeds them, make them constants first (rewrite --passes freeze-inputs)`,
-  )
-  return { graph: { ...graph, inputs, overridable }, irVersion }
 }
 
 const canonical = (domain: string) => (domain === 'ai.onnx' ? '' : domain)
@@ -313,69 +279,6 @@ class Reader {
   fail(tensor: string, what: string): InputError {
     return new InputError(`cannot read ${this.#file}: tensor "${tensor}" ${what}`, { file: this.#file, tensor })
   }
-}
-
-/** Files of before IR 3 leave the type out: it follows from the field that is set. */
-function attributeType(raw: AttributeProto): number {
-  if (raw.type !== AttributeType.UNDEFINED) return raw.type
-  if (Object.hasOwn(raw, 'i')) return AttributeType.INT
-  if (Object.hasOwn(raw, 'f')) return AttributeType.FLOAT
-  if (Object.hasOwn(raw, 's')) return AttributeType.STRING
-  if (raw.t) return AttributeType.TENSOR
-  if (raw.g) return AttributeType.GRAPH
-  if (raw.ints.length > 0) return AttributeType.INTS
-  if (raw.floats.length > 0) return AttributeType.FLOATS
-  if (raw.strings.length > 0) return AttributeType.STRINGS
-  return AttributeType.UNDEFINED
-}
-
-/** raw_data, or the typed field that this element type uses. Typed 32-bit fields also carry the smaller types. */
-function inlineBytes(raw: TensorProto, dtype: DType): Uint8Array {
-  if (raw.rawData.byteLength > 0) return raw.rawData
-  if (raw.floatData.byteLength > 0) return raw.floatData
-  if (raw.doubleData.byteLength > 0) return raw.doubleData
-  if (raw.int64Data.length > 0) return bytesOf(BigInt64Array.from(raw.int64Data))
-  if (raw.uint64Data.length > 0)
-    return bytesOf(dtype === 'uint32' ? Uint32Array.from(raw.uint64Data, Number) : BigUint64Array.from(raw.uint64Data))
-  if (raw.int32Data.length > 0) {
-    const width = byteLengthOf(dtype, 1)
-    if (dtype === 'int32') return bytesOf(Int32Array.from(raw.int32Data))
-    return bytesOf(width === 2 ? Uint16Array.from(raw.int32Data) : Uint8Array.from(raw.int32Data))
-  }
-  return new Uint8Array(0)
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-}
-
-function valueInfo(raw: ValueInfoProto): ValueInfo {
-  const type = raw.type?.value
-  const container = containerOf(raw.type)
-  if (container) return { name: raw.name, container, raw }
-  if (type?.case !== 'tensorType' || type.value.elemType === 0) return { name: raw.name, raw }
-  const dtype = dtypeOf(type.value.elemType)
-  const shape = type.value.shape?.dim.map((dim): Dim => {
-    // Exporters write -1 for a dimension that is free, and ONNX Runtime takes it so.
-    if (dim.value.case === 'dimValue') return dim.value.value < 0n ? null : Number(dim.value.value)
-    return dim.value.case === 'dimParam' && dim.value.value !== '' ? dim.value.value : null
-  })
-  return { name: raw.name, dtype, ...(shape ? { shape } : {}), raw }
-}
-
-/** The type of a sequence, optional or map; undefined for a tensor. */
-function containerOf(type: TypeProto | undefined): ValueType | undefined {
-  const value = type?.value
-  if (value?.case === 'sequenceType')
-    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'sequence')
-  if (value?.case === 'optionalType')
-    return wrapped(containerOf(value.value.elemType) ?? tensorOf(value.value.elemType), 'optional')
-  if (value?.case === 'mapType') return wrapped(tensorOf(value.value.valueType), 'map')
-  return undefined
-}
-
-function tensorOf(type: TypeProto | undefined): ValueType | undefined {
-  return type?.value.case === 'tensorType' ? { dtype: dtypeOf(type.value.value.elemType), inside: [] } : undefined
 }
 
 const decoder = new TextDecoder()

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { commandLineOf } from './command-line.ts'
-import { parseRecipe, recipeDefaults } from './recipe.ts'
+import { parseAnyRecipe, parseRecipe, recipeDefaults } from './recipe.ts'
 
 const needed: Readonly<Record<string, Record<string, unknown>>> = { compare: { other: 'b.onnx' } }
 
 describe('the command line of a recipe', () => {
   for (const command of ['quantize', 'rewrite', 'evaluate', 'compare', 'compress'] as const) {
     it(`says nothing of what ${command} does by default`, () => {
-      const recipe = parseRecipe({ command, model: 'a.onnx', data: 'images', ...needed[command] })
+      const recipe = parseAnyRecipe({ command, model: 'a.onnx', data: 'images', ...needed[command] })
       const other = command === 'compare' ? ' b.onnx' : ''
       assert.equal(commandLineOf(recipe), `onnxpress ${command} a.onnx${other} --data images`)
     })
   }
 
   it('says what differs, in the words of the command line', () => {
-    const recipe = parseRecipe({
-      command: 'quantize',
+    const recipe = parseRecipe('quantize', {
       model: 'my model.onnx',
       data: 'images',
       weights: 'per-tensor',
@@ -31,7 +30,7 @@ describe('the command line of a recipe', () => {
   })
 
   it('joins the numbers of one option', () => {
-    const recipe = parseRecipe({ command: 'compress', model: 'a.onnx', data: 'images', macs: [0.5, 0.25] })
+    const recipe = parseRecipe('compress', { model: 'a.onnx', data: 'images', macs: [0.5, 0.25] })
     assert.equal(commandLineOf(recipe), 'onnxpress compress a.onnx --data images --macs 0.5,0.25')
   })
 

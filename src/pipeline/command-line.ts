@@ -1,32 +1,38 @@
 // A recipe as the command line that repeats it.
-import { type Recipe, recipeDefaults } from './recipe.ts'
+import { type Recipe, type RecipeField, recipeDefaults, recipeFields } from './recipe.ts'
 import { quoted } from './shell-word.ts'
 
-/** Lists that are one comma-separated word. */
-const joinedLists = new Set(['passes', 'techniques', 'macs', 'bytes', 'latency'])
-
-/** `onnxpress quantize model.onnx --data images …`. A preprocessing that was given as an object has no word: see the recipe. */
+/** `onnxpress quantize model.onnx --data images …`. What was given as an object has no word: see the recipe. */
 export function commandLineOf(recipe: Recipe): string {
-  const { version: _version, command, model, ...options } = recipe
-  const words = ['onnxpress', command, quoted(model)]
-  const usual = recipeDefaults(command)
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || isSame(value, usual[name])) continue
-    const option = `--${name.replace(/[A-Z]|8/g, (letter) => `-${letter.toLowerCase()}`)}`
-    if (name === 'other') words.splice(3, 0, quoted(String(value)))
-    else if (name === 'output') words.push('-o', quoted(String(value)))
-    else if (value === true) words.push(option)
-    else if (value === false) words.push(option.replace('--', '--no-'))
-    else if (joinedLists.has(name) && Array.isArray(value))
-      words.push(...(value.length > 0 ? [option, value.join(',')] : []))
-    else if (Array.isArray(value)) for (const item of value) words.push(option, quoted(String(item)))
-    else if (typeof value === 'object')
-      for (const [key, dims] of Object.entries(value)) {
-        if (name === 'shape' && Array.isArray(dims)) words.push(option, quoted(`${key}:${dims.join('x')}`))
-      }
-    else words.push(option, quoted(String(value)))
+  const usual = recipeDefaults(recipe.command)
+  const values: Readonly<Record<string, unknown>> = { ...recipe }
+  const fields = recipeFields(recipe.command).map((field) => ({ field, value: values[field.name] }))
+  const [files, options] = [true, false].map((argument) =>
+    fields.filter(({ field }) => (field.schema.argument ?? false) === argument),
+  )
+  return [
+    'onnxpress',
+    recipe.command,
+    ...(files ?? []).map(({ value }) => quoted(String(value))),
+    ...(options ?? [])
+      .filter(({ field, value }) => value !== undefined && !isSame(value, usual[field.name]))
+      .flatMap(({ field, value }) => wordsOf(field, value)),
+  ].join(' ')
+}
+
+function wordsOf({ flag, kind, choices, schema }: RecipeField, value: unknown): readonly string[] {
+  const option = schema.short === undefined ? flag : `-${schema.short}`
+  if (kind === 'flag') return [value === true ? option : option.replace('--', '--no-')]
+  if (Array.isArray(value)) {
+    if (kind === 'numbers' || choices) return value.length > 0 ? [option, value.join(',')] : []
+    return value.flatMap((item) => [option, quoted(String(item))])
   }
-  return words.join(' ')
+  if (typeof value !== 'object' || value === null) return [option, quoted(String(value))]
+  if (kind !== 'dims') return []
+  return Object.entries(value).flatMap(([name, dims]) => [
+    option,
+    quoted(`${name}:${Array.isArray(dims) ? dims.join('x') : ''}`),
+  ])
 }
 
 /** Is it what the recipe would hold anyway? */

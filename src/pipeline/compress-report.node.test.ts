@@ -10,7 +10,7 @@ import type { PointMeasures } from './compress/measure.ts'
 import type { CompressPoint, CompressRun } from './compress.node.ts'
 import { compressJson } from './compress-json.node.ts'
 import { compressReport } from './compress-report.node.ts'
-import { type CompressRecipe, parseRecipe } from './recipe.ts'
+import { parseRecipe } from './recipe.ts'
 
 const runtime = await openRuntime({ threads: 1 })
 after(() => runtime.close())
@@ -48,7 +48,7 @@ const point = (target: number, more: Partial<CompressPoint> = {}): CompressPoint
 })
 
 const run = (points: readonly CompressPoint[], more: Partial<CompressRun> = {}): CompressRun => ({
-  recipe: parseRecipe({ command: 'compress', model: 'm.onnx', data: 'd', macs: [0.5] }) as CompressRecipe,
+  recipe: parseRecipe('compress', { model: 'm.onnx', data: 'd', macs: [0.5] }),
   ...{ budget: macsBudget([0.5]), points, refused: [], rewrites: [], survey: surveyLayers(model, shapes) },
   ...{
     curves: new Map(),

@@ -6,7 +6,7 @@ import { checkReport, renderHtml, renderJson } from '../report/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import type { FinetuneRun } from './finetune.node.ts'
 import { finetuneJson, finetuneReport } from './finetune-report.node.ts'
-import { type FinetuneRecipe, parseRecipe } from './recipe.ts'
+import { parseRecipe } from './recipe.ts'
 
 const runtime = await openRuntime({ threads: 1 })
 after(() => runtime.close())
@@ -18,7 +18,7 @@ const scored = (before: number, after: number, low: number, high: number) =>
   })
 
 const run = (more: Partial<FinetuneRun> = {}, recipe: object = {}): FinetuneRun => ({
-  recipe: parseRecipe({ command: 'finetune', model: 'm.onnx', data: 'd', ...recipe }) as FinetuneRecipe,
+  recipe: parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...recipe }),
   ...{ output: 'm.tuned.onnx', model, comparison: scored(0.8, 0.85, 0.01, 0.09), kernels: [] },
   tuned: {
     ...{ model, kept: true },

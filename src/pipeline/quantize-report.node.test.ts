@@ -41,8 +41,7 @@ describe('the report of a quantisation', () => {
     const path = join(folder, 'tiny.onnx')
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->8 -> BatchNormalization -> Relu -> Conv 1x1 8->4 -> y')
     await writeModelFile(model, path)
-    const recipe = parseRecipe({ command: 'quantize', model: path, data: 'random', samples: 4 })
-    assert.ok(recipe.command === 'quantize')
+    const recipe = parseRecipe('quantize', { model: path, data: 'random', samples: 4 })
     const {
       ladder,
       meanShift: _shift,
@@ -59,8 +58,7 @@ describe('the report of a quantisation', () => {
 
   it('says of times that they are those of this runtime, where the target is another one', async () => {
     assert.equal(run.elsewhere, undefined)
-    const recipe = parseRecipe({ ...run.recipe, effort: 'default', data: 'random', target: 'ort-wasm' })
-    assert.ok(recipe.command === 'quantize')
+    const recipe = parseRecipe('quantize', { ...run.recipe, effort: 'default', data: 'random', target: 'ort-wasm' })
     const there = await quantizeFile(runtime, recipe)
     const told = quantizeReport(there, runtime)
     assert.deepEqual([there.recipe.target, there.elsewhere], ['ort-wasm', 'onnxruntime-node'])

@@ -1,5 +1,5 @@
 // The report's shape at run time: it checks a report that is rendered or read back, and fixes the order of its keys.
-import { z } from 'zod'
+import * as z from 'zod'
 import { InputError } from '../base/index.ts'
 import type { Report } from './report.ts'
 

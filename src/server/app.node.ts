@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { InputError, messageOf, OnnxpressError, UsageError } from '../base/index.ts'
 import { commandLineOf, recipeJsonSchema } from '../pipeline/index.ts'
@@ -11,7 +11,7 @@ import type { Folders } from './confine.node.ts'
 import { eventStream } from './event-stream.node.ts'
 import { listFiles } from './files.node.ts'
 import { safeHeaders, sameHost, withToken } from './guard.node.ts'
-import type { CommandHelp, SessionMessage } from './messages.ts'
+import type { SessionMessage } from './messages.ts'
 import { viewCosts, viewLayer, viewModel, viewTimes } from './model-view.node.ts'
 import type { Runs } from './runs.node.ts'
 import type { Tickets } from './tickets.ts'
@@ -32,7 +32,6 @@ export interface AppParts {
   readonly tickets: Tickets<Opened>
   /** The built page; undefined serves the API alone. */
   readonly pages: Hono | undefined
-  readonly help: CommandHelp
   readonly uploadBytes: number
   /** Aborted when the server closes: open streams end then. */
   readonly closing: AbortSignal
@@ -68,7 +67,7 @@ function statusOf(error: OnnxpressError): 400 | 403 | 413 | 422 {
 }
 
 function api(parts: AppParts): Hono {
-  const { folders, runs, tickets } = parts
+  const { folders, runs } = parts
   const app = new Hono()
   app.use(withToken(parts.token))
   const small = bodyLimit({
@@ -76,14 +75,13 @@ function api(parts: AppParts): Hono {
     onError: (context) => context.json({ error: 'the request is too large' }, 413),
   })
   app.get('/session', (context) => {
-    const { version, help } = parts
+    const { version } = parts
     const schema = recipeJsonSchema()
     return context.json({
       place: 'server',
       version,
       folders: folders.roots,
       schema,
-      help,
       limits: [],
     } satisfies SessionMessage)
   })
@@ -103,6 +101,27 @@ function api(parts: AppParts): Hono {
     const recipe = runs.check(await bodyOf(context.req.raw))
     return context.json({ recipe, commandLine: commandLineOf(recipe) })
   })
+  addRunRoutes(app, parts, small)
+  app.post('/upload', async (context) => {
+    const { name = '', group = '' } = context.req.query()
+    const limits = { folder: join(runs.home, 'uploads'), mostBytes: parts.uploadBytes }
+    const declared = Number(context.req.header('content-length') ?? 0)
+    if (declared > parts.uploadBytes)
+      return context.json(
+        {
+          error: `${name} is larger than ${parts.uploadBytes} bytes, the most that can be dropped; type its path instead`,
+        },
+        413,
+      )
+    return context.json({ path: await saveUpload(context.req.raw.body, name, group, limits) }, 201)
+  })
+  app.get('/events', (context) => eventStream(context, (listener) => runs.subscribe(listener), parts.closing))
+  return app
+}
+
+/** Runs: their list, one of them, its report, and what can be done with it. */
+function addRunRoutes(app: Hono, parts: AppParts, small: MiddlewareHandler): void {
+  const { runs, tickets } = parts
   app.get('/runs', async (context) => {
     await runs.look()
     return context.json(runs.list())
@@ -133,21 +152,6 @@ function api(parts: AppParts): Hono {
     const what = typeof body === 'object' && body !== null && 'what' in body ? body.what : undefined
     return context.json({ path: `/open/${tickets.issue(toOpen(parts, context.req.param('id'), what))}` })
   })
-  app.post('/upload', async (context) => {
-    const { name = '', group = '' } = context.req.query()
-    const limits = { folder: join(runs.home, 'uploads'), mostBytes: parts.uploadBytes }
-    const declared = Number(context.req.header('content-length') ?? 0)
-    if (declared > parts.uploadBytes)
-      return context.json(
-        {
-          error: `${name} is larger than ${parts.uploadBytes} bytes, the most that can be dropped; type its path instead`,
-        },
-        413,
-      )
-    return context.json({ path: await saveUpload(context.req.raw.body, name, group, limits) }, 201)
-  })
-  app.get('/events', (context) => eventStream(context, (listener) => runs.subscribe(listener), parts.closing))
-  return app
 }
 
 function pathOf(folders: Folders, path: string | undefined): string {

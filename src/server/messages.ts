@@ -1,16 +1,6 @@
 // What the back end of the studio says to its page, whether it is a server or a worker beside the page.
 import type { ProgressEvent } from '../base/index.ts'
-import type { RunSummary } from '../pipeline/index.ts'
-import type { CommandSchema } from './recipe-fields.ts'
-
-/** What is said of one option: what it is, and its placeholder ("path", "file"). */
-export interface FieldHelp {
-  readonly text: string
-  readonly placeholder?: string
-}
-
-/** Command → recipe field → help. */
-export type CommandHelp = Readonly<Record<string, Readonly<Record<string, FieldHelp>>>>
+import type { CommandSchema, RunSummary } from '../pipeline/index.ts'
 
 /** `GET session`: what the page needs to know before anything else. */
 export interface SessionMessage {
@@ -18,9 +8,8 @@ export interface SessionMessage {
   readonly place: 'server' | 'page'
   readonly version: string
   readonly folders: readonly string[]
-  /** The recipes of the commands that can be run, as JSON schema. */
-  readonly schema: { readonly oneOf?: readonly CommandSchema[]; readonly anyOf?: readonly CommandSchema[] }
-  readonly help: CommandHelp
+  /** The recipes of the commands that can be run, as JSON schema, with the texts of their fields. */
+  readonly schema: { readonly oneOf: readonly CommandSchema[] }
   /** What cannot be done here and can be done elsewhere, a sentence each. */
   readonly limits: readonly string[]
 }

@@ -4,10 +4,16 @@ import { join, parse } from 'node:path'
 import { InputError, messageOf, type ProgressEvent, UsageError } from '../base/index.ts'
 import { localQueue, type Queue, type StartJob } from '../jobs/index.ts'
 import { findRunFolders, prepareRun, readEvents, readRun, readStatus, writeStatus } from '../pipeline/index.node.ts'
-import { parseRecipe, type RunSummary, recipeJsonSchema } from '../pipeline/index.ts'
+import {
+  type CommandSchema,
+  parseAnyRecipe,
+  type Recipe,
+  type RunSummary,
+  recipeJsonSchema,
+} from '../pipeline/index.ts'
 import type { Folders } from './confine.node.ts'
 import type { RunNews } from './messages.ts'
-import { type CommandSchema, commandSchemas, freeTextFields } from './recipe-fields.ts'
+import { commandSchemas, freeTextFields } from './recipe-fields.ts'
 
 export interface RunsOptions {
   readonly folders: Folders
@@ -76,11 +82,11 @@ export class Runs {
    * Checks a recipe: its form, and that its paths stay inside.
    * @throws InputError, UsageError
    */
-  check(json: unknown): ReturnType<typeof parseRecipe> {
-    const recipe = parseRecipe(json)
+  check(json: unknown): Recipe {
+    const recipe = parseAnyRecipe(json)
     const schema = this.commands.get(recipe.command)
     const free = schema ? freeTextFields(schema) : new Set<string>()
-    return parseRecipe(this.#folders.confineRecipe({ ...recipe }, free))
+    return parseAnyRecipe(this.#folders.confineRecipe({ ...recipe }, free))
   }
 
   /** Puts a new run into the queue. Its output lies in its own folder unless the recipe says where. */

@@ -8,7 +8,6 @@ import { spawnRuns } from '../jobs/index.node.ts'
 import type { StartJob } from '../jobs/index.ts'
 import { makeApp } from './app.node.ts'
 import { Folders } from './confine.node.ts'
-import type { CommandHelp } from './messages.ts'
 import { pages } from './pages.node.ts'
 import { Runs } from './runs.node.ts'
 import { makeTickets } from './tickets.ts'
@@ -23,8 +22,6 @@ export interface StudioOptions {
   /** The built page. */
   readonly page: string
   readonly version: string
-  /** Command → help texts of its fields. */
-  readonly help?: CommandHelp
   /** The largest file that can be dropped on the page; 1 GB by default. */
   readonly uploadBytes?: number
   /** Starts jobs in another way; for tests. */
@@ -62,7 +59,6 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     runs,
     tickets: makeTickets({ random }),
     pages: existsSync(options.page) ? pages(options.page) : undefined,
-    help: options.help ?? {},
     uploadBytes: options.uploadBytes ?? 1e9,
     closing: closing.signal,
   })

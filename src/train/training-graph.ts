@@ -91,12 +91,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   const { model, forward, shapes, batch, fixed, inputDims } = prepared
   const editor = new GraphEditor(forward)
   const g = new Emitter(editor, shapes)
-  const inputs = editor.graph.inputs.map(({ name, dtype = 'float32' }) => {
-    const dims = inputDims.get(name) ?? []
-    g.declare(name, dims, dtype)
-    return { name, dims, dtype }
-  })
-  editor.graph.inputs.splice(0, inputs.length, ...inputs.map(({ name, dims, dtype }) => ({ name, dtype, shape: dims })))
+  const inputs = fixInputs(g, inputDims)
   editor.graph.valueInfo.clear()
   const logits = logitsOf(model)
   const output = model.graph.outputs[0]?.name ?? ''
@@ -124,15 +119,7 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     asked,
     teacherLogits: options.teacherLogits ?? logits,
   })
-  const terms: { name: string; output: string }[] = []
-  let loss: string | undefined
-  for (const term of options.loss) {
-    const value = g.reshape(await term.build(site), [])
-    terms.push({ name: term.name, output: value })
-    const scaled = g.scaled(value, term.weight)
-    loss = loss === undefined ? scaled : g.plus(loss, scaled)
-  }
-  if (loss === undefined) throw new UnsupportedError('a loss needs at least one term')
+  const { loss, terms } = await joinTerms(g, site, options.loss)
   const forwardNodes = editor.nodes()
   const found = addGradients(g, {
     seeds: new Map([[loss, g.scalar(1)]]),
@@ -143,12 +130,11 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
   lowerFakeQuant(g)
   expandBatchNorms(g)
   // A layer behind the loss, or in a branch that ends elsewhere, has no gradient: it stays as it is, and is told of.
-  const end = loss
   const untrained: Parameter[] = []
   const trained = parameters.flatMap((parameter): TrainedArray[] => {
     const gradient = found.get(parameter.name)
     if (gradient !== undefined) return [{ ...parameter, gradient: g.reshape(gradient, parameter.dims) }]
-    refuseLost(g, forwardNodes, parameter, end)
+    refuseLost(g, forwardNodes, parameter, loss)
     untrained.push(parameter)
     backToConstant(
       g,
@@ -179,6 +165,36 @@ export async function buildTrainingGraph(prepared: Prepared, options: TrainingGr
     shapes: g.shapes,
     bytes: peakBytes(finished.graph, (value) => 4 * sizeOf(g.known(value).dims)),
   }
+}
+
+/** Gives the inputs of the graph the sizes of a batch. */
+function fixInputs(g: Emitter, sizes: Prepared['inputDims']): TrainingGraph['inputs'] {
+  const declared = g.editor.graph.inputs
+  const inputs = declared.map(({ name, dtype = 'float32' }) => {
+    const dims = sizes.get(name) ?? []
+    g.declare(name, dims, dtype)
+    return { name, dims, dtype }
+  })
+  declared.splice(0, inputs.length, ...inputs.map(({ name, dims, dtype }) => ({ name, dtype, shape: dims })))
+  return inputs
+}
+
+/** The terms of a loss and their weighted sum. */
+async function joinTerms(
+  g: Emitter,
+  site: LossSite,
+  list: readonly LossTerm[],
+): Promise<{ readonly loss: string; readonly terms: { name: string; output: string }[] }> {
+  const terms: { name: string; output: string }[] = []
+  let loss: string | undefined
+  for (const term of list) {
+    const value = g.reshape(await term.build(site), [])
+    terms.push({ name: term.name, output: value })
+    const scaled = g.scaled(value, term.weight)
+    loss = loss === undefined ? scaled : g.plus(loss, scaled)
+  }
+  if (loss === undefined) throw new UnsupportedError('a loss needs at least one term')
+  return { loss, terms }
 }
 
 /** Turns an initialiser into a graph input. */

@@ -3,7 +3,6 @@ export type { ProgressEvent } from '../../src/base/index.ts'
 export type { DrawnLayer, DrawnNode, ModelView, NodeTimes, RunSummary as Run } from '../../src/pipeline/index.ts'
 export type {
   CommandSchema,
-  FieldHelp,
   FieldSchema,
   FileEntry,
   FileListing,

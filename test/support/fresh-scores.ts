@@ -19,8 +19,7 @@ export async function quantizeGraph(
   words: Partial<QuantizeRecipe> = {},
   watch: Watch = {},
 ): Promise<Produced> {
-  const recipe = parseRecipe({ command: 'quantize', model: name, data: 'random', output: 'unwritten.onnx', ...words })
-  if (recipe.command !== 'quantize') throw new Error('not a quantisation')
+  const recipe = parseRecipe('quantize', { model: name, data: 'random', output: 'unwritten.onnx', ...words })
   const indices = Array.from({ length: calibration.size }, (_, i) => i)
   const samples = new CalibrationSamples(calibration, indices, {}, fewUnknowns)
   return produceQuantized(runtime, recipe, { original: model, samples, inputs: new Map() }, [], watch)

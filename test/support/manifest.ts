@@ -80,8 +80,7 @@ export function recipeFor(entry: ManifestEntry, more: Partial<QuantizeRecipe> = 
   const set = Object.entries(sets).find(([word]) => entry.data?.path.includes(word))?.[1]
   const path = (name: string) => join(sharedFolder, 'data', name)
   const feeds = Object.entries(entry.example?.feeds ?? {}).filter(([, feed]) => feed.shape.length > 0)
-  const recipe = parseRecipe({
-    command: 'quantize',
+  const recipe = parseRecipe('quantize', {
     model: join(sharedFolder, 'models', entry.file),
     ...(set
       ? { data: path(set[0]) }
@@ -90,6 +89,5 @@ export function recipeFor(entry: ManifestEntry, more: Partial<QuantizeRecipe> = 
     ...(entry.preprocess && 'scale' in entry.preprocess ? { preprocess: entry.preprocess } : {}),
     ...more,
   })
-  if (recipe.command !== 'quantize') throw new Error('not a quantisation')
   return recipe
 }

@@ -1,9 +1,9 @@
 // A range setting: from what was seen of a tensor to the range its grid shall cover.
 import { InputError, UsageError } from '../../base/index.ts'
 import { codeRange, type Histogram, type QuantType } from '../../math/index.ts'
+import type { RangeMethod } from '../../recipe/index.ts'
 
-/** Names of the range settings; the words of the recipe and the command line. */
-export type RangeMethod = 'minmax' | 'percentile' | 'mse' | 'sqnr' | 'entropy'
+export type { RangeMethod }
 
 /** What calibration has seen of a tensor. Only finite values count, except in `nonFinite`. */
 export interface TensorStatistics {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
-import { type CompressRecipe, parseRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { workingForm } from '../working-form.ts'
 import { bytesBudget } from './budgets/bytes.ts'
 import { macsBudget } from './budgets/macs.ts'
@@ -19,8 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-files-'))
 after(() => rmSync(folder, { recursive: true }))
 const file = (name: string) => join(folder, name)
 const model: Model = tinyModel('x[N,4] -> Gemm 4->4 -> y')
-const recipe = (more: object = {}) =>
-  parseRecipe({ command: 'compress', model: file('m.onnx'), data: 'd', ...more }) as CompressRecipe
+const recipe = (more: object = {}) => parseRecipe('compress', { model: file('m.onnx'), data: 'd', ...more })
 
 /** Writes so many samples, with labels where asked; the path of their description. */
 function samples(name: string, count: number, labelled = false): string {

@@ -6,14 +6,13 @@ import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { CancelledError } from '../../base/index.ts'
 import type { Trainee, TrainState, Tuned } from '../../train/index.ts'
-import { type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { Checkpoint } from './checkpoint.node.ts'
 import { augmentationOf, epochsOf, optimizerOf, scheduleOf } from './settings.ts'
 import { trainingShares } from './shares.ts'
 import { batchNote, notBetterNote, trainedLayers } from './told.ts'
 
-const recipe = (more: object = {}) =>
-  parseRecipe({ command: 'finetune', model: 'm.onnx', data: 'd', ...more }) as FinetuneRecipe
+const recipe = (more: object = {}) => parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
 
 describe('the samples of a training', () => {
   it('are those that the report does not get; a tenth of many chooses between epochs', () => {

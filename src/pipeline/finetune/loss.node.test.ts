@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
-import { type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { lossOf } from './loss.node.ts'
 
 const runtime = await openRuntime({ threads: 1 })
@@ -23,7 +23,7 @@ const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: Float32Arra
 
 /** How many terms, and whether a teacher and inner tensors are needed. */
 async function chosen(more: object, { model = plain, labels = false, teacher = plain } = {}) {
-  const recipe = parseRecipe({ command: 'finetune', model: 'm.onnx', data: 'd', ...more }) as FinetuneRecipe
+  const recipe = parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
   const { terms, needsTeacher, matched } = await lossOf(runtime, recipe, model, labels, { teacher, sample })
   return [terms.length, needsTeacher, matched]
 }

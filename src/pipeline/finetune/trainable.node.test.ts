@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { meanSquare } from '../../train/index.ts'
-import { type FinetuneRecipe, parseRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { trainingSamples } from './samples.node.ts'
 import { trainableOf } from './trainable.node.ts'
 
@@ -25,8 +25,8 @@ writeFileSync(
 )
 
 async function made(more: object = {}) {
-  const given = { command: 'finetune', model: 'm.onnx', data: join(folder, 'x.json'), ...more }
-  const recipe = parseRecipe(given) as FinetuneRecipe
+  const given = { model: 'm.onnx', data: join(folder, 'x.json'), ...more }
+  const recipe = parseRecipe('finetune', given)
   const samples = await trainingSamples(recipe, model, {})
   const loss = { terms: [meanSquare()], needsTeacher: true, matched: false }
   return { samples, trainee: await trainableOf(runtime, recipe, { model, teacher: model, samples, loss }, {}) }

@@ -8,7 +8,7 @@ import { writeModelFile } from '../../onnx/index.node.ts'
 import { Tensor } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
-import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { harmless } from './checked-ranges.ts'
 import type { QuantizeRun } from './run.ts'
 
@@ -69,14 +69,13 @@ describe('range methods on a channel that is all outliers', () => {
 
   async function quantized(fields: object): Promise<QuantizeRun> {
     const given = {
-      command: 'quantize',
       data: 'random',
       samples: 32,
       techniques: ['none'],
       output: join(folder, 'o.onnx'),
     }
-    const recipe = parseRecipe({ ...given, model: await outlier(), ...fields })
-    return quantizeFile(runtime, recipe as QuantizeRecipe)
+    const recipe = parseRecipe('quantize', { ...given, model: await outlier(), ...fields })
+    return quantizeFile(runtime, recipe)
   }
 
   const dbOf = ({ comparison }: QuantizeRun) => Object.values(comparison?.sqnrDb ?? {})[0] ?? 0

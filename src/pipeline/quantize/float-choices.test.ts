@@ -9,7 +9,7 @@ import { type Model, Tensor } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { layerCounts } from '../quantize-report.ts'
-import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import { bestChoice } from './float-choices.ts'
 import type { QuantizeRun } from './run.ts'
 
@@ -46,8 +46,8 @@ function withKiller(): Model {
 async function quantized(model: Model, fields: object = {}): Promise<QuantizeRun> {
   const file = join(folder, 'model.onnx')
   await writeModelFile(model, file)
-  const given = { command: 'quantize', model: file, data: 'random', samples: 12, output: join(folder, 'out.onnx') }
-  return quantizeFile(runtime, parseRecipe({ ...given, ...fields }) as QuantizeRecipe)
+  const given = { model: file, data: 'random', samples: 12, output: join(folder, 'out.onnx') }
+  return quantizeFile(runtime, parseRecipe('quantize', { ...given, ...fields }))
 }
 
 const rungOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')

@@ -8,6 +8,7 @@ import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
+import { TUNING_SAMPLES } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
@@ -15,7 +16,6 @@ import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
-import { TUNING_SAMPLES } from './technique-names.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
 export interface QuantizeHost {

@@ -28,8 +28,7 @@ describe('stored statistics', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const recipe = (fields: object): QuantizeRecipe =>
-    parseRecipe({ command: 'quantize', model: at('model.onnx'), ...fields }) as QuantizeRecipe
+  const recipe = (fields: object): QuantizeRecipe => parseRecipe('quantize', { model: at('model.onnx'), ...fields })
 
   const cases: readonly (readonly [name: string, fields: object])[] = [
     ['the usual ladder', {}],

@@ -1,5 +1,5 @@
 // What a quantisation learnt from its samples, as JSON: enough to make the same file again, anywhere, without a sample.
-import { z } from 'zod'
+import * as z from 'zod'
 import { InputError } from '../../base/index.ts'
 import { CORRECTIONS, type StoredTensor, storedCorrectionsSchema, storedTensorSchema } from './evidence.ts'
 import { techniqueNames } from './technique-names.ts'

@@ -1,20 +1,8 @@
 // The techniques that a quantisation can try, by the words of the recipe.
 import { UsageError } from '../../base/index.ts'
+import { type TechniqueName, techniqueNames } from '../../recipe/index.ts'
 
-/** In the order in which they are applied. */
-export const techniqueNames = [
-  'fold-dead-channels',
-  'equalize',
-  'absorb-bias',
-  'keep-float',
-  'correct-bias',
-  'optimize-rounding',
-  'tune-bias',
-] as const
-export type TechniqueName = (typeof techniqueNames)[number]
-
-/** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
-export const TUNING_SAMPLES = 384
+export { type TechniqueName, TUNING_SAMPLES, techniqueNames } from '../../recipe/index.ts'
 
 /** What is tried when nothing is named: absorption never paid in trials, rounding pays where one scale serves a whole weight. */
 export function defaultTechniques(recipe: {

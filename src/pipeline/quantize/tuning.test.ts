@@ -9,7 +9,7 @@ import { writeModelFile } from '../../onnx/index.node.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
-import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
+import { parseRecipe } from '../recipe.ts'
 import type { QuantizeOutcome } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-tuning-'))
@@ -27,8 +27,8 @@ describe('quantize --tune bias', () => {
 
   async function tunedOf(drawing: string, fields: object = {}): Promise<QuantizeOutcome> {
     await writeModelFile(tinyModel(drawing), at('model.onnx'))
-    const given = { command: 'quantize', model: at('model.onnx'), data: 'random', samples: 16, tune: 'bias' }
-    return quantizeFile(runtime, parseRecipe({ ...given, ...fields, output: at('out.onnx') }) as QuantizeRecipe)
+    const given = { model: at('model.onnx'), data: 'random', samples: 16, tune: 'bias' }
+    return quantizeFile(runtime, parseRecipe('quantize', { ...given, ...fields, output: at('out.onnx') }))
   }
   const rungOf = ({ ladder = [] }: QuantizeOutcome) => ladder.find(({ name }) => name === 'tuned')
 

@@ -90,13 +90,9 @@ function root(x: number): number {
   return Math.sqrt(Math.sqrt(Math.sqrt(Math.sqrt(x))))
 }
 
-/**
- * T1 = Σ_oi I_o s_o² V_i s_i⁻² k² · e_oi with e_oi = D·S/(D + S), D = Δ²/12, S the pair's mean square weight; all of the scaled
- * weights W·s_i/s_o. Per channel s_o cancels, and a depthwise layer has no T1.
- */
-function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array): number {
-  const { outputs, inputsPerGroup: n, groups, positions, perChannel, largest, energy, variance } = layer
-  if (perChannel && n === 1) return 0
+/** The factors of a layer's inputs and outputs, the largest scaled weight of each row, and of all. */
+function scaledMaxima(layer: NoiseLayer, up: Float64Array) {
+  const { outputs, inputsPerGroup: n, groups, largest } = layer
   const perGroup = outputs / groups
   const inputs = layer.inputVariable.length
   const scaleIn = new Float64Array(inputs)
@@ -116,6 +112,19 @@ function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array
     rowMax[o] = highest / out
     if (highest / out > top) top = highest / out
   }
+  return { scaleIn, scaleOut, rowMax, top }
+}
+
+/**
+ * T1 = Σ_oi I_o s_o² V_i s_i⁻² k² · e_oi with e_oi = D·S/(D + S), D = Δ²/12, S the pair's mean square weight; all of the scaled
+ * weights W·s_i/s_o. Per channel s_o cancels, and a depthwise layer has no T1.
+ */
+function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array): number {
+  const { outputs, inputsPerGroup: n, groups, positions, perChannel, largest, energy, variance } = layer
+  if (perChannel && n === 1) return 0
+  const perGroup = outputs / groups
+  const inputs = layer.inputVariable.length
+  const { scaleIn, scaleOut, rowMax, top } = scaledMaxima(layer, up)
   if (top === 0) return 0
   // (r/reference)^p and its sums: the reference is the row's own maximum per channel, the layer's otherwise.
   const powers = new Float64Array(outputs * n)

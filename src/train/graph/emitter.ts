@@ -10,10 +10,10 @@ import {
   type Node,
   Tensor,
 } from '../../onnx/index.ts'
-import { reducedTo } from './broadcast.ts'
+import { broadcastDims, reducedTo } from './broadcast.ts'
 
 /** ONNX's number of float32, for Cast. */
-const FLOAT = 1
+export const FLOAT = 1
 
 /** Domain of ONNX Runtime's own operators. */
 const CONTRIBUTED = 'com.microsoft'
@@ -293,14 +293,3 @@ export class Emitter {
     return sizeOf(this.dims(value))
   }
 }
-
-/** The shape that two shapes broadcast to. */
-export function broadcastDims(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length)
-  return Array.from({ length: rank }, (_, i) => {
-    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1]
-    return x === 1 ? y : x
-  })
-}
-
-export { FLOAT }

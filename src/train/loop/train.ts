@@ -1,61 +1,19 @@
 // The training loop: batches in a seeded order, one run of the graph a step, the optimiser in place.
-import { CancelledError, InputError, RuntimeFailure, report, type TensorValue, type Watch } from '../../base/index.ts'
+import { CancelledError, InputError, RuntimeFailure } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
-import type { Model } from '../../onnx/index.ts'
 import type { Runtime, Session, Values } from '../../runtime/index.ts'
 import { withTrainingSession } from '../blocked/session.ts'
-import { globalNorm, type Optimizer } from '../optimizers/optimizer.ts'
-import type { Schedule } from '../optimizers/schedule.ts'
+import { globalNorm } from '../optimizers/optimizer.ts'
 import { type TakeStep, withSteps } from '../optimizers/steps.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
-import type { Augmentation } from './augment.ts'
+import { feedsOf } from './feeds.ts'
 import { firstNonFinite, refuseNonFinite } from './non-finite.ts'
+import type { TrainOptions, TrainResult } from './options.ts'
 import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
-import { type Arrays, cloneArrays, cloneState, type EpochRow, newState, type TrainState } from './state.ts'
+import { type Arrays, cloneArrays, cloneState, newState, type TrainState } from './state.ts'
+import { addTo, follow, topOf } from './sums.ts'
 import { type Teacher, withTeacher } from './teacher.ts'
-
-export interface TrainOptions extends Watch {
-  readonly epochs: number
-  /** Samples a step; a graph of a smaller batch runs several times and its gradients are averaged. */
-  readonly batch: number
-  readonly rate: number
-  readonly optimizer: Optimizer
-  readonly schedule: Schedule
-  /** Weight decay of weights; biases, normalisations and scales have none. */
-  readonly decay?: number
-  /** Learning rate of an array, as a factor. */
-  readonly rateOf?: (name: string) => number
-  /** Longest length of all gradients together; longer ones are scaled down. */
-  readonly clipNorm?: number | undefined
-  readonly seed: number
-  readonly augmentation?: Augmentation | undefined
-  /** Epochs without a better score after which it stops. */
-  readonly patience?: number | undefined
-  readonly teacher?: Model | undefined
-  /** Classes of the model, to check labels. */
-  readonly classes: number
-  /** Scores the current values on held-back samples; higher is better, NaN never wins. */
-  readonly score?: ((values: Arrays) => Promise<number>) | undefined
-  /** How far two scores may lie apart by chance, near a score: of epochs that close to the top one the last wins. */
-  readonly tolerance?: ((score: number) => number) | undefined
-  /** Called with the state after each epoch, and when the training is interrupted. */
-  readonly checkpoint?: ((state: TrainState) => Promise<void>) | undefined
-  readonly resume?: TrainState | undefined
-  /** Changes the values after a step: keeps scales inside their bounds. */
-  readonly afterStep?: ((values: Map<string, Float32Array>) => void) | undefined
-}
-
-export interface TrainResult {
-  /** The best values by score, else the last ones. */
-  readonly values: Arrays
-  readonly history: readonly EpochRow[]
-  readonly losses: readonly { readonly step: number; readonly loss: number }[]
-  readonly best?: { readonly epoch: number; readonly score: number }
-  readonly steps: number
-  /** Median milliseconds of a step. */
-  readonly stepMs: number
-  readonly notes: readonly string[]
-}
+import { tellStep } from './tell-step.ts'
 
 /** Steps whose losses are kept for the curve. */
 const CURVE_POINTS = 400
@@ -299,22 +257,9 @@ class Trainer {
   }
 
   async #feedsOf(places: readonly number[], batch: TrainingBatch): Promise<Values> {
-    const { needs, parameters } = this.#graph
-    const feeds: Record<string, TensorValue> = { ...batch.inputs }
-    if (needs.labels) feeds[FEEDS.labels] = { dtype: 'int64', dims: [batch.labels.length], data: batch.labels }
-    if (needs.rowWeight) feeds[FEEDS.rowWeight] = vector(batch.rowWeight)
-    if (needs.sampleWeight) feeds[FEEDS.sampleWeight] = vector(batch.sampleWeight)
     const keep = this.#options.augmentation === undefined && inRows(this.#graph)
     const taught = await this.#open.teacher.run(places, batch.inputs, keep)
-    for (const name of needs.teacher) {
-      const value = taught[name]
-      if (value) feeds[FEEDS.teacher(name)] = value
-    }
-    for (const { name, dims } of parameters) {
-      const data = this.#state.values.get(name)
-      if (data) feeds[name] = { dtype: 'float32', dims, data }
-    }
-    return feeds
+    return feedsOf(this.#graph, batch, taught, this.#state.values)
   }
 
   async #goBack(feedsAgain: () => Promise<Values>): Promise<void> {
@@ -339,53 +284,13 @@ class Trainer {
   }
 
   #tell(loss: number): void {
-    const { step, epoch, history } = this.#state
-    const perSecond = (1000 * this.#samplesDone) / (performance.now() - this.#started)
-    const score = history.at(-1)?.score
-    const scored = score === undefined ? '' : `, score ${score.toPrecision(4)}`
-    report(
-      this.#options,
-      'train',
-      step,
-      this.#options.epochs * this.#stepsPerEpoch,
-      `epoch ${epoch + 1}, loss ${loss.toPrecision(4)}${scored}, ${perSecond.toPrecision(3)} samples/s`,
-      {
-        loss,
-        epoch: epoch + 1,
-        rate: this.#rate(),
-        samplesPerSecond: perSecond,
-        ...(score === undefined || !Number.isFinite(score) ? {} : { score }),
-      },
-    )
+    const samplesPerSecond = (1000 * this.#samplesDone) / (performance.now() - this.#started)
+    const steps = this.#options.epochs * this.#stepsPerEpoch
+    tellStep(this.#options, this.#state, { loss, steps, rate: this.#rate(), samplesPerSecond })
   }
-}
-
-/** The highest score of all; NaN is none. */
-function topOf(rows: readonly { readonly score?: number }[]): number {
-  return rows.reduce((top, { score }) => (score !== undefined && score > top ? score : top), Number.NEGATIVE_INFINITY)
 }
 
 /** Are samples joined along the first axis, so that what the teacher says of each can be kept by itself? */
 function inRows({ fixed }: TrainingGraph): boolean {
   return Object.values(fixed?.axes ?? {}).every((axis) => axis === 0)
-}
-
-const vector = (data: Float32Array): TensorValue => ({ dtype: 'float32', dims: [data.length], data })
-
-function addTo(sums: Map<string, Float32Array>, name: string, part: unknown, factor: number): void {
-  if (!(part instanceof Float32Array)) return
-  const sum = sums.get(name)
-  if (!sum && factor === 1) sums.set(name, part)
-  else if (!sum)
-    sums.set(
-      name,
-      part.map((value) => value * factor),
-    )
-  else for (let i = 0; i < sum.length; i++) sum[i]! += (part[i] ?? 0) * factor
-}
-
-/** running ← momentum · running + (1 − momentum) · batch. */
-function follow(running: Float32Array | undefined, batch: Float32Array | undefined, momentum: number): void {
-  if (!running || !batch) return
-  for (let i = 0; i < running.length; i++) running[i] = momentum * (running[i] ?? 0) + (1 - momentum) * (batch[i] ?? 0)
 }

@@ -1,6 +1,5 @@
-// What the build writes into the page: the version of the package, and what --help says of the options.
-import type { Session } from '../types.ts'
+// What the build writes into the page: the version of the package.
 
-declare const __ONNXPRESS__: { readonly version: string; readonly help: Session['help'] }
+declare const __ONNXPRESS__: { readonly version: string }
 
-export const { version, help } = __ONNXPRESS__
+export const { version } = __ONNXPRESS__

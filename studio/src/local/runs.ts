@@ -1,7 +1,7 @@
 // The runs of this tab: one at a time, kept in memory until the tab is closed.
 import { CancelledError, InputError, messageOf, type ProgressEvent, UsageError } from '../../../src/base/index.ts'
 import { localQueue, type Queue } from '../../../src/jobs/index.ts'
-import { parseRecipe, type QuantizeRecipe, reportOfQuantization } from '../../../src/pipeline/index.ts'
+import { parseAnyRecipe, type QuantizeRecipe, reportOfQuantization } from '../../../src/pipeline/index.ts'
 import { type Report, renderHtml } from '../../../src/report/index.ts'
 import type { Run, RunMessage, RunNews } from '../types.ts'
 import type { MadeFile } from './messages.ts'
@@ -139,7 +139,7 @@ export class LocalRuns {
 
 /** @throws InputError for what is no recipe of a quantisation */
 export function checkRecipe(json: unknown): QuantizeRecipe {
-  const recipe = parseRecipe(json)
+  const recipe = parseAnyRecipe(json)
   if (recipe.command === 'quantize') return recipe
   throw new InputError(`this page quantises; ${recipe.command} needs the command line, or onnxpress studio`)
 }

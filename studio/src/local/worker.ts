@@ -4,10 +4,10 @@ import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
 import * as ort from 'onnxruntime-web/wasm'
 import { InputError, messageOf } from '../../../src/base/index.ts'
 import type { Model } from '../../../src/onnx/index.ts'
-import { commandLineOf, costsOf, layerOfModel, recipeJsonSchema, viewOfModel } from '../../../src/pipeline/index.ts'
+import { commandLineOf, commandSchema, costsOf, layerOfModel, viewOfModel } from '../../../src/pipeline/index.ts'
 import { type Runtime, webRuntime } from '../../../src/runtime/index.ts'
 import type { CommandSchema, Session } from '../types.ts'
-import { help, version } from './build.ts'
+import { version } from './build.ts'
 import { Files } from './files.ts'
 import type { Answer, Request } from './messages.ts'
 import { beyondThisPage, openModel, quantizeHere } from './quantize.ts'
@@ -43,24 +43,22 @@ const limits = [
 ]
 
 function session(): Session {
-  return { place: 'page', version, folders: [], schema: { oneOf: [quantizeSchema()] }, help: helpHere(), limits }
+  return { place: 'page', version, folders: [], schema: { oneOf: [quantizeSchema()] }, limits }
 }
 
-/** What --help says, where it is true here. */
-function helpHere(): Session['help'] {
-  const { quantize = {} } = help
-  const data = { text: 'samples: pictures that were dropped here, "random" or "none"', placeholder: 'path' }
-  const val = { text: 'other pictures to score on', placeholder: 'path' }
-  return { quantize: { ...quantize, data, val } }
-}
-
-/** The form of this page: what it cannot do is no field. */
+/** The form of this page: what it cannot do is no field, and samples are what was dropped here. */
 function quantizeSchema(): CommandSchema {
-  const { oneOf, anyOf } = recipeJsonSchema() as { oneOf?: CommandSchema[]; anyOf?: CommandSchema[] }
-  const found = (oneOf ?? anyOf ?? []).find(({ properties }) => properties['command']?.const === 'quantize')
+  const { properties, required } = commandSchema('quantize')
   const without: readonly string[] = beyondThisPage
-  const properties = Object.entries(found?.properties ?? {}).filter(([name]) => !without.includes(name))
-  return { properties: Object.fromEntries(properties), required: found?.required ?? [] }
+  const said: Readonly<Record<string, string>> = {
+    data: 'pictures that were dropped here, "random" or "none"',
+    val: 'other pictures to score on',
+  }
+  const fields = Object.entries(properties).flatMap(([name, field]) => {
+    const description = said[name]
+    return without.includes(name) ? [] : [[name, description === undefined ? field : { ...field, description }]]
+  })
+  return { properties: Object.fromEntries(fields), required }
 }
 
 /** The model that was looked at last. */

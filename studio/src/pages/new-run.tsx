@@ -30,7 +30,7 @@ function NewRun({ session, query, recipe }: NewRunProps) {
   const [problem, setProblem] = useState<string>()
   const [busy, setBusy] = useState(false)
   const schema = commands.get(command)
-  const all = useMemo(() => (schema ? fieldsOf(schema, session.help[command] ?? {}) : []), [schema, command])
+  const all = useMemo(() => (schema ? fieldsOf(schema) : []), [schema, command])
   const fromStatistics = 'statistics' in carried || (values['statistics'] ?? '') !== ''
   const fields = all.filter(({ name }) => !(name in carried) && !(fromStatistics && name === 'data'))
   const built = schema ? { ...recipeOf(command, fields, schema, values), ...carried } : { command }

@@ -1,5 +1,5 @@
 // From the JSON schema of a command to the fields of a form, and from what was typed back to a recipe.
-import type { CommandSchema, FieldHelp, FieldSchema, Session } from '../types.ts'
+import type { CommandSchema, FieldSchema, Session } from '../types.ts'
 
 export type FieldKind = 'choice' | 'tick' | 'number' | 'text' | 'path' | 'list' | 'shape'
 
@@ -19,35 +19,26 @@ export type Values = Readonly<Record<string, string>>
 
 /** The commands that have a schema, in its order. */
 export function commandsOf({ schema }: Session): Map<string, CommandSchema> {
-  const variants = schema.oneOf ?? schema.anyOf ?? []
-  return new Map(
-    variants.flatMap((variant) => {
-      const command = variant.properties['command']?.const
-      return typeof command === 'string' ? [[command, variant] as const] : []
-    }),
-  )
+  return new Map(schema.oneOf.map((variant) => [String(variant.properties['command']?.const), variant]))
 }
 
 /** Fields of a command, needed ones first; what has only one value is no field. */
-export function fieldsOf(
-  { properties, required = [] }: CommandSchema,
-  help: Readonly<Record<string, FieldHelp>>,
-): Field[] {
+export function fieldsOf({ properties, required }: CommandSchema): Field[] {
   return Object.entries(properties)
     .filter(
       ([name, schema]) =>
         name !== 'version' && name !== 'command' && name !== 'threads' && choicesOf(schema)?.length !== 1,
     )
     .map(([name, schema]): Field => {
-      const said = help[name]
-      const kind = kindOf(schema, said)
+      const { description = '', usual } = schema
+      const kind = kindOf(schema)
       const choices = choicesOf(schema) ?? []
       const needed = required.includes(name)
       return {
         name,
         label: labelOf(name),
         kind,
-        help: said?.text.replace(/\s*\((default|needed)[^)]*\)/g, '') ?? schema.description ?? '',
+        help: usual === undefined ? description : `${description} (default: ${usual})`,
         choices,
         initial: initialOf(schema, kind),
         required: needed,
@@ -61,13 +52,13 @@ export function fieldsOf(
     .sort((a, b) => Number(b.required) - Number(a.required))
 }
 
-function kindOf(schema: FieldSchema, help: FieldHelp | undefined): FieldKind {
+function kindOf(schema: FieldSchema): FieldKind {
   if (choicesOf(schema) !== undefined) return 'choice'
   if (schema.type === 'boolean') return 'tick'
   if (schema.type === 'integer' || schema.type === 'number') return 'number'
   if (schema.type === 'array') return 'list'
   if (schema.type === 'object') return 'shape'
-  return /path|file|dir/.test(help?.placeholder ?? '') ? 'path' : 'text'
+  return /path|file|dir/.test(schema.placeholder ?? '') ? 'path' : 'text'
 }
 
 /** The words of a field that takes only these. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Comparison } from '../../../metrics/index.ts'
-import { type CompressRecipe, parseRecipe } from '../../recipe.ts'
+import { parseRecipe } from '../../recipe.ts'
 import type { Budget, Measure } from '../budget.ts'
 import { isRefusal, type Plan, type PlansAt, type Refusal } from '../plan.ts'
 import { asPlanned } from './as-planned.ts'
@@ -169,8 +169,7 @@ describe('a plan by hand', () => {
 })
 
 describe('the budget of a recipe', () => {
-  const recipe = (more: object) =>
-    parseRecipe({ command: 'compress', model: 'm', data: 'd', ...more }) as CompressRecipe
+  const recipe = (more: object) => parseRecipe('compress', { model: 'm', data: 'd', ...more })
 
   it('is the one that is given', () => {
     const names = [

@@ -6,7 +6,7 @@ import { randomStream } from '../../../math/index.ts'
 import { printModel, Tensor, writeModel } from '../../../onnx/index.ts'
 import { openRuntime } from '../../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../../runtime/index.ts'
-import { type CompressRecipe, parseRecipe } from '../../recipe.ts'
+import { parseRecipe } from '../../recipe.ts'
 import type { Budget } from '../budget.ts'
 import { bytesBudget } from '../budgets/bytes.ts'
 import { macsBudget } from '../budgets/macs.ts'
@@ -161,9 +161,7 @@ describe('a plan by hand', () => {
 
 describe('the methods of a recipe', () => {
   const names = (more: object, budget: Budget) =>
-    methodsOf(parseRecipe({ command: 'compress', model: 'm', data: 'd', ...more }) as CompressRecipe, budget, {}).map(
-      ({ name }) => name,
-    )
+    methodsOf(parseRecipe('compress', { model: 'm', data: 'd', ...more }), budget, {}).map(({ name }) => name)
   it('are both where time counts, and splits alone elsewhere', () => {
     const times: Budget = { ...macsBudget([0.5]), looksAt: 'times' }
     assert.deepEqual(names({}, macsBudget([0.5])), ['splits'])

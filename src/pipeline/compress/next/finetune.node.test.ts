@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../../test/support/tiny-model.ts'
 import { ratesOf } from '../../finetune/settings.ts'
-import { type FinetuneRecipe, parseRecipe } from '../../recipe.ts'
+import { parseRecipe } from '../../recipe.ts'
 import { movedPictures } from './finetune.node.ts'
 
 const recipe = (more: Readonly<Record<string, unknown>>) =>
-  parseRecipe({ command: 'finetune', model: 'm.onnx', data: 'd', ...more }) as FinetuneRecipe
+  parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
 
 describe('training after a compression', () => {
   it('mirrors and moves colour pictures, by an eighth of the shorter side, and asks the teacher alone', () => {

@@ -21,12 +21,12 @@ const SHIFT = 1 / 8
 export function finetuneStep(recipe: CompressRecipe, original: Model): NextStep {
   return {
     run: async (runtime, { model, file }, watch) => {
-      const next = parseRecipe({
+      const next = parseRecipe('finetune', {
         ...{ ...sameSamples(recipe), epochs: recipe.finetune, teacher: recipe.model },
         ...{ optimizer: 'muon', match: ['auto'], matchWeight: MATCHED },
         ...movedPictures(model),
-        ...{ command: 'finetune', model: file, output: defaultOutput(file, 'tuned') },
-      }) as FinetuneRecipe
+        ...{ model: file, output: defaultOutput(file, 'tuned') },
+      })
       const given = { model, sizeBytes: writeModel(model).byteLength, teacher: original }
       const tuned = await finetuneModel(runtime, next, given, watch)
       return { model: tuned.model, file: tuned.output, runs: { tuned } }

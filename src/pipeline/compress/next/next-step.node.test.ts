@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../../test/support/tiny-model.ts'
 import type { Runtime } from '../../../runtime/index.ts'
-import { type CompressRecipe, parseRecipe } from '../../recipe.ts'
+import { parseRecipe } from '../../recipe.ts'
 import { nextSteps } from './index.node.ts'
 import { follow, type NextStep, type StepRuns } from './next-step.node.ts'
 import { sameSamples } from './same-samples.ts'
 
 const model = tinyModel('x[N,4] -> Gemm 4->4 -> y')
-const recipe = (more: object) =>
-  parseRecipe({ command: 'compress', model: 'm.onnx', data: 'd', macs: [0.5], ...more }) as CompressRecipe
+const recipe = (more: object) => parseRecipe('compress', { model: 'm.onnx', data: 'd', macs: [0.5], ...more })
 
 describe('steps after a compression', () => {
   it('work each on the model that the one before it made, and keep what all of them tell', async () => {

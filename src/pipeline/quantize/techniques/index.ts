@@ -1,4 +1,4 @@
-// The techniques by their names. A new one is a line here, and its name in `technique-names.ts`, where the order stands.
+// The techniques by their names. A new one is a line here, and its name in `recipe/words.ts`, where the order stands.
 import type { Technique } from '../technique.ts'
 import { type TechniqueName, techniqueNames } from '../technique-names.ts'
 import { absorbBias } from './absorb-bias.ts'

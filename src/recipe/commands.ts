@@ -1,0 +1,35 @@
+// The recipes of all commands, by name.
+import type * as z from 'zod'
+import { type CompareRecipe, compare } from './compare.ts'
+import { type CompressRecipe, compress } from './compress.ts'
+import { type EvaluateRecipe, evaluate } from './evaluate.ts'
+import { type FinetuneRecipe, finetune } from './finetune.ts'
+import { completeQuantize, type QuantizeRecipe, quantize } from './quantize.ts'
+import { type RewriteRecipe, rewrite } from './rewrite.ts'
+
+/** Command → its recipe. */
+export interface Recipes {
+  readonly quantize: QuantizeRecipe
+  readonly rewrite: RewriteRecipe
+  readonly evaluate: EvaluateRecipe
+  readonly compare: CompareRecipe
+  readonly compress: CompressRecipe
+  readonly finetune: FinetuneRecipe
+}
+
+export type CommandName = keyof Recipes
+
+export type Recipe = Recipes[CommandName]
+
+/** Command → what its recipe may hold. */
+export const recipeSchemas: {
+  readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
+} = { quantize, rewrite, evaluate, compare, compress, finetune }
+
+/** What a recipe of the command holds where fields follow from others. */
+export function completed(
+  command: CommandName,
+  given: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return command === 'quantize' ? completeQuantize(given) : given
+}

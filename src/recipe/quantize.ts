@@ -1,0 +1,112 @@
+// The recipe of `quantize`: an option is a line here.
+import * as z from 'zod'
+import type { RecipeOf } from './meta.ts'
+import { metric, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
+import { rangeMethods, techniqueNames } from './words.ts'
+
+/** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
+export const TUNING_SAMPLES = 384
+
+const BLOCKED = 'with --mode weights --weight-bits 4'
+
+export const quantize = z.strictObject({
+  version,
+  command: z.literal('quantize'),
+  ...run.shape,
+  data: z.string().meta({
+    description: 'samples: image folder, JSON description, .npy, idx, .mjs module, "random" or "none"',
+    placeholder: 'path',
+  }),
+  samples: z
+    .int()
+    .positive()
+    .default(64)
+    .meta({
+      description: 'samples to calibrate on, evenly spaced',
+      placeholder: 'n',
+      usual: `64; 128 with 4 bits, ${TUNING_SAMPLES} with --tune bias`,
+    }),
+  weights,
+  weightBits: z.literal([8, 4]).default(8).meta({ description: 'bits of the weights', placeholder: 'n' }),
+  weightStorage,
+  keep8bit: z.array(z.string()).default(['first', 'last', 'depthwise']).meta({
+    description: 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns',
+    placeholder: 'pattern',
+  }),
+  embeddings: z.literal([8, 'float']).default(8).meta({
+    description: 'tables whose rows are picked by index: a scale for each row, or float',
+    placeholder: 'bits',
+  }),
+  activationType: z
+    .enum(['uint8', 'int8', 'uint16', 'int16'])
+    .default('uint8')
+    .meta({ description: 'type of the activations', placeholder: 'type' }),
+  range: z
+    .enum(rangeMethods)
+    .default('minmax')
+    .meta({ description: 'how activation ranges are chosen', placeholder: 'method' }),
+  mode: z
+    .enum(['static', 'weights'])
+    .default('static')
+    .meta({ description: 'static: weights and activations; weights: a smaller file only', placeholder: 'mode' }),
+  block: z
+    .literal([16, 32, 64, 128])
+    .default(32)
+    .meta({ description: `${BLOCKED}: weights that share a scale and a zero point`, placeholder: 'n' }),
+  rounding: z
+    .enum(['plain', 'gptq'])
+    .exactOptional()
+    .meta({ description: 'the same: how codes are chosen', placeholder: 'how', usual: 'gptq where it is better' }),
+  accuracyLevel: z
+    .literal([0, 4])
+    .default(0)
+    .meta({ description: 'the same: 4 rounds activations to 8 bits inside the kernel, 0 does not', placeholder: 'n' }),
+  effort: z.enum(['fast', 'default', 'high']).default('default').meta({
+    description: 'fast tries and measures nothing, high rounds by second order and scores all',
+    placeholder: 'effort',
+  }),
+  techniques: z
+    .array(z.enum([...techniqueNames, 'none']))
+    .exactOptional()
+    .meta({ description: 'what to try', placeholder: 'names', usual: 'those of the effort' }),
+  tune: z
+    .literal('bias')
+    .exactOptional()
+    .meta({ description: 'a last step: train the biases, without labels', placeholder: 'what' }),
+  keep: z
+    .enum(['if-better', 'always'])
+    .default('if-better')
+    .meta({ description: 'whether a technique stays that does not help', placeholder: 'rule' }),
+  clip: z
+    .enum(['hold', 'exact', 'auto'])
+    .default('hold')
+    .meta({ description: 'caps under equalisation: hold (nothing added), exact or auto', placeholder: 'form' }),
+  target: target('what the file must run on'),
+  exclude: patterns('nodes that stay float: name, operator, glob or /regex/'),
+  only: patterns('only these nodes'),
+  metric,
+  statistics: z
+    .union([z.string(), z.record(z.string(), z.unknown())])
+    .exactOptional()
+    .meta({
+      description: 'instead of samples: statistics.json of an earlier run, for the same bytes again',
+      placeholder: 'file',
+    }),
+  output: output('<model>.int8.onnx'),
+})
+
+export type QuantizeRecipe = RecipeOf<typeof quantize>
+
+/**
+ * What depends on other fields. Stored statistics take the place of samples: nobody needs to say that there are none. 4-bit
+ * weights are refitted, which has many unknowns: that takes twice the samples, and six times where biases are trained, which
+ * those that nothing else was fitted to teach most.
+ */
+export function completeQuantize(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const samples = given['tune'] === 'bias' ? TUNING_SAMPLES : given['weightBits'] === 4 ? 128 : undefined
+  return {
+    ...('statistics' in given ? { data: 'none' } : {}),
+    ...(samples === undefined ? {} : { samples }),
+    ...given,
+  }
+}

@@ -1,0 +1,52 @@
+// The words that stand for entries of registries. They lie here, and not beside what they name, so that `--help` and forms
+// load no algorithm; a test holds them against the registries.
+
+/** How activation ranges are chosen: `calibrate`. */
+export const rangeMethods = ['minmax', 'percentile', 'mse', 'sqnr', 'entropy'] as const
+export type RangeMethod = (typeof rangeMethods)[number]
+
+/** The techniques of a quantisation, in the order in which they are applied: `pipeline`. */
+export const techniqueNames = [
+  'fold-dead-channels',
+  'equalize',
+  'absorb-bias',
+  'keep-float',
+  'correct-bias',
+  'optimize-rounding',
+  'tune-bias',
+] as const
+export type TechniqueName = (typeof techniqueNames)[number]
+
+/** What a file is made to run on; the first is meant where nothing is said: `quantize`. */
+export const targetNames = ['ort-cpu', 'ort-wasm'] as const
+export type TargetName = (typeof targetNames)[number]
+
+/** Metrics that are there; top takes any k: `metrics`. */
+export const metricNames = ['top1', 'top5', 'next-token'] as const
+
+/** The passes of `rewrite`. */
+export const passNames = [
+  'inline-functions',
+  'float32-inside',
+  'name-nodes',
+  'declare-outputs',
+  'lift-opset',
+  'fold-constants',
+  'remove-identity',
+  'explicit-pads',
+  'explicit-axes',
+  'scalar-bounds',
+  'fold-batch-norm',
+  'normalize-gemm',
+  'pointwise-to-gemm',
+  'activation-before-pool',
+  'reduce-mean-to-pool',
+  'store-once',
+  'freeze-inputs',
+  'fold-dead-channels',
+  'shortcut-to-conv',
+  'explicit-biases',
+  'equalize',
+  'equalize-classic',
+  'absorb-bias',
+] as const

@@ -1,0 +1,28 @@
+// How a training goes on, step by step, for people and for programs.
+import { report, type Watch } from '../../base/index.ts'
+import type { TrainState } from './state.ts'
+
+/** Tells of the step that was just taken; `steps` is how many there will be. */
+export function tellStep(
+  watch: Watch,
+  { step, epoch, history }: TrainState,
+  now: { readonly loss: number; readonly steps: number; readonly rate: number; readonly samplesPerSecond: number },
+): void {
+  const { loss, steps, rate, samplesPerSecond } = now
+  const score = history.at(-1)?.score
+  const scored = score === undefined ? '' : `, score ${score.toPrecision(4)}`
+  report(
+    watch,
+    'train',
+    step,
+    steps,
+    `epoch ${epoch + 1}, loss ${loss.toPrecision(4)}${scored}, ${samplesPerSecond.toPrecision(3)} samples/s`,
+    {
+      loss,
+      epoch: epoch + 1,
+      rate,
+      samplesPerSecond,
+      ...(score === undefined || !Number.isFinite(score) ? {} : { score }),
+    },
+  )
+}
