@@ -2,8 +2,7 @@
 // node examples/compress.mjs model.macs50.onnx
 import { compressFile, compressJson, openRuntime, parseRecipe, RefusedError } from 'onnxpress'
 
-const recipe = parseRecipe({
-  command: 'compress',
+const recipe = parseRecipe('compress', {
   model: 'demo/model.onnx',
   data: 'demo/calibration.json',
   val: 'demo/test.json',

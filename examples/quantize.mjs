@@ -2,8 +2,7 @@
 // node examples/quantize.mjs model.int8.onnx
 import { openRuntime, parseRecipe, quantizeFile, quantizeJson } from 'onnxpress'
 
-const recipe = parseRecipe({
-  command: 'quantize',
+const recipe = parseRecipe('quantize', {
   model: 'demo/model.onnx',
   data: 'demo/calibration.json',
   val: 'demo/test.json',

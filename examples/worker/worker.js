@@ -11,7 +11,7 @@ ort.env.wasm.numThreads = 1
 const runtime = webRuntime(ort)
 
 async function quantize(model, pictures) {
-  const recipe = parseRecipe({ command: 'quantize', model: model.name, data: 'pictures' })
+  const recipe = parseRecipe('quantize', { model: model.name, data: 'pictures' })
   const watch = { progress: ({ step }) => postMessage({ text: `${step} …` }) }
   const original = readModel(new Uint8Array(await model.arrayBuffer()), { file: model.name })
   const dataset = datasetOfPictures(pictures, original.graph.inputs, 'imagenet')
