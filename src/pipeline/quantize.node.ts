@@ -1,4 +1,4 @@
-// quantize: rewrite → climb the ladder (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
+// quantize: rewrite → search over techniques (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
 import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
