@@ -122,14 +122,6 @@ describe('the house', () => {
 /** Lines of a file and of a function at most. */
 const MOST_LINES = { file: 300, function: 80 }
 
-/** Longer ones that are still to be split. */
-const longFiles: readonly string[] = ['pipeline/quantize-report.ts', 'pipeline/recipe.ts']
-const longFunctions: readonly string[] = [
-  'cli/commands.ts: addQuantize',
-  'pipeline/quantize/ladder.ts: climb',
-  'pipeline/quantize/produce.ts: quantizeModel',
-]
-
 /** What is read of a node of a parsed file. */
 interface Parsed {
   readonly type: string
@@ -165,10 +157,7 @@ describe('the size of things', () => {
 
   it(`keeps files within ${MOST_LINES.file} lines`, () => {
     const long = sources.filter(({ text }) => linesOf(text) > MOST_LINES.file).map(({ name }) => name)
-    assert.deepEqual(
-      long.filter((name) => !longFiles.includes(name)),
-      [],
-    )
+    assert.deepEqual(long, [])
   })
 
   it(`keeps functions within ${MOST_LINES.function} lines`, () => {
@@ -178,9 +167,6 @@ describe('the size of things', () => {
         .filter(({ lines }) => lines > MOST_LINES.function)
         .map((each) => `${name}: ${each.name}`),
     )
-    assert.deepEqual(
-      long.filter((name) => !longFunctions.includes(name)),
-      [],
-    )
+    assert.deepEqual(long, [])
   })
 })
