@@ -58,9 +58,9 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     })),
     ...(run.ladder
       ? {
-          ladder: run.ladder.map((rung) => ({
-            ...rung,
-            ...(rung.sqnrDb === undefined ? {} : { sqnrDb: jsonDb(rung.sqnrDb) }),
+          ladder: run.ladder.map((row) => ({
+            ...row,
+            ...(row.sqnrDb === undefined ? {} : { sqnrDb: jsonDb(row.sqnrDb) }),
           })),
         }
       : {}),

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
+import {
+  deadReport,
+  emptyReport,
+  largeReport,
+  techniquesReport,
+  usualReport,
+} from '../../test/support/sample-reports.ts'
 import { InputError } from '../base/index.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { LayerRow, Report, VariantRow } from './report.ts'
@@ -13,7 +19,7 @@ const withLayer = (row: Partial<LayerRow>): LayerRow | undefined =>
 
 describe('measured only', () => {
   it('leaves a report of finite numbers as it is', () => {
-    for (const report of [usualReport, emptyReport, ladderReport, largeReport(2)])
+    for (const report of [usualReport, emptyReport, techniquesReport, largeReport(2)])
       assert.deepEqual(measuredOnly(report), report)
   })
 

@@ -213,8 +213,8 @@ function repaired(layer: LayerRow, index: number): LayerRow {
   }
 }
 
-/** A run with the whole ladder: equalised, corrected, one rung dropped; layers of 8 and of 1,024 channels before and after. */
-export const ladderReport: Report = {
+/** A run with all techniques: equalised, corrected, one dropped; layers of 8 and of 1,024 channels before and after. */
+export const techniquesReport: Report = {
   ...usualReport,
   ladder: [
     {

@@ -50,7 +50,7 @@ async function quantized(model: Model, fields: object = {}): Promise<QuantizeRun
   return quantizeFile(runtime, parseRecipe('quantize', { ...given, ...fields }))
 }
 
-const rungOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')
+const rowOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')
 const dbOf = ({ comparison }: QuantizeRun) => Object.values(comparison?.sqnrDb ?? {})[0] ?? 120
 
 describe('what stays float where one grid costs most', () => {
@@ -59,8 +59,8 @@ describe('what stays float where one grid costs most', () => {
     const run = await quantized(withKiller(), { techniques: ['keep-float'] })
     assert.ok(dbOf(dead) < 10, `${dbOf(dead)}`)
     assert.ok(dbOf(run) > 25, `${dbOf(run)}`)
-    assert.equal(rungOf(run)?.kept, true)
-    assert.match(rungOf(run)?.reason ?? '', /^\+\d+\.\d dB: \d grids less, \d\.\d % of the multiplications in float$/)
+    assert.equal(rowOf(run)?.kept, true)
+    assert.match(rowOf(run)?.reason ?? '', /^\+\d+\.\d dB: \d grids less, \d\.\d % of the multiplications in float$/)
     // The two large layers multiply most, and are never worth it.
     assert.ok(layerCounts(run).integer >= 2)
     assert.equal(run.float.length, 5 - layerCounts(run).integer)
@@ -76,7 +76,7 @@ describe('what stays float where one grid costs most', () => {
 
   it('tries nothing where the outputs are sound', async () => {
     const run = await quantized(silu())
-    assert.equal(rungOf(run), undefined)
+    assert.equal(rowOf(run), undefined)
     assert.equal(layerCounts(run).integer, 5)
   })
 

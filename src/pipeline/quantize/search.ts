@@ -1,6 +1,6 @@
 // The order of a quantisation: techniques are tried one after the other, each is measured on held-back samples, and the best stays.
 // The same for samples, for what was stored of them, and for BatchNormalization's statistics; only judging falls away there.
-import type { RungRow } from '../../report/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Built } from './build.ts'
@@ -17,7 +17,7 @@ export interface Found {
   readonly built: Built
   /** The quantisation without any technique, where candidates were compared. */
   readonly naive?: Built
-  readonly rows: readonly RungRow[]
+  readonly rows: readonly TechniqueRow[]
   readonly rewrites: readonly AppliedRewrite[]
   readonly notes: readonly string[]
 }

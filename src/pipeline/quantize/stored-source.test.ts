@@ -31,7 +31,7 @@ describe('stored statistics', () => {
   const recipe = (fields: object): QuantizeRecipe => parseRecipe('quantize', { model: at('model.onnx'), ...fields })
 
   const cases: readonly (readonly [name: string, fields: object])[] = [
-    ['the usual ladder', {}],
+    ['the usual techniques', {}],
     ['every technique kept', { keep: 'always', effort: 'high' }],
     ['caps of their own', { keep: 'always', clip: 'exact' }],
     ['one scale a weight, rounded', { weights: 'per-tensor', keep: 'always' }],
