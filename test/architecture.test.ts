@@ -18,7 +18,7 @@ const layers: readonly (readonly string[])[] = [
   ['server'],
   ['cli'],
 ]
-const layerOf = new Map(layers.flatMap((modules, floor) => modules.map((module) => [module, floor] as const)))
+const layerOf = new Map(layers.flatMap((modules, layer) => modules.map((module) => [module, layer] as const)))
 const root = resolve('src')
 
 interface Import {

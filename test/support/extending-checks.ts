@@ -2,7 +2,7 @@
 
 import { makeNode } from '../../src/onnx/index.ts'
 import type { QuantizeRecipe } from '../../src/pipeline/index.ts'
-import type { RungRow } from '../../src/report/index.ts'
+import type { TechniqueRow } from '../../src/report/index.ts'
 import { applyRewrites, passes } from '../../src/rewrite/index.ts'
 import { openRuntime } from '../../src/runtime/index.node.ts'
 import type { Runtime } from '../../src/runtime/index.ts'
@@ -31,7 +31,7 @@ const quantizeSmall = (words: Partial<QuantizeRecipe>) =>
   inRuntime((runtime) => quantizeGraph(runtime, opGraph(family(), 0, 8), words))
 
 /** The rows of a search on a small network. */
-export async function searchedRows(words: Partial<QuantizeRecipe>): Promise<readonly RungRow[]> {
+export async function searchedRows(words: Partial<QuantizeRecipe>): Promise<readonly TechniqueRow[]> {
   return (await quantizeSmall(words)).ladder ?? []
 }
 
