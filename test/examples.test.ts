@@ -72,14 +72,7 @@ describe('the examples', () => {
   })
 
   it('quantise in a worker of a web page', { skip: noChromium }, async () => {
-    await build({
-      configFile: false,
-      root: 'examples/worker',
-      base: './',
-      logLevel: 'error',
-      worker: { format: 'es' },
-      build: { outDir: at('page'), minify: false },
-    })
+    await build({ root: 'examples/worker', logLevel: 'error', build: { outDir: at('page'), minify: false } })
     const drawing = 'x[N,3,8,8] -> Conv 3x3 3->8 pads=1,1,1,1 -> Relu -> Conv 1x1 8->4 -> y'
     await writeModelFile(tinyModel(drawing), at('tiny.onnx'))
     const server = await serveFolder(at('page'))

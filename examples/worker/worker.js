@@ -1,4 +1,5 @@
-// The worker: onnxpress on onnxruntime-web, so that the page stays free. Try it in a clone: npx vite examples/worker
+// The worker: onnxpress on onnxruntime-web, so that the page stays free. In a clone, after `npm run build`:
+// npx vite build examples/worker && npx vite preview examples/worker
 import { readModel } from 'onnxpress/onnx'
 import { calibrationSamples, parseRecipe, quantizeModel, unusedSamples } from 'onnxpress/pipeline'
 import { webRuntime } from 'onnxpress/runtime'
