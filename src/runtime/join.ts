@@ -1,5 +1,5 @@
 // Joins small values into one output, so that ONNX Runtime makes each of them soon after what it is made of.
-import { type DType, type GraphEditor, intAttr } from '../onnx/index.ts'
+import { type DType, type GraphEditor, intAttr, withoutShapes } from '../onnx/index.ts'
 
 /**
  * Concatenates values along an axis into a new output. ONNX Runtime finds its order from the outputs backwards, the node that
@@ -21,6 +21,9 @@ export function joinValues(
     editor.addNode({ opType: 'Concat', inputs, outputs: [joined], attributes: { axis: intAttr(axis) } })
     before = joined
   }
-  editor.graph.outputs.push({ name: output, dtype })
+  // ONNX Runtime plans its buffers by declared shapes before it sees that one is wrong, which it only warns of otherwise.
+  const { outputs } = editor.graph
+  outputs.splice(0, outputs.length, ...withoutShapes(new Map(outputs.map((each) => [each.name, each]))).values())
+  outputs.push({ name: output, dtype })
   return output
 }

@@ -29,3 +29,12 @@ it('observes with optimisation where an inference is known to take seconds, and 
   const [a, b] = [once.outputs['y']?.data, again.outputs['y']?.data]
   for (const [i, value] of Array.from(a ?? [], Number).entries()) assert.ok(Math.abs(value - Number(b?.[i])) < 1e-5)
 })
+
+it('goes by what a model gives, and not by the shape that it declares wrongly', async () => {
+  const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> y')
+  const [output] = model.graph.outputs
+  assert.ok(output, 'the model has an output')
+  model.graph.outputs.splice(0, 1, { ...output, shape: ['N', 36] })
+  const { shapes } = await observe(runtime, model, randomFeeds(model))
+  assert.deepEqual(shapes.get('y')?.dims, [1, 4, 6, 6])
+})
