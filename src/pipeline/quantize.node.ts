@@ -28,6 +28,12 @@ const SATURATES =
 /**
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
  * @throws InputError, UnsupportedError, UsageError, CancelledError
+ * @example
+ * ```ts
+ * const recipe = parseRecipe('quantize', { model: 'model.onnx', data: 'images', val: 'test' })
+ * const run = await quantizeFile(runtime, recipe, { progress: ({ step }) => console.error(step) })
+ * console.log(run.output, run.sizeBytes.after, run.comparison?.sqnrDb)
+ * ```
  */
 export async function quantizeFile(
   runtime: Runtime,

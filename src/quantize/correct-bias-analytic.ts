@@ -45,6 +45,11 @@ const LARGEST_RATIO = 1000
  * of positions whose tap u falls inside the image. E[x] comes from statistics of the folded model, for γ of either sign.
  * Layers that read a channel of unknown mean are left.
  * @param weights grids by node of `model`, as in a plan
+ * @example
+ * ```ts
+ * const { model: corrected, left } = correctBiasAnalytic(model, plan.weights, statistics, shapes)
+ * for (const { name, reason } of left) console.log(name, reason)
+ * ```
  */
 export function correctBiasAnalytic(
   model: Model,
