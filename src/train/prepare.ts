@@ -14,10 +14,10 @@ import {
 import {
   type AppliedRewrite,
   applyRewrites,
+  convertOpsetTo,
   float32Inside,
   foldBatchNorm,
   foldConstants,
-  convertOpsetTo,
   nameNodes,
   passNamed,
   workingPasses,
