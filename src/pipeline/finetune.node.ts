@@ -125,7 +125,7 @@ async function train(
   if (resumed) notes.push(resumed.note)
   const material = {
     ...{ dataset, indices: shares.train },
-    ...(shares.held.length > 0 ? { held: { dataset, indices: shares.held } } : {}),
+    ...(shares.validation.length > 0 ? { validation: { dataset, indices: shares.validation } } : {}),
     ...(shares.guard.length > 0 ? { guard: { dataset, indices: shares.guard } } : {}),
   }
   const { decay, clipNorm, seed, patience } = recipe

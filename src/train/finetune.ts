@@ -19,7 +19,7 @@ export interface TuneData {
   /** Samples to train on. */
   readonly indices: readonly number[]
   /** Held-back samples that decide which epoch was the best. */
-  readonly held?: Samples | undefined
+  readonly validation?: Samples | undefined
   /**
    * Held-back samples for the last word alone, where there are too few to tell epochs apart: the trained model is kept when it
    * is no further from the teacher on them than the model as it came.
@@ -67,7 +67,7 @@ export async function finetune(
   options: TuneOptions,
 ): Promise<Tuned> {
   const { graph, initial, exported } = trainable
-  const score = data.held ? await scorer(runtime, trainable, data.held, options) : undefined
+  const score = data.validation ? await scorer(runtime, trainable, data.validation, options) : undefined
   const before = await score?.of(exported(initial))
   const logits = trainable.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
@@ -103,7 +103,7 @@ export async function finetune(
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
   // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
-  const judges = data.guard ?? (gain <= 0 && byChance ? data.held : undefined)
+  const judges = data.guard ?? (gain <= 0 && byChance ? data.validation : undefined)
   const judged =
     judges && options.teacher ? await judge(runtime, trainable, judges, options.teacher, model, options) : undefined
   const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false) : gain >= 0

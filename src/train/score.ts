@@ -31,10 +31,10 @@ const SCORED_BATCH = 32
 export async function scorer(
   runtime: Runtime,
   trainable: TrainableModel,
-  held: Samples,
+  validation: Samples,
   { teacher, signal }: ScoreOptions,
 ): Promise<Scorer> {
-  const { dataset, indices } = held
+  const { dataset, indices } = validation
   if (dataset.hasLabels) {
     const { label: first } = await dataset.sample(indices[0] ?? 0, signal)
     const metric = usualMetric(first === undefined ? [] : [first])
@@ -45,7 +45,7 @@ export async function scorer(
         withSession(runtime, model, { label: 'the trained model' }, async (session) => {
           const { value } = await scoreSession(
             session,
-            read(trainable, held, signal),
+            read(trainable, validation, signal),
             indices.length,
             { signal },
             metric,
@@ -58,7 +58,7 @@ export async function scorer(
   return {
     name: 'SQNR',
     tolerance: () => 0,
-    of: async (model) => sqnrOf(await compared(runtime, trainable, held, teacher, model, signal)),
+    of: async (model) => sqnrOf(await compared(runtime, trainable, validation, teacher, model, signal)),
   }
 }
 

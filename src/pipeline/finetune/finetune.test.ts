@@ -17,16 +17,16 @@ const recipe = (more: object = {}) => parseRecipe('finetune', { model: 'm.onnx',
 describe('the samples of a training', () => {
   it('are those that the report does not get; a tenth of many chooses between epochs', () => {
     const few = trainingShares(100, recipe())
-    assert.deepEqual([few.train.length, few.held.length, few.guard.length, few.report.length], [75, 0, 0, 25])
+    assert.deepEqual([few.train.length, few.validation.length, few.guard.length, few.report.length], [75, 0, 0, 25])
     const many = trainingShares(10_000, recipe())
-    assert.deepEqual([many.train.length, many.held.length, many.report.length], [8100, 900, 1000])
-    assert.deepEqual(new Set([...many.train, ...many.held, ...many.report]).size, 10_000)
+    assert.deepEqual([many.train.length, many.validation.length, many.report.length], [8100, 900, 1000])
+    assert.deepEqual(new Set([...many.train, ...many.validation, ...many.report]).size, 10_000)
   })
 
   it('are all of them where others are scored, and as many of them as are asked for', () => {
     assert.equal(trainingShares(100, recipe({ val: 'v' })).train.length, 100)
     assert.equal(trainingShares(100, recipe({ samples: 10 })).train.length, 10)
-    assert.equal(trainingShares(100, recipe({ holdBack: 20 })).held.length, 20)
+    assert.equal(trainingShares(100, recipe({ holdBack: 20 })).validation.length, 20)
   })
 
   it('keep some to judge a quantised result by, where too few are held back for that', () => {

@@ -265,7 +265,7 @@ describe('fine-tuning', () => {
     const good = await finetune(
       await testRuntime(),
       trainable,
-      { dataset, indices: all(40), held: { dataset, indices: all(40) } },
+      { dataset, indices: all(40), validation: { dataset, indices: all(40) } },
       { epochs: 20, batch: 8, rate: 0.02, seed: 0 },
     )
     assert.ok(good.result.best!.score > 0.9, `score ${good.result.best!.score}`)
@@ -279,7 +279,7 @@ describe('fine-tuning', () => {
     const bad = await finetune(
       await testRuntime(),
       again,
-      { dataset, indices: all(40), held: { dataset, indices: all(40) } },
+      { dataset, indices: all(40), validation: { dataset, indices: all(40) } },
       { epochs: 1, batch: 8, rate: 30, optimizer: sgd(), schedule: constant, seed: 0 },
     )
     assert.ok(bad.result.best!.score < bad.before!)
@@ -306,7 +306,7 @@ describe('fine-tuning', () => {
     const tuned = await finetune(
       await testRuntime(),
       { ...student, initial: moved },
-      { dataset, indices: all(30), held: { dataset, indices: [30, 31, 32, 33, 34, 35] } },
+      { dataset, indices: all(30), validation: { dataset, indices: [30, 31, 32, 33, 34, 35] } },
       { epochs: 10, batch: 8, rate: 0.05, seed: 0, teacher },
     )
     assert.equal(tuned.scoreName, 'SQNR')
