@@ -32,8 +32,8 @@ function settingOf(key: string, value: string): string | number | string[] {
   return Number.isNaN(Number(value)) ? value : Number(value)
 }
 
-/** Mean SQNR of the outputs on samples that the run did not use, and what the ladder said about the tuning. */
-async function quantized(recipe: QuantizeRecipe): Promise<{ db: number; samples: number; rung: string }> {
+/** Mean SQNR of the outputs on samples that the run did not use, and what the search said about the tuning. */
+async function quantized(recipe: QuantizeRecipe): Promise<{ db: number; samples: number; verdict: string }> {
   const runtime = await openRuntime()
   try {
     const { comparison, ladder = [], notes } = await quantizeFile(runtime, recipe)
@@ -44,7 +44,7 @@ async function quantized(recipe: QuantizeRecipe): Promise<{ db: number; samples:
     return {
       db: meanSqnrDb(comparison) ?? Number.NaN,
       samples: comparison.samples,
-      rung: tuned === undefined ? '' : `${tuned.kept ? 'kept' : 'dropped'}, ${tuned.reason}`,
+      verdict: tuned === undefined ? '' : `${tuned.kept ? 'kept' : 'dropped'}, ${tuned.reason}`,
     }
   } finally {
     await runtime.close()
@@ -66,7 +66,7 @@ async function lineOf(entry: ManifestEntry): Promise<string> {
     const common = { output: join(folder, 'quantized.onnx'), samples: Math.min(SAMPLES, most), ...given }
     const plain = await quantized(recipeFor(entry, common))
     const tuned = await quantized(recipeFor(entry, { ...common, tune: 'bias' }))
-    const cells = [entry.file, plain.samples, plain.db.toFixed(2), tuned.db.toFixed(2), tuned.rung]
+    const cells = [entry.file, plain.samples, plain.db.toFixed(2), tuned.db.toFixed(2), tuned.verdict]
     return `| ${cells.join(' | ')} |`
   } catch (error) {
     return `| ${entry.file} | | | | ${messageOf(error)} |`

@@ -43,7 +43,7 @@ for (const step of steps) {
   console.log(`| ${step} | ${counts.join(' | ')} |`)
 }
 list('refused', (row) => row.outcome === 'refused')
-list('taken back by the proof', (row) => row.outcome === 'same' && row.note !== undefined)
+list('reverted by the proof', (row) => row.outcome === 'same' && row.note !== undefined)
 list('skipped', (row) => row.outcome === 'skipped')
 
 /** Notes with the tests that have them. */

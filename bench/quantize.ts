@@ -28,7 +28,7 @@ const runtime = await openRuntime()
 const percent = (share: number | undefined) => (share === undefined ? '' : (100 * share).toFixed(1))
 
 console.log(
-  '| model | configuration | integer | SQNR, dB | agreement, % | metric, % | loss − 1.64 s.e., points | ladder | s |',
+  '| model | configuration | integer | SQNR, dB | agreement, % | metric, % | loss − 1.64 s.e., points | techniques | s |',
 )
 console.log('|---|---|---|---|---|---|---|---|---|')
 try {
@@ -48,11 +48,11 @@ try {
         // The upper end of the paired 95 % interval is 1.96 standard errors above the difference.
         const error = metric ? (metric.interval.high - metric.difference) / 1.96 : 0
         const loss = metric ? (100 * (-metric.difference - 1.64 * error)).toFixed(2) : ''
-        const rungs = run.ladder
-          ?.map((rung) => `${rung.kept ? '' : '✗ '}${rung.name} ${rung.sqnrDb?.toFixed(1)}`)
+        const tried = run.ladder
+          ?.map((row) => `${row.kept ? '' : '✗ '}${row.name} ${row.sqnrDb?.toFixed(1)}`)
           .join(' → ')
         console.log(
-          `| ${entry.file} | ${name} | ${integer}/${total} | ${first?.toFixed(2) ?? ''} | ${percent(comparison?.agreement)} | ${percent(metric?.before)} → ${percent(metric?.after)} | ${loss} | ${rungs ?? ''} | ${((performance.now() - started) / 1000).toFixed(1)} |`,
+          `| ${entry.file} | ${name} | ${integer}/${total} | ${first?.toFixed(2) ?? ''} | ${percent(comparison?.agreement)} | ${percent(metric?.before)} → ${percent(metric?.after)} | ${loss} | ${tried ?? ''} | ${((performance.now() - started) / 1000).toFixed(1)} |`,
         )
       } catch (error) {
         console.log(`| ${entry.file} | ${name} | ${error instanceof Error ? error.message : error} | | | | | | |`)

@@ -28,7 +28,7 @@ function cells({ passes: applied }: RewriteRun): string[] {
   const one = (name: string) => {
     const pass = changed.find((each) => each.name === name)
     if (!pass) return ''
-    return `${pass.sqnrDb === undefined ? '' : inDb(pass.sqnrDb)}${pass.kept ? '' : ' (taken back)'}`
+    return `${pass.sqnrDb === undefined ? '' : inDb(pass.sqnrDb)}${pass.kept ? '' : ' (reverted)'}`
   }
   return [lowest('sqnrDb'), lowest('randomSqnrDb'), one('fold-dead-channels'), one('equalize')]
 }

@@ -28,7 +28,7 @@ function common(outDir) {
       target: 'es2022',
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
-      // The runtime alone is 14 MB, and is no part of what is read before it is needed.
+      // The runtime alone is 14 MB, and is not part of what is read before it is needed.
       chunkSizeWarningLimit: 1000,
       rolldownOptions: { treeshake },
     },

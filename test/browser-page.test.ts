@@ -134,7 +134,7 @@ describe('the page without a server', { skip: noChromium }, () => {
   })
 
   const recipes: readonly (readonly [name: string, words: readonly string[]])[] = [
-    ['the usual ladder', []],
+    ['the usual techniques', []],
     ['every technique, caps of their own', ['--keep', 'always', '--clip', 'exact', '--effort', 'high']],
     ['one scale a weight, ranges by entropy', ['--weights', 'per-tensor', '--range', 'entropy']],
     ['4 bits', ['--weight-bits', '4', '--keep-8bit', 'none']],

@@ -1,4 +1,4 @@
-// Training on the small inputs that once failed: what must hold of each (the folder is no part of the repository).
+// Training on the small inputs that once failed: what must hold of each (the folder is not part of the repository).
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

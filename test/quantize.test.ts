@@ -96,13 +96,13 @@ describe('quantising the models of the manifest', () => {
     const recipe = quick(named('mobilenet_v1_0.25_224'), { weights: 'per-tensor', effort: 'default', samples: 16 })
     const naive = await quantizeFile(runtime, { ...recipe, techniques: ['none'] })
     assert.equal(quantizeReport(naive, runtime).verdict.tone, 'dead')
-    const climbed = await quantizeFile(runtime, recipe)
+    const searched = await quantizeFile(runtime, recipe)
     assert.deepEqual(
-      climbed.ladder?.map(({ name }) => name),
+      searched.ladder?.map(({ name }) => name),
       ['naive', 'folded', 'equalised', 'corrected', 'rounded'],
     )
-    assert.ok((climbed.comparison?.agreement ?? 0) > 0.7)
-    assert.equal(layerCounts(climbed).integer, layerCounts(climbed).total)
+    assert.ok((searched.comparison?.agreement ?? 0) > 0.7)
+    assert.equal(layerCounts(searched).integer, layerCounts(searched).total)
   })
 
   it('leaves out what --exclude names, and refuses a pattern that fits nothing', async () => {

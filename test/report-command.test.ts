@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { renderHtml, renderJson, renderMarkdown, renderSummary } from '../src/report/index.ts'
 import { built } from './support/built.ts'
-import { ladderReport } from './support/sample-reports.ts'
+import { techniquesReport } from './support/sample-reports.ts'
 
 const env = { ...process.env, NODE_OPTIONS: '' }
 const run = (...args: string[]) => spawnSync(process.execPath, ['bin/onnxpress.js', ...args], { encoding: 'utf8', env })
@@ -15,12 +15,12 @@ describe('onnxpress report', () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-report-'))
   before(async () => {
     await built()
-    writeFileSync(join(folder, 'report.json'), renderJson(ladderReport))
+    writeFileSync(join(folder, 'report.json'), renderJson(techniquesReport))
   })
   after(() => rmSync(folder, { recursive: true }))
 
   it('prints the summary of a run folder, or of its report.json', () => {
-    const expected = `${renderSummary(ladderReport, { width: 100 })}\n`
+    const expected = `${renderSummary(techniquesReport, { width: 100 })}\n`
     assert.equal(run('report', folder).stdout, expected)
     assert.equal(run('report', join(folder, 'report.json')).stdout, expected)
   })
@@ -34,14 +34,14 @@ describe('onnxpress report', () => {
       const { status, stdout } = run('report', folder, '-o', file)
       assert.equal(status, 0)
       assert.equal(stdout, `written to ${file}\n`)
-      assert.equal(readFileSync(file, 'utf8'), render(ladderReport))
+      assert.equal(readFileSync(file, 'utf8'), render(techniquesReport))
     }
   })
 
   it('prints the report as one JSON object', () => {
     const { stdout } = run('report', folder, '--json')
     assert.equal(stdout.split('\n').length, 2)
-    assert.deepEqual(JSON.parse(stdout), JSON.parse(renderJson(ladderReport)))
+    assert.deepEqual(JSON.parse(stdout), JSON.parse(renderJson(techniquesReport)))
   })
 
   it('refuses an output of another kind with exit code 2, and writes nothing', () => {

@@ -12,7 +12,7 @@ import { renderHtml } from '../src/report/index.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
 import { built } from './support/built.ts'
 import { faultsOf, launchChromium, noChromium } from './support/chromium.ts'
-import { ladderReport } from './support/sample-reports.ts'
+import { techniquesReport } from './support/sample-reports.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 describe('the page of the studio', { skip: noChromium }, () => {
@@ -386,7 +386,7 @@ describe('the page of the studio', { skip: noChromium }, () => {
   for (const scheme of ['light', 'dark'] as const) {
     it(`finds no fault with the page of a report, ${scheme}`, async () => {
       const page = await browser.newPage({ colorScheme: scheme, bypassCSP: true })
-      await page.setContent(renderHtml(ladderReport))
+      await page.setContent(renderHtml(techniquesReport))
       assert.deepEqual(await faultsOf(page), [])
       await page.close()
     })

@@ -80,7 +80,7 @@ function caseOf(
     if (input.dtype === undefined) {
       // A sequence, a map or an optional can be no initialiser.
       if (constant(input.name)) return undefined
-      unfed ??= `input "${input.name}" is no tensor`
+      unfed ??= `input "${input.name}" is not a tensor`
       continue
     }
     const tensor = existsSync(file) ? readTensor(new Uint8Array(readFileSync(file))) : undefined

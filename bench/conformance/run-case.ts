@@ -18,7 +18,7 @@ export type Step = (typeof steps)[number]
 export interface Row {
   readonly step: Step
   readonly outcome: Outcome
-  /** Why, in a sentence; for rewrites also what was taken back. */
+  /** Why, in a sentence; for rewrites also what was reverted. */
   readonly note?: string
   /** The written model, for other programs to check. */
   readonly written?: Uint8Array
@@ -100,7 +100,7 @@ async function rewrite(
     const wrong = typeof outputs === 'string' ? outputs : difference(original, outputs)
     if (wrong !== undefined) return { row: { step, outcome: 'different', note: wrong }, model }
     const undone = applied.filter(({ refused }) => refused !== undefined)
-    const note = undone.map(({ name, refused }) => `${name} taken back: ${refused}`).join('; ')
+    const note = undone.map(({ name, refused }) => `${name} reverted: ${refused}`).join('; ')
     return { row: { step, outcome: 'same', written, ...(note === '' ? {} : { note }) }, model }
   } catch (error) {
     return { row: { step, ...refusal(error) } }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { float16ToFloat32, float32ToFloat16, fromFloat16Bits, toFloat16Bits } from './float16.ts'
 
 describe('float16', () => {
-  it('every bit pattern that is no NaN survives the way to float32 and back', () => {
+  it('every bit pattern that is not NaN survives the way to float32 and back', () => {
     const all = Uint16Array.from({ length: 65536 }, (_, i) => i).filter((bits) => (bits & 0x7fff) <= 0x7c00)
     assert.deepEqual(float32ToFloat16(float16ToFloat32(all)), all)
   })

@@ -1,7 +1,7 @@
 // exp, log and what is made of them, from additions, multiplications and divisions alone. The language leaves the last digit of
 // Math.exp to the engine, and Node and browsers differ in it: what ends up in a model file must not.
 
-/** ln 2 in two parts: the first has few enough digits that its products with small whole numbers are exact. */
+/** ln 2 in two parts: the first has few enough digits that its products with small integers are exact. */
 const LN2_HIGH = 0.6931471803691238
 const LN2_LOW = 1.9082149292705877e-10
 

@@ -24,7 +24,7 @@ describe('random streams', () => {
     assert.ok(Math.abs(mean) < 0.03 && Math.abs(square - 1) < 0.05)
   })
 
-  it('whole numbers reach both ends, shuffling keeps every item', () => {
+  it('integers reach both ends, shuffling keeps every item', () => {
     const random = randomStream(3, 'whole')
     const seen = new Set(Array.from({ length: 200 }, () => random.integer(2, 4)))
     assert.deepEqual([...seen].sort(), [2, 3, 4])

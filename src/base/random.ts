@@ -5,7 +5,7 @@ export interface Random {
   /** Uniform in [0, 1). */
   readonly next: () => number
   readonly uniform: (low: number, high: number) => number
-  /** Whole number from low to high, both included. */
+  /** Integer from low to high, both included. */
   readonly integer: (low: number, high: number) => number
   /** Standard normal. */
   readonly normal: () => number
@@ -65,7 +65,7 @@ class Sfc32 {
     this.#c = c | 0
   }
 
-  /** A whole number from 0 to 2^32 − 1. */
+  /** An integer from 0 to 2^32 − 1. */
   step(): number {
     const sum = (this.#a + this.#b + this.#counter) | 0
     this.#counter = (this.#counter + 1) | 0

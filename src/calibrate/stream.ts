@@ -171,7 +171,7 @@ export class Stream {
 interface GraphIndex {
   readonly maker: (value: string) => Node | undefined
   readonly reads: (node: Node) => ReadonlySet<string>
-  /** Values that are no tensors. */
+  /** Values that are not tensors. */
   readonly containers: ReadonlySet<string>
 }
 

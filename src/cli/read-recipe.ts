@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { InputError, messageOf } from '../base/index.ts'
 
-/** @throws InputError when the file is missing or no JSON */
+/** @throws InputError when the file is missing or not JSON */
 export async function readRecipe(path: string): Promise<unknown> {
   let text: string
   try {
@@ -13,6 +13,6 @@ export async function readRecipe(path: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new InputError(`cannot read ${path}: it is no JSON (${messageOf(error)})`, { file: path })
+    throw new InputError(`cannot read ${path}: it is not a JSON file (${messageOf(error)})`, { file: path })
   }
 }

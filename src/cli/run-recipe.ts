@@ -63,7 +63,7 @@ async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
 }
 
 function passText(pass: { changes: readonly string[]; sqnrDb?: number | null; refused?: string }): string {
-  if (pass.refused) return `taken back, ${pass.refused}`
+  if (pass.refused) return `reverted, ${pass.refused}`
   if (pass.changes.length === 0) return 'nothing to do'
   return `${pass.changes.length} changes, ${pass.sqnrDb === null || pass.sqnrDb === undefined ? 'outputs exact' : `${pass.sqnrDb.toFixed(0)} dB`}`
 }

@@ -31,7 +31,7 @@ export function surveyLayers(model: Model, shapes: Shapes): LayerSurvey {
     const { name } = layer
     const found = surveyLayer(layer, shapes)
     if (typeof found === 'string') left.push({ name, reason: found })
-    else if (hasOpenBias(layer)) left.push({ name, reason: 'its bias is no constant' })
+    else if (hasOpenBias(layer)) left.push({ name, reason: 'its bias is not a constant' })
     else if (tied.has(layer.weight)) left.push({ name, reason: 'its weight is read elsewhere too' })
     else layers.push(found)
   }

@@ -16,6 +16,11 @@ export interface PlainSplitOptions {
 /**
  * Splits a Conv into k×1 · 1×k (or 1×k · k×1) at a rank by the SVD of its weight (arXiv 1405.3866). Exact at full rank.
  * @throws InputError for an unknown layer or rank, UnsupportedError when the layer cannot be split so, with the reason
+ * @example
+ * ```ts
+ * const shapes = await observeShapes(runtime, model, feeds)
+ * const split = await spatialSvd(model, 'conv2', 16, { shapes }) // k×1 with 16 channels, then 1×k
+ * ```
  */
 export function spatialSvd(
   model: Model,
@@ -30,6 +35,11 @@ export function spatialSvd(
  * Splits a Conv into 1×1 and k×k (input side), or k×k and 1×1 (output side), a Gemm or MatMul into two, at a rank by the
  * SVD of its weight (arXiv 1404.0736). Exact at full rank.
  * @throws InputError for an unknown layer or rank, UnsupportedError when the layer cannot be split so, with the reason
+ * @example
+ * ```ts
+ * const shapes = await observeShapes(runtime, model, feeds)
+ * const split = await weightSvd(model, 'conv2', 16, { shapes, side: 'input-side' }) // 1×1 to 16 channels, then k×k
+ * ```
  */
 export function weightSvd(
   model: Model,

@@ -20,7 +20,7 @@ export interface Batch {
  */
 export async function* batches(samples: AsyncIterable<Sample>, batchSize: number): AsyncGenerator<Batch, void, void> {
   if (!(Number.isInteger(batchSize) && batchSize > 0))
-    throw new InputError(`a batch of ${batchSize} samples is not possible; the batch size is a whole number from 1`)
+    throw new InputError(`a batch of ${batchSize} samples is not possible; the batch size must be an integer ≥ 1`)
   let waiting: Sample[] = []
   for await (const sample of samples) {
     const first = waiting[0]

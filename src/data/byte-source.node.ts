@@ -19,7 +19,7 @@ export interface ByteSource {
 export async function openBytes(file: string): Promise<ByteSource> {
   const info = await stat(file).catch(() => undefined)
   if (!info) throw new InputError(`cannot read ${file}: there is no such file`, { file })
-  if (!info.isFile()) throw new InputError(`cannot read ${file}: it is no file`, { file })
+  if (!info.isFile()) throw new InputError(`cannot read ${file}: it is not a file`, { file })
   const source = onDisk(file, info.size)
   const magic = await source.read(0, 2)
   return magic[0] === 0x1f && magic[1] === 0x8b ? inMemory(file, await decompress(file)) : source

@@ -43,6 +43,6 @@ function checkLabel(label: Label, classes: number | undefined, id: string, name:
   const wrong = [label].flat().find((each) => each < -1 || (classes !== undefined && each >= classes))
   if (wrong !== undefined)
     throw new InputError(
-      `sample "${id}" of ${name} has the label ${wrong}, which is no class number${classes === undefined ? '' : ` of 0 to ${classes - 1}`}`,
+      `sample "${id}" of ${name} has the label ${wrong}, which is not a class number${classes === undefined ? '' : ` of 0 to ${classes - 1}`}`,
     )
 }

@@ -22,7 +22,7 @@ describe('concreteShapes', () => {
     )
   })
 
-  it('takes the first dynamic axis for the batch when the first axis is no 1', () => {
+  it('takes the first dynamic axis for the batch when the first axis is not 1', () => {
     assert.deepEqual(concreteShapes([input('state', 2, null, 128)]).get('state'), [2, 1, 128])
   })
 
@@ -31,7 +31,7 @@ describe('concreteShapes', () => {
     assert.deepEqual(concreteShapes(inputs, { ids: [1, 9] }).get('mask'), [1, 9])
   })
 
-  it('says of an input that is no tensor what it is, and does not ask for a shape', () => {
+  it('says of an input that is not a tensor what it is, and does not ask for a shape', () => {
     const container = { dtype: 'float32', inside: ['sequence', 'optional'] }
     assert.throws(() => concreteShapes([{ name: 's', container }]), /input "s" is a sequence; .* begin at the tensors/)
   })
@@ -43,7 +43,7 @@ describe('concreteShapes', () => {
 })
 
 describe('inputType', () => {
-  it('refuses inputs that are no numbers', () => {
+  it('refuses inputs that are not numbers', () => {
     assert.throws(() => inputType({ name: 's', dtype: 'string', shape: [1] }), UnsupportedError)
   })
 })

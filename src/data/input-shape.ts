@@ -43,7 +43,7 @@ export function dimsFit(shape: InputSpec['shape'], dims: readonly number[]): boo
  * The axis called batch is the batch, or else the first dynamic one, unless the first axis is a fixed 1 or called a length; others
  * become 224 in pictures (rank 4 with 1 or 3 channels), 512 in signals (float of rank 1 or 2 with a free last axis) and 16
  * elsewhere, fewer where a sample would have more than four million values.
- * @throws InputError when a given shape does not fit the declared one, UnsupportedError for an input that is no tensor
+ * @throws InputError when a given shape does not fit the declared one, UnsupportedError for an input that is not a tensor
  */
 export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes = {}): Map<string, readonly number[]> {
   for (const name of Object.keys(given))

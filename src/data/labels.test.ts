@@ -53,7 +53,7 @@ describe('labels', () => {
     ['a missing column', () => labelsFromCsv('a,b\n1,2', 'l.csv', { column: 'label' }), /no column "label".*"a,b"/],
     ['a name twice', () => labelsFromCsv('a,1\na,2', 'l.csv'), /"a" twice/],
     ['a missing key', () => labelsFromJson('{}', 'l.json', 'y'), /l\.json have no key "y"/],
-    ['broken JSON', () => labelsFromJson('{', 'l.json'), /l\.json.*no valid JSON/],
+    ['broken JSON', () => labelsFromJson('{', 'l.json'), /l\.json.*not valid JSON/],
   ] as const)
     it(`refuse ${what}`, () => {
       assert.throws(act, message)

@@ -137,7 +137,7 @@ export function parseJson(text: string, file: string): unknown {
     return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new InputError(`cannot read ${file}: it is no valid JSON (${why})`, { file }, error)
+    throw new InputError(`cannot read ${file}: it is not valid JSON (${why})`, { file }, error)
   }
 }
 

@@ -319,7 +319,7 @@ describe('openDataset', () => {
         /no pictures in .*empty; expected \.jpg/,
       ],
       ['an unknown file', () => put('what.dat', 'hello'), /cannot tell what samples .*what\.dat/],
-      ['no JSON', () => put('bad.json', '{'), /bad\.json: it is no valid JSON/],
+      ['not JSON', () => put('bad.json', '{'), /bad\.json: it is not valid JSON/],
       [
         'a glob that finds nothing',
         () => put('glob.json', { format: 'images', files: '*.jpg' }),

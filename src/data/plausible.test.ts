@@ -39,7 +39,7 @@ describe('random inputs that a model can work with', () => {
   })
 })
 
-describe('samples whose first axis is no batch', () => {
+describe('samples whose first axis is not a batch', () => {
   it('are taken whole where it is called a length, or where a batch leaves no place for them', () => {
     assert.deepEqual(fittingDims(['sequence_length', 576], [64, 576]), [64, 576])
     assert.deepEqual(fittingDims([null, 576], [64, 576]), [64, 576])

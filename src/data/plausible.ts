@@ -29,7 +29,7 @@ const FRACTIONAL: readonly (readonly [RegExp, number])[] = [
 ]
 
 /**
- * A plausible number for a scalar input: 16000 for a sampling rate, `length` for a length, 1 for any other whole number; a
+ * A plausible number for a scalar input: 16000 for a sampling rate, `length` for a length, 1 for any other integer; a
  * quarter or a half for thresholds, 1 for any other (scales, temperatures, speeds).
  * @param length of the inputs that have one
  */
@@ -39,7 +39,7 @@ export function plausibleScalar({ name, dtype }: InputSpec, length: number): num
   return found === 'length' ? length : found
 }
 
-/** The longest free dimension that is no batch; else the longest of all: what a length is the length of. */
+/** The longest free dimension that is not a batch; else the longest of all: what a length is the length of. */
 export function lengthOf(inputs: readonly InputSpec[], shapes: ReadonlyMap<string, readonly number[]>): number {
   const longest = (counts: (dim: number | string | null | undefined) => boolean) =>
     inputs

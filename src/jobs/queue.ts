@@ -6,7 +6,7 @@ export interface Job {
   readonly folder: string
 }
 
-/** A job at work. */
+/** A running job. */
 export interface RunningJob {
   /** Settles when the work has ended in whatever way; never rejects. */
   readonly done: Promise<void>

@@ -40,7 +40,7 @@ export class SqnrAccumulator {
     return this.noise === 0
   }
 
-  /** In dB; null for an exact match, NaN when a value was no number. */
+  /** In dB; null for an exact match, NaN when a value was not a number. */
   get db(): number | null {
     return this.noise === 0 ? null : 10 * Math.log10(this.signal / this.noise)
   }

@@ -15,7 +15,7 @@ export interface ColumnGroup {
 
 /** Columns along an axis at most: beyond that they are positions. */
 const MOST_COLUMNS = 512
-/** Groups at most: a pattern that changes more often is no layout of units. */
+/** Groups at most: a pattern that changes more often is not a layout of units. */
 const MOST_GROUPS = 4
 /** Values that every column must have, or chance decides what it looks like. */
 const LEAST_ROWS = 16
@@ -89,12 +89,12 @@ class AxisSums {
     })
   }
 
-  /** All channels of a map begin at 0: they come out of a Relu, and one that happens to stay below 1 is no score. */
+  /** All channels of a map begin at 0: they come out of a Relu, and one that happens to stay below 1 is not a score. */
   #isFeatureMap(): boolean {
     return this.rank >= 4 && this.#min.every((min) => min === 0)
   }
 
-  /** Where columns that stay within 0 and 1 meet others: scores and what is no score. */
+  /** Where columns that stay within 0 and 1 meet others: scores and what is not a score. */
   #unitStarts(): number[] | undefined {
     const starts: number[] = []
     let last: boolean | undefined

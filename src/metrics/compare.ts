@@ -10,7 +10,7 @@ import { usualMetric } from './score.ts'
 
 export interface Comparison {
   readonly samples: number
-  /** Share of samples (positions, for sequences) with the same arg-max; absent for models that are no classifiers. */
+  /** Share of samples (positions, for sequences) with the same arg-max; absent for models that are not classifiers. */
   readonly agreement?: number
   readonly kl?: number
   /** Output → SQNR in dB; null is an exact match. */
@@ -35,7 +35,7 @@ const EXACT_SHARE = 1e-12
 /**
  * SQNR over everything that an output says, in dB: the mean share of noise in the float outputs, those whose columns have
  * different units counted by column group. The worst group weighs most, and no large one hides a small one. Undefined when there
- * is no float output.
+ * is not a float output.
  */
 export function meanSqnrDb({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'columns'>): number | undefined {
   const all = Object.entries(sqnrDb).flatMap(([name, db]) => columns?.[name]?.map((group) => group.sqnrDb) ?? [db])
@@ -103,7 +103,7 @@ export class Comparer {
 
   #addRows(a: Float32Array, b: Float32Array, dims: readonly number[], labelled: boolean): void {
     const width = dims.at(-1) ?? 1
-    // Classes on the last axis, one row a sample or position: rank 2 or 3. Maps and boxes are no classifiers.
+    // Classes on the last axis, one row a sample or position: rank 2 or 3. Maps and boxes are not classifiers.
     this.#classifier ??=
       dims.length >= 2 &&
       dims.length <= 3 &&

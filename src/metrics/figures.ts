@@ -81,7 +81,7 @@ function intervalOf(values: readonly number[], { unit }: Metric): Interval {
   return unit === undefined ? { low: Math.max(0, low), high: Math.min(1, high) } : { low, high }
 }
 
-/** Times that the samples are drawn anew for the interval of a figure that is no mean. */
+/** Times that the samples are drawn anew for the interval of a figure that is not a mean. */
 const DRAWS = 200
 
 /** The middle 95 % of a figure over samples drawn with replacement (bootstrap), the same draws every time. */

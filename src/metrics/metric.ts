@@ -33,7 +33,7 @@ export function defineMetric(metric: Metric): Metric {
   if (typeof name !== 'string' || name === '') throw new InputError('a metric needs a "name", a short text')
   if (unit !== undefined && typeof unit !== 'string') throw wrong(`has a "unit" of type ${typeof unit}, expected text`)
   if (typeof score !== 'function') throw wrong('needs a function "score" that takes a sample and gives a number')
-  if (total !== undefined && typeof total !== 'function') throw wrong('has a "total" that is no function')
+  if (total !== undefined && typeof total !== 'function') throw wrong('has a "total" that is not a function')
   return metric
 }
 

@@ -267,7 +267,7 @@ function namesInside(node: Node): string[] {
   ])
 }
 
-/** The tensor a Constant node makes, or undefined for forms that are no tensor. */
+/** The tensor a Constant node makes, or undefined for forms that are not tensors. */
 export function constantOf(node: Node): Tensor | undefined {
   const tensor = node.attributes.get('value')
   if (tensor) return tensorAttribute(node, 'value')

@@ -118,7 +118,7 @@ class DataFiles {
     const known = this.#open.get(path)
     if (known) return known
     // Looked at before it is opened: opening a pipe waits until somebody writes into it.
-    if (!statSync(path).isFile()) throw fail(`lies in "${location}", which is no file`)
+    if (!statSync(path).isFile()) throw fail(`lies in "${location}", which is not a file`)
     let handle: number
     try {
       handle = openSync(path, 'r')

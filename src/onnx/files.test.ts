@@ -71,12 +71,12 @@ describe('models on disk', () => {
     }
     await assert.rejects(
       readModelFile(withExternal('piped.onnx', 'pipe')),
-      /tensor "w" lies in "pipe", which is no file/,
+      /tensor "w" lies in "pipe", which is not a file/,
     )
     await assert.rejects(readModelFile(join(folder, 'pipe')), /it is a pipe or a device/)
   })
 
-  it('refuses files that are no model in one sentence', async () => {
+  it('refuses files that are not models in one sentence', async () => {
     writeFileSync(join(folder, 'empty.onnx'), '')
     writeFileSync(join(folder, 'text.onnx'), 'this is not a model at all')
     await assert.rejects(readModelFile(join(folder, 'none.onnx')), /there is no such file/)

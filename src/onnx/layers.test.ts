@@ -23,7 +23,7 @@ function layer(
   attributes: Parameters<typeof makeNode>[0]['attributes'] = {},
 ): Layer {
   const node = makeNode({ opType, name: opType, inputs: [...inputs], outputs: ['y'], attributes })
-  return layerOf(node, (value) => constants[value ?? '']) ?? assert.fail(`${opType} is no layer`)
+  return layerOf(node, (value) => constants[value ?? '']) ?? assert.fail(`${opType} is not a layer`)
 }
 
 describe('the view of a layer', () => {
@@ -48,7 +48,7 @@ describe('the view of a layer', () => {
     assert.equal(values(layer('ConvTranspose', ['x', 'w'], { w: tensor(3, 2, 1, 1) })), 4)
   })
 
-  it('reads the operand that is no weight, on whichever side it stands', () => {
+  it('reads the operand that is not a weight, on whichever side it stands', () => {
     const left = layer('MatMul', ['w', 'x'], { w: tensor(3, 2) })
     assert.deepEqual([dataInput(left), left.weightIndex, left.view], ['x', 0, undefined])
     assert.equal(dataInput(layer('Conv', ['x', 'w'], { w: tensor(2, 1, 1, 1) })), 'x')

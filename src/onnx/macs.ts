@@ -7,13 +7,13 @@ import type { Shapes } from './shapes.ts'
 
 /** Multiply-accumulates outside layers. */
 export interface OtherProducts {
-  /** Operators that multiply and are no layers, with how many of them there are, the most work first. */
+  /** Operators that multiply and are not layers, with how many of them there are, the most work first. */
   readonly ops: readonly { readonly op: string; readonly count: number; readonly macs?: number }[]
   /** Of all of them; undefined when one is not known, as inside If and Loop, where nothing is observed. */
   readonly macs: number | undefined
 }
 
-/** What multiplies in a model and is no layer of its main graph, sub-graphs included. */
+/** What multiplies in a model and is not a layer of its main graph, sub-graphs included. */
 export function otherProducts(model: Model, shapes: Shapes): OtherProducts {
   const constants = constantsOf(model.graph)
   const dimsOf = (name: string | undefined) => shapes.get(name ?? '')?.dims ?? constants(name)?.shape

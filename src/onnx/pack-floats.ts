@@ -4,7 +4,7 @@ import { BYTES, endOf, field, joined, type Message, modelMessage, readVarint } f
 
 /**
  * The bytes of an ONNX model with `float_data` and `double_data` of every tensor as one packed field, as most writers have it.
- * Undefined when that changes nothing, or when the bytes are no protobuf message.
+ * Undefined when that changes nothing, or when the bytes are not a protobuf message.
  */
 export function packFloats(bytes: Uint8Array): Uint8Array | undefined {
   const repacker = new Repacker()

@@ -49,7 +49,7 @@ const DEEPEST = 100
  * are written out, the last of several initialisers of a name counts (as in ONNX Runtime).
  * IR 3 files list their initialisers as inputs as well; those inputs are dropped. From IR 4 on they are `overridable`, unless
  * all of many are listed.
- * @throws InputError when the bytes are no ONNX model or a tensor's data does not fit its shape
+ * @throws InputError when the bytes are not an ONNX model or a tensor's data does not fit its shape
  */
 export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
   try {
@@ -64,14 +64,14 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
 
 /**
  * Decodes a tensor of a file of its own (`input_0.pb` beside a test's model).
- * @throws InputError when the bytes are no tensor, or its data does not fit its shape
+ * @throws InputError when the bytes are not a tensor, or its data does not fit its shape
  */
 export function readTensor(bytes: Uint8Array, file = 'the tensor'): Tensor {
   let proto: TensorProto
   try {
     proto = fromBinary(TensorProtoSchema, bytes)
   } catch (error) {
-    throw new InputError(`cannot read ${file}: it is no tensor, or it is damaged (${messageOf(error)})`, { file })
+    throw new InputError(`cannot read ${file}: it is not a tensor, or it is damaged (${messageOf(error)})`, { file })
   }
   return new Reader({}, file).tensor(proto)
 }

@@ -36,7 +36,7 @@ export class TensorSplicer {
       const wire = (tag?.value ?? 0) % 8
       const body = tag && (wire === BYTES ? readVarint(bytes, tag.end) : { value: 0, end: tag.end })
       const end = body && endOf(bytes, wire, body)
-      if (!body || end === undefined) throw new Error('an encoded model is no protobuf message')
+      if (!body || end === undefined) throw new Error('an encoded model is not a protobuf message')
       const inside = wire === BYTES ? this.#field(bytes.subarray(body.end, end), number, kind) : undefined
       if (inside) {
         const length = inside.reduce((sum, part) => sum + part.length, 0)

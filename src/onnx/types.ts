@@ -76,7 +76,7 @@ export function declaredType({ dtype, container }: ValueInfo): ValueType | undef
   return container ?? (dtype === undefined ? undefined : { dtype, inside: [] })
 }
 
-/** Values of a graph that are no tensors: they can be neither fed nor read nor kept, only computed again. */
+/** Values of a graph that are not tensors: they can be neither fed nor read nor kept, only computed again. */
 export function containersOf(graph: Graph): Set<string> {
   const types = inferTypes(graph)
   return new Set([...types].filter(([, { inside }]) => inside.length > 0).map(([name]) => name))

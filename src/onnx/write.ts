@@ -130,7 +130,7 @@ function attributeProto(name: string, attribute: Attribute, sink: Sink): Attribu
     case 'float':
       return base({ type: AttributeType.FLOAT, f: attribute.value })
     case 'string':
-      // Bytes that are no text pass through as they were.
+      // Bytes that are not text pass through as they were.
       return base(raw ? {} : { type: AttributeType.STRING, s: encoder.encode(attribute.value) })
     case 'ints':
       return base({ type: AttributeType.INTS, ints: [...attribute.value] })

@@ -100,7 +100,7 @@ export async function inspect(
   const words = (ops: typeof unknown) => ops.map(({ op, count }) => `${count} ${op}`).join(', ')
   if (shapes.size > 0 && counted.length > 0)
     notes.push(
-      `multiply-accumulates include those of ${words(counted)}, which are no layers with a weight of their own`,
+      `multiply-accumulates include those of ${words(counted)}, which are not layers with weights of their own`,
     )
   if (shapes.size > 0 && unknown.length > 0)
     notes.push(`multiply-accumulates of ${words(unknown)} are not counted: their sizes are not known`)

@@ -8,7 +8,7 @@ import { type Metric, metricNamed, ownMetric } from '../metrics/index.ts'
 
 /**
  * @throws UsageError when there is no such metric
- * @throws InputError when the module cannot be loaded, or is no metric
+ * @throws InputError when the module cannot be loaded, or is not a metric
  */
 export async function loadMetric(name: string): Promise<Metric> {
   if (!/\.[cm]?js$/i.test(name)) return metricNamed(name)

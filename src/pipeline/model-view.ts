@@ -129,7 +129,7 @@ function producersOf(model: Model): Map<string, Node> {
   return new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
 }
 
-/** Inputs, nodes that compute something, outputs; constants are no nodes. */
+/** Inputs, nodes that compute something, outputs; constants are not nodes. */
 function drawnNodes(model: Model, layers: ReadonlyMap<Node, number>): DrawnNode[] {
   const constants = constantsOf(model.graph)
   const nodes: DrawnNode[] = []
@@ -138,7 +138,7 @@ function drawnNodes(model: Model, layers: ReadonlyMap<Node, number>): DrawnNode[
     places.set(name, nodes.length)
     nodes.push({ name, op: 'Input', from: [] })
   }
-  // What is computed from constants alone is a constant too: thousands of weights made by ConstantOfShape are no nodes.
+  // What is computed from constants alone is a constant too: thousands of weights made by ConstantOfShape are not nodes.
   const fixed = new Set<string>()
   for (const node of model.graph.nodes) {
     const reads = [...readsOf(node)]

@@ -104,7 +104,7 @@ describe('the report of a quantisation', () => {
     assert.equal(renderHtml(read), renderHtml(given))
   })
 
-  it('spells an SQNR that is no number in the JSON of the command', () => {
+  it('spells an SQNR that is not a number in the JSON of the command', () => {
     const json = quantizeJson({ ...run, ladder: [{ name: 'naive', kept: true, sqnrDb: Number.NEGATIVE_INFINITY }] })
     assert.deepEqual(json['ladder'], [{ name: 'naive', kept: true, sqnrDb: '-Infinity' }])
     assert.ok(!('ladder' in quantizeJson(run)))

@@ -1,18 +1,10 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 import type { Comparison } from '../metrics/index.ts'
-import { type Layer, layersOf, macsOf, nodeName, otherProducts } from '../onnx/index.ts'
-import {
-  type ActivationRow,
-  type LayerRow,
-  type Report,
-  repairsOf,
-  type StepRow,
-  spreadOf,
-  type VariantRow,
-} from '../report/index.ts'
-import { channelRows } from './channel-rows.ts'
+import { otherProducts } from '../onnx/index.ts'
+import { type Report, repairsOf, type StepRow, type VariantRow } from '../report/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
+import { activationRows, layerRows } from './quantize-rows.ts'
 import type { QuantizeRecipe } from './recipe.ts'
 import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 
@@ -66,9 +58,9 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     })),
     ...(run.ladder
       ? {
-          ladder: run.ladder.map((rung) => ({
-            ...rung,
-            ...(rung.sqnrDb === undefined ? {} : { sqnrDb: jsonDb(rung.sqnrDb) }),
+          ladder: run.ladder.map((row) => ({
+            ...row,
+            ...(row.sqnrDb === undefined ? {} : { sqnrDb: jsonDb(row.sqnrDb) }),
           })),
         }
       : {}),
@@ -89,7 +81,7 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
       kept: rewrite.kept,
       changes: rewrite.changes,
       ...(rewrite.refused || rewrite.skipped.length > 0
-        ? { skipped: [...(rewrite.refused ? [`taken back: ${rewrite.refused}`] : []), ...rewrite.skipped] }
+        ? { skipped: [...(rewrite.refused ? [`reverted: ${rewrite.refused}`] : []), ...rewrite.skipped] }
         : {}),
       ...(rewrite.sqnrDb === undefined ? {} : { sqnrDb: rewrite.sqnrDb }),
       ...(rewrite.sqnrDb === undefined ? {} : { boundDb: rewrite.boundDb }),
@@ -223,85 +215,4 @@ function variantsOf(run: QuantizeOutcome): VariantRow[] {
       ...(counts ? { integerLayers: counts.integer, totalLayers: counts.total } : {}),
     },
   ]
-}
-
-function layerRows(run: QuantizeOutcome): LayerRow[] {
-  const kernels = new Map(run.kernels?.map((kernel) => [kernel.name, kernel]))
-  const sqnr = new Map(run.layerSqnr.map((layer) => [layer.name, layer.sqnrDb]))
-  const naive = new Map(run.naiveLayerSqnr?.map((layer) => [layer.name, layer.sqnrDb]))
-  const originals = new Map(run.originalFolded ? layersOf(run.originalFolded).map((layer) => [layer.name, layer]) : [])
-  const reasons = new Map(run.float.map(({ name, reason }) => [name, reason]))
-  return layersOf(run.floatModel).map((layer): LayerRow => {
-    const kernel = kernels.get(layer.name)
-    const macs = macsOf(layer, run.shapes)
-    const naiveDb = naive.get(nodeName(layer.node))
-    const shift = run.meanShift?.get(layer.name)
-    const weight = run.plan?.weights.get(layer.node) ?? run.plan?.stored.get(layer.node)
-    const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
-    const db = sqnr.get(nodeName(layer.node))
-    const reason = kernel?.requantized
-      ? 'ONNX Runtime quantises it itself, with one scale for all channels'
-      : kernel?.integer
-        ? undefined
-        : (kernel?.trap ?? reasons.get(layer.name) ?? (kernel ? `ONNX Runtime runs it as ${kernel.kernel}` : undefined))
-    return {
-      name: layer.name,
-      op: layer.node.opType,
-      parameters: layer.weight.size + (layer.bias?.size ?? 0),
-      ...(macs === undefined ? {} : { macs }),
-      ...(kernel ? { integer: kernel.integer, kernel: kernel.kernel } : {}),
-      ...(reason ? { reason } : {}),
-      ...(db === undefined ? {} : { sqnrDb: db }),
-      ...(weight
-        ? {
-            weightGrid: `${weight.dtype}, ${weight.scale.length === 1 ? 'one scale' : `${weight.scale.length} scales`}`,
-          }
-        : {}),
-      ...(grid
-        ? {
-            outputGrid: `${grid.params.dtype} [${grid.low.toPrecision(4)}, ${grid.high.toPrecision(4)}]`.replaceAll(
-              '-',
-              '−',
-            ),
-          }
-        : {}),
-      ...(naiveDb === undefined ? {} : { naiveSqnrDb: naiveDb }),
-      ...channelFields(layer, originals.get(layer.name)),
-      ...(shift ? { meanShift: shift } : {}),
-    }
-  })
-}
-
-/** The channels of a layer; before and after when equalisation changed its weight. */
-function channelFields(layer: Layer, original: Layer | undefined): Partial<LayerRow> {
-  const now = channelRows(layer)
-  if (now === undefined) return {}
-  const rangeSpread = spreadOf(now.ranges)
-  const before = original === undefined || sameWeight(original, layer) ? undefined : channelRows(original)
-  if (before === undefined) return { rangeSpread, ...now }
-  return { rangeSpread, ...before, channelsAfter: now.channels, rangesAfter: now.ranges }
-}
-
-function sameWeight({ weight: a }: Layer, { weight: b }: Layer): boolean {
-  if (a === b) return true
-  const [left, right] = [a.floats(), b.floats()]
-  return left.length === right.length && left.every((value, index) => value === right[index])
-}
-
-function activationRows(run: QuantizeOutcome): ActivationRow[] {
-  return [...(run.plan?.activations ?? [])].map(
-    ([tensor, grid]): ActivationRow => ({
-      tensor,
-      dtype: grid.params.dtype,
-      scale: grid.params.scale[0] ?? 1,
-      zeroPoint: grid.params.zeroPoint[0] ?? 0,
-      low: grid.low,
-      high: grid.high,
-      ...(grid.observed ? { observedLow: grid.observed.min, observedHigh: grid.observed.max } : {}),
-      reason: run.plan?.placement.tensors.get(tensor)?.integerProducer
-        ? 'between integer operators'
-        : 'enters an integer operator',
-      method: grid.method,
-    }),
-  )
 }

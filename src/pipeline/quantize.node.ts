@@ -1,4 +1,4 @@
-// quantize: rewrite → climb the ladder (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
+// quantize: rewrite → search over techniques (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
 import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
@@ -28,6 +28,12 @@ const SATURATES =
 /**
  * Quantises a model file by a recipe and writes the result. Nothing is left behind when it fails or is interrupted.
  * @throws InputError, UnsupportedError, UsageError, CancelledError
+ * @example
+ * ```ts
+ * const recipe = parseRecipe('quantize', { model: 'model.onnx', data: 'images', val: 'test' })
+ * const run = await quantizeFile(runtime, recipe, { progress: ({ step }) => console.error(step) })
+ * console.log(run.output, run.sizeBytes.after, run.comparison?.sqnrDb)
+ * ```
  */
 export async function quantizeFile(
   runtime: Runtime,
@@ -86,7 +92,7 @@ async function storedStatistics({ statistics, data }: QuantizeRecipe): Promise<S
   if (typeof statistics !== 'string') return parseStatistics(statistics, 'the recipe')
   const json = await readJson(statistics)
   if (json === undefined)
-    throw new InputError(`cannot read the statistics ${statistics}: it is missing, or no JSON`, { file: statistics })
+    throw new InputError(`cannot read the statistics ${statistics}: it is missing, or not JSON`, { file: statistics })
   return parseStatistics(json, statistics)
 }
 

@@ -79,7 +79,7 @@ export function isAlive({ pid, host }: RunStatus): boolean {
   }
 }
 
-/** A JSON file's content; undefined when it is missing or no JSON. */
+/** A JSON file's content; undefined when it is missing or not JSON. */
 export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'))

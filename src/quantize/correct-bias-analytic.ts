@@ -45,6 +45,11 @@ const LARGEST_RATIO = 1000
  * of positions whose tap u falls inside the image. E[x] comes from statistics of the folded model, for γ of either sign.
  * Layers that read a channel of unknown mean are left.
  * @param weights grids by node of `model`, as in a plan
+ * @example
+ * ```ts
+ * const { model: corrected, left } = correctBiasAnalytic(model, plan.weights, statistics, shapes)
+ * for (const { name, reason } of left) console.log(name, reason)
+ * ```
  */
 export function correctBiasAnalytic(
   model: Model,
@@ -69,7 +74,7 @@ export function correctBiasAnalytic(
           inputs?.map(({ mean }) => mean),
           shapes,
         )
-      : 'its weight is no matrix on the right'
+      : 'its weight is not a matrix on the right'
     if (typeof done === 'string') left.push({ name, reason: done })
     else corrected.push({ name, shift: done, approximate: inputs?.some(({ approximate }) => approximate) ?? false })
   }
@@ -151,7 +156,7 @@ function biasPlace(editor: GraphEditor, layer: Layer): BiasPlace | string {
   const own = editor.producer(output)
   if (!own) return 'it is not part of the graph'
   if (facts.bias !== undefined) {
-    if (hasOpenBias(layer)) return 'its bias is no constant'
+    if (hasOpenBias(layer)) return 'its bias is not a constant'
     return { node: own, index: facts.bias, tensor: bias, scale: beta }
   }
   const add = editor.soleConsumer(output)
@@ -159,5 +164,5 @@ function biasPlace(editor: GraphEditor, layer: Layer): BiasPlace | string {
   const tensor = add && isOp(add, 'Add') ? editor.constant(add.inputs[index]) : undefined
   if (!add || !tensor) return 'no constant is added behind it that could be corrected'
   const isVector = tensor.size === view?.outputs && (tensor.shape.at(-1) ?? 1) === tensor.size
-  return isVector ? { node: add, index, tensor, scale: 1 } : 'what is added behind it is no vector'
+  return isVector ? { node: add, index, tensor, scale: 1 } : 'what is added behind it is not a vector'
 }

@@ -80,7 +80,7 @@ describe('what is wrong with a recipe', () => {
       { range: 'mimax' },
       '"range" is "mimax", must be one of minmax, percentile, mse, sqnr, entropy; did you mean "minmax"?',
     ],
-    ['a number that is no choice', { weightBits: 5 }, '"weightBits" is 5, must be one of 8, 4'],
+    ['a number that is not a choice', { weightBits: 5 }, '"weightBits" is 5, must be one of 8, 4'],
     ['a value of another type', { exif: 'yes' }, '"exif" is "yes", must be true or false'],
     ['a number below its range', { samples: 0 }, '"samples" is 0, must be an integer ≥ 1'],
     ['a fraction', { seed: 1.5 }, '"seed" is 1.5, must be an integer'],

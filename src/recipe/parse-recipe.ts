@@ -7,6 +7,11 @@ import { problemOf } from './problem.ts'
 /**
  * Checks a recipe of a command and fills in the defaults. `json` need not say its "command".
  * @throws InputError naming the first field that is wrong, and what was probably meant
+ * @example
+ * ```ts
+ * const recipe = parseRecipe('quantize', { model: 'model.onnx', data: 'images', weightBits: 4 })
+ * recipe.samples // 128: 4-bit weights take twice the samples
+ * ```
  */
 export function parseRecipe<Command extends CommandName>(
   command: Command,

@@ -80,7 +80,7 @@ export function formatPercentTick(share: number): string {
 
 /**
  * SQNR in dB; null is an exact match, undefined was not measured.
- * Minus infinity is noise without a signal, NaN comes from values that are no numbers: both are said, never hidden.
+ * Minus infinity is noise without a signal, NaN comes from values that are not numbers: both are said, never hidden.
  */
 export function formatDb(db: number | null | undefined): string {
   if (db === null) return 'exact'

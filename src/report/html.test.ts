@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { assertWellFormed } from '../../test/support/assert-well-formed.ts'
-import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
+import {
+  deadReport,
+  emptyReport,
+  largeReport,
+  techniquesReport,
+  usualReport,
+} from '../../test/support/sample-reports.ts'
 import { contentPolicy, scriptHash, styleHash } from './html/policy.ts'
 import { pageScript } from './html/script.ts'
 import { pageStyle } from './html/style.ts'
@@ -19,7 +25,7 @@ function hostile(report: Report): Report {
     title: attack(report.title),
     command: attack(report.command),
     verdict: { ...report.verdict, headline: attack('h'), advice: [attack('a')] },
-    ladder: (report.ladder ?? []).map((rung) => ({ ...rung, name: attack(rung.name), reason: attack('r') })),
+    ladder: (report.ladder ?? []).map((row) => ({ ...row, name: attack(row.name), reason: attack('r') })),
     facts: [{ label: attack('l'), value: attack('v') }],
     variants: report.variants.map((row) => ({ ...row, name: attack(row.name) })),
     outputs: { [attack('o')]: 3 },
@@ -101,7 +107,7 @@ describe('html report', () => {
   })
 
   it('is the same for the same report, also after a round trip through JSON', () => {
-    for (const report of [usualReport, deadReport, ladderReport, largeReport(20)]) {
+    for (const report of [usualReport, deadReport, techniquesReport, largeReport(20)]) {
       assert.equal(renderHtml(readReport(renderJson(report))), renderHtml(report))
     }
   })
@@ -124,7 +130,7 @@ describe('html report', () => {
     assertAbsent(html, /NaN|Infinity/)
   })
 
-  it('sorts what is no number below every figure and exact above', () => {
+  it('sorts what is not a number below every figure and exact above', () => {
     const html = renderHtml(deadReport)
     const keys = [...html.matchAll(/<tr id="layer-\d">.*?<\/tr>/g)].map(([row]) =>
       Number(/data-v="([^"]*)">[^<]*(dB|exact|number)/.exec(row)?.[1]),
@@ -139,18 +145,18 @@ describe('html report', () => {
     const all = ['measured', 'depth', 'layers', 'weights', 'activations', 'steps', 'notes', 'repeat']
     assert.deepEqual(sections(usualReport), all)
     assert.deepEqual(sections(emptyReport), ['repeat'])
-    assert.deepEqual(sections(ladderReport), ['measured', 'ladder', ...all.slice(1)])
+    assert.deepEqual(sections(techniquesReport), ['measured', 'techniques', ...all.slice(1)])
   })
 
-  it('shows the ladder with every figure, and why a rung was dropped', () => {
-    const html = visible(renderHtml(ladderReport))
-    const row = /<tr class="rung dropped">(.*?)<\/tr>/.exec(html)?.[1] ?? ''
+  it('shows the techniques with every figure, and why one was dropped', () => {
+    const html = visible(renderHtml(techniquesReport))
+    const row = /<tr class="technique dropped">(.*?)<\/tr>/.exec(html)?.[1] ?? ''
     assert.match(row, /absorbed <span class="tag no">✕ not kept.*15\.4 dB.*82\.0 %.*0\.09.*SQNR fell by 1\.2 dB/)
-    assert.equal(html.match(/<tr class="rung( dropped)?">/g)?.length, 5)
+    assert.equal(html.match(/<tr class="technique( dropped)?">/g)?.length, 5)
   })
 
   it('shows weights before and after: outliers, dead channels, five numbers', () => {
-    const html = visible(renderHtml(ladderReport))
+    const html = visible(renderHtml(techniquesReport))
     assertPresent(html, /8 channels, −2\.2 … 2\.14, widest channel \d\.\d× the median, was 3\d×, 1 stand out, dead: 5/)
     assertPresent(html, /1,024 channels/)
     assertPresent(html, /<td>before<\/td>.*<td>after<\/td>/)
@@ -158,16 +164,16 @@ describe('html report', () => {
   })
 
   it('proves each rewrite: bound, on samples, on random inputs', () => {
-    const html = visible(renderHtml(ladderReport))
+    const html = visible(renderHtml(techniquesReport))
     const rows = [
       ...(/Proof that the function is kept(.*?)<\/table>/.exec(html)?.[1] ?? '').matchAll(/<tr><td>(.*?)<\/tr>/g),
     ]
     assert.match(rows[0]?.[1] ?? '', /^fold-batch-norm.*exact.*80\.0 dB.*131\.2 dB.*>exact<.*✓ kept/)
-    assert.match(rows[1]?.[1] ?? '', /^equalize.*bounded.*38\.0 dB.*44\.0 dB.*31\.5 dB.*✕ taken back/)
+    assert.match(rows[1]?.[1] ?? '', /^equalize.*bounded.*38\.0 dB.*44\.0 dB.*31\.5 dB.*✕ reverted/)
   })
 
   it('draws the naive model along the depth, and the mean shift before and after', () => {
-    const html = visible(renderHtml(ladderReport))
+    const html = visible(renderHtml(techniquesReport))
     assertPresent(html, />naive<\/text>/)
     assertPresent(html, /The shift became smaller in 5 of 5 layers/)
     assertAbsent(visible(renderHtml(usualReport)), /naive|Mean shift/)

@@ -3,7 +3,6 @@ import { formatDate } from './format.ts'
 import { activationSection } from './html/activations.ts'
 import { compressionSection } from './html/compression.ts'
 import { depthFigure } from './html/depth.ts'
-import { ladderSection } from './html/ladder.ts'
 import { layerSection } from './html/layers.ts'
 import { placementFigure } from './html/placement.ts'
 import { contentPolicy } from './html/policy.ts'
@@ -12,6 +11,7 @@ import { pageScript } from './html/script.ts'
 import { shiftFigure } from './html/shift.ts'
 import { stepSection } from './html/steps.ts'
 import { pageStyle } from './html/style.ts'
+import { techniquesSection } from './html/techniques.ts'
 import { trainingSection } from './html/training.ts'
 import { variantSection } from './html/variants.ts'
 import { verdictSection } from './html/verdict.ts'
@@ -32,7 +32,7 @@ export function renderHtml(given: Report): string {
   const sections: readonly Section[] = [
     { id: 'measured', title: 'What was measured', content: variantSection(report) },
     { id: 'training', title: 'Training', content: trainingSection(report) },
-    { id: 'ladder', title: 'The ladder: what was tried', content: ladderSection(report) },
+    { id: 'techniques', title: 'Techniques: what was tried', content: techniquesSection(report) },
     {
       id: 'depth',
       title: 'Layer by layer',

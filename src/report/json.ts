@@ -6,7 +6,7 @@ import { checkReport } from './schema.ts'
 
 /**
  * Renders a report as JSON text, with a newline at the end. The order of keys never depends on how the rows were built.
- * An SQNR of null is an exact match; one that is no finite number is written as "-Infinity" or "NaN".
+ * An SQNR of null is an exact match; one that is not a finite number is written as "-Infinity" or "NaN".
  * @throws InputError when a value has the wrong type.
  */
 export function renderJson(report: Report): string {

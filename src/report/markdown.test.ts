@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertGolden } from '../../test/support/golden-file.ts'
-import { deadReport, emptyReport, ladderReport, usualReport } from '../../test/support/sample-reports.ts'
+import { deadReport, emptyReport, techniquesReport, usualReport } from '../../test/support/sample-reports.ts'
 import { renderMarkdown } from './markdown.ts'
 
 describe('markdown', () => {
@@ -9,7 +9,7 @@ describe('markdown', () => {
 
   it('tells a dead run', () => assertGolden('dead.report.md', renderMarkdown(deadReport)))
 
-  it('tells a run with a ladder', () => assertGolden('ladder.report.md', renderMarkdown(ladderReport)))
+  it('prints a run with techniques', () => assertGolden('techniques.report.md', renderMarkdown(techniquesReport)))
 
   it('leaves out sections and columns without content', () => {
     const text = renderMarkdown(emptyReport)

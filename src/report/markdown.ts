@@ -18,7 +18,7 @@ import {
 } from './format.ts'
 import { measuredOnly } from './measured-only.ts'
 import { spreadOf } from './range-summary.ts'
-import type { LayerRow, Report, RungRow, StepRow, VariantRow } from './report.ts'
+import type { LayerRow, Report, StepRow, TechniqueRow, VariantRow } from './report.ts'
 
 /** Renders a report as GitHub-flavoured Markdown, with a newline at the end. */
 export function renderMarkdown(given: Report): string {
@@ -35,7 +35,7 @@ export function renderMarkdown(given: Report): string {
     section('Advice', list(verdict.advice)),
     section('At a glance', list(report.facts.map((fact) => `${fact.label}: ${fact.value}`))),
     section('Measured', variantTable(report.variants)),
-    section('Ladder', ladderTable(report.ladder ?? [])),
+    section('Techniques', techniqueTable(report.ladder ?? [])),
     section('Weak spots', weakSpots(report)),
     section(
       'Steps',
@@ -81,19 +81,19 @@ function variantTable(variants: readonly VariantRow[]): string {
   )
 }
 
-function ladderTable(ladder: readonly RungRow[]): string {
-  const metric = ladder.find((rung) => rung.metric !== undefined)?.metric
+function techniqueTable(techniques: readonly TechniqueRow[]): string {
+  const metric = techniques.find((row) => row.metric !== undefined)?.metric
   return table(
-    ['Rung', 'Result', 'SQNR', 'Agreement', 'KL', words(metric?.name ?? 'Metric'), 'Time', 'Why'],
-    ladder.map((rung) => [
-      rung.kept ? `**${words(rung.name)}**` : words(rung.name),
-      rung.kept ? 'kept' : 'not kept',
-      formatDb(rung.sqnrDb),
-      rung.agreement === undefined ? notMeasured : formatPercent(rung.agreement),
-      rung.kl === undefined ? notMeasured : formatNumber(rung.kl),
-      rung.metric === undefined ? notMeasured : formatMetric(rung.metric),
-      rung.seconds === undefined ? notMeasured : formatSeconds(rung.seconds),
-      words(rung.reason ?? notMeasured),
+    ['Technique', 'Result', 'SQNR', 'Agreement', 'KL', words(metric?.name ?? 'Metric'), 'Time', 'Why'],
+    techniques.map((row) => [
+      row.kept ? `**${words(row.name)}**` : words(row.name),
+      row.kept ? 'kept' : 'not kept',
+      formatDb(row.sqnrDb),
+      row.agreement === undefined ? notMeasured : formatPercent(row.agreement),
+      row.kl === undefined ? notMeasured : formatNumber(row.kl),
+      row.metric === undefined ? notMeasured : formatMetric(row.metric),
+      row.seconds === undefined ? notMeasured : formatSeconds(row.seconds),
+      words(row.reason ?? notMeasured),
     ]),
   )
 }

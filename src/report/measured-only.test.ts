@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { deadReport, emptyReport, ladderReport, largeReport, usualReport } from '../../test/support/sample-reports.ts'
+import {
+  deadReport,
+  emptyReport,
+  largeReport,
+  techniquesReport,
+  usualReport,
+} from '../../test/support/sample-reports.ts'
 import { InputError } from '../base/index.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { LayerRow, Report, VariantRow } from './report.ts'
@@ -13,19 +19,19 @@ const withLayer = (row: Partial<LayerRow>): LayerRow | undefined =>
 
 describe('measured only', () => {
   it('leaves a report of finite numbers as it is', () => {
-    for (const report of [usualReport, emptyReport, ladderReport, largeReport(2)])
+    for (const report of [usualReport, emptyReport, techniquesReport, largeReport(2)])
       assert.deepEqual(measuredOnly(report), report)
   })
 
-  it('takes figures that are no numbers for not measured', () => {
+  it('takes figures that are not numbers for not measured', () => {
     assert.deepEqual(withVariant({ latencyMs: Number.NaN, kl: Infinity, sizeBytes: 4 }), { name: 'v', sizeBytes: 4 })
   })
 
-  it('keeps an SQNR that is no number: it says that the layer is dead', () => {
+  it('keeps an SQNR that is not a number: it says that the layer is dead', () => {
     assert.deepEqual(measuredOnly(deadReport), deadReport)
   })
 
-  it('drops a metric whose value or interval is no number, but only the difference when that is none', () => {
+  it('drops a metric whose value or interval is not a number, but only the difference when that is none', () => {
     const interval = { low: 0, high: 1 }
     const metric = { name: 'top1', value: 0.5, interval, samples: 2 }
     assert.deepEqual(withVariant({ metric: { ...metric, value: Number.NaN } }), { name: 'v' })

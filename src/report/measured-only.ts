@@ -1,4 +1,4 @@
-// Leaves out what was measured but is no number, so that no rendering has to show NaN or draw at infinity.
+// Leaves out what was measured but is not a number, so that no rendering has to show NaN or draw at infinity.
 import type { Report } from './report.ts'
 import { checkReport } from './schema.ts'
 
@@ -19,7 +19,7 @@ const indivisible = new Set([
 const decibels = new Set(['outputs', 'sqnrDb', 'naiveSqnrDb', 'randomSqnrDb'])
 
 /**
- * The report without figures that are no finite numbers: they become not measured.
+ * The report without figures that are not finite numbers: they become not measured.
  * @throws InputError when a value has the wrong type.
  */
 export function measuredOnly(report: Report): Report {

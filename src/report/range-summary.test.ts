@@ -24,7 +24,7 @@ describe('range summary', () => {
     assert.equal(summary.fiveNumbers[0], 1)
   })
 
-  it('takes a layer of dead channels, or none, without a figure that is no number', () => {
+  it('takes a layer of dead channels, or none, without a figure that is not a number', () => {
     for (const count of [0, 3]) {
       const summary = summarizeRanges(zeros(count), zeros(count))
       assert.deepEqual(summary.fiveNumbers, [0, 0, 0, 0, 0])

@@ -39,7 +39,7 @@ export function outlierLimit({ fiveNumbers: [, q1, , q3] }: RangeSummary): numbe
   return q3 + 1.5 * (q3 - q1)
 }
 
-/** The summary of rows that hold one channel each; undefined for buckets, whose ranges are no channel's. */
+/** The summary of rows that hold one channel each; undefined for buckets, whose ranges are not those of one channel. */
 export function summaryOfRows(rows: ChannelRows): RangeSummary | undefined {
   return rows.bucketed > 1 ? undefined : summarizeRanges(rows.min, rows.max)
 }

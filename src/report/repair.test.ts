@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ladderReport } from '../../test/support/sample-reports.ts'
+import { techniquesReport } from '../../test/support/sample-reports.ts'
 import { repairSection } from './html/repairs.ts'
 import { repairOf, repairsOf } from './repair.ts'
 import type { LayerRow, Report } from './report.ts'
@@ -13,7 +13,7 @@ const layer = (name: string, naiveSqnrDb: number | undefined, sqnrDb: number | n
   ...(sqnrDb === undefined ? {} : { sqnrDb }),
 })
 const shown = (layers: readonly LayerRow[]): string =>
-  repairSection({ ...ladderReport, layers } satisfies Report)?.text ?? ''
+  repairSection({ ...techniquesReport, layers } satisfies Report)?.text ?? ''
 
 describe('repairs', () => {
   it('call a layer repaired when half of its noise is gone, and hurt while a tenth of the signal is noise', () => {

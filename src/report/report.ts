@@ -24,7 +24,7 @@ export interface Verdict {
   readonly advice: readonly string[]
 }
 
-/** One model that was measured: the float original, a rung of the ladder, the result. */
+/** One model that was measured: the float original, a technique that was tried, the result. */
 export interface VariantRow {
   readonly name: string
   readonly kept?: boolean
@@ -50,8 +50,8 @@ export interface VariantRow {
   readonly totalLayers?: number
 }
 
-/** One attempt of the ladder: the recipe so far with one technique more, measured on samples that calibration did not see. */
-export interface RungRow {
+/** One technique that was tried: the recipe so far with one technique more, measured on samples that calibration did not see. */
+export interface TechniqueRow {
   /** naive, folded, equalised, corrected, rounded … */
   readonly name: string
   readonly kept: boolean
@@ -222,15 +222,15 @@ export interface Report {
   readonly verdict: Verdict
   /** Labelled facts for the first screen, in order. */
   readonly facts: readonly { readonly label: string; readonly value: string }[]
-  /** The float original first, then the rungs in order; the one that was written is `kept`. */
+  /** The float original first, then the techniques in order; the one that was written is `kept`. */
   readonly variants: readonly VariantRow[]
-  /** What was tried, in order, from the naive quantisation up. */
-  readonly ladder?: readonly RungRow[]
+  /** Techniques in the order in which they were tried, the naive quantisation first. `ladder` is their key in report.json and --json: it stays. */
+  readonly ladder?: readonly TechniqueRow[]
   /** Output name → SQNR in dB (null: exact match). */
   readonly outputs: Readonly<Record<string, number | null>>
   readonly steps: readonly StepRow[]
   readonly layers: readonly LayerRow[]
-  /** What multiplies and is no layer: products of activations, recurrent operators, what lies in sub-graphs. All of it is float. */
+  /** What multiplies and is not a layer: products of activations, recurrent operators, what lies in sub-graphs. All of it is float. */
   readonly otherProducts?: readonly { readonly op: string; readonly count: number; readonly macs?: number }[]
   readonly activations: readonly ActivationRow[]
   /** Curves, when the model was trained. */

@@ -48,7 +48,7 @@ const variant = z.object({
   totalLayers: number,
 })
 
-const rung = z.object({
+const technique = z.object({
   name: z.string(),
   kept: z.boolean(),
   reason: text,
@@ -168,7 +168,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   facts: z.array(z.object({ label: z.string(), value: z.string() })),
   files: z.array(z.object({ label: z.string(), path: z.string() })).exactOptional(),
   variants: z.array(variant),
-  ladder: z.array(rung).exactOptional(),
+  ladder: z.array(technique).exactOptional(),
   outputs: z.record(z.string(), decibels),
   steps: z.array(step),
   layers: z.array(layer),

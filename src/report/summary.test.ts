@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertGolden } from '../../test/support/golden-file.ts'
-import { deadReport, emptyReport, ladderReport, usualReport } from '../../test/support/sample-reports.ts'
+import { deadReport, emptyReport, techniquesReport, usualReport } from '../../test/support/sample-reports.ts'
 import { renderSummary } from './summary.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ANSI codes begin with one
@@ -12,13 +12,13 @@ describe('summary', () => {
 
   it('tells a dead run loudly', () => assertGolden('dead.summary.txt', `${renderSummary(deadReport)}\n`))
 
-  it('tells the ladder as aligned columns', () => {
-    assertGolden('ladder.summary.txt', `${renderSummary(ladderReport, { width: 110 })}\n`)
-    const rungs = renderSummary(ladderReport, { width: 110 })
+  it('prints the techniques as aligned columns', () => {
+    assertGolden('techniques.summary.txt', `${renderSummary(techniquesReport, { width: 110 })}\n`)
+    const lines = renderSummary(techniquesReport, { width: 110 })
       .split('\n')
       .filter((line) => / [✓✕] /.test(line))
-    assert.equal(rungs.length, 5)
-    assert.equal(new Set(rungs.map((line) => line.indexOf('dB'))).size, 1)
+    assert.equal(lines.length, 5)
+    assert.equal(new Set(lines.map((line) => line.indexOf('dB'))).size, 1)
   })
 
   it('begins and ends with the death of a dead model, said once', () => {
@@ -40,7 +40,7 @@ describe('summary', () => {
 
   for (const width of [40, 60, 80, 120]) {
     it(`fits into ${width} columns`, () => {
-      for (const report of [usualReport, deadReport, ladderReport]) {
+      for (const report of [usualReport, deadReport, techniquesReport]) {
         for (const line of renderSummary({ ...report, files: [] }, { width }).split('\n'))
           assert.ok(line.length <= width, line)
       }

@@ -1,9 +1,9 @@
 // The ten lines a terminal shows when a run ends: the verdict first, then figures, weak spots, advice and files.
 import { bareHeadline, floatGroups, otherWords, placementOf, worstLayers } from './figures.ts'
 import { formatDb, formatPercent, formatPlural, plainText } from './format.ts'
-import { ladderLines } from './ladder-lines.ts'
 import { measuredOnly } from './measured-only.ts'
 import type { Report, Verdict, VerdictPoint } from './report.ts'
+import { techniqueLines } from './technique-lines.ts'
 
 export interface SummaryOptions {
   /** ANSI colours; off by default. */
@@ -52,8 +52,9 @@ type Row = readonly [label: string, text: string, answer?: VerdictPoint['answer'
 function rows(report: Report, width: number): Row[] {
   const { verdict, notes } = report
   const list: Row[] = verdict.points.map((point) => [point.question, point.text, point.answer])
-  const ladder = ladderLines(report.ladder ?? [], width - labelWidth)
-  for (const [index, line] of ladder.entries()) list.push([index === 0 ? 'ladder' : '', line.replaceAll(' ', glue)])
+  const techniques = techniqueLines(report.ladder ?? [], width - labelWidth)
+  for (const [index, line] of techniques.entries())
+    list.push([index === 0 ? 'techniques' : '', line.replaceAll(' ', glue)])
   const layers = layersRow(report)
   if (layers !== undefined) list.push(['layers', layers])
   const worst = worstRow(report)

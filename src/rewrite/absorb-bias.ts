@@ -40,7 +40,11 @@ const LEAST_GAIN = 0.01
  * Without an activation between them c = m, and it is exact. Otherwise relu(x) − c = relu(x − c) holds for x ≥ c: in 99.9 %
  * of cases for a Gaussian. Every reader must take part, else the layer is left, with the reason.
  *
- * Off by default: m − 3d is no safe bound, and in trials it gained nothing that equalisation by noise had not.
+ * Off by default: m − 3d is not a safe bound, and in trials it gained nothing that equalisation by noise had not.
+ * @example
+ * ```ts
+ * const { model: absorbed, changes } = absorbBias(model, { shapes, statistics }, { borders: 'border-map' })
+ * ```
  */
 export function absorbBias(model: Model, context: RewriteContext, options: AbsorbOptions = {}): RewriteResult {
   const mapped = options.borders === 'border-map' && hasStaticInputs(model)

@@ -1,4 +1,4 @@
-// Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is taken back.
+// Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is reverted.
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { type Model, refuseGiants, type Shapes, type Statistics } from '../onnx/index.ts'
 import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
@@ -10,7 +10,7 @@ import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
 export interface AppliedRewrite {
   readonly name: string
   readonly kind: Rewrite['kind']
-  /** False: it changed nothing, or it broke its bound and was taken back. */
+  /** False: it changed nothing, or it broke its bound and was reverted. */
   readonly kept: boolean
   readonly changes: readonly string[]
   readonly skipped: readonly string[]
@@ -20,7 +20,7 @@ export interface AppliedRewrite {
   readonly sqnrDb?: number | null
   /** The same on random inputs. */
   readonly randomSqnrDb?: number | null
-  /** Why it was taken back. */
+  /** Why it was reverted. */
   readonly refused?: string
 }
 
@@ -28,12 +28,14 @@ export interface AppliedRewrites {
   readonly model: Model
   readonly shapes: Shapes
   readonly statistics: Statistics
+  /** What the rewritten model gave. */
+  readonly seen: Observed
   readonly applied: readonly AppliedRewrite[]
 }
 
 /**
  * Applies rewrites in order. After each that changed something the model is run on `feeds` (one sample) and on random inputs
- * like it, and compared with the one before; a rewrite below its bound, or whose result ONNX Runtime refuses, is taken back
+ * like it, and compared with the one before; a rewrite below its bound, or whose result ONNX Runtime refuses, is reverted
  * and reported.
  */
 export async function applyRewrites(
@@ -60,7 +62,7 @@ export async function applyRewrites(
     seen = step.seen
   }
   report(watch, 'rewrite', rewrites.length, rewrites.length)
-  return { model: current, shapes: seen.shapes, statistics, applied }
+  return { model: current, shapes: seen.shapes, statistics, seen, applied }
 }
 
 /** Proves one rewrite's result against what was seen of the model before; `seen` is absent when it was not kept. */

@@ -48,6 +48,11 @@ export interface EqualizedClass {
  * ρr (over its readers): s = √(ρw/ρr); for one writer and one reader the textbook's √(r1/r2). Swept to convergence; a sweep
  * that raises Σ ln R over the layers is repeated with √s. Channels with a range of 0 keep 1; statistics, where there are
  * any, keep activations from growing beyond twice the largest of their class.
+ * @example
+ * ```ts
+ * const { model: equalized, classes } = equalizeClassic(model, { shapes, statistics: new Map() })
+ * for (const { writers, readers, factors } of classes) console.log(writers, readers, factors)
+ * ```
  */
 export function equalizeClassic(
   model: Model,

@@ -60,6 +60,13 @@ export interface Equalized extends RewriteResult {
  * Scales channels between layers (arXiv 1906.04721, section 4.1) with factors that minimise the modelled noise of weight and
  * activation grids instead of equalising ranges. Needs statistics (mean, deviation, minimum, maximum) of what layers read
  * and make. Bounded in the form "hold" (a channel may exceed what was seen of it by a tenth), exact otherwise.
+ * @example
+ * ```ts
+ * const requests = channelRequests(model, shapes)
+ * const statistics = await channelStatistics(runtime, model, batches, requests, { shapes, total: 64 })
+ * const { model: equalized, predicted } = await equalize(model, shapes, statistics, { weights: 'per-tensor' })
+ * console.log(predicted) // modelled noise power, 1 before
+ * ```
  */
 export async function equalize(
   model: Model,

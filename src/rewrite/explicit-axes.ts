@@ -15,7 +15,7 @@ import { defineRewrite, type Rewrite } from './rewrite.ts'
 /**
  * Writes `axes` of Pad and Resize (opset 18) out in full. Exact.
  * 1. Pad: no pads on the other axes; 2. Resize with scales: 1 on the other axes; 3. with sizes: those of its input there.
- * Numbers that are no constants are put together when the model runs.
+ * Numbers that are not constants are put together when the model runs.
  */
 export const explicitAxes: Rewrite = defineRewrite({
   name: 'explicit-axes',
@@ -42,7 +42,7 @@ function axesOf(
   const given = node.opType === 'Pad' ? node.inputs[3] : node.attributes.has('axes') ? 'axes' : undefined
   if (!given) return undefined
   const axes = node.opType === 'Pad' ? editor.constant(given)?.numbers() : intsAttribute(node, 'axes')
-  if (!axes) return 'they are no constants'
+  if (!axes) return 'they are not constants'
   const rank = rankOf(shapes, node.inputs[0])
   if (rank === undefined) return 'the rank of its input was never observed'
   return { rank, axes: axes.map((axis) => (axis < 0 ? axis + rank : axis)) }

@@ -146,14 +146,14 @@ describe('fold-batch-norm, constants', () => {
     )
   })
 
-  it('leaves per-pixel statistics and parameters that are no constants, and says so', async () => {
+  it('leaves per-pixel statistics and parameters that are not constants, and says so', async () => {
     const perPixel = tinyModel('x[N,8,5,5] -> Conv 1x1 8->3 -> BatchNormalization spatial=0 -> y', { opset: 7 })
     const { skipped } = foldBatchNorm.apply(perPixel, { shapes: new Map(), statistics: new Map() })
     assert.match(skipped.join(), /spatial = 0/)
     const fed = tinyModel('x[N,3,5,5] -> BatchNormalization -> y')
     fed.graph.inputs.push({ name: 'y_scale', dtype: 'float32', shape: [3] })
     fed.graph.initializers.delete('y_scale')
-    assert.match((await applied(foldBatchNorm, fed)).skipped.join(), /no constants; run fold-constants first/)
+    assert.match((await applied(foldBatchNorm, fed)).skipped.join(), /not constants; run fold-constants first/)
   })
 })
 

@@ -16,6 +16,12 @@ import { defineRewrite, type Rewrite } from './rewrite.ts'
  * 3. what is left becomes a depthwise 1×1 Conv, or Mul and Add where the rank is 2.
  * Statistics (mean β, deviation |γ|) are kept under the name of the layer's output; near-dead channels are said.
  * @throws InputError when a variance is negative or a parameter is not finite, naming the node and the channel
+ * @example
+ * ```ts
+ * const model = await readModelFile('model.onnx')
+ * const { model: folded, changes } = foldBatchNorm.apply(model, { shapes: new Map(), statistics: new Map() })
+ * console.log(changes) // what was folded into what
+ * ```
  */
 export const foldBatchNorm: Rewrite = defineRewrite({
   name: 'fold-batch-norm',

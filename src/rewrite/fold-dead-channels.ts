@@ -14,6 +14,11 @@ import { defineRewrite, type Rewrite } from './rewrite.ts'
  *
  * Not among the passes that are applied by default: 2 and 3 change the function where the assumption fails, and one
  * sample does not show that. Without statistics, and nothing nearly constant, it is exact.
+ * @example
+ * ```ts
+ * const shapes = await observeShapes(runtime, model, feeds)
+ * const { model: lighter, changes, skipped } = foldDeadChannels.apply(model, { shapes, statistics })
+ * ```
  */
 export const foldDeadChannels: Rewrite = defineRewrite({
   name: 'fold-dead-channels',

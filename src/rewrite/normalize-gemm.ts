@@ -80,7 +80,7 @@ function normalize(editor: GraphEditor, log: PassLog, node: Node): void {
   }
   const bias = editor.constant(node.inputs[2])
   if (!bias) {
-    if (beta !== 1 && node.inputs[2]) log.left(node, `keeps beta ${beta}: its bias is no constant`)
+    if (beta !== 1 && node.inputs[2]) log.left(node, `keeps beta ${beta}: its bias is not a constant`)
   } else {
     const plain = isBias(bias.shape, outputs)
     const expands = plain && (bias.shape.length !== 1 || bias.size !== outputs)

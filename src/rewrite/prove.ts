@@ -129,7 +129,7 @@ function compareValues(a: TensorValue, b: TensorValue): { db: number | null; dif
   for (let i = 0; i < left.length; i++) {
     const x = Number(left[i])
     const y = Number(right[i])
-    // The same NaN or infinity on both sides is no difference.
+    // The same NaN or infinity on both sides is not a difference.
     if (!Number.isFinite(x) && Object.is(x, y)) continue
     const error = x - y
     signal += x * x

@@ -39,7 +39,7 @@ describe('opening a session', () => {
   })
 
   it('names the tensors that are missing when a model gives sequences alone', () => {
-    assert.throws(() => checkOutputs(['s'], {}, 'm.onnx'), /m\.onnx gives: s are no tensors but sequences or maps/)
+    assert.throws(() => checkOutputs(['s'], {}, 'm.onnx'), /m\.onnx gives: s are not tensors but sequences or maps/)
     checkOutputs(['s', 'y'], { y: 'float32' }, 'm.onnx')
   })
 })

@@ -87,7 +87,7 @@ export function readableOutputs(metadata: readonly NativeMetadata[]): string[] {
 export function checkOutputs(outputs: readonly string[], types: Readonly<Record<string, DType>>, label: string): void {
   if (outputs.length === 0 || Object.keys(types).length > 0) return
   throw new UnsupportedError(
-    `cannot read what ${label} gives: ${outputs.join(', ')} are no tensors but sequences or maps, which ONNX Runtime does not hand over; end the model at the tensors before them`,
+    `cannot read what ${label} gives: ${outputs.join(', ')} are not tensors but sequences or maps, which ONNX Runtime does not hand over; end the model at the tensors before them`,
     { file: label },
   )
 }

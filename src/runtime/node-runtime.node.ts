@@ -20,7 +20,16 @@ export interface NodeRuntimeOptions {
 /** Sessions by what they were opened as, so that `time` finds their numbers. */
 const numbers = new WeakMap<Session, number>()
 
-/** Starts ONNX Runtime in a worker thread. Call `close` when done, or the process does not end. */
+/**
+ * Starts ONNX Runtime in a worker thread. Call `close` when done, or the process does not end.
+ * @example
+ * ```ts
+ * const runtime = await openRuntime({ threads: 1 })
+ * const session = await runtime.open(await readModelFile('model.onnx'))
+ * const outputs = await session.run({ x: { dtype: 'float32', dims: [1, 3], data: Float32Array.of(1, 2, 3) } })
+ * await runtime.close()
+ * ```
+ */
 export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
   // ONNX Runtime reports its use to its makers, and leaves files in the temporary folder, unless it is told not to.
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1'

@@ -15,7 +15,7 @@ export interface SessionOptions {
   /** Name for messages, usually the file. */
   readonly label?: string
   /**
-   * The model is no file but one that onnxpress made for a step, "watching its values" say. Where an optimiser of ONNX Runtime
+   * The model is not a file but one that onnxpress made for a step, "watching its values" say. Where an optimiser of ONNX Runtime
    * fails on it, it runs without; when it does not load at all, the step is named and not the file.
    */
   readonly derived?: string
@@ -37,7 +37,7 @@ export interface Session {
   /** Element types of the outputs that are tensors. */
   readonly outputTypes: Readonly<Record<string, DType>>
   /**
-   * Runs the model; outputs that are no tensors (sequences, maps) cannot be read and are left out.
+   * Runs the model; outputs that are not tensors (sequences, maps) cannot be read and are left out.
    * @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails
    */
   readonly run: (feeds: Values, options?: RunOptions) => Promise<Values>

@@ -67,7 +67,7 @@ const YIELD_MS = 16
  * @param ort `onnxruntime-web/wasm`, with `env.wasm.wasmPaths` set where the bundler does not find the file itself
  */
 export function webRuntime(ort: WebModule, { threads = 1 }: WebRuntimeOptions = {}): Runtime {
-  // Its errors come as exceptions; what it also prints is no news for the person.
+  // Its errors come as exceptions; what it also prints is not news for the person.
   ort.env.logLevel = 'fatal'
   const line = new Line()
   const notes: string[] = []

@@ -8,7 +8,7 @@ import type { SessionOptions } from './session.ts'
 
 const runtime = await import('onnxruntime-node')
 const ort = runtime.default ?? runtime
-// Its errors come as exceptions; what it also prints (unused initialisers, wrong declared shapes) is no news for the person.
+// Its errors come as exceptions; what it also prints (unused initialisers, wrong declared shapes) is not news for the person.
 ort.env.logLevel = 'fatal'
 const sessions = new Map<number, InferenceSession>()
 const profiled = new Set<number>()

@@ -12,7 +12,7 @@ export function memoryCache(): EvaluationCache {
   return { get: (key) => entries.get(key), put: (key, value) => void entries.set(key, value) }
 }
 
-/** Reads the lines of a cache file. The last one may have been cut off by a kill; whatever is no entry is skipped. */
+/** Reads the lines of a cache file. The last one may have been cut off by a kill; whatever is not an entry is skipped. */
 export function parseCacheLines(text: string): Map<string, unknown> {
   const entries = new Map<string, unknown>()
   for (const line of text.split('\n')) {

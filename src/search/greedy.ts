@@ -31,7 +31,7 @@ export function greedy<C extends Candidate>(
   let mild = Math.min(...losses)
   let strong = Math.max(...losses)
   const enough = (strong - mild) * 1e-4
-  // Each halves the distance, so 14 are enough; a loss that is no number must not keep it going.
+  // Each halves the distance, so 14 are enough; a loss that is not a number must not keep it going.
   for (let step = 0; ; step++) {
     const threshold = (mild + strong) / 2
     const selection = selectAt(items, threshold)

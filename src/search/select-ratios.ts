@@ -1,4 +1,4 @@
-// One door to the searches: a choice for every item under one or several budgets.
+// One entry point to the searches: a choice for every item under one or several budgets.
 import { greedy } from './greedy.ts'
 import type { Candidate, Item, Selection } from './item.ts'
 import { knapsack } from './knapsack.ts'
@@ -16,9 +16,10 @@ export interface SelectOptions {
 /**
  * Chooses how each item is treated such that all of them together cost at most each of `ratios` times what they cost
  * unchanged, `fixed` included, and lose as little as can be; undefined where a ratio is out of reach.
- *
+ * @example
  * ```ts
- * const [half] = selectRatios([{ name: 'conv1', unchanged: { cost: 10, loss: 0 }, candidates: [{ cost: 4, loss: 0.1 }] }], [0.5])
+ * const conv1 = { name: 'conv1', unchanged: { cost: 10, loss: 0 }, candidates: [{ cost: 4, loss: 0.1 }] }
+ * const [half] = selectRatios([conv1], [0.5])
  * half?.cost // 4
  * ```
  */

@@ -162,7 +162,7 @@ describe('the knapsack', () => {
     assert.deepEqual(knapsack([{ name: 'a', unchanged: dear, candidates: [nan, good] }], [2])[0]?.chosen, [good])
   })
 
-  it('greedy ends when losses are no numbers', () => {
+  it('greedy ends when losses are not numbers', () => {
     const item = {
       name: 'a',
       unchanged: { cost: 10, loss: 0 },

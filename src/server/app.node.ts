@@ -51,7 +51,7 @@ export function makeApp(parts: AppParts): Hono {
   app.notFound((context) => context.json({ error: 'there is nothing here' }, 404))
   app.onError((error, context) => {
     const status = error instanceof OnnxpressError ? statusOf(error) : 500
-    // What is no error of this package may tell of the machine: the terminal gets it, the page does not.
+    // What is not an error of this package may tell of the machine: the terminal gets it, the page does not.
     if (status === 500) console.error(error)
     return context.json(
       { error: status === 500 ? 'the studio failed; its terminal says more' : messageOf(error) },
@@ -165,7 +165,7 @@ async function bodyOf(request: Request): Promise<unknown> {
   try {
     return await request.json()
   } catch {
-    throw new UsageError('the request is no JSON')
+    throw new UsageError('the request is not JSON')
   }
 }
 

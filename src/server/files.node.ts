@@ -27,7 +27,7 @@ const kinds: Readonly<Record<string, FileEntry['kind']>> = {
 export async function listFiles(folders: Folders, path: string): Promise<FileListing> {
   const folder = folders.confine(path)
   const found = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw new InputError(`cannot look into ${path}: it is no folder that can be read`, { file: path }, error)
+    throw new InputError(`cannot look into ${path}: it is not a folder that can be read`, { file: path }, error)
   })
   const entries = found
     .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isFile()))

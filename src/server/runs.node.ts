@@ -111,14 +111,14 @@ export class Runs {
   /** Does a run again in its folder; a command that can go on where it stopped is told to. */
   async resume(id: string): Promise<RunSummary> {
     const { folder, recipe, state, command } = this.get(id)
-    if (state === 'running' || state === 'queued') throw new UsageError('this run is at work already')
+    if (state === 'running' || state === 'queued') throw new UsageError('this run is already running')
     const canResume = this.commands.get(command)?.properties['resume']?.type === 'boolean'
     const checked = this.check(canResume ? { ...recipe, resume: true } : recipe)
     await prepareRun(folder, checked)
     return this.#enqueue(folder)
   }
 
-  /** Asks a run of this studio to stop. @throws UsageError when it is not its own, or not at work */
+  /** Asks a run of this studio to stop. @throws UsageError when it is not its own, or not running */
   async cancel(id: string): Promise<void> {
     const { folder } = this.get(id)
     const waits = this.#queue.jobs().some(({ job, state }) => job.id === id && state === 'waiting')
@@ -171,7 +171,7 @@ export class Runs {
     await this.#tailOne(run)
     this.#texts.set(run.id, text)
     this.#known.set(run.id, run)
-    this.#tell({ type: 'run', run })
+    this.#publish({ type: 'run', run })
   }
 
   /** Large folders cost time to look through: that is done only while somebody watches, and at most a tenth of the time. */
@@ -190,7 +190,7 @@ export class Runs {
     })
   }
 
-  /** Runs at work change faster than folders are looked through. */
+  /** Running runs change faster than folders are looked through. */
   async #tail(): Promise<void> {
     const mine = this.#queue.jobs().flatMap(({ job, state }) => (state === 'running' ? [job.folder] : []))
     const theirs = [...this.#known.values()].flatMap(({ state, folder }) => (state === 'running' ? [folder] : []))
@@ -208,10 +208,10 @@ export class Runs {
     // A run that was begun anew starts from its first event.
     const start = offset < seen.offset ? 0 : seen.count
     this.#seen.set(id, { offset, count: start + events.length })
-    if (events.length > 0) this.#tell({ type: 'events', id, events, start })
+    if (events.length > 0) this.#publish({ type: 'events', id, events, start })
   }
 
-  #tell(news: RunNews): void {
+  #publish(news: RunNews): void {
     for (const listener of this.#listeners) listener(news)
   }
 

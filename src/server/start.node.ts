@@ -33,7 +33,7 @@ export interface Studio {
   readonly url: string
   readonly port: number
   readonly token: string
-  /** Stops the run at work, ends streams, and lets the port go. */
+  /** Stops the current run, ends streams, and lets the port go. */
   readonly close: () => Promise<void>
 }
 
@@ -45,7 +45,7 @@ const random = (): string => randomBytes(24).toString('base64url')
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   if (!(options.port >= 0 && options.port <= 65535))
-    throw new UsageError(`${options.port} is no port: it must be 0 (any free one) to 65535`)
+    throw new UsageError(`${options.port} is not a port: it must be 0 (any free one) to 65535`)
   const folders = new Folders(options.folders)
   const runs = new Runs({ folders, start: options.start ?? spawnRuns({ script: options.script }) })
   const closing = new AbortController()

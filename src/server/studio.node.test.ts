@@ -1,4 +1,4 @@
-// The studio's server at work, with the built command line doing the runs.
+// The studio's server in action, with the built command line doing the runs.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-// What Vite makes of imports that are no modules.
+// What Vite makes of imports that are not modules.
 declare module '*?url' {
   const url: string
   // biome-ignore lint/style/noDefaultExport: what Vite gives is a default export

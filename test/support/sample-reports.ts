@@ -1,4 +1,4 @@
-// Reports for the tests of this room: small ones written by hand, large ones from a formula. Nothing here ships.
+// Reports for the tests of this module: small ones written by hand, large ones from a formula. Nothing here ships.
 import { summarizeRanges } from '../../src/report/range-summary.ts'
 import type { ActivationRow, ChannelRows, LayerRow, RangeSummary, Report, VariantRow } from '../../src/report/report.ts'
 
@@ -213,8 +213,8 @@ function repaired(layer: LayerRow, index: number): LayerRow {
   }
 }
 
-/** A run with the whole ladder: equalised, corrected, one rung dropped; layers of 8 and of 1,024 channels before and after. */
-export const ladderReport: Report = {
+/** A run with all techniques: equalised, corrected, one dropped; layers of 8 and of 1,024 channels before and after. */
+export const techniquesReport: Report = {
   ...usualReport,
   ladder: [
     {

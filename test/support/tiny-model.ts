@@ -154,7 +154,7 @@ class Builder {
     const numbers = list === '' ? [] : list.split(',').map(Number)
     if (kind === 'floats') return this.#add(name, numbers)
     if (kind === 'number') return this.#put(name, [], numbers)
-    if (kind !== 'ints') throw new InputError(`tiny model: "${word}" is no word of a drawing`)
+    if (kind !== 'ints') throw new InputError(`tiny model: "${word}" is not a word of a drawing`)
     this.#model.graph.initializers.set(name, Tensor.from('int64', [numbers.length], numbers))
     return name
   }

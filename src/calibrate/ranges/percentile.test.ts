@@ -47,7 +47,7 @@ describe('the percentile range', () => {
     assert.ok(high < 5 && low > -5 && high > 3 && low < -3)
   })
 
-  it('refuses what is no percentile', () => {
+  it('refuses what is not a percentile', () => {
     for (const wrong of [0.9999, 101, Number.NaN])
       assert.throws(
         () => percentile.range(seen(Float32Array.of(1)), { dtype: 'uint8', percentile: wrong }),

@@ -156,7 +156,7 @@ class Removal {
 
 /** Channels that stay of `count` when a share is to be kept: rounded down, or up to a multiple; at least one, at most all. */
 export function keptOfShare(count: number, share: number, multiple: number): number {
-  // A product such as 0.29 · 100 lies just below the whole number that is meant.
+  // A product such as 0.29 · 100 lies just below the integer that is meant.
   const exact = count * share
   const whole = multiple === 1 ? Math.floor(exact + 1e-9) : Math.ceil(exact / multiple - 1e-9) * multiple
   return Math.min(count, Math.max(1, whole))

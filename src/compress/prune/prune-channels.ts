@@ -229,6 +229,11 @@ export interface PrunedModel {
  * residual groups, depthwise and grouped layers, Concat, Split, Reshape and squeeze-and-excitation, and fits each layer to
  * what is left. Fold BatchNorm before. No operator is added; the result has run.
  * @throws InputError without a sample or a budget, RefusedError when the ratio is out of reach
+ * @example
+ * ```ts
+ * const { model: half, layers, closed } = await pruneChannels(runtime, model, { samples, ratio: 0.5 })
+ * for (const layer of layers) console.log(layer.name, layer.channels)
+ * ```
  */
 export async function pruneChannels(
   runtime: Runtime,

@@ -28,7 +28,7 @@ describe('channel classes', async () => {
     assert.match(why(graph, second?.output ?? []) ?? '', /graph output/)
   })
 
-  it('end at what is no multiple of its input, with the reason', async () => {
+  it('end at what is not a multiple of its input, with the reason', async () => {
     const graph = await graphOf('x[N,3,8,8] -> Conv 3x3 3->4 -> Sigmoid -> Conv 3x3 4->5 -> y')
     assert.match(why(graph, graph.layers[0]?.output ?? []) ?? '', /Sigmoid/)
     const removal = await graphOf('x[N,3,8,8] -> Conv 3x3 3->4 -> Sigmoid -> Conv 3x3 4->5 -> y', 'remove')

@@ -16,7 +16,7 @@ export function passLayer(scope: ChannelScope, layer: Layer): LayerChannels | un
   const data = dataInput(layer)
   const name = `${node.opType} ${layer.name}`
   if (!view) {
-    scope.closeValue(data, `${name} has a weight that is no matrix on the right`)
+    scope.closeValue(data, `${name} has a weight that is not a matrix on the right`)
     return undefined
   }
   const inDims = scope.dims(data)
@@ -69,7 +69,7 @@ function goesByGroups(groups: number, inputsPerGroup: number, transposed: boolea
 function unfit(layer: Layer): string | undefined {
   const { bias, weight, view } = layer
   if (!/^b?float/.test(weight.dtype)) return `its weight is ${weight.dtype}`
-  if (hasOpenBias(layer)) return 'its bias is no constant'
-  if (bias && bias.size !== view?.outputs) return 'its bias is no vector'
+  if (hasOpenBias(layer)) return 'its bias is not a constant'
+  if (bias && bias.size !== view?.outputs) return 'its bias is not a vector'
   return undefined
 }

@@ -56,7 +56,7 @@ const instanceNorm: Rule = (scope, node) => {
   if (!ids) return 'normalises a value whose channels are not followed'
   for (const index of [1, 2]) {
     const tensor = scope.constants(node.inputs[index])
-    if (!tensor) return 'has parameters that are no constants'
+    if (!tensor) return 'has parameters that are not constants'
     scope.carriers.push({ node, index, tensor, axis: 0, ids, role: 'norm' })
   }
   scope.set(node.outputs[0], onAxis(1, ids))

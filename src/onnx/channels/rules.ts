@@ -22,7 +22,7 @@ const spatial: Rule = (scope, node) => {
 const clip: Rule = (scope, node) => {
   const bounds = clipBounds(node, scope.constants)
   const map = scope.map(node.inputs[0])
-  if (!bounds) return 'has bounds that are no constants'
+  if (!bounds) return 'has bounds that are not constants'
   if (map) scope.clips.push({ node, ...bounds, ids: map.ids })
   return same(scope, node)
 }
@@ -34,7 +34,7 @@ const batchNorm: Rule = (scope, node) => {
   if (scope.purpose === 'scale') return 'is a BatchNormalization that was not folded'
   for (const index of [1, 2, 3, 4]) {
     const tensor = scope.constants(node.inputs[index])
-    if (!tensor) return 'has parameters that are no constants'
+    if (!tensor) return 'has parameters that are not constants'
     if (ids) scope.carriers.push({ node, index, tensor, axis: 0, ids, role: 'norm' })
   }
   return same(scope, node)
@@ -81,7 +81,7 @@ const slice: Rule = (scope, node) => {
   const [starts, ends] = [1, 2].map((index) => scope.constants(node.inputs[index])?.numbers())
   const given = [3, 4].map((index) => scope.constants(node.inputs[index])?.numbers())
   if (!single || !dims) return 'slices a value whose channels are not followed'
-  if (!starts || !ends) return 'slices at places that are no constants'
+  if (!starts || !ends) return 'slices at places that are not constants'
   const axes = (given[0] ?? starts.map((_, i) => i)).map((axis) => positive(axis, dims.length))
   const at = axes.indexOf(single.axis)
   if (at === -1) return same(scope, node)
@@ -228,7 +228,7 @@ const table: Readonly<Record<string, Rule>> = {
 
 const removalTable: typeof table = { ...table, ...removeRules }
 
-/** Passes the channels of a node that is no layer on; what cannot be followed is closed, with the reason. */
+/** Passes the channels of a node that is not a layer on; what cannot be followed is closed, with the reason. */
 export function passNode(scope: ChannelScope, node: Node): void {
   if (scope.purpose === 'remove') passShapeValues(scope, node)
   if (beginAtGain(scope, node)) return

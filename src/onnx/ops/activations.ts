@@ -7,7 +7,7 @@ import { type Bounds, type Constants, defineOp, type OpFacts } from './facts.ts'
 const inf = Number.POSITIVE_INFINITY
 const within = (low: number, high: number) => (): Bounds => ({ low, high })
 
-/** Bounds of a Clip: inputs since opset 11, attributes before; a bound that is no constant is unknown. */
+/** Bounds of a Clip: inputs since opset 11, attributes before; a bound that is not a constant is unknown. */
 export function clipBounds(node: Node, constants: Constants): Bounds | undefined {
   const bound = (index: number, attribute: string, fallback: number): number | undefined => {
     const name = node.inputs[index]

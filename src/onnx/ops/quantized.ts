@@ -105,7 +105,7 @@ class Scope {
     if (!node) return this.#outer?.source(value)
     const constant = isOp(node, 'Constant') ? constantOf(node) : undefined
     if (constant) return { tensor: constant, dequantized: false }
-    // Attributes may hold graphs, which read who knows what; a random value is no constant.
+    // Attributes may hold graphs, which read who knows what; a random value is not a constant.
     if (subgraphsOf(node).length > 0) return undefined
     const inputs = node.inputs.filter((input) => input !== '')
     const sources = inputs.map((input) => this.source(input))

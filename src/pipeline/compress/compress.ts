@@ -43,12 +43,12 @@ export interface CompressResult {
  * Compresses a model to a share of its cost: low-rank splits chosen by closed-form errors, or fewer channels, fitted to samples,
  * which need no labels. Some hundred samples are enough. The given model is not changed; whether the result is good enough is for
  * the caller to measure (`compareSessions`), or for `compressModel`, which takes every budget and method.
- *
- * ```ts
- * const { model: half } = await compress(runtime, model, batches, { ratio: 0.5 })
- * ```
  * @param samples feeds of the model, in batches or one by one
- * @throws RefusedError when the ratio is out of reach, naming the nearest; InputError for a ratio that is no share
+ * @throws RefusedError when the ratio is out of reach, naming the nearest; InputError for a ratio that is not a share
+ * @example
+ * ```ts
+ * const { model: half, ratio, layers } = await compress(runtime, model, samples, { ratio: 0.5 })
+ * ```
  */
 export async function compress(
   runtime: Runtime,

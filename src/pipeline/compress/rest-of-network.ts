@@ -77,7 +77,7 @@ export class Suffix {
     })
     const result = comparer.result()
     if (loss === 'metric' && result.metric) return result.metric.before - result.metric.after
-    // What is no classifier is judged by the noise of its first output as a share of the signal.
+    // What is not a classifier is judged by the noise of its first output as a share of the signal.
     const db = Object.values(result.sqnrDb)[0]
     return result.kl ?? (typeof db === 'number' ? 10 ** (-db / 10) : 0)
   }

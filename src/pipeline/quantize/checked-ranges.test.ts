@@ -43,7 +43,7 @@ describe('proposed ranges that do no harm', () => {
     assert.ok(measured <= 28, `${measured}`)
   })
 
-  it('are none of a block that is no number, and few where measurements are', async () => {
+  it('are none of a block that is not a number, and few where measurements are', async () => {
     assert.deepEqual((await search((member) => (member < 8 ? Number.NaN : 2))).kept, [])
     const { kept, measured } = await search((member) => (member < 29 ? 0.9 : 20), 10)
     assert.deepEqual(kept, members.slice(0, 24))

@@ -13,7 +13,7 @@ import type { Runtime } from '../../runtime/index.ts'
 import { type Planned, planFor } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { probeSize } from './float-choices.ts'
-import { Probe } from './probe.ts'
+import { Judge } from './judge.ts'
 import { someOf } from './some-samples.ts'
 
 /** Measurements of blocks of grids. */
@@ -62,17 +62,17 @@ export async function checkRanges(
   const untouched = { options, planned: { plan: proposed, statistics }, notes: [] }
   if (open.length === 0) return untouched
   let measured = 0
-  const measure = async (probe: Probe, plan: Plan) => {
+  const measure = async (probe: Judge, plan: Plan) => {
     throwIfCancelled(watch.signal)
     report(watch, 'ranges', measured++, SEARCH.most + 6)
     return probe.noiseOf(insertQdq(model, plan), watch)
   }
   // The fitted samples judge too: what a method clips is rare, and few others show it. A method must do for both.
-  const limits: { readonly probe: Probe; readonly limit: number }[] = []
+  const limits: { readonly probe: Judge; readonly limit: number }[] = []
   for (const held of [false, true]) {
     const own = split.filter((each) => each.held === held)
     if (own.length === 0) continue
-    const probe = await Probe.of(runtime, model, own)
+    const probe = await Judge.on(runtime, model, own)
     limits.push({ probe, limit: await measure(probe, minmax.plan) })
   }
   const isSound = async (plan: Plan) => {
@@ -80,7 +80,7 @@ export async function checkRanges(
     return true
   }
   if (await isSound(proposed)) return untouched
-  const part = await Probe.of(runtime, model, someOf(split, probeSize(shapes)))
+  const part = await Judge.on(runtime, model, someOf(split, probeSize(shapes)))
   const kept = new Set(
     await harmless(
       open,

@@ -119,6 +119,6 @@ export class RunningSearch implements SearchContext {
     if (!this.judges) return
     const steps = this.options.techniques.length + 1
     const far = best && Number.isFinite(best.db) ? `${name}; best so far ${best.db.toFixed(1)} dB` : name
-    report(this.options, 'ladder', Math.min(this.rows.all.length, steps), steps, far)
+    report(this.options, 'techniques', Math.min(this.rows.all.length, steps), steps, far)
   }
 }

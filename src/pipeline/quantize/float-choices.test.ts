@@ -50,7 +50,7 @@ async function quantized(model: Model, fields: object = {}): Promise<QuantizeRun
   return quantizeFile(runtime, parseRecipe('quantize', { ...given, ...fields }))
 }
 
-const rungOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')
+const rowOf = ({ ladder = [] }: QuantizeRun) => ladder.find(({ name }) => name === 'spared')
 const dbOf = ({ comparison }: QuantizeRun) => Object.values(comparison?.sqnrDb ?? {})[0] ?? 120
 
 describe('what stays float where one grid costs most', () => {
@@ -59,8 +59,8 @@ describe('what stays float where one grid costs most', () => {
     const run = await quantized(withKiller(), { techniques: ['keep-float'] })
     assert.ok(dbOf(dead) < 10, `${dbOf(dead)}`)
     assert.ok(dbOf(run) > 25, `${dbOf(run)}`)
-    assert.equal(rungOf(run)?.kept, true)
-    assert.match(rungOf(run)?.reason ?? '', /^\+\d+\.\d dB: \d grids less, \d\.\d % of the multiplications in float$/)
+    assert.equal(rowOf(run)?.kept, true)
+    assert.match(rowOf(run)?.reason ?? '', /^\+\d+\.\d dB: \d grids less, \d\.\d % of the multiplications in float$/)
     // The two large layers multiply most, and are never worth it.
     assert.ok(layerCounts(run).integer >= 2)
     assert.equal(run.float.length, 5 - layerCounts(run).integer)
@@ -76,16 +76,16 @@ describe('what stays float where one grid costs most', () => {
 
   it('tries nothing where the outputs are sound', async () => {
     const run = await quantized(silu())
-    assert.equal(rungOf(run), undefined)
+    assert.equal(rowOf(run), undefined)
     assert.equal(layerCounts(run).integer, 5)
   })
 
   it('asks for three dB, and for more where much would be float', async () => {
     const score = (db: number) => ({ db, comparison: { samples: 8, sqnrDb: { y: db } } })
     const choice = (share: number) => ({ values: new Set(['a']), grids: 1, share })
-    const kept = async (gains: readonly (readonly [share: number, db: number])[]) => {
+    const kept = async (gains: readonly (readonly [share: number, db: number])[], before = 10) => {
       const choices = gains.map(([share]) => choice(share))
-      const { best, kept } = await bestChoice(choices, score(10), async (one) => ({
+      const { best, kept } = await bestChoice(choices, score(before), async (one) => ({
         built: undefined,
         score: score(gains[choices.indexOf(one as (typeof choices)[number])]?.[1] ?? 0),
       }))
@@ -102,5 +102,19 @@ describe('what stays float where one grid costs most', () => {
       0.02,
     )
     assert.equal(await kept([[0.01, Number.NaN]]), undefined)
+    // A dead model is brought back whatever it costs, and no further than it pays.
+    assert.equal(await kept([[0.12, 11]], 4), 0.12)
+    assert.equal(await kept([[0.12, 9]], 4), undefined)
+    assert.equal(
+      await kept(
+        [
+          [0.02, 8],
+          [0.12, 12],
+          [0.25, 13],
+        ],
+        4,
+      ),
+      0.12,
+    )
   })
 })

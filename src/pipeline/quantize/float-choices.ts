@@ -7,20 +7,23 @@ import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } f
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
 import type { SplitBatch } from './calibration-samples.ts'
-import type { Score } from './judge.ts'
+import { Judge, type Score } from './judge.ts'
 import { type Loud, loudest } from './loudest.ts'
-import { Probe } from './probe.ts'
 
 /** A model with outputs as good as this has no grid that kills it. */
 export const SOUND_DB = 20
 /** What staying float must bring: an integer form that costs less stays. */
 export const LEAST_FLOAT_GAIN_DB = 3
+/** Below this a model does no job at all, and how fast it is does not matter. */
+const ALIVE_DB = 10
 /** Share of the multiplications that may stay float for it. */
 const MOST_FLOAT = 0.3
 /** What a hundredth of the multiplications in float must bring at least. */
 const DB_PER_HUNDREDTH = 0.6
 /** And what each grid less must bring: conversions and float operators around it take time too. */
 const DB_PER_GRID = 0.05
+/** More than any price. */
+const WHATEVER_IT_COSTS = 1000
 /** Steps between the choices that are tried, in dB of expected noise, and their number. */
 const STEP_DB = 3
 const MOST_CHOICES = 6
@@ -57,7 +60,7 @@ export async function floatChoices(
   watch: Watch,
 ): Promise<FloatChoice[]> {
   const families = gridFamilies(plan, model.graph.nodes)
-  const samples = await Probe.of(runtime, model, probe)
+  const samples = await Judge.on(runtime, model, probe)
   const halving = isExpensive(shapes) ? SHORT_HALVING : HALVING
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
@@ -124,7 +127,8 @@ export interface Tried<T> {
 }
 
 /**
- * Tries the choices in order and takes the one that gains most for what it costs in speed.
+ * Tries the choices in order and takes the one that gains most for what it costs in speed; of a model that does no job any more the
+ * cheapest in that sense of those that do one, whatever it costs.
  * @returns undefined when none gains enough
  */
 export async function bestChoice<T>(
@@ -132,10 +136,13 @@ export async function bestChoice<T>(
   before: Score,
   build: (choice: FloatChoice) => Promise<{ readonly built: T; readonly score: Score }>,
 ): Promise<{ readonly best?: Tried<T>; readonly kept: boolean }> {
-  const worth = ({ choice, score }: Tried<T>) =>
-    Number.isNaN(score.db)
-      ? Number.NEGATIVE_INFINITY
-      : score.db - DB_PER_HUNDREDTH * 100 * choice.share - DB_PER_GRID * choice.grids
+  const revives = ({ score }: Tried<T>) => before.db < ALIVE_DB && score.db >= ALIVE_DB
+  const worth = (tried: Tried<T>) => {
+    const { choice, score } = tried
+    if (Number.isNaN(score.db)) return Number.NEGATIVE_INFINITY
+    const price = DB_PER_HUNDREDTH * 100 * choice.share + DB_PER_GRID * choice.grids
+    return score.db - price + (revives(tried) ? WHATEVER_IT_COSTS : 0)
+  }
   let best: Tried<T> | undefined
   for (const choice of choices) {
     const tried = { choice, ...(await build(choice)) }

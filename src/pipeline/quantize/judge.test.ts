@@ -20,7 +20,7 @@ describe('the judge', () => {
     assert.equal(isBetter(score(21.5, 0.026, 64), score(20, 0.015, 64)), true)
   })
 
-  it('never prefers what is no number', () => {
+  it('never prefers what is not a number', () => {
     assert.equal(isBetter(score(Number.NaN), score(-10)), false)
   })
 

@@ -1,15 +1,15 @@
-// The judge of the ladder: a quantised model against the float one on samples that nothing was fitted to.
+// The judge of a search: a quantised model against the float one on samples that nothing was fitted to.
 import { sizeOf, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import { distance } from '../../rewrite/index.ts'
-import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import { type Runtime, type SessionOptions, type Values, withSession } from '../../runtime/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
 
 /** A model's figures on the held-back samples. */
 export interface Score {
   readonly comparison: Comparison
-  /** SQNR over all outputs and their column groups in dB: what the ladder climbs. */
+  /** SQNR over all outputs and their column groups in dB: what a search maximises. */
   readonly db: number
 }
 
@@ -27,17 +27,21 @@ export class Judge {
     this.#float = float
   }
 
-  /** Runs the float model once on what is held back. */
-  static async of(runtime: Runtime, float: Model, split: readonly SplitBatch[]): Promise<Judge> {
-    const own = split.filter(({ held }) => held)
+  /** On those samples of a split that are held back. */
+  static of(runtime: Runtime, float: Model, split: readonly SplitBatch[]): Promise<Judge> {
+    const held = split.filter((each) => each.held)
     // A single sample judges what was fitted to it: better than nothing, and the report says how few there were.
-    const held = own.length > 0 ? own : split
+    return Judge.on(runtime, float, held.length > 0 ? held : split)
+  }
+
+  /** On these samples, whoever they are; runs the float model once. */
+  static async on(runtime: Runtime, float: Model, batches: readonly SplitBatch[]): Promise<Judge> {
     const outputs = await withSession(runtime, float, { label: 'the float model' }, async (session) => {
       const list: Values[] = []
-      for (const { batch } of held) list.push(await session.run(batch.inputs))
+      for (const { batch } of batches) list.push(await session.run(batch.inputs))
       return list
     })
-    return new Judge(runtime, held, outputs)
+    return new Judge(runtime, batches, outputs)
   }
 
   get samples(): number {
@@ -66,15 +70,25 @@ export class Judge {
   }
 
   async score(model: Model, watch: Watch = {}): Promise<Score> {
+    const comparison = await this.#compare(model, { label: 'the quantised model' }, watch)
+    return { comparison, db: meanSqnrDb(comparison) ?? Number.NEGATIVE_INFINITY }
+  }
+
+  /** Noise of a partly quantised model as a share of the signal; it runs as its simulation, which loads whatever is left out. */
+  async noiseOf(model: Model, watch: Watch = {}): Promise<number> {
+    const options = { simulate: true, label: 'a part of the quantised model' }
+    return 10 ** (-(meanSqnrDb(await this.#compare(model, options, watch)) ?? 0) / 10)
+  }
+
+  async #compare(model: Model, options: SessionOptions, watch: Watch): Promise<Comparison> {
     const comparer = new Comparer()
-    await withSession(this.#runtime, model, { label: 'the quantised model' }, async (session) => {
+    await withSession(this.#runtime, model, options, async (session) => {
       for (const [index, { batch }] of this.#held.entries()) {
         throwIfCancelled(watch.signal)
         comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch)
       }
     })
-    const comparison = comparer.result()
-    return { comparison, db: meanSqnrDb(comparison) ?? Number.NEGATIVE_INFINITY }
+    return comparer.result()
   }
 }
 

@@ -42,7 +42,7 @@ describe('the loudest of many', () => {
     assert.equal(loud.flatMap(({ members }) => members).length, 100)
   })
 
-  it('come first where their noise is no number', async () => {
+  it('come first where their noise is not a number', async () => {
     const { loud } = await search(60, (member) => (member === 70 ? Number.NaN : (noises.get(member) ?? 1e-4)))
     assert.deepEqual(loud[0]?.members, [70])
   })

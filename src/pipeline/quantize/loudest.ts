@@ -35,7 +35,7 @@ export async function loudest<T>(
   const measure = async (block: readonly T[]) => {
     measured++
     const share = await noiseOf(block)
-    // What is no number is the worst there is, and must not keep others from being compared.
+    // What is not a number is the worst there is, and must not keep others from being compared.
     open.push({ block, share: share < WORST ? share : WORST })
   }
   for (let from = 0; from < members.length; from += size) await measure(members.slice(from, from + size))

@@ -3,8 +3,8 @@ import type { Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
 import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
-import type { RungRow } from '../../report/index.ts'
-import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
+import type { AppliedRewrite, Observed } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
@@ -19,7 +19,7 @@ export interface Produced {
   readonly float: readonly { readonly name: string; readonly reason: string }[]
   /** All of them, those of the float model first. */
   readonly rewrites: readonly AppliedRewrite[]
-  readonly ladder?: readonly RungRow[]
+  readonly ladder?: readonly TechniqueRow[]
   readonly originalFolded?: Model
   readonly naive?: { readonly float: Model; readonly quantized: Model; readonly shapes: Shapes }
   readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
@@ -50,6 +50,8 @@ export interface ModeJob {
   readonly shapes: Shapes
   /** What BatchNormalization knew. */
   readonly statistics: Statistics
+  /** What the model gave on a sample. */
+  readonly seen: Observed
   readonly material: Material
   /** A sample. */
   readonly first: Values

@@ -1,12 +1,12 @@
 // What was tried as rows of the report: what was tried, what it gave, whether it stayed, and how long it took.
-import type { RungRow } from '../../report/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
 import type { Score } from './judge.ts'
 
 export class Rows {
-  readonly #rows: RungRow[] = []
+  readonly #rows: TechniqueRow[] = []
   #started = 0
 
-  get all(): readonly RungRow[] {
+  get all(): readonly TechniqueRow[] {
     return this.#rows
   }
 

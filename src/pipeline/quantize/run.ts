@@ -3,7 +3,7 @@ import type { LayerSqnr } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import type { LayerKernel, Plan } from '../../quantize/index.ts'
-import type { RungRow } from '../../report/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite } from '../../rewrite/index.ts'
 import type { Latency } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
@@ -34,7 +34,7 @@ export interface QuantizeOutcome {
   readonly floatModel: Model
   readonly shapes: Shapes
   /** What was tried, in order, from the naive quantisation up. */
-  readonly ladder?: readonly RungRow[]
+  readonly ladder?: readonly TechniqueRow[]
   /** The folded float model before equalisation, when equalisation changed it. */
   readonly originalFolded?: Model
   /** Layer name → mean shift of its output before and after bias correction: sqrt(Σ E[error]² ÷ Σ E[output]²). */

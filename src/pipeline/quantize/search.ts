@@ -1,11 +1,10 @@
 // The order of a quantisation: techniques are tried one after the other, each is measured on held-back samples, and the best stays.
 // The same for samples, for what was stored of them, and for BatchNormalization's statistics; only judging falls away there.
-import type { Model, Statistics } from '../../onnx/index.ts'
-import type { RungRow } from '../../report/index.ts'
-import { type AppliedRewrite, observeModel, randomLike } from '../../rewrite/index.ts'
-import type { Runtime, Values } from '../../runtime/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
+import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
 import type { Built } from './build.ts'
-import type { Candidate } from './candidate.ts'
+import type { Candidate, Form } from './candidate.ts'
 import { RunningSearch } from './context.ts'
 import { isBetter } from './judge.ts'
 import { gain } from './rows.ts'
@@ -18,7 +17,7 @@ export interface Found {
   readonly built: Built
   /** The quantisation without any technique, where candidates were compared. */
   readonly naive?: Built
-  readonly rows: readonly RungRow[]
+  readonly rows: readonly TechniqueRow[]
   readonly rewrites: readonly AppliedRewrite[]
   readonly notes: readonly string[]
 }
@@ -29,20 +28,17 @@ interface Rival {
   readonly made: Technique
 }
 
-/** @param given a rewritten float model, and what BatchNormalization knew of it */
+/** @param given a rewritten float model, what it gave on a sample, and what BatchNormalization knew of it */
 export async function search(
   runtime: Runtime,
-  given: { readonly model: Model; readonly statistics: Statistics },
-  feeds: Values,
+  given: Pick<Form, 'float' | 'seen' | 'statistics'>,
   source: Source,
   options: SearchOptions,
 ): Promise<Found> {
-  const { quantize, techniques, label } = options
-  const float = given.model
-  const context = await RunningSearch.of(runtime, float, source, options)
+  const { quantize, techniques } = options
+  const context = await RunningSearch.of(runtime, given.float, source, options)
   context.step('naive')
-  const seen = await observeModel(runtime, float, feeds, randomLike(feeds), label)
-  const form = { float, seen, statistics: given.statistics, quantize, applied: [], evidence: {} }
+  const form = { ...given, quantize, applied: [], evidence: {} }
   const naive = context.candidate(await withExplicitBiases(form, context))
   if (context.judges) context.rows.add('naive', true, await naive.score(), `${context.judge.samples} held-back samples`)
   const tried = await tryAll(naive, techniques, source, context)

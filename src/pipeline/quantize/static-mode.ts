@@ -17,7 +17,7 @@ import { defaultTechniques, parseTechniques, type TechniqueName, techniqueNames 
 import { techniquesOf } from './techniques/index.ts'
 
 export async function quantizeStatic(job: ModeJob): Promise<Produced> {
-  const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
+  const { runtime, recipe, options, model, statistics, seen, material, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
   notes.push(...embeddingNotes(placement.embeddings), ...nothingToQuantize(placement))
@@ -31,7 +31,7 @@ export async function quantizeStatic(job: ModeJob): Promise<Produced> {
   const products = runtimeProducts(runtime)
   try {
     const found = await withSpill((spill) =>
-      search(runtime, { model, statistics }, first, sourceOf(job, named, fast, checked), {
+      search(runtime, { float: model, seen, statistics }, sourceOf(job, named, fast, checked), {
         ...watch,
         quantize: checked?.options ?? withMinmax(options, stored),
         techniques: techniquesOf(stored ? techniqueNames : fast && needsSamples(recipe) ? [] : named),

@@ -31,7 +31,7 @@ describe('stored statistics', () => {
   const recipe = (fields: object): QuantizeRecipe => parseRecipe('quantize', { model: at('model.onnx'), ...fields })
 
   const cases: readonly (readonly [name: string, fields: object])[] = [
-    ['the usual ladder', {}],
+    ['the usual techniques', {}],
     ['every technique kept', { keep: 'always', effort: 'high' }],
     ['caps of their own', { keep: 'always', clip: 'exact' }],
     ['one scale a weight, rounded', { weights: 'per-tensor', keep: 'always' }],
@@ -69,6 +69,6 @@ describe('stored statistics', () => {
     await assert.rejects(again({ model: at('other.onnx'), statistics: learnt }), /of another model/)
     await assert.rejects(again({ data: 'random', statistics: learnt }), /take the place of samples/)
     await assert.rejects(again({ statistics: { ...learnt, tensors: { x: 1 } } }), /"tensors\.x" is wrong/)
-    await assert.rejects(again({ statistics: at('missing.json') }), /is missing, or no JSON/)
+    await assert.rejects(again({ statistics: at('missing.json') }), /is missing, or not JSON/)
   })
 })

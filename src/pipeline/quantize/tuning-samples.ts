@@ -1,4 +1,4 @@
-// The samples of bias tuning: also those that nothing was fitted to yet, and more judges than the other rungs have.
+// The samples of bias tuning: also those that nothing was fitted to yet, and more judges than other techniques have.
 import { type Dataset, type Sample, samplesIn } from '../../data/index.ts'
 import type { CalibrationSamples, SplitBatch } from './calibration-samples.ts'
 

@@ -30,13 +30,13 @@ describe('quantize --tune bias', () => {
     const given = { model: at('model.onnx'), data: 'random', samples: 16, tune: 'bias' }
     return quantizeFile(runtime, parseRecipe('quantize', { ...given, ...fields, output: at('out.onnx') }))
   }
-  const rungOf = ({ ladder = [] }: QuantizeOutcome) => ladder.find(({ name }) => name === 'tuned')
+  const rowOf = ({ ladder = [] }: QuantizeOutcome) => ladder.find(({ name }) => name === 'tuned')
 
   it('is tried last, judged by SQNR on samples that it did not see', async () => {
     const outcome = await tunedOf('x[N,3,8,8] -> Conv 3x3 3->8 -> Relu -> Conv 3x3 8->4 -> y')
     assert.equal(outcome.ladder?.at(-1)?.name, 'tuned')
-    assert.match(rungOf(outcome)?.reason ?? '', /^[+−]\d+\.\d dB on 4 samples$/)
-    assert.ok(Number.isFinite(rungOf(outcome)?.sqnrDb), 'the rung has no SQNR')
+    assert.match(rowOf(outcome)?.reason ?? '', /^[+−]\d+\.\d dB on 4 samples$/)
+    assert.ok(Number.isFinite(rowOf(outcome)?.sqnrDb), 'the technique has no SQNR')
   })
 
   const left: readonly (readonly [what: string, drawing: string, reason: RegExp])[] = [
@@ -50,14 +50,14 @@ describe('quantize --tune bias', () => {
   for (const [what, drawing, reason] of left)
     it(`is left out with the reason, and the run goes on, where the model ${what}`, async () => {
       const outcome = await tunedOf(drawing)
-      assert.equal(rungOf(outcome)?.kept, false)
-      assert.match(rungOf(outcome)?.reason ?? '', reason)
+      assert.equal(rowOf(outcome)?.kept, false)
+      assert.match(rowOf(outcome)?.reason ?? '', reason)
       assert.equal(outcome.measured, true)
     })
 
   it('is left out where an operator behind the biases has no gradient, and names it', async () => {
     const outcome = await tunedOf('x[N,1,6,6] -> Conv 3x3 1->4 -> Relu -> Det -> y')
-    assert.match(rungOf(outcome)?.reason ?? '', /^left out: node "\w+" \(Det\) lies between the biases and the outputs/)
+    assert.match(rowOf(outcome)?.reason ?? '', /^left out: node "\w+" \(Det\) lies between the biases and the outputs/)
   })
 
   it('says so where nothing is tried at all', async () => {
@@ -76,7 +76,7 @@ describe('quantize --tune bias', () => {
     assert.ok(entry, 'the manifest has no such model')
     const outcome = await quantizeFile(runtime, recipeFor(entry, { samples: 4, tune: 'bias', output: at('vad.onnx') }))
     assert.match(
-      rungOf(outcome)?.reason ?? '',
+      rowOf(outcome)?.reason ?? '',
       /^left out: node ".+LSTM" \(LSTM\) lies between the biases and the outputs and has no gradient/,
     )
   })

@@ -17,7 +17,7 @@ import {
   weightGrid,
   whyNotBlocked,
 } from '../../quantize/index.ts'
-import type { RungRow } from '../../report/index.ts'
+import type { TechniqueRow } from '../../report/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { embeddingNotes } from './embedding-notes.ts'
@@ -39,7 +39,7 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, options) : []
   const inBlocks = new Set(blocked)
   const rest = layers.filter((layer) => !inBlocks.has(layer))
-  tell(blocked, rest, recipe, notes)
+  addNotes(blocked, rest, recipe, notes)
   notes.push(...embeddingNotes(embeddings))
   const { written, ladder } = await withSpill((spill) => inBlocksOf(job, blocked, spill))
   return {
@@ -59,7 +59,7 @@ async function inBlocksOf(
   job: ModeJob,
   blocked: readonly Layer[],
   spill: Spill | undefined,
-): Promise<{ readonly written: Model; readonly ladder?: readonly RungRow[] }> {
+): Promise<{ readonly written: Model; readonly ladder?: readonly TechniqueRow[] }> {
   const { runtime, recipe, model, notes, watch } = job
   const { samples } = job.material
   const write = (weights: ReadonlyMap<Layer, BlockedWeight>) =>
@@ -67,7 +67,7 @@ async function inBlocksOf(
   const plain = write(plainBlocks(blocked, recipe.block))
   if (blocked.length === 0 || !needsSamples(recipe) || recipe.rounding === 'plain' || recipe.effort === 'fast')
     return { written: plain }
-  report(watch, 'ladder', 0, 1)
+  report(watch, 'techniques', 0, 1)
   const judge = await Judge.of(runtime, model, await samples.split())
   const rows = new Rows()
   rows.start()
@@ -152,7 +152,7 @@ function withDequantizedWeights(
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
-function tell(
+function addNotes(
   blocked: readonly Layer[],
   rest: readonly Layer[],
   { weightBits, weightStorage, block, accuracyLevel }: QuantizeRecipe,

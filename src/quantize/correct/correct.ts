@@ -38,6 +38,12 @@ export interface Rounded extends Corrected {
  * Empirical bias correction of a written Q/DQ model (arXiv 1906.04721, section 4.2): every layer gets the mean that its float
  * counterpart has on the samples, with activations quantised and all earlier layers corrected. Layers are found by their
  * names; each network runs once, whatever its depth.
+ * @example
+ * ```ts
+ * const quantized = insertQdq(float, plan)
+ * const { model, layers } = await correctBias(runtime, float, quantized, [feeds], { shapes })
+ * console.log(layers.filter(({ bias }) => bias !== undefined).length)
+ * ```
  */
 export async function correctBias(
   runtime: Runtime,
@@ -58,6 +64,12 @@ export async function correctBias(
 /**
  * Rounds the layers of a written Q/DQ model anew, each after a refit of its weights to the quantised stream, and corrects their
  * biases. Each network runs once, whatever its depth.
+ * @example
+ * ```ts
+ * const quantized = insertQdq(float, plan)
+ * const options = { shapes, products: plainProducts, seed: 0 }
+ * const { model, plan: rounded } = await roundAndCorrect(runtime, float, quantized, plan, [feeds], options)
+ * ```
  */
 export async function roundAndCorrect(
   runtime: Runtime,

@@ -52,15 +52,15 @@ function whyNoRange({ graph }: Scope, node: Node): string | undefined {
 }
 
 function whyNoLayer({ types }: Scope, node: Node, layer: Layer | undefined): string | undefined {
-  if (!layer) return factsOf(node).layer?.eitherSide ? 'both operands are activations' : 'its weight is no constant'
+  if (!layer) return factsOf(node).layer?.eitherSide ? 'both operands are activations' : 'its weight is not a constant'
   if (layer.weight.dtype !== 'float32') return `its weight is ${layer.weight.dtype}`
-  if (layer.weightIndex !== 1 || !layer.view) return 'its weight is no matrix on the right'
+  if (layer.weightIndex !== 1 || !layer.view) return 'its weight is not a matrix on the right'
   const data = types.get(node.inputs[0] ?? '')
   if (data !== 'float32') return `its input is ${data ?? 'of unknown type'}`
-  if (hasOpenBias(layer)) return 'its bias is no constant vector'
+  if (hasOpenBias(layer)) return 'its bias is not a constant vector'
   if (intAttribute(node, 'transA', 0) !== 0) return 'its left operand is transposed'
   if (layer.alpha !== 1 || layer.beta !== 1) return 'alpha or beta is not 1'
-  return layer.bias && layer.bias.size !== layer.view.outputs ? 'its bias is no vector' : undefined
+  return layer.bias && layer.bias.size !== layer.view.outputs ? 'its bias is not a vector' : undefined
 }
 
 function whySlow(scope: Scope, node: Node, layer: Layer | undefined): string | undefined {
@@ -95,12 +95,12 @@ function whyNoCap(scope: Scope, node: Node): string | undefined {
   if (scope.consumers.get(input)?.length !== 1 || scope.outputs.has(input)) return 'its input is used elsewhere too'
   const constant = scope.constants(node.inputs.find((name) => name !== input))
   if (constant?.dtype !== 'float32' || constant.shape.filter((size) => size > 1).length > 1)
-    return 'its constant is no number for each channel'
+    return 'its constant is not a number for each channel'
   // A grid that reaches below the activation in front would stop that one's fusion.
   return constant.floats().every((cap) => cap >= 0) ? undefined : 'it caps below 0'
 }
 
-/** A mask of −1e9 is no data: an Add that carries one into a Softmax must not set a range. */
+/** A mask of −1e9 is not data: an Add that carries one into a Softmax must not set a range. */
 const MASK = -1e4
 
 function carriesMask({ constants, consumers }: Scope, node: Node): boolean {

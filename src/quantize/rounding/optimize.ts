@@ -12,6 +12,12 @@ const SWEEPS = 20
 /**
  * Integer codes [rows, columns], less their zero points, with a low eᵀHe, e = W − s·q, for each row: GPTQ (arXiv 2210.17323) in order of falling
  * diagonal, plain rounding where it is better, then sweeps of coordinate descent, each of which can only lower eᵀHe.
+ * @example
+ * ```ts
+ * const weights = { rows: 1, columns: 2, data: Float64Array.of(0.4, 0.6) }
+ * const hessian = { rows: 2, columns: 2, data: Float64Array.of(1, 0.9, 0.9, 1) }
+ * await optimizeRounding({ weights, hessian, scales: Float64Array.of(1), low: -7, high: 7 }) // one code for each weight
+ * ```
  */
 export async function optimizeRounding(
   problem: RoundingProblem,

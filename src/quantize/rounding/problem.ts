@@ -1,7 +1,7 @@
 // What is rounded: rows of weights on given grids, one for each row or one for each block of columns.
 import { type Matrix, roundToEven } from '../../math/index.ts'
 
-/** The grids of some rows: w ≈ s·c, c whole numbers. */
+/** The grids of some rows: w ≈ s·c, c integers. */
 export interface RoundingGrids {
   /** One for each row, or [rows, blocks]. */
   readonly scales: Float64Array

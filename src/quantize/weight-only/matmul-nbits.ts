@@ -17,9 +17,9 @@ export function whyNotBlocked(
   shapes: Shapes,
 ): string | undefined {
   if (facts.window) return `there is no kernel for ${node.opType} with weights of 4 bits`
-  if (!view || weightIndex !== 1) return 'its weight is no matrix on the right'
+  if (!view || weightIndex !== 1) return 'its weight is not a matrix on the right'
   if (weight.dtype !== 'float32') return `its weight is ${weight.dtype}`
-  if ((shapes.get(node.inputs[0] ?? '')?.dims.length ?? 0) < 2) return 'its input is no matrix'
+  if ((shapes.get(node.inputs[0] ?? '')?.dims.length ?? 0) < 2) return 'its input is not a matrix'
   if (intAttribute(node, 'transA', 0) !== 0) return 'its left operand is transposed'
   return alpha !== 1 || beta !== 1 ? 'alpha or beta is not 1' : undefined
 }

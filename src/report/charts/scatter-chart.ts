@@ -1,4 +1,4 @@
-// One mark a channel against two of its figures, such as mean against deviation: clusters and strays show at once.
+// One mark a channel against two of its figures, such as mean against deviation: clusters and outliers show at once.
 import { formatNumber } from '../format.ts'
 import { markup } from '../markup.ts'
 import { horizontalAxis, verticalAxis } from './axis.ts'
@@ -14,7 +14,7 @@ export interface ScatterChartOptions extends ScatterPoints {
   /** The same points before a change, drawn behind in grey. */
   readonly before?: ScatterPoints
   /** Points that stand out: index → what to show on hover. They become triangles. */
-  readonly strays?: ReadonlyMap<number, string>
+  readonly outliers?: ReadonlyMap<number, string>
   /** What the chart shows, in a sentence, for those who cannot see it. */
   readonly label: string
   readonly xAxis: string
@@ -44,7 +44,7 @@ export function scatterChart(options: ScatterChartOptions): string {
   }
   const marks = (points: ScatterPoints): string =>
     points.x.map((value, index) => `M${place(value, points.y[index] ?? 0)}h0`).join('')
-  const strays = [...(options.strays ?? [])].map(([index, title]) => {
+  const outliers = [...(options.outliers ?? [])].map(([index, title]) => {
     const [a, b] = [options.x[index] ?? 0, options.y[index] ?? 0]
     return markup`<path class="alarm" d="M${pixel(x.at(a))} ${pixel(y.at(b) - 6)}l5.5 10h-11z"><title>${title}</title></path>`
   })
@@ -53,7 +53,7 @@ export function scatterChart(options: ScatterChartOptions): string {
     ${horizontalAxis(x, bottom, 24, { label: options.xAxis, format: formatNumber })}
     ${before && markup`<path class="ghost" d="${marks(before)}"/>`}
     <path class="dots" d="${marks(options)}"/>
-    ${strays}`
+    ${outliers}`
   return frame({ width, height, label: options.label }, content)
 }
 

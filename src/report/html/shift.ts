@@ -1,4 +1,4 @@
-// How far quantisation shifts each layer's mean, and how much of that bias correction took back.
+// How far quantisation shifts each layer's mean, and how much of that bias correction removed.
 import { lineChart } from '../charts/index.ts'
 import { formatPercent, formatPercentTick, formatPlural } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'

@@ -39,7 +39,7 @@ function proofTable(steps: readonly StepRow[]): Markup | undefined {
     {
       title: 'Result',
       cell: (step) =>
-        step.kept ? markup`<span class="tag yes">✓ kept</span>` : markup`<span class="tag no">✕ taken back</span>`,
+        step.kept ? markup`<span class="tag yes">✓ kept</span>` : markup`<span class="tag no">✕ reverted</span>`,
     },
   ])}`
 }

@@ -63,7 +63,7 @@ figcaption{font-weight:650;margin-bottom:6px}
 .panel figcaption a{color:inherit;text-decoration-color:var(--line)}.panel figcaption .num{color:var(--muted);font-weight:400}
 .layer{border-top:1px solid var(--line);padding-top:24px}.layer>.under{margin:0 0 14px}
 .layer>figcaption a{color:inherit}.layer>figcaption .num{color:var(--muted);font-weight:400;font-size:14px}
-.rung.dropped td{color:var(--muted)}td .tag{margin-left:4px}
+.technique.dropped td{color:var(--muted)}td .tag{margin-left:4px}
 .under{font-size:14px;color:var(--muted);margin-top:8px}
 .narrow{display:none}
 .worst{list-style:none;padding:0;margin-top:16px;font-size:14px}

@@ -75,7 +75,7 @@ export function figureCell(value: number | undefined, show: (value: number) => s
   return value === undefined || !Number.isFinite(value) ? { show: notMeasured } : { show: show(value), value }
 }
 
-/** SQNR as a sortable cell: an exact match is above every figure, what is no number below. */
+/** SQNR as a sortable cell: an exact match is above every figure, what is not a number below. */
 export function dbCell(db: number | null | undefined): Cell {
   return db === undefined ? { show: notMeasured } : { show: formatDb(db), value: sqnrRank(db) }
 }

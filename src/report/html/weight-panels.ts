@@ -109,7 +109,7 @@ function meanPanel({ now, before, ranges, layer }: WeightRow): Markup | undefine
     x: now.mean,
     y: now.deviation,
     ...(before?.deviation && { before: { x: before.mean, y: before.deviation } }),
-    strays: straysOf(now, ranges),
+    outliers: outliersOf(now, ranges),
     label: `Mean and standard deviation of each channel of ${layer.name}.`,
     xAxis: before ? 'mean; grey: before' : 'mean',
     yAxis: 'standard deviation',
@@ -122,7 +122,7 @@ function extremePanel({ now, before, ranges, layer }: WeightRow): Markup {
     x: now.min,
     y: now.max,
     ...(before && { before: { x: before.min, y: before.max } }),
-    strays: straysOf(now, ranges),
+    outliers: outliersOf(now, ranges),
     label: `Minimum and maximum of each channel of ${layer.name}.`,
     xAxis: before ? 'minimum; grey: before' : 'minimum',
     yAxis: 'maximum',
@@ -131,7 +131,7 @@ function extremePanel({ now, before, ranges, layer }: WeightRow): Markup {
 }
 
 /** Rows that hold an outlier channel, with words for hovering. */
-function straysOf({ bucketed }: ChannelRows, ranges: RangeSummary | undefined): ReadonlyMap<number, string> {
+function outliersOf({ bucketed }: ChannelRows, ranges: RangeSummary | undefined): ReadonlyMap<number, string> {
   const size = Math.max(1, bucketed)
   return new Map(ranges?.outliers.map((channel) => [Math.floor(channel / size), `channel ${formatInteger(channel)}`]))
 }

@@ -53,7 +53,7 @@ export function rescale(statistics: ChannelStatistics, { scale, shift }: Affine)
  */
 export function normOf(editor: GraphEditor, node: Node): Norm | string {
   const [gamma, beta, mean, variance] = [1, 2, 3, 4].map((index) => editor.constant(node.inputs[index]))
-  if (!gamma || !beta || !mean || !variance) return 'its parameters are no constants; run fold-constants first'
+  if (!gamma || !beta || !mean || !variance) return 'its parameters are not constants; run fold-constants first'
   if (intAttribute(node, 'training_mode', 0) === 1) return 'it is in training mode'
   if (intAttribute(node, 'spatial', 1) === 0) return 'it has statistics for each pixel (spatial = 0)'
   if (node.outputs.slice(1).some((output) => output !== '' && editor.uses(output) > 0))

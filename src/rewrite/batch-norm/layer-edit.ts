@@ -14,11 +14,11 @@ import { doublesOf, floatTensor, holds } from '../float-tensor.ts'
 /** The node as a layer that can take a fold, or why it cannot. */
 export function foldableLayer(editor: GraphEditor, node: Node): ViewedLayer | string {
   const layer = layerOf(node, (value) => editor.constant(value))
-  if (!layer) return 'its weight is no constant'
+  if (!layer) return 'its weight is not a constant'
   const { view } = layer
   if (!view) return 'its weight has no output channels to fold into'
   if (intAttribute(node, 'transA', 0) === 1) return 'its input is transposed'
-  if (hasOpenBias(layer)) return 'its bias is no constant'
+  if (hasOpenBias(layer)) return 'its bias is not a constant'
   const { bias } = layer
   if (bias && ((bias.size !== view.outputs && bias.size !== 1) || (bias.shape.at(-1) ?? bias.size) !== bias.size))
     return `its bias has shape [${bias.shape}], not one number an output`

@@ -35,7 +35,7 @@ export function addGradients(g: Emitter, options: BackwardOptions): Map<string, 
   for (const node of nodes.toReversed()) {
     if (!node.outputs.some((output) => contributions.has(output))) continue
     const needed = node.inputs.map((input) => input !== '' && because.has(input) && isFloatOrOpen(g, input, because))
-    // What a sub-graph reads from outside is no input of its node: a gradient without it would be wrong, not partial.
+    // What a sub-graph reads from outside is not an input of its node: a gradient without it would be wrong, not partial.
     const captures = [...readsOf(node)].some((value) => !node.inputs.includes(value) && because.has(value))
     if (!needed.includes(true) && !captures) continue
     const rule = captures ? undefined : options.rules(node)

@@ -101,13 +101,13 @@ export function encodeState(state: TrainState, fingerprint: string): Uint8Array 
 
 /**
  * Reads a state back.
- * @throws InputError when it is no checkpoint, is cut off, or belongs to another training
+ * @throws InputError when it is not a checkpoint, is cut off, or belongs to another training
  */
 export function decodeState(bytes: Uint8Array, fingerprint: string, file: string): TrainState {
   const start = MAGIC.length
   const end = bytes.indexOf(10, start)
   if (new TextDecoder().decode(bytes.subarray(0, start)) !== MAGIC || end < 0)
-    throw new InputError(`cannot resume from ${file}: it is no checkpoint`, { file })
+    throw new InputError(`cannot resume from ${file}: it is not a checkpoint`, { file })
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))) as Header
   if (header.fingerprint !== fingerprint)
     throw new InputError(

@@ -47,7 +47,7 @@ function biasTensor({ graph }: Model, slot: BiasSlot): Tensor | undefined {
   return Tensor.from('float32', codes.shape, values)
 }
 
-/** One deviation a channel; the mean of all for a bias that is no vector of channels, and for channels that are constant. */
+/** One deviation a channel; the mean of all for a bias that is not a vector of channels, and for channels that are constant. */
 function deviationOf({ deviation }: ChannelStatistics, size: number): Float32Array {
   const mean = deviation.reduce((sum, each) => sum + each, 0) / Math.max(1, deviation.length) || 1
   const own = deviation.length === size

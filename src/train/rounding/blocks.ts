@@ -26,7 +26,7 @@ export function blocksOf(model: Model): Block[] {
   for (const [index, node] of nodes.entries()) {
     const name = weighted.get(node)
     if (name !== undefined) layers.push(name)
-    // What depends on constants alone is no way around a cut.
+    // What depends on constants alone is not a way around a cut.
     if ([...readsOf(node)].some((value) => live.has(value))) for (const value of node.outputs) live.add(value)
     for (const value of live) if (!outputs.has(value) && (lastRead.get(value) ?? -1) <= index) live.delete(value)
     const [only, ...others] = live

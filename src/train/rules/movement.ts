@@ -27,7 +27,7 @@ function cannot(node: Node, why: string): UnsupportedError {
 function numbers(site: Site, index: number, what: string): number[] | undefined {
   if (!site.inputs[index]) return undefined
   const tensor = site.constant(index)
-  if (!tensor) throw cannot(site.node, `its ${what} are no constant`)
+  if (!tensor) throw cannot(site.node, `its ${what} are not constants`)
   return tensor.numbers()
 }
 
@@ -158,7 +158,7 @@ const cast = defineUnary('Cast', (g, { node, x, y, dY }) => {
 const dropout = defineUnary('Dropout', (g, { node, inputs, y, dY, constant }) => {
   if (!inputs[2] || constant(2)?.numbers()[0] === 0) return dY
   const ratio = inputs[1] ? constant(1)?.numbers()[0] : 0.5
-  if (ratio === undefined) throw cannot(node, 'its ratio is no constant')
+  if (ratio === undefined) throw cannot(node, 'its ratio is not a constant')
   const kept = g.extraOutput(node, 1, g.dims(y), 'bool')
   const mask = g.add('Cast', [kept], g.dims(y), { to: intAttr(FLOAT) })
   return g.times(dY, g.scaled(mask, 1 / (1 - ratio)))

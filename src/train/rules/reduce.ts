@@ -9,7 +9,7 @@ function axesOf(g: Emitter, { node, x, constant, inputs }: Site): number[] {
   const rank = g.dims(x).length
   const given = intsAttribute(node, 'axes') ?? constant(1)?.numbers()
   if (!given && inputs[1])
-    throw new UnsupportedError(`cannot train through node "${nodeName(node)}": its axes are no constant`, {
+    throw new UnsupportedError(`cannot train through node "${nodeName(node)}": its axes are not constants`, {
       node: nodeName(node),
       op: node.opType,
     })

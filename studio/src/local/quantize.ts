@@ -35,7 +35,7 @@ const OUTPUT = 'model.int8.onnx'
 /** Fields of a recipe that this page cannot honour. */
 export const beyondThisPage = ['labels', 'metric', 'exif', 'output'] as const
 
-/** A model with the data files that were dropped beside it. @throws InputError when it is no model, or a file is missing */
+/** A model with the data files that were dropped beside it. @throws InputError when it is not a model, or a file is missing */
 export async function openModel(files: Files, path: string): Promise<Model> {
   const { file, path: found } = files.get(path)
   const beside = new Map<string, Uint8Array>()
@@ -167,6 +167,6 @@ async function jsonOf(files: Files, path: string): Promise<unknown> {
   try {
     return JSON.parse(await file.text())
   } catch {
-    throw new InputError(`cannot read ${file.name}: it is no JSON`, { file: file.name })
+    throw new InputError(`cannot read ${file.name}: it is not a JSON file`, { file: file.name })
   }
 }

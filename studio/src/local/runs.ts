@@ -137,7 +137,7 @@ export class LocalRuns {
   }
 }
 
-/** @throws InputError for what is no recipe of a quantisation */
+/** @throws InputError for what is not a recipe of a quantisation */
 export function checkRecipe(json: unknown): QuantizeRecipe {
   const recipe = parseAnyRecipe(json)
   if (recipe.command === 'quantize') return recipe

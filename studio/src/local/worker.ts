@@ -46,7 +46,7 @@ function session(): Session {
   return { place: 'page', version, folders: [], schema: { oneOf: [quantizeSchema()] }, limits }
 }
 
-/** The form of this page: what it cannot do is no field, and samples are what was dropped here. */
+/** The form of this page: what it cannot do is not a field, and samples are what was dropped here. */
 function quantizeSchema(): CommandSchema {
   const { properties, required } = commandSchema('quantize')
   const without: readonly string[] = beyondThisPage

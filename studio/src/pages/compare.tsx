@@ -82,7 +82,7 @@ export function ComparePage({ ids }: { readonly ids: readonly [string, string] }
         <DepthChart a={a} b={b} />
         <div class="sides">
           {[a, b].map((report, index) => (
-            <LadderChart key={ids[index]} report={report} name={index === 0 ? 'A' : 'B'} />
+            <TechniqueChart key={ids[index]} report={report} name={index === 0 ? 'A' : 'B'} />
           ))}
         </div>
       </section>
@@ -155,19 +155,21 @@ function DepthChart({ a, b }: { readonly a: Report; readonly b: Report }) {
   return <Chart svg={svg} />
 }
 
-function LadderChart({ report, name }: { readonly report: Report; readonly name: string }) {
-  const rungs = (report.ladder ?? []).filter((rung) => typeof rung.sqnrDb === 'number' && Number.isFinite(rung.sqnrDb))
-  if (rungs.length === 0) return null
-  const rows = rungs.map((rung) => ({
-    label: `${rung.kept ? '✓' : '✕'} ${rung.name}`,
-    value: Math.max(0, rung.sqnrDb ?? 0),
-    text: formatDb(rung.sqnrDb),
-    strong: rung.kept,
+function TechniqueChart({ report, name }: { readonly report: Report; readonly name: string }) {
+  const techniques = (report.ladder ?? []).filter(
+    (row) => typeof row.sqnrDb === 'number' && Number.isFinite(row.sqnrDb),
+  )
+  if (techniques.length === 0) return null
+  const rows = techniques.map((row) => ({
+    label: `${row.kept ? '✓' : '✕'} ${row.name}`,
+    value: Math.max(0, row.sqnrDb ?? 0),
+    text: formatDb(row.sqnrDb),
+    strong: row.kept,
   }))
   return (
     <figure>
-      <figcaption>Ladder of {name}</figcaption>
-      <Chart svg={barChart({ rows, label: `Ladder of ${name}`, axis: 'SQNR (dB)' })} />
+      <figcaption>Techniques of {name}</figcaption>
+      <Chart svg={barChart({ rows, label: `Techniques of ${name}`, axis: 'SQNR (dB)' })} />
     </figure>
   )
 }

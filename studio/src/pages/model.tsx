@@ -228,7 +228,11 @@ function Latency({ path, onMeasured }: LatencyProps) {
       <button
         type="button"
         disabled={busy || atWork}
-        title={atWork ? 'A run is at work: both would measure each other' : 'Runs the model 30 times on this machine'}
+        title={
+          atWork
+            ? 'A run is under way: each would disturb the times of the other'
+            : 'Runs the model 30 times on this machine'
+        }
         onClick={measure}
       >
         {busy ? 'Measuring …' : 'Measure latency'}

@@ -1,7 +1,7 @@
 // Curves of a run from its events: every number that an event carries beside its place, whatever it is called.
 import type { ProgressEvent } from '../types.ts'
 
-/** Fields of an event that say where it stands, and are no figures. */
+/** Fields of an event that say where it stands, and are not figures. */
 const places = new Set(['step', 'done', 'total', 'message', 'at'])
 
 /** Points that a curve shows at most: more than a screen has columns say nothing more. */

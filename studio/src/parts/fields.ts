@@ -22,7 +22,7 @@ export function commandsOf({ schema }: Session): Map<string, CommandSchema> {
   return new Map(schema.oneOf.map((variant) => [String(variant.properties['command']?.const), variant]))
 }
 
-/** Fields of a command, needed ones first; what has only one value is no field. */
+/** Fields of a command, needed ones first; what has only one value is not a field. */
 export function fieldsOf({ properties, required }: CommandSchema): Field[] {
   return Object.entries(properties)
     .filter(

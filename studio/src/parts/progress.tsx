@@ -1,4 +1,4 @@
-// A run at work: its steps, how far each came, how long it took, and curves of the figures that its messages name.
+// A run in progress: its steps, how far each came, how long it took, and curves of the figures that its messages name.
 import { useEffect, useState } from 'preact/hooks'
 import { formatNumber, formatSeconds, lineChart } from '../../../src/report/index.ts'
 import type { ProgressEvent } from '../types.ts'

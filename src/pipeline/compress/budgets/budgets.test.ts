@@ -82,8 +82,8 @@ describe('a share of a cost', () => {
 
   it('is above 0 and at most 1', () => {
     for (const ratio of [0, 1.5, -1, Number.NaN])
-      assert.throws(() => macsBudget([ratio]), /--macs \S+ is no share of the original's/)
-    assert.throws(() => latencyBudget([2], 16), /--latency 2 is no share/)
+      assert.throws(() => macsBudget([ratio]), /--macs \S+ is not a share of the original's/)
+    assert.throws(() => latencyBudget([2], 16), /--latency 2 is not a share/)
   })
 })
 

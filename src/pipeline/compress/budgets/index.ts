@@ -21,7 +21,7 @@ const words = Object.keys(budgets) as (keyof typeof budgets)[]
 
 /**
  * The budget of a recipe.
- * @throws UsageError when there is none, or more than one kind, or a ratio that is no share
+ * @throws UsageError when there is none, or more than one kind, or a ratio that is not a share
  */
 export function budgetOf(recipe: CompressRecipe, machine: Machine): Budget {
   const given = words.filter((word) => recipe[word] !== undefined)

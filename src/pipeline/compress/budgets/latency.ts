@@ -17,7 +17,7 @@ const TIMED = 7
  * At most a share of the original's time on this machine: the plan of the largest cost whose measured time is below it, found by
  * halving the range of costs.
  * @param block channels that the machine's convolutions work on at a time
- * @throws UsageError for what is no share
+ * @throws UsageError for what is not a share
  */
 export function latencyBudget(ratios: readonly number[], block: number): Budget {
   const targets = sharesOf('latency', ratios)

@@ -1,4 +1,4 @@
-// The ladder as a few aligned lines for a terminal.
+// The techniques that were tried as a few aligned lines for a terminal.
 import {
   formatDb,
   formatMetricValue,
@@ -8,7 +8,7 @@ import {
   notMeasured,
   plainText,
 } from './format.ts'
-import type { RungRow } from './report.ts'
+import type { TechniqueRow } from './report.ts'
 
 /** A column: its cells, and how soon it goes when the terminal is narrow (the highest first). */
 interface Column {
@@ -17,22 +17,22 @@ interface Column {
   readonly spare: number
 }
 
-/** One line a rung, at most `width` wide: name, SQNR, agreement, KL, metric, seconds, and why it was dropped. */
-export function ladderLines(ladder: readonly RungRow[], width: number): string[] {
-  if (ladder.length === 0) return []
-  const figure = (spare: number, cell: (rung: RungRow) => string | undefined): Column => ({
-    cells: ladder.map((rung) => cell(rung) ?? notMeasured),
+/** One line a technique, at most `width` wide: name, SQNR, agreement, KL, metric, seconds, and why it was dropped. */
+export function techniqueLines(techniques: readonly TechniqueRow[], width: number): string[] {
+  if (techniques.length === 0) return []
+  const figure = (spare: number, cell: (row: TechniqueRow) => string | undefined): Column => ({
+    cells: techniques.map((row) => cell(row) ?? notMeasured),
     spare,
   })
   const all: Column[] = [
-    { cells: ladder.map(({ name, kept }) => `${kept ? '✓' : '✕'} ${oneLine(name)}`), left: true, spare: 0 },
+    { cells: techniques.map(({ name, kept }) => `${kept ? '✓' : '✕'} ${oneLine(name)}`), left: true, spare: 0 },
     figure(1, ({ sqnrDb }) => formatDb(sqnrDb)),
     figure(2, ({ agreement }) => (agreement === undefined ? undefined : formatPercent(agreement))),
     figure(5, ({ kl }) => (kl === undefined ? undefined : `KL ${formatNumber(kl, 2)}`)),
     figure(3, ({ metric }) => metric && `${oneLine(metric.name)} ${formatMetricValue(metric, metric.value)}`),
     figure(4, ({ seconds }) => (seconds === undefined ? undefined : formatSeconds(seconds))),
     {
-      cells: ladder.map(({ kept, reason }) => (kept || reason === undefined ? '' : oneLine(reason))),
+      cells: techniques.map(({ kept, reason }) => (kept || reason === undefined ? '' : oneLine(reason))),
       left: true,
       spare: 6,
     },
@@ -42,7 +42,7 @@ export function ladderLines(ladder: readonly RungRow[], width: number): string[]
     const last = columns.reduce((most, column) => (column.spare > most.spare ? column : most))
     columns = columns.filter((column) => column !== last)
   }
-  return ladder.map((_, row) =>
+  return techniques.map((_, row) =>
     columns
       .map(({ cells, left }) => {
         const wide = Math.max(...cells.map((cell) => cell.length))

@@ -27,7 +27,7 @@ function sayHow(node: Node, scope: Scope): string | undefined {
   const scales = node.inputs[1] ?? ''
   if (stringAttribute(node, 'mode', 'nearest') === 'nearest') {
     const values = scope.constant(scales)?.numbers()
-    if (!values) return 'its scales are no constants, so how it rounds is not known'
+    if (!values) return 'its scales are not constants, so how it rounds is not known'
     const shrinks = values.some((scale) => scale < 1)
     if (shrinks && values.some((scale) => scale > 1)) return 'it enlarges one axis and shrinks another'
     node.attributes.set('nearest_mode', stringAttr(shrinks ? 'ceil' : 'floor'))
