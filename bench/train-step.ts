@@ -9,7 +9,7 @@ import { median, randomStream } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { adam, crossEntropy, FEEDS, floatTrainee, withTrainingSession } from '../src/train/index.ts'
+import { adam, crossEntropy, FEEDS, floatTrainableModel, withTrainingSession } from '../src/train/index.ts'
 import { noModels, sharedFolder } from '../test/support/manifest.ts'
 
 const models = [
@@ -76,7 +76,7 @@ async function withSteps(
     data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, random.normal),
   })
   const dims = input.shape.map((dim, axis) => (axis === 0 ? 1 : Number(dim)))
-  const trainee = await floatTrainee(
+  const trainable = await floatTrainableModel(
     run,
     model,
     { [input.name]: noise(dims) },
@@ -87,7 +87,7 @@ async function withSteps(
       loss: [crossEntropy()],
     },
   )
-  const { graph, initial } = trainee
+  const { graph, initial } = trainable
   const values = new Map([...initial].map(([name, array]) => [name, array.slice()]))
   const moments = new Map(
     [...initial].map(([name, array]) => [name, [new Float32Array(array.length), new Float32Array(array.length)]]),

@@ -8,7 +8,7 @@ import type { Model } from '../src/onnx/index.ts'
 import { evaluateFile } from '../src/pipeline/index.node.ts'
 import type { EvaluateRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { adam, constant, cosine, crossEntropy, finetune, floatTrainee, warmUp } from '../src/train/index.ts'
+import { adam, constant, cosine, crossEntropy, finetune, floatTrainableModel, warmUp } from '../src/train/index.ts'
 import { drawSet } from './draw.ts'
 import { drawnSet } from './drawn.ts'
 import { demoDesign, networkModel } from './network.ts'
@@ -54,7 +54,7 @@ try {
 /** Trains all weights on pictures of which none is shown twice; the first time from random weights. */
 async function trainOn(model: Model, purpose: 'mixed' | 'hard', count: number): Promise<Model> {
   const dataset = drawnSet(SEED, purpose, count * BATCH, purpose === 'mixed')
-  const trainee = await floatTrainee(runtime, model, (await dataset.sample(0)).inputs, {
+  const trainable = await floatTrainableModel(runtime, model, (await dataset.sample(0)).inputs, {
     train: 'all',
     batch: BATCH,
     batchNorm: 'training',
@@ -65,7 +65,7 @@ async function trainOn(model: Model, purpose: 'mixed' | 'hard', count: number): 
   let shown = 0
   const tuned = await finetune(
     runtime,
-    trainee,
+    trainable,
     { dataset, indices },
     {
       epochs: 1,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openRuntime } from '../src/runtime/index.node.ts'
-import { crossEntropy, finetune, floatTrainee } from '../src/train/index.ts'
+import { crossEntropy, finetune, floatTrainableModel } from '../src/train/index.ts'
 import { drawnSet } from './drawn.ts'
 import { demoDesign, networkModel } from './network.ts'
 
@@ -24,7 +24,7 @@ describe('the demo network', () => {
       const small = { stem: 8, blocks: demoDesign.blocks.slice(0, 2), head: 16, classes: 10 }
       const dataset = drawnSet(1, 'a few', 10, true)
       const model = networkModel(small)
-      const trainee = await floatTrainee(runtime, model, (await dataset.sample(0)).inputs, {
+      const trainable = await floatTrainableModel(runtime, model, (await dataset.sample(0)).inputs, {
         train: 'all',
         batch: 10,
         batchNorm: 'training',
@@ -34,7 +34,7 @@ describe('the demo network', () => {
       const indices = Array.from({ length: 10 }, (_, i) => i)
       const { result } = await finetune(
         runtime,
-        trainee,
+        trainable,
         { dataset, indices },
         { epochs: 40, batch: 10, rate: 0.01, seed: 1 },
       )

@@ -1,4 +1,4 @@
-// The committed sets are what the source draws, and the data room reads them as the network was trained to see them.
+// The committed sets are what the source draws, and the data module reads them as the network was trained to see them.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'

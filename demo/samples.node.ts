@@ -1,4 +1,4 @@
-// Labelled pictures on disk, in a form that the data room opens: gzipped records and the JSON that describes them.
+// Labelled pictures on disk, in a form that the data module opens: gzipped records and the JSON that describes them.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'

@@ -1,6 +1,6 @@
-// base: what every room shares — errors, run-time tensor values, float16, progress events, random numbers, functions that every
+// base: what every module shares — errors, run-time tensor values, float16, progress events, random numbers, functions that every
 // engine computes alike.
-// Imports no other room.
+// Imports no other module.
 export * from './errors.ts'
 export * from './float16.ts'
 export * from './nearest-word.ts'

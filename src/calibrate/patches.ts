@@ -4,7 +4,7 @@ import { float32Of, InputError } from '../base/index.ts'
 import type { Random } from '../math/index.ts'
 import { gridOf, type LayerGeometry, patchSize } from './geometry.ts'
 
-/** Rows of float32 numbers; fits `AnyMatrix` of the math room. */
+/** Rows of float32 numbers; fits `AnyMatrix` of the math module. */
 export interface Rows {
   readonly rows: number
   readonly columns: number

@@ -66,6 +66,10 @@ describe('the options of a command', () => {
   ] as const)
     it(`say what is wrong with ${words.join(' ')}`, () => assert.throws(() => parsed('quantize', ...words), message))
 
+  it('keep older words of choices', () => {
+    assert.deepEqual(parsed('rewrite', '--passes', 'lift-opset,name-nodes')['passes'], ['convert-opset', 'name-nodes'])
+  })
+
   it('keep older words, unseen', () => {
     const renamed = field('quantize', 'keep8bit')
     const options = optionsOf({ ...renamed, schema: { ...renamed.schema, aliases: ['keep-eight'] } })

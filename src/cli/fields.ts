@@ -61,7 +61,8 @@ function valueOfText(field: RecipeField, text: string, before: unknown): unknown
 }
 
 /** @throws InvalidArgumentError for a word that is none of the choices, with the nearest one */
-function itemOf({ kind, choices }: RecipeField, word: string): unknown {
+function itemOf({ kind, choices, schema }: RecipeField, text: string): unknown {
+  const word = schema.formerly?.[text] ?? text
   if (choices) {
     const known = choices.find((choice) => String(choice) === word)
     if (known !== undefined) return known

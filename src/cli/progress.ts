@@ -44,11 +44,11 @@ function lines(stream: NodeJS.WriteStream): ReturnType<typeof progressTo> {
     written = Date.now()
     stream.write(`${text}\n`)
   }
-  const tell = () => {
+  const print = () => {
     if (last) write(standing(last, started, Date.now()))
   }
   const timer = setInterval(() => {
-    if (Date.now() - written >= SILENCE_MS - 50) tell()
+    if (Date.now() - written >= SILENCE_MS - 50) print()
   }, 1000)
   timer.unref()
   const progress = (event: ProgressEvent) => {
@@ -56,7 +56,7 @@ function lines(stream: NodeJS.WriteStream): ReturnType<typeof progressTo> {
     if (begins) started = event.at
     last = event
     if (begins) write(`${event.step}${event.total > 1 ? `: ${event.total}` : ''}`)
-    else if (event.at - written >= SILENCE_MS) tell()
+    else if (event.at - written >= SILENCE_MS) print()
   }
   return { progress, done: () => clearInterval(timer) }
 }

@@ -1,8 +1,8 @@
 // Runs a compression and tells of it.
 import { join } from 'node:path'
 import type { CompressRecipe } from '../pipeline/index.ts'
+import { intoFolder, printRun } from './print-run.ts'
 import { type RecipeFlags, withRuntime } from './session.ts'
-import { intoFolder, tell } from './tell.ts'
 
 export async function runCompress(given: CompressRecipe, flags: RecipeFlags): Promise<void> {
   const recipe = intoFolder(given, flags)
@@ -16,6 +16,6 @@ export async function runCompress(given: CompressRecipe, flags: RecipeFlags): Pr
       ...run.points.flatMap(({ quantized }) => (quantized ? [{ label: 'int8', path: quantized.output }] : [])),
     ]
     const page = `${run.points.at(-1)?.output}.report.html`
-    await tell({ report: compressReport(run, runtime), json: compressJson(run), files, page }, flags)
+    await printRun({ report: compressReport(run, runtime), json: compressJson(run), files, page }, flags)
   })
 }

@@ -1,9 +1,9 @@
 // Runs a fine-tuning, with curves while it runs, and tells of it.
 import type { ProgressEvent } from '../base/index.ts'
 import type { FinetuneRecipe } from '../pipeline/index.ts'
+import { intoFolder, printRun } from './print-run.ts'
 import { type RecipeFlags, withRuntime } from './session.ts'
 import { sparkline } from './sparkline.ts'
-import { intoFolder, tell } from './tell.ts'
 
 export async function runFinetune(given: FinetuneRecipe, flags: RecipeFlags): Promise<void> {
   const recipe = intoFolder(given, flags)
@@ -16,6 +16,6 @@ export async function runFinetune(given: FinetuneRecipe, flags: RecipeFlags): Pr
     const { output } = run
     const files = [{ label: 'model', path: output }]
     const report = finetuneReport(run, runtime)
-    await tell({ report, json: finetuneJson(run), files, page: `${output}.report.html` }, flags)
+    await printRun({ report, json: finetuneJson(run), files, page: `${output}.report.html` }, flags)
   })
 }

@@ -1,8 +1,8 @@
 // Runs a quantisation and tells of it. A run folder keeps what the samples taught.
 import { join } from 'node:path'
 import type { QuantizeRecipe } from '../pipeline/index.ts'
+import { intoFolder, printRun } from './print-run.ts'
 import { type RecipeFlags, withRuntime } from './session.ts'
-import { intoFolder, tell } from './tell.ts'
 
 export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Promise<void> {
   const recipe = intoFolder(given, flags)
@@ -20,6 +20,6 @@ export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Pr
       files.push({ label: 'statistics', path })
     }
     const report = quantizeReport(run, runtime)
-    await tell({ report, json: quantizeJson(run), files, page: `${output}.report.html` }, flags)
+    await printRun({ report, json: quantizeJson(run), files, page: `${output}.report.html` }, flags)
   })
 }

@@ -11,9 +11,9 @@ export function residualOperands(graph: Graph, outputs: readonly string[], shape
   const made = new Set(graph.outputs.map((output) => output.name))
   const operands = new Map<string, string>()
   for (const [index, output] of outputs.entries()) {
-    const readers = graph.nodes.filter((node) => readsOf(node).has(output))
-    const [add] = readers
-    if (!add || readers.length !== 1 || made.has(output) || !isOp(add, 'Add') || add.inputs[0] === add.inputs[1])
+    const consumers = graph.nodes.filter((node) => readsOf(node).has(output))
+    const [add] = consumers
+    if (!add || consumers.length !== 1 || made.has(output) || !isOp(add, 'Add') || add.inputs[0] === add.inputs[1])
       continue
     const other = add.inputs[0] === output ? add.inputs[1] : add.inputs[0]
     if (!other || graph.initializers.has(other) || !producers.has(other)) continue

@@ -1,10 +1,10 @@
-// The nouns of this room: what a model expects, one sample for it, a data set of samples.
+// The nouns of this module: what a model expects, one sample for it, a data set of samples.
 import type { TensorValue } from '../base/index.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
  * A model input as declared. In `shape` a number is a fixed size, a string a named dynamic one, null an unnamed one.
- * `ValueInfo` of the onnx room fits.
+ * `ValueInfo` of the onnx module fits.
  */
 export interface InputSpec {
   readonly name: string

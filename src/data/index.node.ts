@@ -1,4 +1,4 @@
 // data on Node: samples from folders, files and modules. sharp is loaded with the first picture.
-// Imports only base and the rest of this room.
+// Imports only base and the rest of this module.
 export * from './decode.node.ts'
 export * from './open-dataset.node.ts'

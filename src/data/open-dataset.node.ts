@@ -1,4 +1,4 @@
-// The one door to samples: what lies at a path decides how it is read.
+// The one entry point to samples: what lies at a path decides how it is read.
 import { stat } from 'node:fs/promises'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { InputError } from '../base/index.ts'

@@ -1,4 +1,4 @@
-// onnx on Node: models and other files on disk. Everything that needs a file system is behind this door.
-// Imports only base and the rest of this room.
+// onnx on Node: models and other files on disk. Everything that needs a file system is behind this entry point.
+// Imports only base and the rest of this module.
 export * from './files.node.ts'
 export * from './temporaries.node.ts'

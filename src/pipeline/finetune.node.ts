@@ -5,14 +5,14 @@ import { comparisonNotes } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { fixedBatch, type Runtime } from '../runtime/index.ts'
-import { finetune, type Trainee, type Tuned, wholeRuns } from '../train/index.ts'
+import { finetune, type TrainableModel, type Tuned, wholeRuns } from '../train/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { Checkpoint } from './finetune/checkpoint.node.ts'
 import { lossOf } from './finetune/loss.node.ts'
 import { type FinetuneMeasures, measureTuned } from './finetune/measure.node.ts'
+import { batchNote, notBetterNote, type TrainedLayers, trainedLayers } from './finetune/notes.ts'
 import { trainingSamples } from './finetune/samples.node.ts'
 import { augmentationOf, epochsOf, optimizerOf, ratesOf, scheduleOf } from './finetune/settings.ts'
-import { batchNote, notBetterNote, type TrainedLayers, trainedLayers } from './finetune/told.ts'
 import { type Training, trainableOf } from './finetune/trainable.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import type { FinetuneRecipe } from './recipe.ts'
@@ -76,17 +76,17 @@ export async function finetuneModel(
   const { dataset, sample, scoring } = samples
   const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
   const training = { model, samples, loss, teacher: loss.needsTeacher ? teacher : undefined }
-  const trainee = await withGuessedShapes(recipe, model, sample, () => trainableOf(runtime, recipe, training, watch))
+  const trainable = await withGuessedShapes(recipe, model, sample, () => trainableOf(runtime, recipe, training, watch))
   const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : []), scoring.note]
   const checkpoint = new Checkpoint(recipe, output, sizeBytes)
-  const tuned = await train(runtime, recipe, { ...training, teacher, trainee, checkpoint, notes }, watch)
+  const tuned = await train(runtime, recipe, { ...training, teacher, trainable, checkpoint, notes }, watch)
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const written = form.stored(tuned.model)
-  const untrained = recipe.qat && tuned.kept ? trainee.exported(trainee.initial) : undefined
-  const measured = { before: model, after: written, untrained, teacher, shapes: trainee.prepared.sampleShapes }
+  const untrained = recipe.qat && tuned.kept ? trainable.exported(trainable.initial) : undefined
+  const measured = { before: model, after: written, untrained, teacher, shapes: trainable.prepared.sampleShapes }
   const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
   notes.push(...comparisonNotes(measures.comparison))
-  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainee.notes, ...tuned.result.notes)
+  notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainable.notes, ...tuned.result.notes)
   if (!tuned.kept) notes.push(notBetterNote(tuned, recipe.qat))
   report(watch, 'write', 0, 1, output)
   const result = form.asGiven(written)
@@ -96,14 +96,14 @@ export async function finetuneModel(
     ...{ recipe, output, model: result, ...measures },
     tuned: { ...tuned, model: written },
     sizeBytes: { before: sizeBytes, after },
-    layers: trainedLayers(trainee),
-    trainedNumbers: [...trainee.initial.values()].reduce((sum, array) => sum + array.length, 0),
+    layers: trainedLayers(trainable),
+    trainedNumbers: [...trainable.initial.values()].reduce((sum, array) => sum + array.length, 0),
     notes: [...new Set(notes)],
   }
 }
 
 interface Course extends Training {
-  readonly trainee: Trainee
+  readonly trainable: TrainableModel
   readonly checkpoint: Checkpoint
   /** What there is to say is added here. */
   readonly notes: string[]
@@ -113,11 +113,11 @@ interface Course extends Training {
 async function train(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  { model, teacher, samples, loss, trainee, checkpoint, notes }: Course,
+  { model, teacher, samples, loss, trainable, checkpoint, notes }: Course,
   { progress, signal }: Watch,
 ): Promise<Tuned> {
   const { dataset, shares } = samples
-  const each = trainee.prepared.batch
+  const each = trainable.prepared.batch
   const batch = wholeRuns(recipe.batch, each)
   if (each !== recipe.batch && fixedBatch(model) !== undefined) notes.push(batchNote(batch, each))
   const epochs = epochsOf(recipe, shares.train.length)
@@ -125,7 +125,7 @@ async function train(
   if (resumed) notes.push(resumed.note)
   const material = {
     ...{ dataset, indices: shares.train },
-    ...(shares.held.length > 0 ? { held: { dataset, indices: shares.held } } : {}),
+    ...(shares.validation.length > 0 ? { validation: { dataset, indices: shares.validation } } : {}),
     ...(shares.guard.length > 0 ? { guard: { dataset, indices: shares.guard } } : {}),
   }
   const { decay, clipNorm, seed, patience } = recipe
@@ -134,10 +134,12 @@ async function train(
     rate: ratesOf(recipe, loss).rate,
     optimizer: optimizerOf(recipe),
     schedule: scheduleOf(recipe, epochs, epochs * Math.ceil(shares.train.length / batch)),
-    augmentation: augmentationOf(recipe, trainee),
+    augmentation: augmentationOf(recipe, trainable),
     resume: resumed?.state,
   }
-  return checkpoint.keepBest(trainee, (save) => finetune(runtime, trainee, material, { ...settings, checkpoint: save }))
+  return checkpoint.keepBest(trainable, (save) =>
+    finetune(runtime, trainable, material, { ...settings, checkpoint: save }),
+  )
 }
 
 /** @throws UsageError for an output that could not be written */

@@ -1,5 +1,5 @@
 // pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
-// Imports every lower room; never cli, server or jobs.
+// Imports every lower module; never cli, server or jobs.
 
 export type { LayerLatency } from './compress/layer-latency.ts'
 export * from './compress.node.ts'

@@ -1,5 +1,5 @@
 // pipeline: whole commands as one call each — recipes, verdicts, inspection; what touches files is in index.node.ts.
-// Imports every lower room; never cli, server or jobs.
+// Imports every lower module; never cli, server or jobs.
 export * from './channel-rows.ts'
 export * from './command-line.ts'
 export { comparedConstants } from './compared-constants.ts'

@@ -1,2 +1,2 @@
-// The recipes, by the name that the files of this room know.
+// The recipes, by the name that the files of this module know.
 export * from '../recipe/index.ts'

@@ -48,11 +48,12 @@ export function embeddingsOf({ graph, types, excluded, layers }: EmbeddingScope)
   const inner = graph.inputs.map(({ name }) => name)
   for (const [node, table] of [...found]) {
     const float = relativesOf(graph, table).some(
-      ({ name, readers }) =>
+      ({ name, consumers }) =>
         inner.includes(name) ||
-        readers.some(
-          (reader) =>
-            reader === undefined || !(found.has(reader) || layers.get(reader)?.weight === graph.initializers.get(name)),
+        consumers.some(
+          (consumer) =>
+            consumer === undefined ||
+            !(found.has(consumer) || layers.get(consumer)?.weight === graph.initializers.get(name)),
         ),
     )
     if (float) found.delete(node)

@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts'
 export interface GridFamily {
   readonly values: readonly string[]
   /** Layers that read it. */
-  readonly readers: readonly Node[]
+  readonly consumers: readonly Node[]
   /** Layers that stay float without it: those that read it, and those that can only write behind a grid. */
   readonly layers: readonly Node[]
 }
@@ -17,10 +17,10 @@ export function gridFamilies(plan: Plan, nodes: readonly Node[]): GridFamily[] {
   const values = new Map<string, string[]>()
   for (const { value, gridOf } of tensors.values()) values.set(gridOf, [...(values.get(gridOf) ?? []), value])
   const makers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
-  const readers = new Map<string, Node[]>()
+  const consumers = new Map<string, Node[]>()
   for (const node of layers.keys()) {
     const input = node.inputs[0] ?? ''
-    readers.set(input, [...(readers.get(input) ?? []), node])
+    consumers.set(input, [...(consumers.get(input) ?? []), node])
   }
   /** The layer whose result a value is, seen through the bias and the activation that are fused into it. */
   const maker = (value: string): Node | undefined => {
@@ -30,19 +30,19 @@ export function gridFamilies(plan: Plan, nodes: readonly Node[]): GridFamily[] {
     return node && layers.has(node) ? node : undefined
   }
   return [...values.values()].map((own) => {
-    const reading = own.flatMap((value) => readers.get(value) ?? [])
+    const reading = own.flatMap((value) => consumers.get(value) ?? [])
     const making = own.map(maker).filter((node) => node !== undefined)
-    return { values: own, readers: reading, layers: [...new Set([...reading, ...making])] }
+    return { values: own, consumers: reading, layers: [...new Set([...reading, ...making])] }
   })
 }
 
 /** The plan with the grids of some families alone, and the weights of the layers that read them. */
 export function planOfFamilies(plan: Plan, families: readonly GridFamily[]): Plan {
   const values = new Set(families.flatMap((family) => family.values))
-  const readers = new Set(families.flatMap((family) => family.readers))
+  const consumers = new Set(families.flatMap((family) => family.consumers))
   return {
     ...plan,
     activations: new Map([...plan.activations].filter(([value]) => values.has(value))),
-    weights: new Map([...plan.weights].filter(([node]) => readers.has(node))),
+    weights: new Map([...plan.weights].filter(([node]) => consumers.has(node))),
   }
 }

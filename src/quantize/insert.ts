@@ -66,7 +66,7 @@ class Inserter {
   /** The editor works on a copy: nodes of the model given → nodes of the copy, by output name. */
   readonly #byOutput = new Map<string, Node>()
   readonly #weights = new Map<Tensor, { params: QuantParams; names: readonly string[] }[]>()
-  readonly #integerReaders = new Map<string, Set<Node>>()
+  readonly #integerConsumers = new Map<string, Set<Node>>()
 
   constructor(model: Model) {
     this.#editor = new GraphEditor(model)
@@ -77,17 +77,17 @@ class Inserter {
     return this.#editor.finish()
   }
 
-  /** One Q/DQ pair for a tensor. Behind an integer operator all readers move behind it, elsewhere only integer ones. */
+  /** One Q/DQ pair for a tensor. Behind an integer operator all consumers move behind it, elsewhere only integer ones. */
   activation(value: string, params: QuantParams, moveAll: boolean, plan: Plan): void {
     const editor = this.#editor
-    const readers = editor.consumers(value)
-    const integer = this.#integerReadersOf(value, plan)
+    const consumers = editor.consumers(value)
+    const integer = this.#integerConsumersOf(value, plan)
     // Sub-graphs read a captured value by its name, as the outside reads a graph output.
     const isOutput = editor.isOutput(value) || editor.isCaptured(value)
     const producer = editor.producer(value)
     let source = value
     if (isOutput && moveAll && producer) {
-      // The graph output must show what readers see: the pair takes its name over.
+      // The graph output must show what consumers see: the pair takes its name over.
       source = editor.freshName(`${value}/float`)
       editor.setOutput(producer, producer.outputs.indexOf(value), source)
     }
@@ -99,9 +99,10 @@ class Inserter {
     editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [source, scale, zero], outputs: [codes] })
     editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, scale, zero], outputs: [behind] })
     if (behind === value) return
-    for (const reader of readers) {
-      if (!moveAll && !integer.has(reader)) continue
-      for (let i = 0; i < reader.inputs.length; i++) if (reader.inputs[i] === value) editor.setInput(reader, i, behind)
+    for (const consumer of consumers) {
+      if (!moveAll && !integer.has(consumer)) continue
+      for (let i = 0; i < consumer.inputs.length; i++)
+        if (consumer.inputs[i] === value) editor.setInput(consumer, i, behind)
     }
   }
 
@@ -219,8 +220,9 @@ class Inserter {
     return this.#editor
       .consumers(node.outputs[0] ?? '')
       .some(
-        (reader) =>
-          isOp(reader, 'QuantizeLinear') || (isOp(reader, 'Relu', 'Clip', 'Add') && this.#leadsToQuantize(reader)),
+        (consumer) =>
+          isOp(consumer, 'QuantizeLinear') ||
+          (isOp(consumer, 'Relu', 'Clip', 'Add') && this.#leadsToQuantize(consumer)),
       )
   }
 
@@ -268,15 +270,15 @@ class Inserter {
   }
 
   /** Integer nodes (of the copy) that read a value of the original graph. */
-  #integerReadersOf(value: string, plan: Plan): Set<Node> {
-    if (this.#integerReaders.size === 0)
+  #integerConsumersOf(value: string, plan: Plan): Set<Node> {
+    if (this.#integerConsumers.size === 0)
       for (const node of plan.placement.integer) {
         const copy = this.#byOutput.get(node.outputs[0] ?? '')
         if (!copy) continue
         for (const input of node.inputs)
-          this.#integerReaders.set(input, (this.#integerReaders.get(input) ?? new Set()).add(copy))
+          this.#integerConsumers.set(input, (this.#integerConsumers.get(input) ?? new Set()).add(copy))
       }
-    return this.#integerReaders.get(value) ?? new Set()
+    return this.#integerConsumers.get(value) ?? new Set()
   }
 }
 

@@ -60,17 +60,19 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
 
 /** Known reasons why a layer between DQ and Q does not fuse: a scalar with a rank, and a result that goes two ways before Q. */
 function trapOf({ nodes, initializers }: Graph, layer: Node, blockers: readonly FusionBlocker[]): string | undefined {
-  const readersOf = (value: string) => nodes.filter((node) => node.inputs.includes(value))
+  const consumersOf = (value: string) => nodes.filter((node) => node.inputs.includes(value))
   const ranked = (node: Node, from: number) =>
     node.inputs.slice(from).find((name) => {
       const tensor = initializers.get(name)
       return tensor?.size === 1 && tensor.shape.length > 0
     })
-  const [next, ...others] = readersOf(layer.outputs[0] ?? '')
+  const [next, ...others] = consumersOf(layer.outputs[0] ?? '')
   if (!next) return undefined
-  if (others.length > 0 && blockers.includes('second-reader')) return 'its output is read twice before it is quantised'
+  if (others.length > 0 && blockers.includes('second-consumer'))
+    return 'its output is read twice before it is quantised'
   if (!blockers.includes('ranked-scalar')) return undefined
-  const chain = next.opType === 'Clip' || next.opType === 'Relu' ? [next, ...readersOf(next.outputs[0] ?? '')] : [next]
+  const chain =
+    next.opType === 'Clip' || next.opType === 'Relu' ? [next, ...consumersOf(next.outputs[0] ?? '')] : [next]
   for (const node of chain) {
     const name = ['Clip', 'QuantizeLinear', 'DequantizeLinear'].includes(node.opType) ? ranked(node, 1) : undefined
     if (name !== undefined) return `"${name}" of ${node.opType} ${nodeName(node)} has a shape of [1] instead of []`

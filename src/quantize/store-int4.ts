@@ -15,15 +15,15 @@ export function storeInt4(model: Model, plan: Plan): Model {
 /** The same for layers by name, whose codes must fit 4 bits. */
 export function storeInt4Weights(model: Model, few: ReadonlySet<string>): Model {
   const changed = new Map<string, Tensor>()
-  const readers = new Map<string, Node[]>()
+  const consumers = new Map<string, Node[]>()
   for (const node of model.graph.nodes)
     if (isOp(node, 'DequantizeLinear'))
-      readers.set(node.inputs[0] ?? '', [...(readers.get(node.inputs[0] ?? '') ?? []), node])
+      consumers.set(node.inputs[0] ?? '', [...(consumers.get(node.inputs[0] ?? '') ?? []), node])
   for (const slots of slotsOf(model).values()) {
     const codes = model.graph.initializers.get(slots.codes)
     if (!few.has(slots.name) || codes?.dtype !== 'int8') continue
     changed.set(slots.codes, packed(codes))
-    for (const node of readers.get(slots.codes) ?? []) {
+    for (const node of consumers.get(slots.codes) ?? []) {
       const zero = model.graph.initializers.get(node.inputs[2] ?? '')
       if (zero) changed.set(node.inputs[2] ?? '', packed(zero))
     }

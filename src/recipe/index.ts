@@ -1,5 +1,5 @@
 // recipe: what each command can be told. One file a command; types, options, forms, defaults and tables are made from it.
-// Imports base; the words of registries lie here, so that rooms above can name their entries by them.
+// Imports base; the words of registries lie here, so that modules above can name their entries by them.
 export type { CommandName, Recipe, Recipes } from './commands.ts'
 export type { CompareRecipe } from './compare.ts'
 export type { CompressRecipe } from './compress.ts'

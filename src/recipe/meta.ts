@@ -18,6 +18,8 @@ export const fieldWords = z.strictObject({
   short: z.string().exactOptional(),
   /** Older words of the option, which still work and are not shown. */
   aliases: z.array(z.string()).exactOptional(),
+  /** Older words of its choices → what they are called now; they still work on the command line and are not shown. */
+  formerly: z.record(z.string(), z.string()).exactOptional(),
 })
 
 export type FieldWords = z.output<typeof fieldWords>

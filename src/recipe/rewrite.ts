@@ -12,7 +12,12 @@ export const rewrite = z.strictObject({
   passes: z
     .array(z.enum(passNames))
     .default([])
-    .meta({ description: 'passes', placeholder: 'names', usual: 'all that keep the function exactly' }),
+    .meta({
+      description: 'passes',
+      placeholder: 'names',
+      usual: 'all that keep the function exactly',
+      formerly: { 'lift-opset': 'convert-opset' },
+    }),
   output: output('<model>.float.onnx'),
 })
 

@@ -30,7 +30,7 @@ export const passNames = [
   'float32-inside',
   'name-nodes',
   'declare-outputs',
-  'lift-opset',
+  'convert-opset',
   'fold-constants',
   'remove-identity',
   'explicit-pads',

@@ -34,7 +34,7 @@ export interface ClassicOptions {
 /** What was done to one class of channels. */
 export interface EqualizedClass {
   readonly writers: readonly string[]
-  readonly readers: readonly string[]
+  readonly consumers: readonly string[]
   /** Factors of its channels. */
   readonly factors: Float64Array
   /** Largest weight of its writers' rows, channel by channel, before and after. */
@@ -44,14 +44,14 @@ export interface EqualizedClass {
 
 /**
  * Equalises weight ranges (arXiv 1906.04721, section 4.1; arXiv 1902.01917) over whole classes of channels: residual groups,
- * Concat segments, depthwise runs, shared readers. Exact. Per class, with relative ranges ρw (largest over its writers) and
- * ρr (over its readers): s = √(ρw/ρr); for one writer and one reader the textbook's √(r1/r2). Swept to convergence; a sweep
+ * Concat segments, depthwise runs, shared consumers. Exact. Per class, with relative ranges ρw (largest over its writers) and
+ * ρr (over its consumers): s = √(ρw/ρr); for one writer and one consumer the textbook's √(r1/r2). Swept to convergence; a sweep
  * that raises Σ ln R over the layers is repeated with √s. Channels with a range of 0 keep 1; statistics, where there are
  * any, keep activations from growing beyond twice the largest of their class.
  * @example
  * ```ts
  * const { model: equalized, classes } = equalizeClassic(model, { shapes, statistics: new Map() })
- * for (const { writers, readers, factors } of classes) console.log(writers, readers, factors)
+ * for (const { writers, consumers, factors } of classes) console.log(writers, consumers, factors)
  * ```
  */
 export function equalizeClassic(
@@ -78,7 +78,7 @@ export function equalizeClassic(
     skipped,
     classes: classes.map((each) => ({
       writers: names(each.writers),
-      readers: names(each.readers.map(({ layer }) => layer)),
+      consumers: names(each.consumers.map(({ layer }) => layer)),
       factors: Float64Array.from(each.ids, (id) => factors[id] ?? 1),
       before: written(each, ones),
       after: written(each, factors),
@@ -160,9 +160,9 @@ function written({ ids, writers }: ScaleClass, factors: Float64Array, wholes?: W
 }
 
 /** Largest range of each channel of a class over the layers that read it. */
-function read({ ids, readers }: ScaleClass, factors: Float64Array, wholes?: Wholes): Float64Array {
+function read({ ids, consumers }: ScaleClass, factors: Float64Array, wholes?: Wholes): Float64Array {
   const found = new Map<number, number>()
-  for (const { layer, positions } of readers) {
+  for (const { layer, positions } of consumers) {
     const whole = wholes?.get(layer) ?? 1
     for (const [index, range] of columnRanges(layer, positions, factors).entries()) {
       const id = layer.channels.input[positions[index] ?? 0] ?? 0
@@ -174,7 +174,7 @@ function read({ ids, readers }: ScaleClass, factors: Float64Array, wholes?: Whol
 
 function weightSteps(each: ScaleClass, factors: Float64Array, wholes: Wholes, includeBias: boolean): Float64Array {
   // With one layer on each side absolute ranges are the textbook's formula.
-  const relative = each.writers.length !== 1 || each.readers.length !== 1
+  const relative = each.writers.length !== 1 || each.consumers.length !== 1
   const shares = relative ? wholes : undefined
   const columns = read(each, factors, shares)
   const ratios = written(each, factors, shares, includeBias).map((range, c) => range / (columns[c] ?? 0))

@@ -34,7 +34,7 @@ describe('float32-inside', () => {
     assertClose(await run(model, feeds), await run(after, feeds), 40, 0.01)
   })
 
-  it('is no default of rewrite, which folds within float16', async () => {
+  it('is not a default of rewrite, which folds within float16', async () => {
     const model = half()
     const { model: after, applied } = await applyRewrites(await testRuntime(), model, rewritePasses, randomFeeds(model))
     assert.ok(!passes.includes(float32Inside))

@@ -1,4 +1,4 @@
-// rewrite: same function, better form — folding, normalising, opset lifting; each checked after it was applied.
+// rewrite: same function, better form — folding, normalising, converting the opset; each checked after it was applied.
 // Imports base, onnx, math, data, runtime, metrics and calibrate; never quantize, compress or pipeline.
 
 export * from './absorb-bias.ts'
@@ -6,6 +6,7 @@ export * from './apply.ts'
 export { channelRequests, equalizeRequests, foldRequests } from './channel-requests.ts'
 export { computedConstants } from './constants/computed.ts'
 export { closeTied, relativesOf, tiedTensors } from './constants/tied.ts'
+export { convertOpset, convertOpsetTo } from './convert-opset.ts'
 export { widestReaches } from './equalize/reach.ts'
 export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, equalizeRule } from './equalize.ts'
 export * from './equalize-classic.ts'
@@ -15,7 +16,6 @@ export { float32Inside, halfTypesOf, inFloat32, withTypesOf } from './float32-in
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'
 export { foldDeadChannels, foldProvedChannels } from './fold-dead-channels.ts'
-export { liftOpset, liftOpsetTo } from './lift-opset.ts'
 export { nameNodes } from './name-nodes.ts'
 export { optionalPasses, passes, passNamed, rewritePasses, workingPasses } from './passes.ts'
 export { distance, type Observed, observeModel, randomLike } from './prove.ts'

@@ -16,8 +16,8 @@ import {
   Tensor,
   writeModel,
 } from '../onnx/index.ts'
+import { convertOpset } from './convert-opset.ts'
 import { inlineFunctions } from './inline-functions.ts'
-import { liftOpset } from './lift-opset.ts'
 
 interface FunctionSpec {
   readonly inputs?: readonly string[]
@@ -123,9 +123,9 @@ describe('inline-functions', () => {
     itKeepsTheFunction(inlineFunctions, calling(model, choose))
   })
 
-  describe('lift-opset writes functions out first', () =>
+  describe('convert-opset writes functions out first', () =>
     itKeepsTheFunction(
-      liftOpset,
+      convertOpset,
       calling(tinyModel('x[N,8] -> MyAct -> y', { opset: 12 }), local('MyAct', relu.nodes, { opset: 12 })),
       {
         and: ({ model }) => assert.deepEqual([model.functions, opsetOf(model)], [undefined, 13]),

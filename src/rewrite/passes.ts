@@ -2,6 +2,7 @@
 import { nearestWord, UsageError } from '../base/index.ts'
 import { absorbBiasPass } from './absorb-bias.ts'
 import { activationBeforePool } from './activation-before-pool.ts'
+import { convertOpset } from './convert-opset.ts'
 import { declareOutputs } from './declare-outputs.ts'
 import { equalizePass } from './equalize.ts'
 import { equalizeClassicPass } from './equalize-classic.ts'
@@ -14,7 +15,6 @@ import { foldConstants } from './fold-constants.ts'
 import { foldDeadChannels } from './fold-dead-channels.ts'
 import { freezeInputs } from './freeze-inputs.ts'
 import { inlineFunctions } from './inline-functions.ts'
-import { liftOpset } from './lift-opset.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
 import { pointwiseToGemm } from './pointwise-to-gemm.ts'
@@ -30,7 +30,7 @@ export const passes: readonly Rewrite[] = listed([
   inlineFunctions,
   nameNodes,
   declareOutputs,
-  liftOpset,
+  convertOpset,
   foldConstants,
   removeIdentity,
   explicitPads,

@@ -1,4 +1,4 @@
-// One door to the searches: a choice for every item under one or several budgets.
+// One entry point to the searches: a choice for every item under one or several budgets.
 import { greedy } from './greedy.ts'
 import type { Candidate, Item, Selection } from './item.ts'
 import { knapsack } from './knapsack.ts'

@@ -1,4 +1,4 @@
-// The guard at the door: only this machine's own browser tab, with the token, gets in; and nothing it shows may reach out.
+// The guard at the entry: only this machine's own browser tab, with the token, gets in; and nothing it shows may reach out.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 

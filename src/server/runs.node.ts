@@ -171,7 +171,7 @@ export class Runs {
     await this.#tailOne(run)
     this.#texts.set(run.id, text)
     this.#known.set(run.id, run)
-    this.#tell({ type: 'run', run })
+    this.#publish({ type: 'run', run })
   }
 
   /** Large folders cost time to look through: that is done only while somebody watches, and at most a tenth of the time. */
@@ -208,10 +208,10 @@ export class Runs {
     // A run that was begun anew starts from its first event.
     const start = offset < seen.offset ? 0 : seen.count
     this.#seen.set(id, { offset, count: start + events.length })
-    if (events.length > 0) this.#tell({ type: 'events', id, events, start })
+    if (events.length > 0) this.#publish({ type: 'events', id, events, start })
   }
 
-  #tell(news: RunNews): void {
+  #publish(news: RunNews): void {
     for (const listener of this.#listeners) listener(news)
   }
 

@@ -1,4 +1,4 @@
-// Fine-tuning as one call: train a trainee on samples, score it on held-back ones, give the best model back.
+// Fine-tuning as one call: train a trainable model on samples, score it on held-back ones, give the best model back.
 import type { Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
@@ -12,14 +12,14 @@ import { train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
 import { type Closeness, closeness, isAsNear, type Samples, type Scorer, scorer } from './score.ts'
-import type { Trainee } from './trainee.ts'
+import type { TrainableModel } from './trainable-model.ts'
 
 export interface TuneData {
   readonly dataset: Dataset
   /** Samples to train on. */
   readonly indices: readonly number[]
   /** Held-back samples that decide which epoch was the best. */
-  readonly held?: Samples | undefined
+  readonly validation?: Samples | undefined
   /**
    * Held-back samples for the last word alone, where there are too few to tell epochs apart: the trained model is kept when it
    * is no further from the teacher on them than the model as it came.
@@ -62,14 +62,14 @@ export interface Tuned {
 /** Trains and returns the model of the best epoch; the model as it came when no epoch was better. */
 export async function finetune(
   runtime: Runtime,
-  trainee: Trainee,
+  trainable: TrainableModel,
   data: TuneData,
   options: TuneOptions,
 ): Promise<Tuned> {
-  const { graph, initial, exported } = trainee
-  const score = data.held ? await scorer(runtime, trainee, data.held, options) : undefined
+  const { graph, initial, exported } = trainable
+  const score = data.validation ? await scorer(runtime, trainable, data.validation, options) : undefined
   const before = await score?.of(exported(initial))
-  const logits = trainee.prepared.shapes.get(graph.logits)?.dims ?? []
+  const logits = trainable.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
   const again = options.epochs > 1
   const store = new SampleStore(data.dataset, data.indices, again, options.signal)
@@ -90,8 +90,8 @@ export async function finetune(
     tolerance: score?.tolerance,
     checkpoint: options.checkpoint,
     resume: options.resume,
-    afterStep: trainee.afterStep,
-    ...(trainee.rateOf ? { rateOf: trainee.rateOf } : {}),
+    afterStep: trainable.afterStep,
+    ...(trainable.rateOf ? { rateOf: trainable.rateOf } : {}),
     signal: options.signal,
     progress: options.progress,
   })
@@ -103,9 +103,9 @@ export async function finetune(
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
   // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
-  const judges = data.guard ?? (gain <= 0 && byChance ? data.held : undefined)
+  const judges = data.guard ?? (gain <= 0 && byChance ? data.validation : undefined)
   const judged =
-    judges && options.teacher ? await judge(runtime, trainee, judges, options.teacher, model, options) : undefined
+    judges && options.teacher ? await judge(runtime, trainable, judges, options.teacher, model, options) : undefined
   const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false) : gain >= 0
   return {
     model: kept ? model : exported(initial),
@@ -120,16 +120,16 @@ export async function finetune(
 /** How near to the teacher the model as it came and the trained one are. */
 async function judge(
   runtime: Runtime,
-  trainee: Trainee,
+  trainable: TrainableModel,
   judges: Samples,
   teacher: Model,
   model: Model,
   watch: Watch,
 ): Promise<NonNullable<Tuned['judged']>> {
-  const near = closeness(runtime, trainee, judges, teacher, watch)
+  const near = closeness(runtime, trainable, judges, teacher, watch)
   return {
     samples: judges.indices.length,
-    before: await near(trainee.exported(trainee.initial)),
+    before: await near(trainable.exported(trainable.initial)),
     after: await near(model),
   }
 }
@@ -137,7 +137,7 @@ async function judge(
 /** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */
 async function withPooledStatistics(
   runtime: Runtime,
-  graph: Trainee['graph'],
+  graph: TrainableModel['graph'],
   store: SampleStore,
   values: Arrays,
   seed: number,

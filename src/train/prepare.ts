@@ -14,10 +14,10 @@ import {
 import {
   type AppliedRewrite,
   applyRewrites,
+  convertOpsetTo,
   float32Inside,
   foldBatchNorm,
   foldConstants,
-  liftOpsetTo,
   nameNodes,
   passNamed,
   workingPasses,
@@ -63,7 +63,7 @@ export interface Prepared {
 /**
  * Rewrites a model for training and observes its shapes for the batch size.
  * @param sample what one sample is fed as, in a model of a fixed batch so many times
- * @throws UnsupportedError when it is not float32 or cannot be lifted to opset 18
+ * @throws UnsupportedError when it is not float32 or cannot be converted to opset 18
  */
 export async function prepareModel(
   runtime: Runtime,
@@ -76,7 +76,7 @@ export async function prepareModel(
     passNamed('inline-functions'),
     float32Inside,
     nameNodes,
-    liftOpsetTo(TRAINING_OPSET),
+    convertOpsetTo(TRAINING_OPSET),
     foldConstants,
     passNamed('remove-identity'),
     passNamed('explicit-pads'),
@@ -84,15 +84,15 @@ export async function prepareModel(
     passNamed('normalize-gemm'),
   ]
   const list = options.asItIs
-    ? [passNamed('inline-functions'), nameNodes, liftOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
+    ? [passNamed('inline-functions'), nameNodes, convertOpsetTo(TRAINING_OPSET), passNamed('explicit-pads')]
     : forQuantization === undefined
       ? trainingPasses
-      : workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(forQuantization) : pass))
+      : workingPasses.map((pass) => (pass.name === 'convert-opset' ? convertOpsetTo(forQuantization) : pass))
   const applied = await applyRewrites(runtime, model, list, sample, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
-    const why = applied.applied.find(({ name }) => name === 'lift-opset')?.skipped[0]
+    const why = applied.applied.find(({ name }) => name === 'convert-opset')?.skipped[0]
     throw new UnsupportedError(
-      `cannot train ${options.label ?? 'the model'}: its gradient needs opset ${TRAINING_OPSET}, it has ${opsetOf(applied.model)} and could not be lifted (${why ?? 'no reason known'})`,
+      `cannot train ${options.label ?? 'the model'}: its gradient needs opset ${TRAINING_OPSET}, it has ${opsetOf(applied.model)} and could not be converted (${why ?? 'no reason known'})`,
     )
   }
   const free = applied.model.graph.inputs.every(({ name, shape }) => {

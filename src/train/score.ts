@@ -4,7 +4,7 @@ import { batches, type Dataset, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions, meanSqnrDb, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
-import type { Trainee } from './trainee.ts'
+import type { TrainableModel } from './trainable-model.ts'
 
 export interface Samples {
   readonly dataset: Dataset
@@ -30,11 +30,11 @@ const SCORED_BATCH = 32
  */
 export async function scorer(
   runtime: Runtime,
-  trainee: Trainee,
-  held: Samples,
+  trainable: TrainableModel,
+  validation: Samples,
   { teacher, signal }: ScoreOptions,
 ): Promise<Scorer> {
-  const { dataset, indices } = held
+  const { dataset, indices } = validation
   if (dataset.hasLabels) {
     const { label: first } = await dataset.sample(indices[0] ?? 0, signal)
     const metric = usualMetric(first === undefined ? [] : [first])
@@ -43,7 +43,13 @@ export async function scorer(
       tolerance: (score) => Math.sqrt(Math.max(0, score * (1 - score)) / indices.length),
       of: (model) =>
         withSession(runtime, model, { label: 'the trained model' }, async (session) => {
-          const { value } = await scoreSession(session, read(trainee, held, signal), indices.length, { signal }, metric)
+          const { value } = await scoreSession(
+            session,
+            read(trainable, validation, signal),
+            indices.length,
+            { signal },
+            metric,
+          )
           return value
         }),
     }
@@ -52,7 +58,7 @@ export async function scorer(
   return {
     name: 'SQNR',
     tolerance: () => 0,
-    of: async (model) => sqnrOf(await compared(runtime, trainee, held, teacher, model, signal)),
+    of: async (model) => sqnrOf(await compared(runtime, trainable, validation, teacher, model, signal)),
   }
 }
 
@@ -83,18 +89,18 @@ export function isAsNear(model: Closeness, than: Closeness, labelled: boolean): 
 /** How near a model comes to the teacher on some samples. */
 export function closeness(
   runtime: Runtime,
-  trainee: Trainee,
+  trainable: TrainableModel,
   samples: Samples,
   teacher: Model,
   { signal }: Watch,
 ): (model: Model) => Promise<Closeness> {
   return async (model) => {
-    const comparison = await compared(runtime, trainee, samples, teacher, model, signal)
+    const comparison = await compared(runtime, trainable, samples, teacher, model, signal)
     return { db: sqnrOf(comparison), ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }
   }
 }
 
-function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
+function read({ prepared }: TrainableModel, { dataset, indices }: Samples, signal: AbortSignal | undefined) {
   const { batch, model, sampleShapes } = prepared
   const mixed = model.graph.outputs.some(({ name }) => sampleShapes.get(name)?.mixed)
   // No more than a step takes: what can be trained in memory can be scored in it.
@@ -103,7 +109,7 @@ function read({ prepared }: Trainee, { dataset, indices }: Samples, signal: Abor
 
 function compared(
   runtime: Runtime,
-  trainee: Trainee,
+  trainable: TrainableModel,
   samples: Samples,
   teacher: Model,
   model: Model,
@@ -112,7 +118,7 @@ function compared(
   const { length } = samples.indices
   return withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
     withSession(runtime, model, { label: 'the trained model' }, (after) =>
-      compareSessions(before, after, read(trainee, samples, signal), length, { signal }),
+      compareSessions(before, after, read(trainable, samples, signal), length, { signal }),
     ),
   )
 }

@@ -8,7 +8,7 @@ import { type Attribute, type Graph, GraphEditor, type Model, makeNode, type Nod
 import type { Values } from '../runtime/index.ts'
 import { withSession } from '../runtime/index.ts'
 import type { LossTerm } from './loss/terms.ts'
-import { floatTrainee } from './trainee.ts'
+import { floatTrainableModel } from './trainable-model.ts'
 
 const node = (opType: string, inputs: string[], output: string, attributes: Record<string, Attribute> = {}): Node =>
   makeNode({ opType, inputs, outputs: [output], attributes })
@@ -139,7 +139,11 @@ describe('the gradient through If and Loop', () => {
     for (const sign of [1, -1])
       it(`is that of the model as it came: ${what}, ${sign > 0 ? 'positive' : 'negative'} inputs`, async () => {
         const feeds = sample(sign)
-        const { graph: training, initial, exported } = await floatTrainee(await testRuntime(), model, feeds, options)
+        const {
+          graph: training,
+          initial,
+          exported,
+        } = await floatTrainableModel(await testRuntime(), model, feeds, options)
         assert.equal(training.parameters.length, 2)
         assert.deepEqual(training.untrained, [])
         const given: Record<string, TensorValue> = { ...feeds }
@@ -184,7 +188,7 @@ describe('the gradient through If and Loop', () => {
       return 'n'
     })
     await assert.rejects(
-      floatTrainee(await testRuntime(), model, sample(1), options),
+      floatTrainableModel(await testRuntime(), model, sample(1), options),
       /cannot train "\S+": node "rounds" is a Loop, which has no gradient \(the number of its rounds depends on the data\), and lies on the path .*; train only layers behind it \(--only\)/,
     )
   })
@@ -196,7 +200,7 @@ describe('the gradient through If and Loop', () => {
     const mean = node('ReduceSum', ['a', 'axes'], 'u')
     choice?.attributes.set('else_branch', body(graph([mean], ['u'], [], [['axes', axes]])))
     await assert.rejects(
-      floatTrainee(await testRuntime(), model, sample(1), options),
+      floatTrainableModel(await testRuntime(), model, sample(1), options),
       /node "choice" is an If, which has no gradient \(its branches give \[1,6\] and \[1,1\]\)/,
     )
   })

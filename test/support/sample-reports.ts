@@ -1,4 +1,4 @@
-// Reports for the tests of this room: small ones written by hand, large ones from a formula. Nothing here ships.
+// Reports for the tests of this module: small ones written by hand, large ones from a formula. Nothing here ships.
 import { summarizeRanges } from '../../src/report/range-summary.ts'
 import type { ActivationRow, ChannelRows, LayerRow, RangeSummary, Report, VariantRow } from '../../src/report/report.ts'
 

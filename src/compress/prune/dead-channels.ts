@@ -5,8 +5,8 @@ import { applyRewrites, foldDeadChannels, foldProvedChannels } from '../../rewri
 import { observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
 import { lowestSqnrDb } from '../sqnr.ts'
 import { checkCut } from './check-cut.ts'
+import { unreadChannels } from './consumers.ts'
 import { emptiesValue, pruningGroups, valueSets, wholeSteps } from './groups.ts'
-import { unreadChannels } from './readers.ts'
 import { removeChannels } from './remove-channels.ts'
 
 export interface DeadChannels {

@@ -4,7 +4,7 @@ import type { PruningGroup } from './groups.ts'
 
 /**
  * Takes channels out one by one until each group has one left: always the one of the least loss for what it saves.
- * @param energies what readers that are not fitted anew lose with a channel
+ * @param energies what consumers that are not fitted anew lose with a channel
  * @param forced number → its turn, when something else than the loss decides
  * @param sensitivities what a group's losses are multiplied by
  */
@@ -17,19 +17,19 @@ export function eliminate(
   sensitivities: ReadonlyMap<PruningGroup, number>,
 ): Map<PruningGroup, { id: number; loss: number }[]> {
   const groupOf = new Map(groups.flatMap((group) => group.channels.map((id) => [id, group] as const)))
-  const readersOf = new Map<number, Elimination[]>()
+  const consumersOf = new Map<number, Elimination[]>()
   for (const id of groupOf.keys())
-    readersOf.set(
+    consumersOf.set(
       id,
       eliminations.filter((one) => one.has(id)),
     )
   const worth = new Map(groups.map((group) => [group, 1 / Math.max(1, saving(group))]))
   const lossOf = (id: number) => {
-    const own = (readersOf.get(id) ?? []).reduce((sum, one) => sum + one.cost(id), energies.get(id) ?? 0)
+    const own = (consumersOf.get(id) ?? []).reduce((sum, one) => sum + one.cost(id), energies.get(id) ?? 0)
     const group = groupOf.get(id)
     return own * ((group && sensitivities.get(group)) ?? 1)
   }
-  if (groups.length === 1 && forced === undefined && [...readersOf.values()].every((list) => list.length === 0))
+  if (groups.length === 1 && forced === undefined && [...consumersOf.values()].every((list) => list.length === 0))
     return new Map(groups.map((group) => [group, sortedByLoss(group, lossOf)]))
   const losses = new Map([...groupOf.keys()].map((id) => [id, lossOf(id)]))
   const left = new Map(groups.map((group) => [group, group.channels.length]))
@@ -49,10 +49,10 @@ export function eliminate(
     order?.push({ id: best.id, loss: Math.max(losses.get(best.id) ?? 0, order.at(-1)?.loss ?? 0) })
     left.set(group, (left.get(group) ?? 0) - 1)
     losses.delete(best.id)
-    const touched = readersOf.get(best.id) ?? []
+    const touched = consumersOf.get(best.id) ?? []
     for (const one of touched) one.remove(best.id)
     for (const id of losses.keys())
-      if (readersOf.get(id)?.some((one) => touched.includes(one))) losses.set(id, lossOf(id))
+      if (consumersOf.get(id)?.some((one) => touched.includes(one))) losses.set(id, lossOf(id))
   }
 }
 

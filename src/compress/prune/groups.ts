@@ -9,7 +9,7 @@ import { closeTied } from '../../rewrite/index.ts'
 export interface PruningGroup {
   /** Layers that make these channels, and layers that read them. */
   readonly writers: readonly string[]
-  readonly readers: readonly string[]
+  readonly consumers: readonly string[]
   /** In the order of the first writer's outputs. */
   readonly channels: readonly number[]
   /** Output channels of a writer that one number stands for, at most. */
@@ -55,7 +55,7 @@ export function pruningGroups(
     if (keep.has(layer.name)) close([...input, ...output], `layer ${layer.name} is kept as it is`)
   const reads = new Set(graph.layers.filter((layer) => !passesChannels(layer)).flatMap(({ input }) => [...input]))
   const reasons: ClosedLayer[] = []
-  const groups = new Map<string, { writers: Set<string>; readers: Set<string>; channels: number[]; width: number }>()
+  const groups = new Map<string, { writers: Set<string>; consumers: Set<string>; channels: number[]; width: number }>()
   const signatures = signaturesOf(graph)
   for (const { layer, output } of graph.layers) {
     const stuck = output.filter((id) => closed.has(id))
@@ -71,7 +71,7 @@ export function pruningGroups(
     for (const [id, width] of counts) {
       if (closed.has(id) || !reads.has(id)) continue
       const signature = signatures.get(id) ?? ''
-      const group = groups.get(signature) ?? { writers: new Set(), readers: new Set(), channels: [], width: 1 }
+      const group = groups.get(signature) ?? { writers: new Set(), consumers: new Set(), channels: [], width: 1 }
       groups.set(signature, group)
       group.writers.add(layer.name)
       group.width = Math.max(group.width, width)
@@ -80,10 +80,10 @@ export function pruningGroups(
   }
   for (const layer of graph.layers) {
     if (passesChannels(layer)) continue
-    for (const id of new Set(layer.input)) groups.get(signatures.get(id) ?? '')?.readers.add(layer.layer.name)
+    for (const id of new Set(layer.input)) groups.get(signatures.get(id) ?? '')?.consumers.add(layer.layer.name)
   }
   const list = [...groups.values()].map(
-    (group): PruningGroup => ({ ...group, writers: [...group.writers], readers: [...group.readers] }),
+    (group): PruningGroup => ({ ...group, writers: [...group.writers], consumers: [...group.consumers] }),
   )
   return { graph, groups: list, closed: reasons }
 }

@@ -12,10 +12,10 @@ import {
 import type { LayerChannels } from '../../onnx/index.ts'
 import { layerOf, makeNode, Tensor } from '../../onnx/index.ts'
 import selection from '../fixtures/channel-select.json' with { type: 'json' }
+import { inputEnergies, unreadChannels } from './consumers.ts'
 import { Elimination, inverseOf } from './elimination.ts'
 import { lassoEntries } from './lasso.ts'
 import { keptOfShare } from './plan.ts'
-import { inputEnergies, unreadChannels } from './readers.ts'
 
 const random = randomStream(3, 'order')
 const normals = (rows: number, columns: number) =>

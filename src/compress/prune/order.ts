@@ -1,4 +1,4 @@
-// In which order channels go: by what their readers lose with each, from least to most.
+// In which order channels go: by what their consumers lose with each, from least to most.
 import { type Moments, patchSize } from '../../calibrate/index.ts'
 import type { Products } from '../../math/index.ts'
 import type { LayerChannels, Model } from '../../onnx/index.ts'
@@ -6,17 +6,17 @@ import type { Runtime, Values } from '../../runtime/index.ts'
 import { inputMoments, type SamplingOptions } from '../gather.ts'
 import type { CompressibleLayer } from '../layers.ts'
 import { covarianceBytes, inParts } from '../parts.ts'
+import { columnsOf, inputEnergies } from './consumers.ts'
 import { eliminate } from './eliminate.ts'
 import { Elimination, inverseOf } from './elimination.ts'
 import { type PruningGroup, type PruningGroups, passesChannels } from './groups.ts'
 import { type Gram, gramOf, lassoOrder } from './lasso.ts'
-import { columnsOf, inputEnergies } from './readers.ts'
 import { LONGEST, type Reading, readingOf } from './readings.ts'
 import { keepForTrials, TrialCuts } from './trial-cuts.ts'
 
 /**
- * How channels are ordered. backward: always the one whose loss the refitted reader feels least. lasso: the one that an
- * ℓ1 penalty silences first. energy: by variance of what the reader gets from it. magnitude: by squared weights, no data.
+ * How channels are ordered. backward: always the one whose loss the refitted consumer feels least. lasso: the one that an
+ * ℓ1 penalty silences first. energy: by variance of what the consumer gets from it. magnitude: by squared weights, no data.
  */
 export type PruningOrder = 'backward' | 'lasso' | 'energy' | 'magnitude'
 export const pruningOrders: readonly PruningOrder[] = ['backward', 'lasso', 'energy', 'magnitude']
@@ -25,7 +25,7 @@ export const pruningOrders: readonly PruningOrder[] = ['backward', 'lasso', 'ene
 export interface RankedGroup {
   readonly group: PruningGroup
   /**
-   * Without data losses are shares of what the readers get, summed over them. With data they are what the outputs of the
+   * Without data losses are shares of what the consumers get, summed over them. With data they are what the outputs of the
    * network lose, noise to signal, as trial cuts tell. They never fall.
    */
   readonly order: readonly { readonly id: number; readonly loss: number }[]
@@ -37,7 +37,7 @@ export interface RankOptions extends SamplingOptions {
   readonly saving: (group: PruningGroup) => number
 }
 
-/** Ranks the channels of all groups. `layers` are those that can be fitted; other readers count by their weights. */
+/** Ranks the channels of all groups. `layers` are those that can be fitted; other consumers count by their weights. */
 export async function rankChannels(
   runtime: Runtime,
   products: Products,
@@ -49,7 +49,7 @@ export async function rankChannels(
 ): Promise<{ readonly ranked: RankedGroup[]; readonly notes: string[] }> {
   const { order: how, saving } = options
   const byName = new Map(layers.map((layer) => [layer.name, layer]))
-  const readers = graph.layers.filter((channels) => !passesChannels(channels))
+  const consumers = graph.layers.filter((channels) => !passesChannels(channels))
   const notes: string[] = []
   const ranked = new Map<PruningGroup, RankedGroup['order']>()
   const withData = how !== 'magnitude' && samples.length > 0
@@ -58,7 +58,7 @@ export async function rankChannels(
   const parts = withData ? partsOf(groups, byName) : [groups.map((group) => [group])]
   for (const part of parts) {
     const open = new Set(part.flat().flatMap(({ channels }) => channels))
-    const reading = readers.filter(({ input }) => input.some((id) => open.has(id)))
+    const reading = consumers.filter(({ input }) => input.some((id) => open.has(id)))
     const energies = new Map<number, number>()
     const readings: Reading[] = []
     const addEnergies = (channels: LayerChannels, moments?: readonly Moments[]) => {
@@ -127,20 +127,20 @@ async function lassoTurns(
   return lassoOrder(grams, [...open])
 }
 
-/** Groups that share readers make a component; components in parts of a size that memory allows. */
+/** Groups that share consumers make a component; components in parts of a size that memory allows. */
 function partsOf(groups: readonly PruningGroup[], layers: ReadonlyMap<string, CompressibleLayer>): PruningGroup[][][] {
-  const components: { groups: PruningGroup[]; readers: Set<string> }[] = []
+  const components: { groups: PruningGroup[]; consumers: Set<string> }[] = []
   for (const group of groups) {
-    const touching = components.filter(({ readers }) => group.readers.some((name) => readers.has(name)))
+    const touching = components.filter(({ consumers }) => group.consumers.some((name) => consumers.has(name)))
     const merged = {
       groups: [...touching.flatMap((one) => one.groups), group],
-      readers: new Set([...touching.flatMap((one) => [...one.readers]), ...group.readers]),
+      consumers: new Set([...touching.flatMap((one) => [...one.consumers]), ...group.consumers]),
     }
     for (const one of touching) components.splice(components.indexOf(one), 1)
     components.push(merged)
   }
-  const bytesOf = ({ readers }: (typeof components)[number]) =>
-    [...readers].reduce((sum, name) => {
+  const bytesOf = ({ consumers }: (typeof components)[number]) =>
+    [...consumers].reduce((sum, name) => {
       const geometry = layers.get(name)?.geometry
       return sum + (geometry ? covarianceBytes(patchSize(geometry), geometry.groups, LONGEST) : 0)
     }, 0)

@@ -11,11 +11,11 @@ import { type FitProducts, fitProducts } from '../fit-steps.ts'
 import { type CompressibleLayer, surveyLayers } from '../layers.ts'
 import { refitModel } from '../refit.ts'
 import { provenGroups } from './check-cut.ts'
+import { unreadChannels } from './consumers.ts'
 import { CostBook } from './cost-book.ts'
 import { type ClosedLayer, type PruningGroups, valueSets, wholeSteps } from './groups.ts'
 import { type PruningOrder, type RankedGroup, rankChannels } from './order.ts'
 import { keptOfShare, type PrunePlan, planPruning } from './plan.ts'
-import { unreadChannels } from './readers.ts'
 import { keptOutputs, removeChannels } from './remove-channels.ts'
 
 /** What the pruning of one model starts from; many plans can be made of it. */

@@ -7,7 +7,7 @@ import { setWeight } from '../edit-layer.ts'
 import { kernelsOf } from '../kernel.ts'
 import { biasOf, type CompressibleLayer } from '../layers.ts'
 import { type FitTarget, ownTarget, ridgeShare, squaredError } from '../target.ts'
-import { columnsOf } from './readers.ts'
+import { columnsOf } from './consumers.ts'
 
 /** Longer patches are ordered by energy: the inverse of their covariance takes too long. */
 export const LONGEST = 1536

@@ -12,7 +12,7 @@ import {
   Tensor,
   withoutShapes,
 } from '../../onnx/index.ts'
-import { forEachRead } from './readers.ts'
+import { forEachRead } from './consumers.ts'
 import { resizeNode } from './resize-node.ts'
 
 /**

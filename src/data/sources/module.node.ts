@@ -1,4 +1,4 @@
-// A JavaScript module that yields samples: the way in for everything this room has no format for.
+// A JavaScript module that yields samples: the way in for everything this module has no format for.
 import { basename, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'

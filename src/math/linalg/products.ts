@@ -1,8 +1,8 @@
-// The big products: what other rooms compute in a faster engine, and the same in TypeScript.
+// The big products: what other modules compute in a faster engine, and the same in TypeScript.
 import { type AnyMatrix, gram, type Matrix, multiply, quadratic, type Transposed } from './matrix.ts'
 import { type Scatter, scatter } from './scatter.ts'
 
-/** The big products of linear algebra, computed in float64; the runtime room supplies them through ONNX Runtime. */
+/** The big products of linear algebra, computed in float64; the runtime module supplies them through ONNX Runtime. */
 export interface Products {
   /** op(a)·op(b), op the transpose where `transposed` says so. */
   readonly multiply: (a: AnyMatrix, b: AnyMatrix, transposed?: Transposed) => Promise<Matrix>

@@ -8,7 +8,7 @@ import {
   cloneArrays,
   decodeState,
   encodeState,
-  type Trainee,
+  type TrainableModel,
   type TrainState,
   type Tuned,
 } from '../../train/index.ts'
@@ -37,7 +37,7 @@ export class Checkpoint {
 
   /** Runs a training whose states are saved; an interruption also leaves the best model so far. */
   async keepBest(
-    trainee: Trainee,
+    trainable: TrainableModel,
     train: (save: (state: TrainState) => Promise<void>) => Promise<Tuned>,
   ): Promise<Tuned> {
     let best: Arrays | undefined
@@ -50,7 +50,7 @@ export class Checkpoint {
     } catch (error) {
       if (!(error instanceof CancelledError && best)) throw error
       const file = this.#bestFile()
-      await writeModelFile(trainee.exported(best), file)
+      await writeModelFile(trainable.exported(best), file)
       throw new CancelledError(`interrupted; the best model so far is ${file}, --resume goes on from ${this.#file}`)
     }
   }

@@ -5,28 +5,28 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { CancelledError } from '../../base/index.ts'
-import type { Trainee, TrainState, Tuned } from '../../train/index.ts'
+import type { TrainableModel, TrainState, Tuned } from '../../train/index.ts'
 import { parseRecipe } from '../recipe.ts'
 import { Checkpoint } from './checkpoint.node.ts'
+import { batchNote, notBetterNote, trainedLayers } from './notes.ts'
 import { augmentationOf, epochsOf, optimizerOf, scheduleOf } from './settings.ts'
 import { trainingShares } from './shares.ts'
-import { batchNote, notBetterNote, trainedLayers } from './told.ts'
 
 const recipe = (more: object = {}) => parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
 
 describe('the samples of a training', () => {
   it('are those that the report does not get; a tenth of many chooses between epochs', () => {
     const few = trainingShares(100, recipe())
-    assert.deepEqual([few.train.length, few.held.length, few.guard.length, few.report.length], [75, 0, 0, 25])
+    assert.deepEqual([few.train.length, few.validation.length, few.guard.length, few.report.length], [75, 0, 0, 25])
     const many = trainingShares(10_000, recipe())
-    assert.deepEqual([many.train.length, many.held.length, many.report.length], [8100, 900, 1000])
-    assert.deepEqual(new Set([...many.train, ...many.held, ...many.report]).size, 10_000)
+    assert.deepEqual([many.train.length, many.validation.length, many.report.length], [8100, 900, 1000])
+    assert.deepEqual(new Set([...many.train, ...many.validation, ...many.report]).size, 10_000)
   })
 
   it('are all of them where others are scored, and as many of them as are asked for', () => {
     assert.equal(trainingShares(100, recipe({ val: 'v' })).train.length, 100)
     assert.equal(trainingShares(100, recipe({ samples: 10 })).train.length, 10)
-    assert.equal(trainingShares(100, recipe({ holdBack: 20 })).held.length, 20)
+    assert.equal(trainingShares(100, recipe({ holdBack: 20 })).validation.length, 20)
   })
 
   it('keep some to judge a quantised result by, where too few are held back for that', () => {
@@ -69,14 +69,14 @@ describe('the settings of a training', () => {
   })
 
   it('blend only samples that need no label', () => {
-    const trainee = (labels: boolean) => ({ graph: { needs: { labels } } }) as unknown as Trainee
-    assert.throws(() => augmentationOf(recipe({ mix: true }), trainee(true)), /--mix needs a loss without labels/)
-    assert.deepEqual(augmentationOf(recipe({ mix: true, shift: 2 }), trainee(false)), {
+    const trainable = (labels: boolean) => ({ graph: { needs: { labels } } }) as unknown as TrainableModel
+    assert.throws(() => augmentationOf(recipe({ mix: true }), trainable(true)), /--mix needs a loss without labels/)
+    assert.deepEqual(augmentationOf(recipe({ mix: true, shift: 2 }), trainable(false)), {
       flip: false,
       shift: 2,
       mix: true,
     })
-    assert.equal(augmentationOf(recipe(), trainee(true)), undefined)
+    assert.equal(augmentationOf(recipe(), trainable(true)), undefined)
   })
 })
 
@@ -87,7 +87,7 @@ describe('what a training tells', () => {
       parameters: [parameter('a', 'weight'), parameter('a', 'bias'), parameter('c', 'scale')],
       untrained: [parameter('b', 'weight'), parameter('a', 'bias')],
     }
-    assert.deepEqual(trainedLayers({ graph } as unknown as Trainee), { trained: 1, asked: 2, untrained: ['b'] })
+    assert.deepEqual(trainedLayers({ graph } as unknown as TrainableModel), { trained: 1, asked: 2, untrained: ['b'] })
   })
 
   it('says how the two stood where nothing became better', () => {
@@ -120,7 +120,7 @@ describe('a checkpoint', () => {
     },
   })
   const model = tinyModel('x[N,4] -> Gemm 4->4 -> y')
-  const trainee = { exported: () => model } as unknown as Trainee
+  const trainable = { exported: () => model } as unknown as TrainableModel
 
   it('says so when there is none', async () => {
     assert.match(
@@ -131,7 +131,7 @@ describe('a checkpoint', () => {
 
   it('leaves the best model so far after an interruption, and nothing once it is removed', async () => {
     const checkpoint = new Checkpoint(recipe(), output, 9)
-    const interrupted = checkpoint.keepBest(trainee, async (save) => {
+    const interrupted = checkpoint.keepBest(trainable, async (save) => {
       await save(state(1))
       throw new CancelledError('interrupted')
     })
@@ -143,7 +143,7 @@ describe('a checkpoint', () => {
   })
 
   it('lets other errors through', async () => {
-    const failed = new Checkpoint(recipe(), output, 9).keepBest(trainee, async () => {
+    const failed = new Checkpoint(recipe(), output, 9).keepBest(trainable, async () => {
       throw new Error('another')
     })
     await assert.rejects(failed, /^Error: another/)

@@ -10,7 +10,7 @@ import {
   type Schedule,
   sgd,
   stepwise,
-  type Trainee,
+  type TrainableModel,
   warmUp,
 } from '../../train/index.ts'
 import type { FinetuneRecipe } from '../recipe.ts'
@@ -78,7 +78,10 @@ export function ratesOf(
 }
 
 /** @throws UsageError when blended samples would need labels */
-export function augmentationOf({ flip, shift, mix }: FinetuneRecipe, { graph }: Trainee): Augmentation | undefined {
+export function augmentationOf(
+  { flip, shift, mix }: FinetuneRecipe,
+  { graph }: TrainableModel,
+): Augmentation | undefined {
   if (mix && graph.needs.labels)
     throw new UsageError('a blend of two samples has no label: --mix needs a loss without labels, --loss distill')
   return flip || mix || shift > 0 ? { flip, shift, mix } : undefined

@@ -14,8 +14,8 @@ const LEAST_GUARDED = 8
 export interface TrainingShares extends SampleShares {
   readonly train: number[]
   /** Held back to choose the best epoch. */
-  readonly held: number[]
-  /** Held back to compare a quantised result with what it was before, where `held` would be too few. */
+  readonly validation: number[]
+  /** Held back to compare a quantised result with what it was before, where `validation` would be too few. */
   readonly guard: number[]
 }
 
@@ -38,5 +38,10 @@ export function trainingShares(
   const number = guarded ? Math.max(LEAST_GUARDS, Math.floor(total / GUARD_SHARE)) : Math.min(count, total - 1)
   const kept = new Set(chooseSamples(all.length, number))
   const back = all.filter((_, i) => kept.has(i))
-  return { ...shares, train: all.filter((_, i) => !kept.has(i)), held: guarded ? [] : back, guard: guarded ? back : [] }
+  return {
+    ...shares,
+    train: all.filter((_, i) => !kept.has(i)),
+    validation: guarded ? [] : back,
+    guard: guarded ? back : [],
+  }
 }

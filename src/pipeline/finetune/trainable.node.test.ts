@@ -29,29 +29,29 @@ async function made(more: object = {}) {
   const recipe = parseRecipe('finetune', given)
   const samples = await trainingSamples(recipe, model, {})
   const loss = { terms: [meanSquare()], needsTeacher: true, matched: false }
-  return { samples, trainee: await trainableOf(runtime, recipe, { model, teacher: model, samples, loss }, {}) }
+  return { samples, trainable: await trainableOf(runtime, recipe, { model, teacher: model, samples, loss }, {}) }
 }
 
 describe('the trainable form of a model', () => {
   it('has every weight and bias, for as many samples as a step takes', async () => {
-    const { trainee, samples } = await made({ batch: 8 })
-    assert.equal(trainee.prepared.batch, 8)
-    assert.equal(trainee.initial.size, 4)
+    const { trainable, samples } = await made({ batch: 8 })
+    assert.equal(trainable.prepared.batch, 8)
+    assert.equal(trainable.initial.size, 4)
     assert.deepEqual([samples.shares.train.length, samples.scoring.indices.length], [12, 4])
     // Adam's steps are shares of each tensor's size, unless a rate is given.
-    assert.ok(trainee.rateOf)
-    assert.equal((await made({ lr: 0.1 })).trainee.rateOf, undefined)
+    assert.ok(trainable.rateOf)
+    assert.equal((await made({ lr: 0.1 })).trainable.rateOf, undefined)
   })
 
   it('has only what was asked for', async () => {
-    assert.equal((await made({ train: 'biases' })).trainee.initial.size, 2)
-    assert.equal((await made({ only: ['*y'] })).trainee.initial.size, 2)
+    assert.equal((await made({ train: 'biases' })).trainable.initial.size, 2)
+    assert.equal((await made({ only: ['*y'] })).trainable.initial.size, 2)
     await assert.rejects(made({ only: ['nobody'] }), /--only/)
   })
 
   it('is quantised on the calibration samples where that is asked for', async () => {
-    const { trainee } = await made({ qat: true, calibrationSamples: 4 })
-    const ops = new Set(trainee.exported(trainee.initial).graph.nodes.map(({ opType }) => opType))
+    const { trainable } = await made({ qat: true, calibrationSamples: 4 })
+    const ops = new Set(trainable.exported(trainable.initial).graph.nodes.map(({ opType }) => opType))
     assert.ok(ops.has('QuantizeLinear') && ops.has('DequantizeLinear'), [...ops].join())
     await assert.rejects(made({ qat: true, batchNorm: 'training' }), /--qat trains the layers with BatchNorm folded/)
   })

@@ -4,7 +4,13 @@ import { batches, chooseSamples, readSamples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { selector, targetOf } from '../../quantize/index.ts'
 import { fixedBatch, type Runtime } from '../../runtime/index.ts'
-import { type FloatTraineeOptions, floatTrainee, quantTrainee, relativeRates, type Trainee } from '../../train/index.ts'
+import {
+  type FloatTrainableOptions,
+  floatTrainableModel,
+  quantTrainableModel,
+  relativeRates,
+  type TrainableModel,
+} from '../../train/index.ts'
 import type { FinetuneRecipe } from '../recipe.ts'
 import type { ChosenLoss } from './loss.node.ts'
 import { refuseTooLarge } from './memory.node.ts'
@@ -21,7 +27,7 @@ export interface Training {
 }
 
 /** What both kinds of trainable models are told. */
-type Common = Omit<FloatTraineeOptions, 'batchNorm' | 'fromScratch'>
+type Common = Omit<FloatTrainableOptions, 'batchNorm' | 'fromScratch'>
 
 /**
  * A model in its trainable form.
@@ -32,14 +38,14 @@ export async function trainableOf(
   recipe: FinetuneRecipe,
   training: Training,
   watch: Watch,
-): Promise<Trainee> {
+): Promise<TrainableModel> {
   const { model, samples, loss, teacher } = training
   if (recipe.qat && recipe.batchNorm === 'training')
     throw new UsageError(
       '--qat trains the layers with BatchNorm folded into them, on the grids that the file will have; leave --batch-norm training out, or train the float model with it first',
     )
   const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
-  const make = (batch: number): Promise<Trainee> => {
+  const make = (batch: number): Promise<TrainableModel> => {
     const common = { train: recipe.train, selected, batch, fixed: samples.fixed, loss: loss.terms, teacher }
     const options = { ...common, label: recipe.model, ...watch }
     return recipe.qat ? quantized(runtime, recipe, training, options) : float(runtime, recipe, training, options)
@@ -55,14 +61,17 @@ async function float(
   recipe: FinetuneRecipe,
   { model, samples, loss }: Training,
   options: Common,
-): Promise<Trainee> {
-  const trainee = await floatTrainee(runtime, model, samples.sample, {
+): Promise<TrainableModel> {
+  const trainable = await floatTrainableModel(runtime, model, samples.sample, {
     ...options,
     batchNorm: recipe.batchNorm ?? (recipe.fromScratch ? 'training' : 'frozen'),
     fromScratch: recipe.fromScratch ? recipe.seed : undefined,
   })
-  if (!ratesOf(recipe, loss).relative) return trainee
-  return { ...trainee, rateOf: relativeRates(trainee.prepared.model, trainee.graph.parameters, trainee.initial) }
+  if (!ratesOf(recipe, loss).relative) return trainable
+  return {
+    ...trainable,
+    rateOf: relativeRates(trainable.prepared.model, trainable.graph.parameters, trainable.initial),
+  }
 }
 
 function quantized(
@@ -70,13 +79,13 @@ function quantized(
   recipe: FinetuneRecipe,
   { model, samples, loss }: Training,
   options: Common,
-): Promise<Trainee> {
+): Promise<TrainableModel> {
   const { dataset, shares, sample } = samples
   const { train } = shares
   const calibration = chooseSamples(train.length, Math.min(recipe.calibrationSamples, train.length)).map(
     (place) => train[place] ?? 0,
   )
-  return quantTrainee(runtime, model, sample, {
+  return quantTrainableModel(runtime, model, sample, {
     ...options,
     relativeRates: ratesOf(recipe, loss).relative,
     weightBits: recipe.weightBits,

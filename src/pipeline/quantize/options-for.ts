@@ -2,7 +2,7 @@
 import { UnsupportedError } from '../../base/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
 import { type QuantizeOptions, quantizeDefaults, targetOf } from '../../quantize/index.ts'
-import { liftOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts'
+import { convertOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 
 const isWide = ({ activationType, weightStorage }: QuantizeRecipe) =>
@@ -12,7 +12,7 @@ const isWide = ({ activationType, weightStorage }: QuantizeRecipe) =>
 export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {
   if (!isWide(recipe)) return workingPasses
   const { wide } = targetOf(recipe.target).opsets
-  return workingPasses.map((pass) => (pass.name === 'lift-opset' ? liftOpsetTo(wide) : pass))
+  return workingPasses.map((pass) => (pass.name === 'convert-opset' ? convertOpsetTo(wide) : pass))
 }
 
 /** Options for a model at its opset, which must be one at which the target reads the grids. */
@@ -24,7 +24,7 @@ export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]
   const needed = wide ? target.opsets.wide : target.opsets.grid
   if (opset < needed)
     throw new UnsupportedError(
-      `${recipe.model} is at opset ${opset} and could not be lifted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
+      `${recipe.model} is at opset ${opset} and could not be converted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
     )
   let { weights } = recipe
   if (opset < target.opsets.perChannel && weights === 'per-channel') {

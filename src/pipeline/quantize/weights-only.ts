@@ -39,7 +39,7 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, options) : []
   const inBlocks = new Set(blocked)
   const rest = layers.filter((layer) => !inBlocks.has(layer))
-  tell(blocked, rest, recipe, notes)
+  addNotes(blocked, rest, recipe, notes)
   notes.push(...embeddingNotes(embeddings))
   const { written, ladder } = await withSpill((spill) => inBlocksOf(job, blocked, spill))
   return {
@@ -152,7 +152,7 @@ function withDequantizedWeights(
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
-function tell(
+function addNotes(
   blocked: readonly Layer[],
   rest: readonly Layer[],
   { weightBits, weightStorage, block, accuracyLevel }: QuantizeRecipe,

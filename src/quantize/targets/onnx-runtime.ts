@@ -38,7 +38,7 @@ export const onnxRuntime: Omit<Target, 'name' | 'runtime' | 'ops'> = {
   },
   activations: { types: ['uint8', 'int8', 'uint16', 'int16'], symmetric: false },
   opsets: { grid: 10, perChannel: 13, wide: 21 },
-  fusion: { blockedBy: ['ranked-scalar', 'second-reader', 'wider-grid'], takesFloatLayers: true },
+  fusion: { blockedBy: ['ranked-scalar', 'second-consumer', 'wider-grid'], takesFloatLayers: true },
   kernels: {
     QLinearConv: [3],
     QGemm: [3],

@@ -49,7 +49,7 @@ export type FusionBlocker =
   /** A scale, zero point or bound of one element in the shape [1] instead of []. */
   | 'ranked-scalar'
   /** A result that is read twice before it is quantised. */
-  | 'second-reader'
+  | 'second-consumer'
   /** A grid that reaches beyond the range of the Relu or Clip in front of QuantizeLinear. */
   | 'wider-grid'
 

@@ -5,9 +5,9 @@ import { sourcesOf } from './origins.ts'
 /** Smaller constants may be stored twice. */
 export const WORTH_BYTES = 1024
 
-/** The initialisers that share what they are stored as with another reader: a weight of two layers, an embedding and its output layer. */
+/** The initialisers that share what they are stored as with another consumer: a weight of two layers, an embedding and its output layer. */
 export function tiedTensors(graph: Graph): ReadonlySet<Tensor> {
-  const readers = new Map<Tensor, number>()
+  const consumers = new Map<Tensor, number>()
   const large: { tensor: Tensor; sources: Tensor[] }[] = []
   const uses = new Map<string, number>()
   const use = (name: string, count = 1) => uses.set(name, (uses.get(name) ?? 0) + count)
@@ -21,10 +21,12 @@ export function tiedTensors(graph: Graph): ReadonlySet<Tensor> {
     if (tensor.bytes.byteLength < WORTH_BYTES) continue
     const sources = [...sourcesOf(tensor)].filter((source) => source.bytes.byteLength >= WORTH_BYTES)
     large.push({ tensor, sources })
-    for (const source of sources) readers.set(source, (readers.get(source) ?? 0) + (uses.get(name) ?? 0))
+    for (const source of sources) consumers.set(source, (consumers.get(source) ?? 0) + (uses.get(name) ?? 0))
   }
   return new Set(
-    large.filter(({ sources }) => sources.some((source) => (readers.get(source) ?? 0) > 1)).map(({ tensor }) => tensor),
+    large
+      .filter(({ sources }) => sources.some((source) => (consumers.get(source) ?? 0) > 1))
+      .map(({ tensor }) => tensor),
   )
 }
 
@@ -43,7 +45,7 @@ export function closeTied(channels: ChannelGraph, graph: Graph): ChannelGraph {
 /** An initialiser that shares what it is stored as with a tensor, and who reads it; undefined stands for sub-graphs and the outside. */
 export interface Relative {
   readonly name: string
-  readonly readers: readonly (Node | undefined)[]
+  readonly consumers: readonly (Node | undefined)[]
 }
 
 /** The initialisers that are stored as the same numbers as a tensor: itself, and what was folded from the same source. */
@@ -52,10 +54,12 @@ export function relativesOf(graph: Graph, tensor: Tensor): Relative[] {
   const large = (source: Tensor) => source.bytes.byteLength >= WORTH_BYTES && sources.has(source)
   return [...graph.initializers].flatMap(([name, other]) => {
     if (other !== tensor && ![...sourcesOf(other)].some(large)) return []
-    const readers = graph.nodes.flatMap((node): (Node | undefined)[] => {
+    const consumers = graph.nodes.flatMap((node): (Node | undefined)[] => {
       if (node.inputs.includes(name)) return [node]
       return readsOf(node).has(name) ? [undefined] : []
     })
-    return [{ name, readers: graph.outputs.some((output) => output.name === name) ? [...readers, undefined] : readers }]
+    return [
+      { name, consumers: graph.outputs.some((output) => output.name === name) ? [...consumers, undefined] : consumers },
+    ]
   })
 }

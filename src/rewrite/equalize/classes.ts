@@ -16,11 +16,11 @@ export interface ScaleClass {
   /** Channel numbers that may be scaled. */
   readonly ids: readonly number[]
   readonly writers: readonly LayerRanges[]
-  readonly readers: readonly Reader[]
+  readonly consumers: readonly Consumer[]
 }
 
 /** A layer, and which of its input channels belong to a class. */
-export interface Reader {
+export interface Consumer {
   readonly layer: LayerRanges
   readonly positions: Int32Array
 }
@@ -115,11 +115,11 @@ export function scaleClasses(
     const writes = layers.filter(({ channels }) => touches(channels.output, index))
     const reads = layers.filter(({ channels }) => touches(channels.input, index))
     const writers = writes.filter((layer) => !reads.includes(layer))
-    const readers = reads.filter((layer) => !writes.includes(layer))
-    if (writers.length === 0 || readers.length === 0) return []
+    const consumers = reads.filter((layer) => !writes.includes(layer))
+    if (writers.length === 0 || consumers.length === 0) return []
     const positionsOf = ({ channels }: LayerRanges) =>
       Int32Array.from(channels.input.keys()).filter((position) => classOf[channels.input[position] ?? 0] === index)
-    return [{ ids, writers, readers: readers.map((layer) => ({ layer, positions: positionsOf(layer) })) }]
+    return [{ ids, writers, consumers: consumers.map((layer) => ({ layer, positions: positionsOf(layer) })) }]
   })
 }
 

@@ -8,7 +8,7 @@ import { isOp, type Model } from '../../onnx/index.ts'
 import { withSession } from '../../runtime/index.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import type { BatchNormMode } from '../prepare.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import { BLOCKED_DOMAIN, blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
@@ -24,7 +24,7 @@ async function graphOf(drawing: string, batchNorm: BatchNormMode): Promise<Train
       name,
     )
   const options = { train: 'all', batch: BATCH, batchNorm, loss: [crossEntropy()] } as const
-  const { graph, initial } = await floatTrainee(await testRuntime(), model, sample, options)
+  const { graph, initial } = await floatTrainableModel(await testRuntime(), model, sample, options)
   const feeds: Feeds = {}
   for (const { name, dims } of graph.inputs) feeds[name] = noise(dims, name)
   for (const { name, dims } of graph.parameters) feeds[name] = { dtype: 'float32', dims, data: initial.get(name)! }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { LossTerm } from '../loss/terms.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { untrainedNotes } from '../untrained.ts'
 
 const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: new Float32Array(4).fill(1) } }
@@ -18,7 +18,7 @@ const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [total] } a
 describe('what gets no gradient', () => {
   it('is told of where the loss does not depend on it', async () => {
     const heads = tinyModel('x[N,4] -> Gemm 4->6 -> a -> Gemm 6->3 -> y; a -> Gemm 6->2 -> z')
-    const { graph, notes } = await floatTrainee(await testRuntime(), heads, sample, options)
+    const { graph, notes } = await floatTrainableModel(await testRuntime(), heads, sample, options)
     assert.deepEqual(
       graph.untrained.map(({ node }) => node),
       ['Gemm_z', 'Gemm_z'],
@@ -32,7 +32,7 @@ describe('what gets no gradient', () => {
       'x[N,4] -> Gemm 4->4 -> a -> Cast to=7 -> i -> Cast to=1 -> f; x -> Gemm 4->4 -> g -> Add =f -> y',
     )
     await assert.rejects(
-      floatTrainee(await testRuntime(), model, sample, options),
+      floatTrainableModel(await testRuntime(), model, sample, options),
       /cannot train "a_weight" of node "Gemm_a": its gradient ends at node "Cast_i" \(Cast\), whose output is int64; name the layers behind it with --only/,
     )
   })

@@ -9,7 +9,7 @@ import { finetune } from '../finetune.ts'
 import { crossEntropy, distillation, type LossTerm } from '../loss/terms.ts'
 import { muon, type Optimizer, sgd } from '../optimizers/optimizer.ts'
 import { constant } from '../optimizers/schedule.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { reestimateStatistics } from './re-estimate.ts'
 import { SampleStore } from './sample-store.ts'
 import { decodeState, encodeState, type TrainState } from './state.ts'
@@ -60,7 +60,7 @@ async function trained(options: {
 }) {
   const { epochs = 2, batch = 10, dataset = halves(36), mode = 'training', loss = [crossEntropy()] } = options
   const sample = (await dataset.sample(0)).inputs
-  const trainee = await floatTrainee(await testRuntime(), net(), sample, {
+  const trainable = await floatTrainableModel(await testRuntime(), net(), sample, {
     train: 'all',
     batch: options.graphBatch ?? batch,
     batchNorm: mode,
@@ -70,8 +70,8 @@ async function trained(options: {
   const scores = [...(options.scores ?? [])]
   const result = await train(
     await testRuntime(),
-    trainee.graph,
-    trainee.initial,
+    trainable.graph,
+    trainable.initial,
     new SampleStore(dataset, all(dataset.size)),
     {
       ...(options.scores ? { score: async () => scores.shift() ?? Number.NaN } : {}),
@@ -90,7 +90,7 @@ async function trained(options: {
       progress: options.progress,
     },
   )
-  return { trainee, result }
+  return { trainable, result }
 }
 
 const bits = (values: ReadonlyMap<string, Float32Array>) => [...values].map(([name, array]) => [name, [...array]])
@@ -99,7 +99,7 @@ describe('training', () => {
   it('gives the same bits for the same seed', async () => {
     const [a, b] = [await trained({}), await trained({})]
     assert.deepEqual(bits(a.result.values), bits(b.result.values))
-    assert.notDeepEqual(bits(a.result.values), bits(a.trainee.initial))
+    assert.notDeepEqual(bits(a.result.values), bits(a.trainable.initial))
   })
 
   it('tells loss, rate, epoch and speed as numbers at every step', async () => {
@@ -182,9 +182,11 @@ describe('training', () => {
       void states.push(decodeState(encodeState(state, 'f'), 'f', 'memory'))
     await trained({ ...common, epochs: 1, checkpoint })
     const counts = [...(states[0]?.moments ?? [])].map(([name, list]) => [name, list.length])
-    const isGemm = (name: unknown) => whole.trainee.graph.parameters.some((p) => p.name === name && p.dims.length === 2)
+    const isGemm = (name: unknown) =>
+      whole.trainable.graph.parameters.some((p) => p.name === name && p.dims.length === 2)
     // The Conv has one input channel: its filters are rows of nine numbers, a matrix like the Gemm's.
-    const isConv = (name: unknown) => whole.trainee.graph.parameters.some((p) => p.name === name && p.dims.length === 4)
+    const isConv = (name: unknown) =>
+      whole.trainable.graph.parameters.some((p) => p.name === name && p.dims.length === 4)
     for (const [name, count] of counts) assert.equal(count, isGemm(name) || isConv(name) ? 1 : 2, String(name))
     const resumed = await trained({ ...common, epochs: 4, resume: states[0]! })
     assert.deepEqual(bits(resumed.result.values), bits(whole.result.values))
@@ -203,24 +205,24 @@ describe('training', () => {
   })
 
   it('updates the running statistics of BatchNormalization', async () => {
-    const { trainee, result } = await trained({})
-    for (const { mean } of trainee.graph.batchNorms)
-      assert.notDeepEqual([...result.values.get(mean)!], [...trainee.initial.get(mean)!])
+    const { trainable, result } = await trained({})
+    for (const { mean } of trainable.graph.batchNorms)
+      assert.notDeepEqual([...result.values.get(mean)!], [...trainable.initial.get(mean)!])
   })
 
   it('re-estimates them by pooling moments: as one batch of all samples has them', async () => {
     const dataset = halves(36)
-    const { trainee, result } = await trained({ dataset, batch: 12 })
+    const { trainable, result } = await trained({ dataset, batch: 12 })
     const store = new SampleStore(dataset, all(36))
-    const pooled = await reestimateStatistics(await testRuntime(), trainee.graph, result.values, store, 0)
-    const whole = await floatTrainee(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
+    const pooled = await reestimateStatistics(await testRuntime(), trainable.graph, result.values, store, 0)
+    const whole = await floatTrainableModel(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
       train: 'all',
       batch: 36,
       batchNorm: 'training',
       loss: [crossEntropy()],
     })
     const expected = await reestimateStatistics(await testRuntime(), whole.graph, result.values, store, 1)
-    for (const { mean, variance } of trainee.graph.batchNorms)
+    for (const { mean, variance } of trainable.graph.batchNorms)
       for (const name of [mean, variance])
         for (const [c, value] of pooled.get(name)!.entries())
           assert.ok(Math.abs(value - expected.get(name)![c]!) < 1e-4 * Math.max(1, value), `${name}[${c}]: ${value}`)
@@ -253,7 +255,7 @@ describe('fine-tuning', () => {
   it('keeps the model as it came when no epoch was better', async () => {
     const dataset = halves(40)
     const sample = (await dataset.sample(0)).inputs
-    const trainee = await floatTrainee(await testRuntime(), net(), sample, {
+    const trainable = await floatTrainableModel(await testRuntime(), net(), sample, {
       train: 'all',
       batch: 8,
       batchNorm: 'frozen',
@@ -262,13 +264,13 @@ describe('fine-tuning', () => {
     })
     const good = await finetune(
       await testRuntime(),
-      trainee,
-      { dataset, indices: all(40), held: { dataset, indices: all(40) } },
+      trainable,
+      { dataset, indices: all(40), validation: { dataset, indices: all(40) } },
       { epochs: 20, batch: 8, rate: 0.02, seed: 0 },
     )
     assert.ok(good.result.best!.score > 0.9, `score ${good.result.best!.score}`)
     // From there with a rate that destroys everything.
-    const again = await floatTrainee(await testRuntime(), good.model, sample, {
+    const again = await floatTrainableModel(await testRuntime(), good.model, sample, {
       train: 'all',
       batch: 8,
       batchNorm: 'frozen',
@@ -277,7 +279,7 @@ describe('fine-tuning', () => {
     const bad = await finetune(
       await testRuntime(),
       again,
-      { dataset, indices: all(40), held: { dataset, indices: all(40) } },
+      { dataset, indices: all(40), validation: { dataset, indices: all(40) } },
       { epochs: 1, batch: 8, rate: 30, optimizer: sgd(), schedule: constant, seed: 0 },
     )
     assert.ok(bad.result.best!.score < bad.before!)
@@ -291,7 +293,7 @@ describe('fine-tuning', () => {
     const dataset: Dataset = { ...halves(40), hasLabels: false, id: (i) => `${i}`, sample: halves(40).sample }
     const sample = (await dataset.sample(0)).inputs
     const teacher = net()
-    const student = await floatTrainee(await testRuntime(), teacher, sample, {
+    const student = await floatTrainableModel(await testRuntime(), teacher, sample, {
       train: 'biases',
       batch: 8,
       batchNorm: 'frozen',
@@ -304,7 +306,7 @@ describe('fine-tuning', () => {
     const tuned = await finetune(
       await testRuntime(),
       { ...student, initial: moved },
-      { dataset, indices: all(30), held: { dataset, indices: [30, 31, 32, 33, 34, 35] } },
+      { dataset, indices: all(30), validation: { dataset, indices: [30, 31, 32, 33, 34, 35] } },
       { epochs: 10, batch: 8, rate: 0.05, seed: 0, teacher },
     )
     assert.equal(tuned.scoreName, 'SQNR')
@@ -314,7 +316,7 @@ describe('fine-tuning', () => {
   it('says which operator has no gradient, and on which path', async () => {
     const model = tinyModel('x[N,1,6,6] -> Conv 3x3 1->4 -> Det -> Flatten -> Gemm 4->2 -> y')
     await assert.rejects(
-      floatTrainee(await testRuntime(), model, (await halves(2).sample(0)).inputs, {
+      floatTrainableModel(await testRuntime(), model, (await halves(2).sample(0)).inputs, {
         train: 'all',
         batch: 2,
         batchNorm: 'frozen',

@@ -9,11 +9,11 @@ import { FEEDS, type TrainingGraph } from '../training-graph.ts'
 import { feedsOf } from './feeds.ts'
 import { firstNonFinite, refuseNonFinite } from './non-finite.ts'
 import type { TrainOptions, TrainResult } from './options.ts'
+import { reportStep } from './report-step.ts'
 import { makeBatch, type SampleStore, type TrainingBatch } from './sample-store.ts'
 import { type Arrays, cloneArrays, cloneState, newState, type TrainState } from './state.ts'
 import { addTo, follow, topOf } from './sums.ts'
 import { type Teacher, withTeacher } from './teacher.ts'
-import { tellStep } from './tell-step.ts'
 
 /** Steps whose losses are kept for the curve. */
 const CURVE_POINTS = 400
@@ -131,7 +131,7 @@ class Trainer {
       state.step++
       state.stepInEpoch++
       this.#samplesDone += Math.min(batch, this.#store.size - from)
-      this.#tell(loss)
+      this.#report(loss)
     }
     await this.#finishEpoch((performance.now() - started) / 1000)
     return true
@@ -283,10 +283,10 @@ class Trainer {
     if (step % every === 0) losses.push({ step, loss })
   }
 
-  #tell(loss: number): void {
+  #report(loss: number): void {
     const samplesPerSecond = (1000 * this.#samplesDone) / (performance.now() - this.#started)
     const steps = this.#options.epochs * this.#stepsPerEpoch
-    tellStep(this.#options, this.#state, { loss, steps, rate: this.#rate(), samplesPerSecond })
+    reportStep(this.#options, this.#state, { loss, steps, rate: this.#rate(), samplesPerSecond })
   }
 }
 

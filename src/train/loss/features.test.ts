@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { withSession } from '../../runtime/index.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { FEEDS } from '../training-graph.ts'
 import { features, sharedFeatures } from './features.ts'
 
@@ -20,7 +20,7 @@ describe('sharedFeatures', () => {
 
 describe('features', () => {
   it('is the square distance over the square size of the teacher, without padding', async () => {
-    const { graph, initial, prepared } = await floatTrainee(await testRuntime(), tinyModel(drawing), sample, {
+    const { graph, initial, prepared } = await floatTrainableModel(await testRuntime(), tinyModel(drawing), sample, {
       train: 'all',
       batch: 2,
       batchNorm: 'frozen',

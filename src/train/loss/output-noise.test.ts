@@ -3,14 +3,14 @@ import { describe, it } from 'node:test'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { withSession } from '../../runtime/index.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { FEEDS } from '../training-graph.ts'
 import { outputNoise } from './output-noise.ts'
 
 describe('outputNoise', () => {
   it('is the weighted sum of mean squares over the samples that count', async () => {
     const sample = { x: { dtype: 'float32' as const, dims: [1, 2], data: Float32Array.of(1, -1) } }
-    const { graph, initial } = await floatTrainee(
+    const { graph, initial } = await floatTrainableModel(
       await testRuntime(),
       tinyModel('x[N,2] -> a! -> Gemm 2->2 -> y'),
       sample,

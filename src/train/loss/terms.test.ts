@@ -6,7 +6,7 @@ import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { TensorValue } from '../../base/index.ts'
 import { GraphEditor, type Model, Tensor } from '../../onnx/index.ts'
 import { withSession } from '../../runtime/index.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { FEEDS } from '../training-graph.ts'
 import { crossEntropy, distillation, type LossTerm, meanSquare } from './terms.ts'
 import { userLoss } from './user-loss.ts'
@@ -42,7 +42,10 @@ async function assertLoss(term: LossTerm, test: Case): Promise<void> {
   const model = identity(classes)
   const sample = { x: { dtype: 'float32' as const, dims: [1, classes], data: new Float32Array(classes) } }
   const options = { train: 'biases' as const, batch: rows + 1, batchNorm: 'frozen' as const, loss: [term] }
-  const { graph, initial } = await floatTrainee(await testRuntime(), model, sample, { ...options, teacher: model })
+  const { graph, initial } = await floatTrainableModel(await testRuntime(), model, sample, {
+    ...options,
+    teacher: model,
+  })
   const weights = (count: number): TensorValue => ({
     dtype: 'float32',
     dims: [count],

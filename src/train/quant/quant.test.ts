@@ -13,7 +13,7 @@ import { makeBatch, SampleStore } from '../loop/sample-store.ts'
 import { crossEntropy, type LossTerm, outputSquares } from '../loss/terms.ts'
 import { isAsNear } from '../score.ts'
 import { FEEDS } from '../training-graph.ts'
-import { type QuantTraineeOptions, quantTrainee } from './quant-trainee.ts'
+import { type QuantTrainableOptions, quantTrainableModel } from './quant-trainable-model.ts'
 
 /** Depthwise and plain convolutions, a capped activation, a residual Add, a pool, a Gemm. */
 const net = (): Model =>
@@ -21,8 +21,8 @@ const net = (): Model =>
     'x[N,3,8,8] -> Conv 3x3 3->8 pads=1,1,1,1 -> Clip number(0) number(6) -> a -> Conv 3x3 8->8 group=8 pads=1,1,1,1 -> Relu -> Conv 1x1 8->8 -> b; a -> Add =b -> Relu -> MaxPool 2x2 strides=2,2 -> GlobalAveragePool -> Flatten -> Gemm 8->3 -> y',
   )
 
-async function traineeOf(weightBits: number, activationBits: 4 | 8 | 16, more: Partial<QuantTraineeOptions> = {}) {
-  return quantTrainee(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
+async function trainableOf(weightBits: number, activationBits: 4 | 8 | 16, more: Partial<QuantTrainableOptions> = {}) {
+  return quantTrainableModel(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
     train: 'all',
     batch: 8,
     loss: [crossEntropy()],
@@ -50,7 +50,7 @@ describe('quantisation-aware training', () => {
     const [first] = targets
     const slow = { depthwise: true, why: 'it is slow there' }
     const target = { ...first, ops: first.ops.map((op) => (op.op === 'Conv' ? { ...op, slow: [slow] } : op)) }
-    const plans = [await traineeOf(8, 8), await traineeOf(8, 8, { quantize: { target } })].map(({ plan }) => plan)
+    const plans = [await trainableOf(8, 8), await trainableOf(8, 8, { quantize: { target } })].map(({ plan }) => plan)
     const [usual, other] = plans.map((plan) => plan?.weights.size ?? 0)
     assert.equal(usual, (other ?? 0) + 1)
     assert.equal(plans[1]?.placement.target, target)
@@ -64,11 +64,11 @@ describe('quantisation-aware training', () => {
     [8, 16, 'per-tensor'],
   ] as const)
     it(`writes a file that computes what was trained: W${weightBits}A${activationBits} ${weights}`, async () => {
-      const trainee = await traineeOf(weightBits, activationBits, { quantize: { weights } })
-      const { graph } = trainee
+      const trainable = await trainableOf(weightBits, activationBits, { quantize: { weights } })
+      const { graph } = trainable
       const tuned = await finetune(
         await testRuntime(),
-        trainee,
+        trainable,
         { dataset, indices },
         { epochs: 1, batch: 8, rate: 0.01, seed: 0 },
       )
@@ -76,7 +76,7 @@ describe('quantisation-aware training', () => {
       // A scale that fills the range of a Clip cannot grow.
       for (const [name, array] of values)
         if (name !== 'train/scale/a')
-          assert.notDeepEqual([...array], [...trainee.initial.get(name)!], `${name} was not trained`)
+          assert.notDeepEqual([...array], [...trainable.initial.get(name)!], `${name} was not trained`)
       const places = [0, 1, 2, 3, 4, 5, 6, 7]
       const batch = await makeBatch(new SampleStore(dataset, indices), graph, { places, seed: 0, epoch: 0 }, 3)
       const feeds = {
@@ -117,10 +117,10 @@ describe('quantisation-aware training', () => {
 
   it('keeps the integer kernels, also with 4-bit codes in bytes', async () => {
     for (const bits of [4, 8] as const) {
-      const trainee = await traineeOf(4, bits)
+      const trainable = await trainableOf(4, bits)
       const tuned = await finetune(
         await testRuntime(),
-        trainee,
+        trainable,
         { dataset, indices },
         { epochs: 2, batch: 8, rate: 0.05, seed: 0 },
       )
@@ -135,7 +135,7 @@ describe('quantisation-aware training', () => {
   })
 
   it('stores weights of 4 bits as int4 when asked: the same function, a smaller file, float kernels', async () => {
-    const [bytes, nibbles] = [await traineeOf(4, 8), await traineeOf(4, 8, { storage: 'int4' })]
+    const [bytes, nibbles] = [await trainableOf(4, 8), await trainableOf(4, 8, { storage: 'int4' })]
     const [a, b] = [bytes.exported(bytes.initial), nibbles.exported(nibbles.initial)]
     const { inputs } = await dataset.sample(0)
     const outputs = await Promise.all(
@@ -150,10 +150,10 @@ describe('quantisation-aware training', () => {
   })
 
   it('trains integer layers that --exclude left as float ones', async () => {
-    const trainee = await traineeOf(8, 8, { quantize: { exclude: ['Gemm'] } })
-    assert.ok(trainee.graph.parameters.some(({ name }) => name.includes('weight') && !name.startsWith('train/')))
+    const trainable = await trainableOf(8, 8, { quantize: { exclude: ['Gemm'] } })
+    assert.ok(trainable.graph.parameters.some(({ name }) => name.includes('weight') && !name.startsWith('train/')))
     assert.equal(
-      trainee.graph.parameters.some(({ name }) => name.startsWith('train/weight_scale/Gemm')),
+      trainable.graph.parameters.some(({ name }) => name.startsWith('train/weight_scale/Gemm')),
       false,
     )
   })
@@ -161,14 +161,14 @@ describe('quantisation-aware training', () => {
 
 describe('the guard of a training', () => {
   it('hands back the quantised model before training when the trained one is further from the teacher', async () => {
-    const trainee = await traineeOf(8, 8)
+    const trainable = await trainableOf(8, 8)
     const half = { dataset, indices: indices.slice(16) }
     const options = { epochs: 1, batch: 8, seed: 0, teacher: net() }
     const data = { dataset, indices: indices.slice(0, 16), guard: half }
-    const spoiled = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1 })
+    const spoiled = await finetune(await testRuntime(), trainable, data, { ...options, rate: 1 })
     assert.equal(spoiled.kept, false)
-    assert.deepEqual(writeModel(spoiled.model), writeModel(trainee.exported(trainee.initial)))
-    const left = await finetune(await testRuntime(), trainee, data, { ...options, rate: 1e-12 })
+    assert.deepEqual(writeModel(spoiled.model), writeModel(trainable.exported(trainable.initial)))
+    const left = await finetune(await testRuntime(), trainable, data, { ...options, rate: 1e-12 })
     assert.equal(left.kept, true)
   })
 })
@@ -178,7 +178,7 @@ describe('grids of a quantised training', () => {
     tinyModel(
       'x[N,3,8,8] -> GlobalAveragePool -> Flatten -> a -> Gemm 3->8 -> Relu -> h -> Gemm 8->3 -> y; h -> Gemm 8->6 -> Relu -> Gemm 6->2 -> z',
     )
-  const optionsOf = (loss: LossTerm[]): QuantTraineeOptions => ({
+  const optionsOf = (loss: LossTerm[]): QuantTrainableOptions => ({
     train: 'all',
     batch: 8,
     loss,
@@ -187,13 +187,13 @@ describe('grids of a quantised training', () => {
     calibration: () => ({ batches: batches(readSamples(dataset, indices), 8), total: size }),
   })
   const started = async (loss: LossTerm[], teacher?: Model) =>
-    quantTrainee(await testRuntime(), heads(), (await dataset.sample(0)).inputs, { ...optionsOf(loss), teacher })
+    quantTrainableModel(await testRuntime(), heads(), (await dataset.sample(0)).inputs, { ...optionsOf(loss), teacher })
 
   it('stay as calibrated where no loss reaches them, and that is said', async () => {
-    const trainee = await started([crossEntropy()])
-    const before = writeModel(trainee.exported(trainee.initial))
+    const trainable = await started([crossEntropy()])
+    const before = writeModel(trainable.exported(trainable.initial))
     const data = { dataset, indices }
-    const { model, result } = await finetune(await testRuntime(), trainee, data, {
+    const { model, result } = await finetune(await testRuntime(), trainable, data, {
       epochs: 1,
       batch: 8,
       rate: 0.01,
@@ -202,19 +202,19 @@ describe('grids of a quantised training', () => {
     assert.equal(result.steps, 4)
     assert.notDeepEqual(writeModel(model), before)
     assert.match(
-      trainee.notes.join('; '),
+      trainable.notes.join('; '),
       /the loss does not depend on Gemm_v\d, Gemm_z: they stay as they are; \d grids that the loss does not reach stay as calibrated/,
     )
     const float = (each: Model, name: string) => each.graph.initializers.get(name)?.bytes
-    const old = trainee.exported(trainee.initial)
+    const old = trainable.exported(trainable.initial)
     for (const name of old.graph.initializers.keys())
       if (name.startsWith('z')) assert.deepEqual(float(model, name), float(old, name))
   })
 
   it('all learn where all outputs are compared with the teacher', async () => {
-    const trainee = await started([outputSquares()], heads())
-    assert.deepEqual(trainee.graph.untrained, [])
-    assert.deepEqual(trainee.notes, [])
+    const trainable = await started([outputSquares()], heads())
+    assert.deepEqual(trainable.graph.untrained, [])
+    assert.deepEqual(trainable.notes, [])
   })
 
   it('leave room for biases in int32 whatever the steps', async () => {
@@ -232,13 +232,13 @@ describe('grids of a quantised training', () => {
       ),
     )
     model.graph.initializers.set(bias, Tensor.from('float32', [8], new Float32Array(8).fill(3)))
-    const trainee = await quantTrainee(
+    const trainable = await quantTrainableModel(
       await testRuntime(),
       model,
       (await dataset.sample(0)).inputs,
       optionsOf([crossEntropy()]),
     )
-    const values = new Map([...trainee.initial].map(([name, array]) => [name, array.slice()]))
+    const values = new Map([...trainable.initial].map(([name, array]) => [name, array.slice()]))
     // A step that makes every scale a fifth smaller.
     for (const [name, array] of values)
       if (name.startsWith('train/'))
@@ -246,8 +246,8 @@ describe('grids of a quantised training', () => {
           name,
           array.map((x) => x * 0.8),
         )
-    trainee.afterStep?.(values)
-    const { initializers } = trainee.exported(values).graph
+    trainable.afterStep?.(values)
+    const { initializers } = trainable.exported(values).graph
     const codes = [...initializers].flatMap(([name, each]) => (name.endsWith('/bias/q') ? each.numbers() : []))
     const scales = [...initializers].find(([name, each]) => name.endsWith('/bias/scale') && each.size === 8)
     assert.ok(codes.some((code) => Math.abs(code) > 2 ** 30))

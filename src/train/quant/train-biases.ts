@@ -10,10 +10,10 @@ import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
 import { wholeRuns } from '../prepare.ts'
 import { outputSqnr } from '../score.ts'
-import type { Trainee } from '../trainee.ts'
+import type { TrainableModel } from '../trainable-model.ts'
 import { type LayerBias, layerBiases } from './layer-biases.ts'
 import { noiseTerms } from './noise-terms.ts'
-import { qdqTrainee } from './qdq-trainee.ts'
+import { qdqTrainableModel } from './qdq-trainable-model.ts'
 
 export interface BiasTraining extends Watch {
   readonly seed: number
@@ -89,7 +89,7 @@ async function tryAll(
   if (biases.length === 0) return { left: 'no layer has a bias' }
   const terms = await noiseTerms(runtime, float, quantized, dataset, used, options)
   if (terms.length === 0) return { left: 'no output differs from the float model by a finite number' }
-  const trainee = await traineeThatFits(runtime, float, quantized, biases, terms, sample, batch, options)
+  const trainable = await trainableThatFits(runtime, float, quantized, biases, terms, sample, batch, options)
   const scoreOf = (model: Model) => outputSqnr(runtime, float, model, { dataset, indices: choosing }, { signal })
   const before = choosing.length > 0 ? await scoreOf(quantized) : Number.NaN
   let best: { model: Model; score: number } | undefined
@@ -97,14 +97,14 @@ async function tryAll(
     const data = { dataset, indices: used }
     const training = {
       epochs,
-      batch: wholeRuns(batch, trainee.prepared.batch),
+      batch: wholeRuns(batch, trainable.prepared.batch),
       rate,
       seed,
       teacher: float,
       signal,
       progress,
     }
-    const { model } = await finetune(runtime, trainee, data, training)
+    const { model } = await finetune(runtime, trainable, data, training)
     if (choosing.length === 0) return { model }
     const score = await scoreOf(model)
     if (!best || score > best.score || Number.isNaN(best.score)) best = { model, score }
@@ -138,10 +138,10 @@ async function observedBiases(
 }
 
 /**
- * A trainee of the largest batch that the memory allows, up to a step's; smaller ones make several runs a step.
+ * A trainable model of the largest batch that the memory allows, up to a step's; smaller ones make several runs a step.
  * @throws UnsupportedError when not even one sample fits
  */
-async function traineeThatFits(
+async function trainableThatFits(
   runtime: Runtime,
   float: Model,
   quantized: Model,
@@ -150,9 +150,9 @@ async function traineeThatFits(
   { inputs, fixed }: Batch,
   batch: number,
   { memory = MEMORY, signal }: BiasTraining,
-): Promise<Trainee> {
+): Promise<TrainableModel> {
   const options = { loss: [outputNoise(terms)], teacher: float, signal, fixed }
-  const of = (size: number) => qdqTrainee(runtime, quantized, biases, inputs, { ...options, batch: size })
+  const of = (size: number) => qdqTrainableModel(runtime, quantized, biases, inputs, { ...options, batch: size })
   const one = await of(1)
   const fits = largestBatch(one.graph, one.initial, memory)
   if (fits < one.graph.batch) {

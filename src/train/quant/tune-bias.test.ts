@@ -8,7 +8,7 @@ import { randomStream } from '../../math/index.ts'
 import { type Model, Tensor, withTensors } from '../../onnx/index.ts'
 import { crossEntropy } from '../loss/terms.ts'
 import { noiseTerms } from './noise-terms.ts'
-import { quantTrainee } from './quant-trainee.ts'
+import { quantTrainableModel } from './quant-trainable-model.ts'
 import { trainBiases } from './train-biases.ts'
 import { tuneBias } from './tune-bias.ts'
 
@@ -20,15 +20,20 @@ const twoScales =
 
 /** A float model and its quantisation. */
 async function quantizedOf(drawing: string): Promise<{ float: Model; quantized: Model }> {
-  const trainee = await quantTrainee(await testRuntime(), tinyModel(drawing), (await dataset.sample(0)).inputs, {
-    train: 'all',
-    batch: 8,
-    loss: [crossEntropy()],
-    weightBits: 8,
-    activationBits: 8,
-    calibration: () => ({ batches: batches(readSamples(dataset, indices), 8), total: size }),
-  })
-  return { float: trainee.prepared.model, quantized: trainee.exported(trainee.initial) }
+  const trainable = await quantTrainableModel(
+    await testRuntime(),
+    tinyModel(drawing),
+    (await dataset.sample(0)).inputs,
+    {
+      train: 'all',
+      batch: 8,
+      loss: [crossEntropy()],
+      weightBits: 8,
+      activationBits: 8,
+      calibration: () => ({ batches: batches(readSamples(dataset, indices), 8), total: size }),
+    },
+  )
+  return { float: trainable.prepared.model, quantized: trainable.exported(trainable.initial) }
 }
 
 /** Biases moved by many steps. */

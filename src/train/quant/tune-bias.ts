@@ -37,7 +37,7 @@ export async function tuneBias(
 ): Promise<TunedBias> {
   report(options, 'tune bias', 0, 1)
   const unlabelled = withoutLabels(dataset)
-  const held = indices.filter((_, i) => i % HELD === HELD - 1)
+  const validation = indices.filter((_, i) => i % HELD === HELD - 1)
   const used = indices.filter((_, i) => i % HELD !== HELD - 1)
   const left = (reason: string): TunedBias => ({
     model: quantized,
@@ -46,10 +46,10 @@ export async function tuneBias(
     after: Number.NaN,
     left: reason,
   })
-  if (held.length === 0 || used.length === 0) return left('there are too few samples to hold some back')
+  if (validation.length === 0 || used.length === 0) return left('there are too few samples to hold some back')
   const trained = await trainBiases(runtime, float, quantized, unlabelled, used, options)
   if ('left' in trained) return left(trained.left)
-  const judges = { dataset: unlabelled, indices: held }
+  const judges = { dataset: unlabelled, indices: validation }
   const before = await outputSqnr(runtime, float, quantized, judges, options)
   const after = await outputSqnr(runtime, float, trained.model, judges, options)
   const kept = after >= before + LEAST_GAIN

@@ -23,7 +23,7 @@ export interface RoundBlocksOptions extends Watch {
   /** Weight of the regulariser; the block's error is scaled to 1 a weight when rounded to nearest. */
   readonly lambda?: number
   /** Batches that only judge; default: every fourth. */
-  readonly held?: (batch: number) => boolean
+  readonly validation?: (batch: number) => boolean
 }
 
 export interface RoundedBlock extends Block {
@@ -58,9 +58,9 @@ export async function roundBlocks(
   batches: readonly Values[],
   options: RoundBlocksOptions = {},
 ): Promise<RoundedBlocks> {
-  const held = options.held ?? ((index: number) => index % 4 === 3)
-  const used = batches.filter((_, index) => !held(index))
-  const judges = batches.filter((_, index) => held(index))
+  const validation = options.validation ?? ((index: number) => index % 4 === 3)
+  const used = batches.filter((_, index) => !validation(index))
+  const judges = batches.filter((_, index) => validation(index))
   const done: RoundedBlock[] = []
   let model = quantized
   const blocks = blocksOf(float)

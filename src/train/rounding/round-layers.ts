@@ -14,7 +14,7 @@ export interface RoundLayersOptions extends Watch {
   readonly method: 'adaround' | 'mse'
   readonly adaround?: AdaRoundOptions
   /** Batches that only judge. */
-  readonly held?: (batch: number) => boolean
+  readonly validation?: (batch: number) => boolean
 }
 
 /**
@@ -29,7 +29,7 @@ export function roundLayers(
   batches: readonly Values[],
   options: RoundLayersOptions,
 ): Promise<Rounded> {
-  const { products, method, held, ...watch } = options
+  const { products, method, validation, ...watch } = options
   return roundAndCorrect(runtime, float, quantized, plan, batches, {
     ...watch,
     products,
@@ -37,6 +37,6 @@ export function roundLayers(
       method === 'adaround'
         ? (problem) => adaRound(products, problem, options.adaround)
         : ({ weights, scales, low, high }) => plainCodes(weights, scales, low, high),
-    ...(held ? { held } : {}),
+    ...(validation ? { validation } : {}),
   })
 }

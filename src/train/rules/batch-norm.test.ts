@@ -6,7 +6,7 @@ import type { TensorValue } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { withSession } from '../../runtime/index.ts'
 import { crossEntropy } from '../loss/terms.ts'
-import { floatTrainee } from '../trainee.ts'
+import { floatTrainableModel } from '../trainable-model.ts'
 import { FEEDS } from '../training-graph.ts'
 
 const BATCH = 3
@@ -23,7 +23,7 @@ describe('BatchNorm in training', () => {
       const drawing = `x[N,${channels},4,5] -> BatchNormalization -> Sin -> BatchNormalization -> GlobalAveragePool -> Flatten -> Gemm ${channels}->4 -> y`
       const sample = { x: noise([1, channels, 4, 5], 'sample') }
       const options = { train: 'all', batch: BATCH, batchNorm: 'training', loss: [crossEntropy()] } as const
-      const { graph, initial } = await floatTrainee(
+      const { graph, initial } = await floatTrainableModel(
         await testRuntime(),
         tinyModel(drawing, { opset: 18 }),
         sample,

@@ -1,4 +1,4 @@
-// Fake quantisation: a node of this room's own that stands for Div, Clip, Round, Mul until the backward graph is built.
+// Fake quantisation: a node of this module's own that stands for Div, Clip, Round, Mul until the backward graph is built.
 import { floatAttr, floatAttribute, intAttr, intAttribute, type Node } from '../../onnx/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import { defineGradient, type GradientRule } from '../graph/rule.ts'

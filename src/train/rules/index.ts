@@ -33,7 +33,7 @@ for (const rule of gradientRules) {
 }
 const fakes = new Map(fakeQuantRules.map((rule) => [rule.op, rule]))
 
-/** The gradient rule of a node; fake quantisation, this room's own operator, has its own domain. */
+/** The gradient rule of a node; fake quantisation, this module's own operator, has its own domain. */
 export function gradientRuleOf(node: Node): GradientRule | undefined {
   if (node.domain === FAKE_DOMAIN) return fakes.get(node.opType)
   return isOp(node, node.opType) ? table.get(node.opType) : undefined

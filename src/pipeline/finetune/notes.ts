@@ -1,5 +1,5 @@
-// What a training tells beside its figures.
-import type { Closeness, Parameter, Trainee, Tuned } from '../../train/index.ts'
+// What a training notes beside its figures.
+import type { Closeness, Parameter, TrainableModel, Tuned } from '../../train/index.ts'
 
 /** What is said where training made nothing better. */
 export function notBetterNote(tuned: Tuned, qat: boolean): string {
@@ -23,7 +23,7 @@ export interface TrainedLayers {
 }
 
 /** Counts the layers with parameters that are trained. */
-export function trainedLayers({ graph }: Trainee): TrainedLayers {
+export function trainedLayers({ graph }: TrainableModel): TrainedLayers {
   const names = (list: readonly Parameter[]) =>
     new Set(list.filter(({ kind }) => kind !== 'scale').map(({ node }) => node))
   const trained = names(graph.parameters)

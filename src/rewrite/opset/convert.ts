@@ -17,17 +17,17 @@ for (const { op, at } of [...unchanged.map((name): OpUpgrades => ({ op: name, at
   table.set(op, at)
 }
 
-/** Lifts a model that has no functions; `skipped` says which operator has no known upgrade. */
-export function lift(model: Model, context: RewriteContext, target: number): RewriteResult {
+/** Converts a model that has no functions; `skipped` says which operator has no known upgrade. */
+export function convertModel(model: Model, context: RewriteContext, target: number): RewriteResult {
   const from = opsetOf(model)
-  const unlifted = (skipped: string[]): RewriteResult => ({
+  const unconverted = (skipped: string[]): RewriteResult => ({
     model,
     statistics: context.statistics,
     changes: [],
     skipped,
   })
-  if (from >= target) return unlifted([])
-  if (from < OLDEST) return unlifted([`opset ${from} is older than ${OLDEST}, from which models can be lifted`])
+  if (from >= target) return unconverted([])
+  if (from < OLDEST) return unconverted([`opset ${from} is older than ${OLDEST}, from which models can be converted`])
   const refusals: string[] = []
   const result = editModel(model, context, (editor, log) => {
     const scopes = scopesOf(editor, context.shapes)
@@ -39,7 +39,7 @@ export function lift(model: Model, context: RewriteContext, target: number): Rew
     setOpset(editor, target)
     log.changes.push(`opset ${from} → ${target}; ${upgraded} nodes took a new form`)
   })
-  return refusals.length === 0 ? result : unlifted(refusals.map((why) => `stays at opset ${from}: ${why}`))
+  return refusals.length === 0 ? result : unconverted(refusals.map((why) => `stays at opset ${from}: ${why}`))
 }
 
 const isOnnx = (node: Node) => node.domain === '' || node.domain === 'ai.onnx'

@@ -1,4 +1,4 @@
-// The biases of a finished Q/DQ file as a trainee: its own pairs, simulated, whatever made them.
+// The biases of a finished Q/DQ file as a trainable model: its own pairs, simulated, whatever made them.
 import { UnsupportedError, type Watch } from '../../base/index.ts'
 import type { FixedBatch } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
@@ -7,13 +7,13 @@ import type { Emitter } from '../graph/emitter.ts'
 import { logitsOf } from '../loss/logits.ts'
 import type { LossTerm } from '../loss/terms.ts'
 import { prepareModel } from '../prepare.ts'
-import type { Trainee } from '../trainee.ts'
+import type { TrainableModel } from '../trainable-model.ts'
 import { buildTrainingGraph } from '../training-graph.ts'
 import { valuesOf } from '../values.ts'
 import { type LayerBias, withTrainableBiases, withTrainedBiases } from './layer-biases.ts'
 import { simulatePairs } from './qdq-simulation.ts'
 
-export interface QdqTraineeOptions extends Watch {
+export interface QdqTrainableOptions extends Watch {
   /** Samples in a run of the graph. */
   readonly batch: number
   readonly fixed?: FixedBatch | undefined
@@ -26,13 +26,13 @@ export interface QdqTraineeOptions extends Watch {
  * that is written runs with them.
  * @throws UnsupportedError when no bias reaches what the loss reads, or an operator on the way has no gradient rule
  */
-export async function qdqTrainee(
+export async function qdqTrainableModel(
   runtime: Runtime,
   quantized: Model,
   biases: readonly LayerBias[],
   sample: Values,
-  options: QdqTraineeOptions,
-): Promise<Trainee> {
+  options: QdqTrainableOptions,
+): Promise<TrainableModel> {
   const { model, parameters } = withTrainableBiases(quantized, biases)
   const prepared = await prepareModel(runtime, model, sample, { ...options, batchNorm: 'frozen', asItIs: true })
   const graph = await buildTrainingGraph(prepared, {

@@ -13,7 +13,7 @@ import { buildTrainingGraph, type TrainingGraph } from './training-graph.ts'
 import { untrainedNotes } from './untrained.ts'
 import { initialValues, valuesOf, withValues } from './values.ts'
 
-export interface Trainee {
+export interface TrainableModel {
   readonly prepared: Prepared
   readonly graph: TrainingGraph
   readonly initial: Arrays
@@ -22,12 +22,12 @@ export interface Trainee {
   /** Learning rate of an array, as a factor. */
   readonly rateOf?: (name: string) => number
   readonly afterStep?: (values: Map<string, Float32Array>) => void
-  /** The grids that a quantised trainee began with. */
+  /** The grids that a quantised trainable model began with. */
   readonly plan?: Plan
   readonly notes: readonly string[]
 }
 
-export interface FloatTraineeOptions extends Watch {
+export interface FloatTrainableOptions extends Watch {
   readonly train: TrainWhat
   readonly selected?: (node: Node) => boolean
   readonly batch: number
@@ -45,12 +45,12 @@ export interface FloatTraineeOptions extends Watch {
  * A float model to train.
  * @throws UnsupportedError when an operator on the way has no gradient rule or there is nothing to train
  */
-export async function floatTrainee(
+export async function floatTrainableModel(
   runtime: Runtime,
   model: Model,
   sample: Values,
-  options: FloatTraineeOptions,
-): Promise<Trainee> {
+  options: FloatTrainableOptions,
+): Promise<TrainableModel> {
   const first = await prepareModel(runtime, model, sample, options)
   const prepared = options.train === 'biases' ? { ...first, model: withBiases(first.model) } : first
   const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))

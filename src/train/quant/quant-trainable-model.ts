@@ -18,7 +18,7 @@ import { logitsOf } from '../loss/logits.ts'
 import type { LossTerm } from '../loss/terms.ts'
 import { findParameters, type TrainWhat } from '../parameters.ts'
 import { type Prepared, prepareModel } from '../prepare.ts'
-import type { Trainee } from '../trainee.ts'
+import type { TrainableModel } from '../trainable-model.ts'
 import { buildTrainingGraph } from '../training-graph.ts'
 import { TRAINING_OPSET } from '../training-opset.ts'
 import { untrainedNotes } from '../untrained.ts'
@@ -31,7 +31,7 @@ import { packInt4 } from './pack-int4.ts'
 import { relativeRates, scaleRates } from './rates.ts'
 import { withNarrowScales } from './weight-scales.ts'
 
-export interface QuantTraineeOptions extends Watch {
+export interface QuantTrainableOptions extends Watch {
   readonly train: TrainWhat
   readonly selected?: (node: Node) => boolean
   readonly batch: number
@@ -52,13 +52,13 @@ export interface QuantTraineeOptions extends Watch {
   readonly label?: string
 }
 
-/** A trainee whose export is the Q/DQ file with the trained grids. */
-export async function quantTrainee(
+/** A trainable model whose export is the Q/DQ file with the trained grids. */
+export async function quantTrainableModel(
   runtime: Runtime,
   model: Model,
   sample: Values,
-  options: QuantTraineeOptions,
-): Promise<Trainee> {
+  options: QuantTrainableOptions,
+): Promise<TrainableModel> {
   const { activationBits } = options
   const { target } = { ...quantizeDefaults, ...options.quantize }
   const prepared = await prepareModel(runtime, model, sample, {
@@ -105,7 +105,7 @@ export async function quantTrainee(
   }
 }
 
-async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTraineeOptions): Promise<Plan> {
+async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTrainableOptions): Promise<Plan> {
   const { model, sampleShapes } = prepared
   const { activationBits, weightBits } = options
   const settings: QuantizeOptions = {

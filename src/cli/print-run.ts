@@ -1,10 +1,10 @@
-// What a finished run leaves and says: report page, report.json in a run folder, and on stdout one JSON object or the summary.
+// What a finished run leaves and prints: report page, report.json in a run folder, and on stdout one JSON object or the summary.
 import { join } from 'node:path'
 import type { Report } from '../report/index.ts'
 import { printJson, type RecipeFlags } from './session.ts'
 
 /** A run's report and where it goes. */
-export interface Told {
+export interface RunOutput {
   readonly report: Report
   /** What `--json` prints. */
   readonly json: Record<string, unknown>
@@ -15,18 +15,21 @@ export interface Told {
 }
 
 /** Writes the report as the flags say, and prints. */
-export async function tell(told: Told, flags: RecipeFlags): Promise<void> {
+export async function printRun(output: RunOutput, flags: RecipeFlags): Promise<void> {
   const [{ renderHtml, renderJson, renderSummary }, { writeFileAtomic }] = await Promise.all([
     import('../report/index.ts'),
     import('../onnx/index.node.ts'),
   ])
   const folder = flags.run
-  const page = folder === undefined ? told.page : join(folder, 'report.html')
+  const page = folder === undefined ? output.page : join(folder, 'report.html')
   const withReport = folder !== undefined || flags.report !== false
-  const report = { ...told.report, files: [...told.files, ...(withReport ? [{ label: 'report', path: page }] : [])] }
+  const report = {
+    ...output.report,
+    files: [...output.files, ...(withReport ? [{ label: 'report', path: page }] : [])],
+  }
   if (withReport) await writeFileAtomic(page, renderHtml(report))
   if (folder !== undefined) await writeFileAtomic(join(folder, 'report.json'), renderJson(report))
-  if (flags.json) return printJson(told.json)
+  if (flags.json) return printJson(output.json)
   const { columns, isTTY } = process.stdout
   process.stdout.write(`${renderSummary(report, { colour: isTTY === true, width: columns ?? 100 })}\n`)
 }

@@ -2,8 +2,8 @@
 import { report, type Watch } from '../../base/index.ts'
 import type { TrainState } from './state.ts'
 
-/** Tells of the step that was just taken; `steps` is how many there will be. */
-export function tellStep(
+/** Reports the step that was just taken; `steps` is how many there will be. */
+export function reportStep(
   watch: Watch,
   { step, epoch, history }: TrainState,
   now: { readonly loss: number; readonly steps: number; readonly rate: number; readonly samplesPerSecond: number },
