@@ -36,5 +36,5 @@ it('goes by what a model gives, and not by the shape that it declares wrongly', 
   assert.ok(output, 'the model has an output')
   model.graph.outputs.splice(0, 1, { ...output, shape: ['N', 36] })
   const { shapes } = await observe(runtime, model, randomFeeds(model))
-  assert.deepEqual(shapes.get('y')?.dims, [1, 4, 6, 6])
+  assert.deepEqual(shapes.get('y')?.dims.slice(1), [4, 6, 6])
 })
