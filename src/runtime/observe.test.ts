@@ -31,10 +31,10 @@ it('observes with optimisation where an inference is known to take seconds, and 
 })
 
 it('goes by what a model gives, and not by the shape that it declares wrongly', async () => {
-  const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> y')
+  const model = tinyModel('x[N,192] -> Gemm 192->12 -> Relu -> Gemm 12->12 -> Relu -> Reshape ints(0,3,4) -> y')
   const [output] = model.graph.outputs
   assert.ok(output, 'the model has an output')
-  model.graph.outputs.splice(0, 1, { ...output, shape: ['N', 36] })
+  model.graph.outputs.splice(0, 1, { ...output, shape: ['N', 12] })
   const { shapes } = await observe(runtime, model, randomFeeds(model))
-  assert.deepEqual(shapes.get('y')?.dims.slice(1), [4, 6, 6])
+  assert.deepEqual(shapes.get('y')?.dims.slice(1), [3, 4])
 })
