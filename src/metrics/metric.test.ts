@@ -43,7 +43,11 @@ describe('metrics', () => {
 
   it('names: any top-k and next-token; another one is refused', () => {
     assert.equal(metricNamed('top5').name, 'top5')
-    assert.throws(() => metricNamed('top'), /there is no metric "top"; the metrics are top1, top5 and next-token/)
+    assert.throws(() => metricNamed('top'), /there is no metric "top"; did you mean "top1"\?/)
+    assert.throws(
+      () => metricNamed('perplexity'),
+      /there is no metric "perplexity"; the metrics are top1, top5, next-token, or give a module/,
+    )
   })
 
   it('figures: hits have Wilson intervals, other values those of their mean', () => {

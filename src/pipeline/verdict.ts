@@ -128,7 +128,9 @@ function untouchedVerdict({ layerCounts }: Measured, points: readonly VerdictPoi
   return {
     headline: `nothing was quantised: ${layers} can run in integers, and the file is the float model`,
     tone: 'mixed',
-    points: points.map((point) => (point.question === 'faster' ? { ...point, answer: 'unclear' } : point)),
+    points: points.map((point) =>
+      point.question === 'faster' && point.answer !== 'not measured' ? { ...point, answer: 'unclear' } : point,
+    ),
     advice: ['keep the float model; the report says why each layer stays as it is'],
   }
 }
