@@ -28,8 +28,6 @@ export interface AppliedRewrites {
   readonly model: Model
   readonly shapes: Shapes
   readonly statistics: Statistics
-  /** What the rewritten model gave. */
-  readonly seen: Observed
   readonly applied: readonly AppliedRewrite[]
 }
 
@@ -62,7 +60,7 @@ export async function applyRewrites(
     seen = step.seen
   }
   report(watch, 'rewrite', rewrites.length, rewrites.length)
-  return { model: current, shapes: seen.shapes, statistics, seen, applied }
+  return { model: current, shapes: seen.shapes, statistics, applied }
 }
 
 /** Proves one rewrite's result against what was seen of the model before; `seen` is absent when it was not kept. */

@@ -15,8 +15,6 @@ export interface Form {
   readonly quantize: QuantizeOptions
   /** How far values reach whose channels were scaled. */
   readonly reach?: WidestReach
-  /** What a candidate of this form must gain to be kept, in dB. */
-  readonly least?: number
   /** The float model before equalisation, where it was equalised. */
   readonly unequalized?: Model
   /** Techniques that were kept, in order. */

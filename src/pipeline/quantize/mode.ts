@@ -4,7 +4,7 @@ import type { Spill } from '../../calibrate/index.ts'
 import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
-import type { AppliedRewrite, Observed } from '../../rewrite/index.ts'
+import type { AppliedRewrite } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
@@ -50,8 +50,6 @@ export interface ModeJob {
   readonly shapes: Shapes
   /** What BatchNormalization knew. */
   readonly statistics: Statistics
-  /** What the model gave on a sample. */
-  readonly seen: Observed
   readonly material: Material
   /** A sample. */
   readonly first: Values

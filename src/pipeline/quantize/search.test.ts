@@ -126,6 +126,21 @@ describe('the search over techniques', () => {
     assert.deepEqual(rows, ['+equal', '-other', '+correct'])
   })
 
+  it('asks of a technique alone what that one must gain', async () => {
+    const first = technique('equal', 2)
+    const picky: Technique = {
+      ...first,
+      attempt: async (on, at) => ({ ...(await first.attempt(on, at)), least: 1.5 }) as never,
+    }
+    const { rows } = await run([picky, technique('correct', 0.9)])
+    assert.deepEqual(rows, ['+equal', '+correct'])
+    const dull: Technique = {
+      ...picky,
+      attempt: async (on, at) => ({ ...(await first.attempt(on, at)), least: 2.5 }) as never,
+    }
+    assert.deepEqual((await run([dull, technique('correct', 0.9)])).rows, ['-equal', '+correct'])
+  })
+
   it('leaves it where it does not win', async () => {
     const first = technique('equal', -0.5, { paysLater: true })
     const { best, rows } = await run([first, technique('correct', 1, { triesRival: true, behind: ['equal', 0.2] })])

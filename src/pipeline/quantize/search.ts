@@ -26,6 +26,8 @@ export interface Found {
 interface Rival {
   readonly candidate: Candidate
   readonly made: Technique
+  /** What it must gain, in dB. */
+  readonly least: number | undefined
 }
 
 /** @param given a rewritten float model, what it gave on a sample, and what BatchNormalization knew of it */
@@ -87,13 +89,15 @@ async function decide(
   const [before, own] = [await best.score(), await attempt.candidate.score()]
   const other = rival && technique.triesRival ? await technique.attempt(rival.candidate, context) : undefined
   const second = other && 'candidate' in other ? other.candidate : undefined
-  const wins = second !== undefined && isBetter(await second.score(), own, second.least)
+  const wins = second !== undefined && isBetter(await second.score(), own, rival?.least)
   const next = wins ? second : attempt.candidate
   const now = await next.score()
   const judged = wins ? undefined : attempt.kept
-  const kept = judged ?? (technique.keeps?.(now, before) || context.keeps(now, before, next.least))
+  const kept =
+    judged ?? (technique.keeps?.(now, before) || context.keeps(now, before, wins ? undefined : attempt.least))
   context.rows.add(technique.row, kept, now, attempt.gained ?? gain(now, before))
-  if (!kept) return { best, rival: technique.paysLater ? { candidate: next, made: technique } : rival }
+  if (!kept)
+    return { best, rival: technique.paysLater ? { candidate: next, made: technique, least: attempt.least } : rival }
   if (!wins || !rival) return { best: applied(technique, next), rival: await carried(context, technique, next, rival) }
   context.rows.revise(rival.made.row, `kept for what it gives once ${technique.name} has run (${gain(now, own)})`)
   return { best: applied(technique, applied(rival.made, next)), rival: undefined }

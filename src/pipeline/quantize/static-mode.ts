@@ -1,5 +1,6 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
 import { floatLayers, type Placement, place, type QuantizeOptions } from '../../quantize/index.ts'
+import { observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchNormSource } from './batch-norm-source.ts'
@@ -17,7 +18,7 @@ import { defaultTechniques, parseTechniques, type TechniqueName, techniqueNames 
 import { techniquesOf } from './techniques/index.ts'
 
 export async function quantizeStatic(job: ModeJob): Promise<Produced> {
-  const { runtime, recipe, options, model, statistics, seen, material, notes, watch } = job
+  const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
   notes.push(...embeddingNotes(placement.embeddings), ...nothingToQuantize(placement))
@@ -28,6 +29,8 @@ export async function quantizeStatic(job: ModeJob): Promise<Produced> {
     ? await checkRanges(runtime, model, job.shapes, { samples, withHeld: fast }, options, watch)
     : undefined
   notes.push(...(checked?.notes ?? []))
+  // Looked at once more: of values that a rewrite added the batch axis is not known yet.
+  const seen = await observeModel(runtime, model, first, randomLike(first), recipe.model)
   const products = runtimeProducts(runtime)
   try {
     const found = await withSpill((spill) =>

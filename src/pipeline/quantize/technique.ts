@@ -17,6 +17,8 @@ export interface Tried {
   readonly candidate: Candidate
   /** Is it better by a judgement of its own? Absent: by the score. */
   readonly kept?: boolean
+  /** What it must gain to be kept, in dB. Absent: what is more than noise. */
+  readonly least?: number
   /** What it gave, where there is more to say than decibels. */
   readonly gained?: string
 }

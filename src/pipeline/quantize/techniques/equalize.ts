@@ -55,7 +55,7 @@ export const equalize: Technique<EqualizeEvidence> = {
     const reaches = widestReaches(form.float, result.statistics, form.seen.shapes, samples.fitting)
     const reach = (value: string) => (result.scaled.has(value) ? reaches(value) : undefined)
     const least = leastOfEqualization(result.scaled, form.seen.shapes)
-    return { candidate: context.candidate({ ...form, reach, least }) }
+    return { candidate: context.candidate({ ...form, reach }), least }
   },
   async replay(candidate, { clip, channels, deviations }, context) {
     const result = await scaled(candidate, channelsFrom(channels), clip, context, deviations)
