@@ -43,7 +43,7 @@ async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
     shapes: prepared.shapes,
     total: 8,
   })
-  const plan = makePlan(placement, statistics, all)
+  const plan = makePlan(prepared.model, placement, { statistics, options: all })
   const written = insertQdq(prepared.model, plan)
   const kernels = lintFusion(written, await optimizedGraph(runtime, written), target)
   return { written, plan, kernels, float: floatLayers(prepared.model, placement) }
