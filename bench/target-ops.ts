@@ -103,7 +103,7 @@ async function quantized(runtime: Runtime, model: Model, exclude: readonly strin
   const requests = tensorsToObserve(placement).map(({ value }) => ({ value }))
   const shapes = await observeShapes(runtime, model, feedsOf(model))
   const seen =
-    requests.length === 0 ? new Map() : await calibrate(runtime, model, samples(), requests, { shapes, total: 1 })
+    requests.length === 0 ? new Map() : await calibrate(runtime, model, samples(), { requests, shapes, total: 1 })
   return insertQdq(model, makePlan(model, placement, { statistics: seen, options }))
 }
 

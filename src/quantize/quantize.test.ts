@@ -39,7 +39,8 @@ async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
     for (let seed = 1; seed <= 8; seed++) yield { ids: [`${seed}`], size: 1, inputs: feedsOf(model, seed) }
   }
   const requests = tensorsToObserve(placement).map(({ value }) => ({ value }))
-  const statistics = await calibrate(runtime, prepared.model, samples(), requests, {
+  const statistics = await calibrate(runtime, prepared.model, samples(), {
+    requests,
     shapes: prepared.shapes,
     total: 8,
   })

@@ -70,8 +70,9 @@ export async function planFor(
       ? new Map<string, TensorStatistics>()
       : typeof source === 'function'
         ? source(requests.map(({ value }) => value))
-        : await calibrate(runtime, model, source.samples.all(source.withHeld), requests, {
+        : await calibrate(runtime, model, source.samples.all(source.withHeld), {
             ...watch,
+            requests,
             shapes,
             total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
           })

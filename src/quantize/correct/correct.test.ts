@@ -98,7 +98,7 @@ describe('correcting layers', async () => {
     async function* stream() {
       for (const inputs of batches) yield { ids: ['a', 'b'], size: 2, inputs }
     }
-    const statistics = await calibrate(runtime, model, stream(), requests, { shapes, total: 48 })
+    const statistics = await calibrate(runtime, model, stream(), { requests, shapes, total: 48 })
     const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
     const plan = makePlan(model, placement, { statistics, options, weightBits })
     return { model, plan, quantized: insertQdq(model, plan), shapes, batches }

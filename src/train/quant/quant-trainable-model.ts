@@ -126,7 +126,7 @@ async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTrain
   const statistics =
     requests.length === 0
       ? new Map()
-      : await calibrate(runtime, model, batches, requests, { ...options, shapes: sampleShapes, total })
+      : await calibrate(runtime, model, batches, { ...options, requests, shapes: sampleShapes, total })
   const bits = new Map(
     [...weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, settings)].map(([name, given]) => [
       name,

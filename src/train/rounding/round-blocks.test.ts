@@ -31,7 +31,8 @@ async function quantized(model: Model, batches: readonly Values[]) {
   async function* stream() {
     for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }
   }
-  const statistics = await calibrate(await testRuntime(), model, stream(), requests, {
+  const statistics = await calibrate(await testRuntime(), model, stream(), {
+    requests,
     shapes,
     total: 8 * batches.length,
   })
