@@ -40,29 +40,34 @@ export interface PruningOptions extends Watch {
   readonly perSample?: number
 }
 
+export interface PreparePruningOptions extends PruningOptions {
+  readonly products: Products
+  /** Observed shapes. */
+  readonly shapes: Shapes
+  /** Batches that the order is found on; none are needed for magnitude. */
+  readonly samples: readonly Values[]
+  /** One sample, on which cuts are tried. */
+  readonly sample: Values
+}
+
 const POSITIONS = 64
 
-/**
- * Finds and ranks the channels of a model.
- * @param samples batches that the order is found on; none are needed for magnitude
- * @param sample one sample, on which cuts are tried
- */
+/** Finds and ranks the channels of a model. */
 export async function preparePruning(
   runtime: Runtime,
-  products: Products,
   model: Model,
-  shapes: Shapes,
-  samples: readonly Values[],
-  sample: Values,
-  options: PruningOptions = {},
+  options: PreparePruningOptions,
 ): Promise<PruningProblem> {
-  const { order = 'backward', cost = macs, keepLayers = new Set(), seed = 0, perSample = POSITIONS, ...watch } = options
+  const { products, shapes, samples, sample } = options
+  const { order = 'backward', cost = macs, keepLayers = new Set(), seed = 0, perSample = POSITIONS } = options
+  const watch: Watch = { progress: options.progress, signal: options.signal }
   const found = await provenGroups(runtime, model, shapes, sample, keepLayers)
   throwIfCancelled(watch.signal)
   const book = new CostBook(model, shapes, found.graph, cost)
   const { layers } = surveyLayers(model, shapes)
-  const { ranked, notes } = await rankChannels(runtime, products, model, layers, found, samples, {
+  const { ranked, notes } = await rankChannels(runtime, model, found, {
     ...watch,
+    ...{ products, layers, samples },
     shapes,
     seed,
     perSample,
@@ -141,6 +146,11 @@ export function channelsToKeep(
 }
 
 export interface CutOptions extends Watch {
+  readonly products: FitProducts
+  /** Samples to fit on; without any nothing is fitted. */
+  readonly samples: readonly Values[]
+  /** One sample, on which the result is run. */
+  readonly sample: Values
   readonly seed?: number
   readonly perSample?: number
   readonly spill?: Spill
@@ -156,14 +166,11 @@ export interface CutOptions extends Watch {
  */
 export async function cutAndRefit(
   runtime: Runtime,
-  products: FitProducts,
   { model, shapes, graph }: Pick<PruningProblem, 'model' | 'shapes' | 'graph'>,
   removed: ReadonlySet<number>,
-  samples: readonly Values[],
-  sample: Values,
-  options: CutOptions = {},
+  options: CutOptions,
 ): Promise<{ readonly model: Model; readonly layers: readonly FittedLayer[] }> {
-  const { seed = 0, perSample = POSITIONS, fit = () => true, choices = new Map(), ...rest } = options
+  const { samples, sample, seed = 0, perSample = POSITIONS, fit = () => true, choices = new Map(), ...rest } = options
   const start = removeChannels(model, shapes, removed, graph)
   const observed = await observeShapes(runtime, start, sample, 'the pruned model')
   const left = surveyLayers(start, observed).layers
@@ -172,8 +179,9 @@ export async function cutAndRefit(
   if (samples.length === 0)
     return { model: start, layers: left.map(({ name }) => described({ name, error: 0 }, before, left)) }
   const fitting = left.filter(({ name }) => fit(name))
-  const result = await refitModel(runtime, products, model, fitting, choices, samples, {
+  const result = await refitModel(runtime, model, {
     ...rest,
+    ...{ layers: fitting, plan: choices, batches: samples },
     shapes,
     seed,
     perSample,
@@ -262,7 +270,7 @@ async function prune(
   if ((ratio === undefined) === (keep === undefined)) throw new InputError('pruneChannels needs either ratio or keep')
   const shapes = await observeShapes(runtime, model, sample)
   const order = options.order ?? (samples.length > 0 ? 'backward' : 'magnitude')
-  const problem = await preparePruning(runtime, products, model, shapes, samples, sample, { ...options, order })
+  const problem = await preparePruning(runtime, model, { ...options, products, shapes, samples, sample, order })
   const book = new CostBook(model, shapes, problem.graph, cost)
   const removed = keep
     ? channelsToKeep(problem, new Map(Object.entries(keep)), multiple)
@@ -270,7 +278,7 @@ async function prune(
   book.remove(removed)
   const keepLayers = options.keepLayers ?? new Set()
   const fit = (name: string) => !keepLayers.has(name)
-  const result = await cutAndRefit(runtime, products, problem, removed, samples, sample, { ...options, fit })
+  const result = await cutAndRefit(runtime, problem, removed, { ...options, products, samples, sample, fit })
   const left = book.total > 0 ? book.cost / book.total : 1
   return { ...result, closed: problem.closed, ratio: left, notes: problem.notes }
 }
