@@ -1,6 +1,6 @@
 // Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 or 8 bits for matrix products; activations stay float.
 import type { Spill } from '../../calibrate/index.ts'
-import { type Layer, layersOf, type Model, type Node, nodeName, type Tensor } from '../../onnx/index.ts'
+import { type Layer, layersOf, type Model, type Tensor } from '../../onnx/index.ts'
 import {
   type BlockFormat,
   embeddingGrids,
@@ -10,6 +10,7 @@ import {
   type QuantizeOptions,
   quantizeDefaults,
   storeInt4Weights,
+  tablesOf,
   weightBitsOf,
   weightGrid,
   whyNotBlocked,
@@ -34,20 +35,21 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
     notes.push(untuned('activations are not quantised, and biases are right as they are'))
   const { reasons, embeddings } = place(model, options, typesOf(model))
   const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.node)?.code !== 'excluded',
+    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.name)?.code !== 'excluded',
   )
   const block = blockOf(recipe)
   const formats = block === undefined ? new Map() : blockFormats(job, layers, block)
+  const tables = tablesOf(model.graph, embeddings)
   const write = (weights: Blocked) =>
     insertBlocked(model, weights, { form: recipe.weightForm, accuracyLevel: recipe.accuracyLevel })
-  // Layers of the written model are found again by their outputs: replaced nodes keep those.
+  // Layers of the written model are found again by their names: replaced nodes keep those.
   const finish = (weights: Blocked) => {
     const rest = layers.filter((layer) => !weights.has(layer))
-    return withDequantizedWeights(write(weights), model, rest, embeddings, recipe, options)
+    return withDequantizedWeights(write(weights), model, rest, tables, recipe, options)
   }
   const { weights, ladder } = await withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
   addNotes(weights.size, layers.length - weights.size, recipe, notes)
-  notes.push(...embeddingNotes(embeddings))
+  notes.push(...embeddingNotes(tables))
   return {
     quantized: finish(weights),
     ...(ladder ? { ladder } : {}),
@@ -91,40 +93,29 @@ function blockFormats(
 ): ReadonlyMap<Layer, BlockFormat> {
   const fit = layers.filter((layer) => whyNotBlocked(layer, shapes) === undefined)
   const named = isUsual(keep8bit) ? [] : keep8bit
-  const bits = weightBitsOf({ layers: byNode(fit) }, model.graph.nodes, { weightBits, keep8bit: named })
+  const bits = weightBitsOf(fit, model.graph.nodes, { weightBits, keep8bit: named })
   return new Map(
-    fit.flatMap((layer) => (bits.get(layer.node) === weightBits ? [[layer, { block, bits: weightBits }]] : [])),
+    fit.flatMap((layer) => (bits.get(layer.name) === weightBits ? [[layer, { block, bits: weightBits }]] : [])),
   )
 }
 
 const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.keep8bit.join()
-
-const byNode = (layers: readonly Layer[]): ReadonlyMap<Node, Layer> =>
-  new Map(layers.map((layer) => [layer.node, layer]))
 
 /** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
 function withDequantizedWeights(
   written: Model,
   float: Model,
   layers: readonly Layer[],
-  embeddings: ReadonlyMap<Node, Tensor>,
+  tables: ReadonlyMap<string, Tensor>,
   { weightBits, weightStorage }: QuantizeRecipe,
   quantize: QuantizeOptions,
 ): Model {
   const few =
-    weightBits === 4 && weightStorage === 'int4'
-      ? weightBitsOf({ layers: byNode(layers) }, float.graph.nodes, quantize)
-      : undefined
-  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
-  const rows = embeddingGrids({ layers: byNode(layers), embeddings }, weights, few)
-  const own = new Map(
-    layers.flatMap((layer) => {
-      const params = weights.get(layer.node)
-      return params ? [[layer, params] as const] : []
-    }),
-  )
-  const result = insertWeights(written, own, rows, embeddings)
-  const four = new Set([...(few ?? [])].flatMap(([node, bits]) => (bits === 4 ? [nodeName(node)] : [])))
+    weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, float.graph.nodes, quantize) : undefined
+  const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, quantize, few?.get(layer.name) ?? 8)]))
+  const rows = embeddingGrids(layers, tables, weights, few)
+  const result = insertWeights(written, weights, rows)
+  const four = new Set([...(few ?? [])].flatMap(([name, bits]) => (bits === 4 ? [name] : [])))
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 

@@ -20,8 +20,6 @@ export interface BlockedOptions extends Watch {
   /** Batches that only judge. */
   readonly held?: (batch: number) => boolean
   readonly spill?: Spill
-  /** Second order whatever the held-back rows say. */
-  readonly always?: boolean
 }
 
 /** How a layer's codes came about. */
@@ -105,7 +103,7 @@ async function roundOne(
   plain: BlockedWeight,
   options: BlockedOptions,
 ): Promise<BlockedLayer | undefined> {
-  const { products, seed, held = () => false, always = false } = options
+  const { products, seed, held = () => false } = options
   const geometry = geometryOf(layer)
   const weights = matrixOf(layer)
   if (typeof geometry === 'string' || !weights) return undefined
@@ -138,7 +136,7 @@ async function roundOne(
     const from = each === undefined ? weights : await refitWeights(products, weights, known, each)
     if ((await error(await gptq(from, known.covariance))) < before) return onAll(each)
   }
-  return always ? onAll(undefined) : undefined
+  return undefined
 }
 
 function formatOf(weight: BlockedWeight): BlockFormat {

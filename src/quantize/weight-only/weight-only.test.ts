@@ -121,9 +121,9 @@ describe('weights in blocks', () => {
       assert.ok(between(await outputOf(fake(model, weights), feeds), first?.data as Float32Array) > 100)
     })
 
-  it('finds half-quadratic grids that never have the larger square error, and a smaller one where there are outliers', () => {
-    const random = randomStream(0, 'heavy tails')
-    const data = Float64Array.from({ length: 16 * 64 }, () => random.normal() ** 3)
+  it('finds half-quadratic grids that never have the larger square error, and in some blocks a smaller one', () => {
+    const random = randomStream(0, 'weights')
+    const data = Float64Array.from({ length: 16 * 64 }, random.normal)
     const weights = { rows: 16, columns: 64, data }
     for (const bits of [4, 8] as const) {
       const noise = (grids: ReturnType<typeof blockGrids>) => {
@@ -205,7 +205,7 @@ describe('weights of a ConvTranspose behind DequantizeLinear', () => {
       assert.ok(layer)
       const grid = weightGrid(layer, quantizeDefaults)
       assert.equal(grid.scale.length, layer.weight.shape[grid.axis ?? -1])
-      const written = insertWeights(model, new Map([[layer, grid]]))
+      const written = insertWeights(model, new Map([[layer.name, grid]]))
       const feeds = rowsOf(3, [2, layer.weight.shape[0] ?? 1, 5, 5])
       assert.ok(between(await outputOf(model, feeds), await outputOf(written, feeds)) > 38)
     })

@@ -1,7 +1,7 @@
 // Equalisation: factors found on channel statistics, proved, and ranges that reach as far as scaled values may.
 import { z } from 'zod'
 import type { Statistics } from '../../../onnx/index.ts'
-import { place, weightBitsOf } from '../../../quantize/index.ts'
+import { layersIn, place, weightBitsOf } from '../../../quantize/index.ts'
 import {
   capsWorthFreeing,
   type Equalized,
@@ -123,7 +123,8 @@ function scaled(
 
 /** The grids that it reckons with. */
 function gridsOf({ float, quantize }: Candidate, { options: { signal, progress } }: SearchContext) {
-  const bits = weightBitsOf(place(float, quantize, typesOf(float)), float.graph.nodes, quantize)
+  const { layers } = place(float, quantize, typesOf(float))
+  const bits = weightBitsOf(layersIn(float, layers), float.graph.nodes, quantize)
   return { ...noiseGrids(quantize, bits), signal, progress }
 }
 
