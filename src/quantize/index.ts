@@ -25,11 +25,10 @@ export { storeInt4, storeInt4Weights } from './store-int4.ts'
 export { targetOf, targets } from './targets/index.ts'
 export type { FusionBlocker, Role, SlowLayers, Target, TargetOp } from './targets/target.ts'
 export * from './weight-bits.ts'
-export { type BlockFormat, blockGrids } from './weight-only/block-grids.ts'
+export { type BlockedWeight, type BlockFormat, blockGrids } from './weight-only/block-grids.ts'
 export { hqqGrids } from './weight-only/hqq.ts'
 export {
   type BlockedForm,
-  type BlockedWeight,
   insertBlocked,
   type WeightForm,
   whyNotBlocked,

@@ -9,6 +9,15 @@ export interface BlockFormat {
   readonly bits: 4 | 8
 }
 
+/** A weight [outputs, inputs] in blocks of 4 or 8 bits. */
+export interface BlockedWeight {
+  readonly rows: number
+  readonly columns: number
+  /** Less their zero points, [rows, columns]. */
+  readonly codes: Float64Array
+  readonly grids: RoundingGrids
+}
+
 /** A scale and a zero point, which is a code. */
 export interface BlockGrid {
   readonly scale: number

@@ -1,16 +1,8 @@
 // Weights of matrix products as blocks of few bits: MatMul and Gemm become com.microsoft MatMulNBits, which reads them as they are.
 import { GraphEditor, intAttr, intAttribute, type Layer, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
-import { blocksOf, type RoundingGrids } from '../rounding/problem.ts'
+import { blocksOf } from '../rounding/problem.ts'
+import type { BlockedWeight } from './block-grids.ts'
 import { bitsOf, inRows, packed } from './pack-blocks.ts'
-
-/** A weight [outputs, inputs] in blocks of 4 or 8 bits. */
-export interface BlockedWeight {
-  readonly rows: number
-  readonly columns: number
-  /** Less their zero points, [rows, columns]. */
-  readonly codes: Float64Array
-  readonly grids: RoundingGrids
-}
 
 /** Why a layer's weight cannot lie in blocks (a clause), or undefined when it can. */
 export function whyNotBlocked(

@@ -3,8 +3,7 @@ import { float32ToFloat16, fromFloat16Bits, packNibbles, toFloat16Bits } from '.
 import { Tensor } from '../../onnx/index.ts'
 import { inFloat32Behind } from '../../rewrite/index.ts'
 import { blocksOf } from '../rounding/problem.ts'
-import type { BlockFormat } from './block-grids.ts'
-import type { BlockedWeight } from './matmul-nbits.ts'
+import type { BlockedWeight, BlockFormat } from './block-grids.ts'
 
 export type BlockedTensors = Readonly<Record<'q' | 'scale' | 'zero_point', Tensor>>
 

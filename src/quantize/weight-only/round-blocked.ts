@@ -8,9 +8,8 @@ import { observeGroups } from '../rounding/gather.ts'
 import { optimizeRounding } from '../rounding/optimize.ts'
 import { blocksOf, decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
 import { chooseRidge, errorOn, type RefitMoments, refitWeights } from '../rounding/refit.ts'
-import { type BlockFormat, blockGrids } from './block-grids.ts'
+import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
 import type { hqqGrids } from './hqq.ts'
-import type { BlockedWeight } from './matmul-nbits.ts'
 import { bitsOf } from './pack-blocks.ts'
 
 export interface BlockedOptions extends Watch {
