@@ -10,24 +10,15 @@ import type { FittedLayer } from '../fit-split.ts'
 import { type FitProducts, fitProducts } from '../fit-steps.ts'
 import { type CompressibleLayer, surveyLayers } from '../layers.ts'
 import { refitModel } from '../refit.ts'
+import { channelsToKeep } from './channels-to-keep.ts'
 import { provenGroups } from './check-cut.ts'
 import { unreadChannels } from './consumers.ts'
 import { CostBook } from './cost-book.ts'
 import { type ClosedLayer, type PruningGroups, valueSets, wholeSteps } from './groups.ts'
-import { type PruningOrder, type RankedGroup, rankChannels } from './order.ts'
-import { keptOfShare, type PrunePlan, planPruning } from './plan.ts'
+import { type PruningOrder, rankChannels } from './order.ts'
+import { type PrunePlan, planPruning } from './plan.ts'
+import type { PruningProblem } from './problem.ts'
 import { keptOutputs, removeChannels } from './remove-channels.ts'
-
-/** What the pruning of one model starts from; many plans can be made of it. */
-export interface PruningProblem extends PruningGroups {
-  readonly model: Model
-  readonly shapes: Shapes
-  readonly ranked: readonly RankedGroup[]
-  /** Channels that nothing reads: they go for free. */
-  readonly free: ReadonlySet<number>
-  readonly sets: readonly ReadonlySet<number>[]
-  readonly notes: readonly string[]
-}
 
 export interface PruningOptions extends Watch {
   readonly order?: PruningOrder
@@ -96,53 +87,6 @@ export function pruningPlans(
   const book = () => new CostBook(model, shapes, graph, cost, whole)
   const limits = { multiple, sets, free: wholeSteps(groups, free, multiple) }
   return ratios.map((ratio) => planPruning(book(), ranked, ratio, limits))
-}
-
-/**
- * The channels that go when layers keep a number of outputs (the first to go, go first), a share of them, or just those
- * listed.
- * @throws InputError for a layer that does not exist, channels that it does not have or that cannot go, with the reason
- */
-export function channelsToKeep(
-  { graph, ranked, closed, sets, free }: PruningProblem,
-  wanted: ReadonlyMap<string, number | readonly number[]>,
-  multiple = 1,
-): ReadonlySet<number> {
-  const removed = new Set(free)
-  for (const [name, keep] of wanted) {
-    const layer = graph.layers.find((one) => one.layer.name === name)
-    const refuse = (what: string) => new InputError(`channels of layer "${name}": ${what}`, { node: name })
-    if (!layer)
-      throw refuse(`there is no such layer; the layers are ${graph.layers.map((one) => one.layer.name).join(', ')}`)
-    const { output } = layer
-    const why = closed.find((one) => one.name === name)?.reason ?? 'another layer needs them'
-    const queue = ranked
-      .filter(({ group }) => group.writers.includes(name))
-      .flatMap(({ order }) => order)
-      .sort((a, b) => a.loss - b.loss)
-    if (typeof keep === 'object') {
-      const open = new Set(ranked.flatMap(({ group }) => group.channels))
-      const bad = keep.find((index) => !(Number.isInteger(index) && index >= 0 && index < output.length))
-      if (keep.length === 0 || bad !== undefined)
-        throw refuse(`it has channels 0 to ${output.length - 1}, got ${bad ?? 'none to keep'}`)
-      const stay = new Set(keep.map((index) => output[index]))
-      for (const id of output) {
-        if (stay.has(id)) continue
-        if (!open.has(id)) throw refuse(`not all of the others can go: ${why}`)
-        removed.add(id)
-      }
-      continue
-    }
-    const count = keep > 0 && keep < 1 ? keptOfShare(output.length, keep, multiple) : keep
-    if (!(Number.isInteger(count) && count >= 1 && count <= output.length))
-      throw refuse(`it can keep 1 to ${output.length} of them, or a share below 1, got ${keep}`)
-    const left = () => output.reduce((sum, id) => sum + (removed.has(id) ? 0 : 1), 0)
-    for (const { id } of queue) if (left() > count) removed.add(id)
-    if (left() > count) throw refuse(`no fewer than ${left()} can stay: ${why}`)
-  }
-  for (const set of sets)
-    if ([...set].every((id) => removed.has(id))) throw new InputError('a value would be left without any channel')
-  return removed
 }
 
 export interface CutOptions extends Watch {
