@@ -1,6 +1,5 @@
 // Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
-import { portable, report, throwIfCancelled, type Watch } from '../base/index.ts'
-import { minimizeInBox } from '../math/index.ts'
+import { portable, type Watch } from '../base/index.ts'
 import {
   type ChannelClip,
   type ChannelGraph,
@@ -15,14 +14,12 @@ import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import { chooseCaps } from './equalize/choose-caps.ts'
 import { type FreedInput, idleGains, insertGains, removeGains, withFreed } from './equalize/free-inputs.ts'
-import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
+import { leastNoise } from './equalize/least-noise.ts'
+import { layerNoise } from './equalize/noise-model.ts'
 import { type NoiseGrids, noiseProblem } from './equalize/problem.ts'
 import { reachesOf } from './equalize/reach.ts'
 import { chooseVariables, isCapped, type Variables } from './equalize/variables.ts'
 import { EXACT_BOUND_DB, type RewriteResult, type SlowRewrite } from './rewrite.ts'
-
-/** ln J that ten iterations must gain together: 0.004 dB. */
-const LEAST_GAIN = 1e-3
 
 /** Options of noise-model equalisation. */
 export interface EqualizeOptions extends Watch {
@@ -97,7 +94,7 @@ export async function equalize(
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
   const reaches = reachesOf(placed.model, known, deviations === undefined ? undefined : () => deviations)
   const variables = chooseVariables(graph, known, policyOf, reaches)
-  const solved = await leastNoise(placed.model, graph, known, variables, options)
+  const solved = await solve(placed.model, graph, known, variables, options)
   if (!solved)
     return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set(), layers: [] }
   const { at, layers, predicted } = solved
@@ -142,7 +139,7 @@ export const noiseGrids = ({
 })
 
 /** The free numbers that leave least noise, and that of each layer; undefined where nothing is free. */
-async function leastNoise(
+async function solve(
   model: Model,
   graph: ChannelGraph,
   statistics: Statistics,
@@ -152,31 +149,12 @@ async function leastNoise(
   if (variables.count === 0) return undefined
   const { layers, tensors } = noiseProblem(model, graph, statistics, noiseGrids(options), variables.dense)
   if (layers.length === 0) return undefined
-  const objective = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
-  const iterations = 200
-  const first = objective(variables.start, new Float64Array(variables.count))
-  const { at, value } = await minimizeInBox(objective, variables.start, {
-    lower: variables.lower,
-    upper: variables.upper,
-    iterations,
-    leastGain: LEAST_GAIN,
-    between: async (iteration) => {
-      throwIfCancelled(options.signal)
-      if (iteration % 5 !== 0) return
-      report(options, 'equalise', iteration, iterations)
-      // The sums run on the caller's thread: let it see to other things.
-      await new Promise((resolve) => setTimeout(resolve))
-    },
-  })
-  report(options, 'equalise', iterations, iterations)
-  const [before, after] = [
-    layerNoise(layers, variables.spread(variables.start)),
-    layerNoise(layers, variables.spread(at)),
-  ]
+  const { at, share } = await leastNoise(layers, tensors, variables, options)
+  const [before, after] = [variables.start, at].map((numbers) => layerNoise(layers, variables.spread(numbers)))
   return {
     at,
-    predicted: portable.exp(value - first),
-    layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
+    predicted: share,
+    layers: layers.map(({ name }, i) => ({ name, before: before?.[i] ?? 0, after: after?.[i] ?? 0 })),
   }
 }
 
