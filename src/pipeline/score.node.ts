@@ -205,7 +205,8 @@ async function statisticsOf(
 ): Promise<Statistics> {
   const indices = chosen(dataset, recipe.samples)
   const batches = readBatches(dataset, indices, model, shapes, watch)
-  const seen = await channelStatistics(runtime, model, batches, channelRequests(model, shapes), {
+  const seen = await channelStatistics(runtime, model, batches, {
+    requests: channelRequests(model, shapes),
     ...watch,
     shapes,
     total: indices.length,

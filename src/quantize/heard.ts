@@ -1,5 +1,18 @@
 // What the readers of a value can hear: far below 0 a Swish gives 0 whatever its input, and a grid need not reach there.
-import { type Bounds, type Constants, type Consumers, clipBounds, factsOf, isOp, type Node } from '../onnx/index.ts'
+import {
+  type Bounds,
+  type Constants,
+  type Consumers,
+  capturesOf,
+  clipBounds,
+  constantsOf,
+  consumersOf,
+  factsOf,
+  type Graph,
+  isOp,
+  type Node,
+  subgraphsOf,
+} from '../onnx/index.ts'
 import { functionOf } from './expectation/functions.ts'
 
 /** Ends beyond which nothing is heard, for values between two ends. */
@@ -21,6 +34,16 @@ export interface Surroundings {
   readonly constants: Constants
   /** What is read elsewhere, too: the graph's outputs, and what sub-graphs capture. */
   readonly outputs: ReadonlySet<string>
+}
+
+/** What is looked at around a value; sub-graphs read it as the outside does. */
+export function surroundingsOf(graph: Graph): Surroundings {
+  const captured = graph.nodes.flatMap((node) => subgraphsOf(node).flatMap((inner) => [...capturesOf(inner)]))
+  return {
+    consumers: consumersOf(graph.nodes),
+    constants: constantsOf(graph),
+    outputs: new Set([...graph.outputs.map(({ name }) => name), ...captured]),
+  }
 }
 
 /**

@@ -73,7 +73,7 @@ export interface Equalized extends RewriteResult {
  * @example
  * ```ts
  * const requests = channelRequests(model, shapes)
- * const statistics = await channelStatistics(runtime, model, batches, requests, { shapes, total: 64 })
+ * const statistics = await channelStatistics(runtime, model, batches, { requests, shapes, total: 64 })
  * const { model: equalized, predicted } = await equalize(model, shapes, statistics, { weights: 'per-tensor' })
  * console.log(predicted) // modelled noise power, 1 before
  * ```

@@ -27,14 +27,14 @@ export async function selectionCurves(
   const missing: CompressibleLayer[] = []
   for (const layer of survey.layers) {
     if (splitsFor(family, layer).length === 0) continue
-    const known = cache.get(keyOf(layer, family, problem))
+    const known = await cache.get(keyOf(layer, family, problem))
     if (isCurves(known)) curves.set(layer.name, known)
     else missing.push(layer)
   }
   await eachTarget(problem, missing, async (layer, targets, weightsOnly) => {
     if (weightsOnly) notes.push(`${layer.name} has patches too long for a covariance: it is split by its weights alone`)
     const found = await errorCurves(products, layer, targets, family, (split) => lastRank(split, layer))
-    cache.put(keyOf(layer, family, problem), found)
+    await cache.put(keyOf(layer, family, problem), found)
     curves.set(layer.name, found)
   })
   return { curves, notes }

@@ -1,7 +1,7 @@
 // Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 bits for matrix products; activations stay float.
 import { report } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
-import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes, type Tensor } from '../../onnx/index.ts'
+import { type Layer, layersOf, type Model, type Shapes, type Tensor } from '../../onnx/index.ts'
 import {
   type BlockedWeight,
   embeddingGrids,
@@ -13,6 +13,7 @@ import {
   quantizeDefaults,
   roundBlocked,
   storeInt4Weights,
+  tablesOf,
   weightBitsOf,
   weightGrid,
   whyNotBlocked,
@@ -34,17 +35,18 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
     notes.push(untuned('activations are not quantised, and biases are right as they are'))
   const { reasons, embeddings } = place(model, options, typesOf(model))
   const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.node)?.code !== 'excluded',
+    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.name)?.code !== 'excluded',
   )
   const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, options) : []
   const inBlocks = new Set(blocked)
   const rest = layers.filter((layer) => !inBlocks.has(layer))
   addNotes(blocked, rest, recipe, notes)
-  notes.push(...embeddingNotes(embeddings))
+  const tables = tablesOf(model.graph, embeddings)
+  notes.push(...embeddingNotes(tables))
   const { written, ladder } = await withSpill((spill) => inBlocksOf(job, blocked, spill))
   return {
-    // Layers of the written model are found again by their outputs: replaced nodes keep those.
-    quantized: withDequantizedWeights(written, model, rest, embeddings, recipe, options),
+    // Layers of the written model are found again by their names: replaced nodes keep those.
+    quantized: withDequantizedWeights(written, model, rest, tables, recipe, options),
     ...(ladder ? { ladder } : {}),
     plan: undefined,
     floatModel: model,
@@ -117,38 +119,27 @@ function blockedLayers(
 ): readonly Layer[] {
   const fit = layers.filter((layer) => whyNotBlocked(layer, shapes) === undefined)
   const named = isUsual(keep8bit) ? [] : keep8bit
-  const bits = weightBitsOf({ layers: byNode(fit) }, model.graph.nodes, { weightBits: 4, keep8bit: named })
-  return fit.filter(({ node }) => bits.get(node) === 4)
+  const bits = weightBitsOf(fit, model.graph.nodes, { weightBits: 4, keep8bit: named })
+  return fit.filter(({ name }) => bits.get(name) === 4)
 }
 
 const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.keep8bit.join()
-
-const byNode = (layers: readonly Layer[]): ReadonlyMap<Node, Layer> =>
-  new Map(layers.map((layer) => [layer.node, layer]))
 
 /** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
 function withDequantizedWeights(
   written: Model,
   float: Model,
   layers: readonly Layer[],
-  embeddings: ReadonlyMap<Node, Tensor>,
+  tables: ReadonlyMap<string, Tensor>,
   { weightBits, weightStorage }: QuantizeRecipe,
   quantize: QuantizeOptions,
 ): Model {
   const few =
-    weightBits === 4 && weightStorage === 'int4'
-      ? weightBitsOf({ layers: byNode(layers) }, float.graph.nodes, quantize)
-      : undefined
-  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
-  const rows = embeddingGrids({ layers: byNode(layers), embeddings }, weights, few)
-  const own = new Map(
-    layers.flatMap((layer) => {
-      const params = weights.get(layer.node)
-      return params ? [[layer, params] as const] : []
-    }),
-  )
-  const result = insertWeights(written, own, rows, embeddings)
-  const four = new Set([...(few ?? [])].flatMap(([node, bits]) => (bits === 4 ? [nodeName(node)] : [])))
+    weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, float.graph.nodes, quantize) : undefined
+  const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, quantize, few?.get(layer.name) ?? 8)]))
+  const rows = embeddingGrids(layers, tables, weights, few)
+  const result = insertWeights(written, weights, rows)
+  const four = new Set([...(few ?? [])].flatMap(([name, bits]) => (bits === 4 ? [name] : [])))
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 

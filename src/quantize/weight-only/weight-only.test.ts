@@ -137,7 +137,7 @@ describe('weights of a ConvTranspose behind DequantizeLinear', () => {
       assert.ok(layer)
       const grid = weightGrid(layer, quantizeDefaults)
       assert.equal(grid.scale.length, layer.weight.shape[grid.axis ?? -1])
-      const written = insertWeights(model, new Map([[layer, grid]]))
+      const written = insertWeights(model, new Map([[layer.name, grid]]))
       const feeds = rowsOf(3, [2, layer.weight.shape[0] ?? 1, 5, 5])
       assert.ok(between(await outputOf(model, feeds), await outputOf(written, feeds)) > 38)
     })

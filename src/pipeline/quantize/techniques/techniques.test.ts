@@ -289,7 +289,7 @@ describe('keep-float', () => {
     const value = [...plan.activations.keys()].at(-1) ?? ''
     const candidate = await keepFloat.replay?.(naive, [value], context)
     assert.ok(candidate, 'nothing is replayed')
-    assert.deepEqual(candidate.quantize.floatValues, new Set([value]))
+    assert.deepEqual([...(candidate.quantize.floatValues?.keys() ?? [])], [value])
     const left = (await candidate.built()).plan.activations
     assert.ok(left.size < plan.activations.size && !left.has(value), `${[...left.keys()]}`)
     await sameBytes(candidate, await replayed(keepFloat as Technique, candidate, model))
