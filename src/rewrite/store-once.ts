@@ -131,7 +131,7 @@ function mergeTransposed(editor: GraphEditor, log: PassLog): void {
     if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
       continue
     const others = kept.get(`${tensor.dtype} ${columns} ${rows}`) ?? []
-    const same = others.find((other) => isTransposed(other.tensor, tensor))
+    const same = others.find((other) => isTransposed(other.tensor, tensor) && !areCodes(editor, name, other.name))
     if (same) {
       editor.graph.initializers.delete(name)
       editor.addNode({ opType: 'Transpose', inputs: [same.name], outputs: [name] })
