@@ -50,7 +50,7 @@ function beginAtMul(scope: ChannelScope, node: Node): boolean {
   const axis = place + dims.length - tensor.shape.length
   if (place < 0 || axis < 1 || tensor.shape[place] !== tensor.size || dims[axis] !== tensor.size) return false
   const map = scope.map(other)
-  if (map && !scope.isClosed(map.ids)) return false
+  if (map && !scope.gains.has(node.outputs[0] ?? '') && !scope.isClosed(map.ids)) return false
   const ids = scope.sets.add(tensor.size)
   scope.carriers.push({ node, index, tensor, axis: place, ids, role: 'gain' })
   scope.set(node.outputs[0], onAxis(axis, ids))
