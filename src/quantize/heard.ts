@@ -1,5 +1,19 @@
 // What the readers of a value can hear: far below 0 a Swish gives 0 whatever its input, and a grid need not reach there.
-import { type Bounds, type Constants, type Consumers, clipBounds, factsOf, isOp, type Node } from '../onnx/index.ts'
+import {
+  type Bounds,
+  type Constants,
+  type Consumers,
+  capturesOf,
+  clipBounds,
+  constantsOf,
+  consumersOf,
+  factsOf,
+  type Graph,
+  isOp,
+  type Node,
+  subgraphsOf,
+  type Tensor,
+} from '../onnx/index.ts'
 import { functionOf } from './expectation/functions.ts'
 
 /** Ends beyond which nothing is heard, for values between two ends. */
@@ -14,13 +28,20 @@ const UNHEARD = 1 / 16
 const CODES = 255
 
 /** A function of one number. */
-type Scalar = (x: number) => number
+export type Scalar = (x: number) => number
 
 export interface Surroundings {
   readonly consumers: Consumers
   readonly constants: Constants
   /** What is read elsewhere, too: the graph's outputs, and what sub-graphs capture. */
   readonly outputs: ReadonlySet<string>
+}
+
+/** Around the values of a graph; sub-graphs read a value as the outside does. */
+export function surroundingsOf(graph: Graph, consumers: Consumers = consumersOf(graph.nodes)): Surroundings {
+  const captured = graph.nodes.flatMap((node) => subgraphsOf(node).flatMap((inner) => [...capturesOf(inner)]))
+  const outputs = new Set([...graph.outputs.map(({ name }) => name), ...captured])
+  return { consumers, constants: constantsOf(graph), outputs }
 }
 
 /**
@@ -32,6 +53,12 @@ export function heardOf(value: string, around: Surroundings): Heard | undefined 
   const functions = functionsBehind(value, around)
   if (!functions) return undefined
   return (low, high) => audible(functions, Math.min(low, 0), Math.max(high, 0))
+}
+
+/** The one function of a value that its readers make of it, element by element; undefined when something reads the value itself. */
+export function readingOf(value: string, around: Surroundings): Scalar | undefined {
+  const functions = functionsBehind(value, around)
+  return functions?.length === 1 ? functions[0] : undefined
 }
 
 /** The functions of a value that others than element-wise nodes read. */
@@ -69,7 +96,7 @@ function scalarOf(node: Node, known: ReadonlyMap<string, Scalar>, constants: Con
   const operand = (name: string): Scalar | undefined => {
     const tensor = constants(name)
     if (!tensor) return known.get(name)
-    const number = tensor.size === 1 && tensor.dtype === 'float32' ? tensor.floats()[0] : undefined
+    const number = tensor.dtype === 'float32' ? oneNumber(node, tensor) : undefined
     return number === undefined ? undefined : () => number
   }
   const [first, second] = node.inputs.map(operand)
@@ -83,6 +110,13 @@ function scalarOf(node: Node, known: ReadonlyMap<string, Scalar>, constants: Con
   }
   const f = factsOf(node).elementwise && node.inputs.length === 1 ? functionOf(node) : undefined
   return f && ((x) => f(first(x)))
+}
+
+/** A constant as one number. Factors of one sign for each channel stretch a function and leave it flat where it is flat: the first stands for all. */
+function oneNumber(node: Node, tensor: Tensor): number | undefined {
+  const [first, ...others] = tensor.floats()
+  if (first === undefined || others.length === 0) return first
+  return isOp(node, 'Mul', 'Div') && others.every((x) => x * first > 0) ? first : undefined
 }
 
 /** The ends between which a function is not flat, the widest of several. */

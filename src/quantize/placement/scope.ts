@@ -2,7 +2,6 @@
 import {
   type Constants,
   type Consumers,
-  capturesOf,
   constantsOf,
   consumersOf,
   type DType,
@@ -13,10 +12,9 @@ import {
   type Model,
   type Node,
   stringAttribute,
-  subgraphsOf,
 } from '../../onnx/index.ts'
 import { biasAddOf } from '../bias-add.ts'
-import type { Surroundings } from '../heard.ts'
+import { type Surroundings, surroundingsOf } from '../heard.ts'
 import type { QuantizeOptions } from '../options.ts'
 import { selector } from '../select.ts'
 import type { TargetOp } from '../targets/target.ts'
@@ -58,12 +56,7 @@ export class Scope {
 
   /** What a grid need not reach is found from here; sub-graphs read a value as the outside does. */
   get surroundings(): Surroundings {
-    const captured = this.nodes.flatMap((node) => subgraphsOf(node).flatMap((graph) => [...capturesOf(graph)]))
-    return {
-      consumers: this.consumers,
-      constants: this.constants,
-      outputs: new Set([...this.outputs, ...captured]),
-    }
+    return surroundingsOf(this.graph, this.consumers)
   }
 
   role(node: Node): TargetOp | undefined {
