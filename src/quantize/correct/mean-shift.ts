@@ -33,7 +33,7 @@ export function layoutOf(
 }
 
 /** Positions of a map that a mean looks at: more say nothing new. */
-const POSITIONS = 16384
+const POSITIONS = 4096
 
 /** Every how many positions one counts; odd, so that it walks through the columns of a map. */
 function strideOf(inner: number): number {
