@@ -34,7 +34,7 @@ try {
       histogram,
       nonNegative: bounds.low >= 0,
     }))
-    await calibrate(runtime, model, again(), requests, { shapes, total: chosen.length })
+    await calibrate(runtime, model, again(), { requests, shapes, total: chosen.length })
   }
   const ways: Record<string, () => Promise<void>> = {
     plain: () =>

@@ -103,8 +103,8 @@ async function quantized(runtime: Runtime, model: Model, exclude: readonly strin
   const requests = tensorsToObserve(placement).map(({ value }) => ({ value }))
   const shapes = await observeShapes(runtime, model, feedsOf(model))
   const seen =
-    requests.length === 0 ? new Map() : await calibrate(runtime, model, samples(), requests, { shapes, total: 1 })
-  return insertQdq(model, makePlan(placement, seen, options))
+    requests.length === 0 ? new Map() : await calibrate(runtime, model, samples(), { requests, shapes, total: 1 })
+  return insertQdq(model, makePlan(model, placement, { statistics: seen, options }))
 }
 
 async function timesOf(runtime: Runtime, models: readonly Model[], feeds: Values): Promise<number[]> {

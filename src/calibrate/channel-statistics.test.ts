@@ -23,7 +23,7 @@ describe('channel statistics', async () => {
       async function* batches() {
         yield* list
       }
-      const seen = await channelStatistics(runtime, model, batches(), requests, { shapes, total: 4 })
+      const seen = await channelStatistics(runtime, model, batches(), { requests, shapes, total: 4 })
       await withSession(runtime, model, { optimization: 'disabled' }, async (session) => {
         for (const { value } of requests) {
           const all = await Promise.all(list.map(async ({ inputs }) => (await session.run(inputs))[value]))

@@ -2,7 +2,6 @@
 import { InputError, report, type TensorValue, throwIfCancelled, type Watch } from '../base/index.ts'
 import type { Batch } from '../data/index.ts'
 import {
-  type ChannelStatistics,
   GraphEditor,
   intAttr,
   intsAttr,
@@ -14,7 +13,9 @@ import {
   type ValueShape,
 } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
+import { ChannelTally } from './channel-tally.ts'
 import { JoinedRows, type Place } from './joined-rows.ts'
+import { noted, statisticsIn } from './merge-parts.ts'
 import { inGraphOrder } from './pieces.ts'
 
 /** A value and the axis of its channels. */
@@ -27,18 +28,50 @@ export interface ChannelRequest {
 
 const kinds = ['Max', 'Min', 'Mean', 'Square'] as const
 
+/** What a pass looks at. */
+export interface ChannelOptions extends Watch {
+  readonly requests: readonly ChannelRequest[]
+  /** Observed shapes of the values. */
+  readonly shapes: Shapes
+  /** Samples that there will be, for progress. */
+  readonly total: number
+}
+
 /**
- * Mean, standard deviation, minimum and maximum of each channel over all samples and positions. Sums are float64; memory does
+ * Mean, standard deviation, minimum and maximum of each channel over all samples and positions. Sums are exact; memory does
  * not depend on the number of samples. Values whose shape was not observed, or whose first axis is not the batch, are left out.
+ * @returns value name → statistics
+ * @throws InputError when there are no samples
  */
 export async function channelStatistics(
   runtime: Runtime,
   model: Model,
   batches: AsyncIterable<Batch>,
-  requests: readonly ChannelRequest[],
-  options: { readonly shapes: Shapes; readonly total: number } & Watch,
+  options: ChannelOptions,
 ): Promise<Statistics> {
-  const watchers = requests.flatMap((request) => {
+  let any = options.requests.length === 0
+  const tallies = await channelPart(
+    runtime,
+    model,
+    noted(batches, () => (any = true)),
+    options,
+  )
+  if (!any) throw new InputError('there are no samples to look at channels with')
+  return statisticsIn(tallies)
+}
+
+/**
+ * A part of the statistics of channels: what some of the batches show. Parts merge with `mergeParts`, and `statisticsIn` gives then
+ * what `channelStatistics` gives of all batches, bit for bit on the same kind of machine.
+ * @returns value name → tally; of no batch at all an empty one
+ */
+export async function channelPart(
+  runtime: Runtime,
+  model: Model,
+  batches: AsyncIterable<Batch>,
+  options: ChannelOptions,
+): Promise<ReadonlyMap<string, ChannelTally>> {
+  const watchers = options.requests.flatMap((request) => {
     const shape = options.shapes.get(request.value)
     const channels = shape?.dims[request.axis]
     return shape?.dtype === 'float32' && channels !== undefined && request.axis >= 1
@@ -57,10 +90,9 @@ export async function channelStatistics(
       for (const watcher of watchers) watcher.add(results, share)
       done += batch.size
     }
-    if (done === 0) throw new InputError('there are no samples to look at channels with')
     report(options, 'channels', done, options.total)
   })
-  return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
+  return new Map(watchers.map((watcher) => [watcher.request.value, watcher.tally]))
 }
 
 /** Adds maximum, minimum, mean and mean square over all axes but the channels' and the batch's. */
@@ -146,21 +178,14 @@ class Watcher {
   readonly rows: string
   readonly channels: number
   readonly places: Record<string, Place> = {}
-  readonly #min: Float64Array
-  readonly #max: Float64Array
-  readonly #sum: Float64Array
-  readonly #squares: Float64Array
-  #count = 0
+  readonly tally: ChannelTally
 
   constructor(request: ChannelRequest, channels: number, { dims, batchAxis }: ValueShape) {
     this.request = request
     this.dims = dims
     this.rows = `${batchAxis} ${dims[0]}`
     this.channels = channels
-    this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY)
-    this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY)
-    this.#sum = new Float64Array(channels)
-    this.#squares = new Float64Array(channels)
+    this.tally = new ChannelTally(channels, request.nonNegative === true)
   }
 
   get rank(): number {
@@ -186,29 +211,12 @@ class Watcher {
     const [high, mean, squares] = [of('Max'), of('Mean'), of('Square')]
     const low = this.request.nonNegative ? undefined : of('Min')
     const rows = Math.ceil((share * mean.data.length) / mean.width)
-    for (let row = 0; row < rows; row++) {
-      const [highs, means, square, lows] = [high.row(row), mean.row(row), squares.row(row), low?.row(row)]
-      for (let c = 0; c < this.channels; c++) {
-        const value = means[c] ?? 0
-        this.#sum[c] = (this.#sum[c] ?? 0) + value
-        this.#squares[c] = (this.#squares[c] ?? 0) + (plain ? value * value : (square[c] ?? 0))
-        if (lows && (lows[c] ?? 0) < (this.#min[c] ?? 0)) this.#min[c] = lows[c] ?? 0
-        if ((highs[c] ?? 0) > (this.#max[c] ?? 0)) this.#max[c] = highs[c] ?? 0
-      }
-    }
-    this.#count += rows
-  }
-
-  statistics(): ChannelStatistics {
-    const mean = this.#sum.map((sum) => sum / Math.max(1, this.#count))
-    return {
-      mean,
-      deviation: this.#squares.map((sum, c) =>
-        Math.sqrt(Math.max(0, sum / Math.max(1, this.#count) - (mean[c] ?? 0) ** 2)),
-      ),
-      min: this.request.nonNegative ? new Float64Array(this.channels) : this.#min,
-      max: this.#max,
-      source: 'calibrated',
-    }
+    for (let row = 0; row < rows; row++)
+      this.tally.take({
+        means: mean.row(row),
+        highs: high.row(row),
+        squares: plain ? undefined : squares.row(row),
+        lows: low?.row(row),
+      })
   }
 }

@@ -1,14 +1,17 @@
 // calibrate: from what was seen of a tensor to the range of its grid. Observing activations in one pass, choosing ranges.
 // Imports base, math, onnx and runtime; never rewrite, quantize or anything above.
 export * from './channel-statistics.ts'
+export { ChannelTally, type ChannelTallyJson, channelTallySchema } from './channel-tally.ts'
 export { nonFiniteValues } from './culprit.ts'
 export * from './geometry.ts'
 export * from './layer-sqnr.ts'
 export type { Spill } from './live-values.ts'
+export { mergeParts, statisticsIn } from './merge-parts.ts'
 export * from './moment-feed.ts'
 export * from './moments.ts'
-export { calibrate } from './pass.ts'
+export { type CalibrateOptions, calibrate, calibratePart } from './pass.ts'
 export * from './patches.ts'
 export * from './ranges/index.ts'
+export { TensorTally, type TensorTallyJson, tensorTallySchema } from './tensor-tally.ts'
 export * from './walk.ts'
 export type { RangeRequest } from './watcher.ts'

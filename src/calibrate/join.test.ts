@@ -30,8 +30,8 @@ describe('watching large maps', async () => {
     // Both signs: without knowing that a Relu made them, minima are looked at too.
     const requests = values.map((value) => ({ value, axis: 1, histogram: true }))
     const before = mb()
-    const seen = await calibrate(runtime, model, batches(), requests, { shapes, total: 2 })
-    const channels = await channelStatistics(runtime, model, batches(), requests, { shapes, total: 2 })
+    const seen = await calibrate(runtime, model, batches(), { requests, shapes, total: 2 })
+    const channels = await channelStatistics(runtime, model, batches(), { requests, shapes, total: 2 })
     const one = 16 * 512 * 512 * 4e-6
     assert.ok(mb() - before < 12 * one, `${mb() - before} MB more, a map has ${one}`)
     const value = values[3] ?? ''

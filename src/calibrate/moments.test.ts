@@ -85,6 +85,20 @@ describe('moments', () => {
     assertNear(first.targetVariances, whole.targetVariances, 1e-5)
   })
 
+  it('come back from their state as they were, with and without covariances', async () => {
+    for (const withCovariance of [true, false]) {
+      const moments = new Moments(5, 3, { withCovariance })
+      await moments.add(plainProducts, part(x, 0, 120), part(y, 0, 120))
+      const again = Moments.of(structuredClone(moments.state))
+      assert.deepEqual(again.state, moments.state)
+      await again.add(plainProducts, part(x, 120, 300), part(y, 120, 300))
+      await moments.add(plainProducts, part(x, 120, 300), part(y, 120, 300))
+      assert.deepEqual(again.state, moments.state)
+    }
+    const { state } = new Moments(5, 3)
+    assert.throws(() => Moments.of({ ...state, yy: new Float64Array(2) }), /need 3 numbers as yy, got 2/)
+  })
+
   it('of inputs alone have no targets', async () => {
     const moments = new Moments(5)
     await moments.add(plainProducts, x)

@@ -2,10 +2,17 @@
 import { InputError } from '../base/index.ts'
 import { type AnyMatrix, addOuter, columnMeans, type Matrix, type Products, type Scatter } from '../math/index.ts'
 
+/** Moments as plain numbers: means, and sums of centred products. */
+export interface MomentsState extends Scatter {
+  readonly inputs: number
+  readonly outputs: number
+  readonly count: number
+}
+
 /**
  * Streams samples x [d] and, when they are given, targets y [n]: count, means, C = cov(x, x) [d, d], B = cov(y, x) [n, d]
  * and the diagonal of cov(y, y), all in float64 and divided by the count. Two partial moments merge into what one pass over
- * both gives.
+ * both gives, up to rounding: products of many rows are sums of a runtime, which depend on what was summed together.
  */
 export class Moments {
   readonly inputs: number
@@ -33,6 +40,31 @@ export class Moments {
     const columns = this.#withCovariance ? inputs : 0
     this.#xx = new Float64Array(columns * columns)
     this.#yx = new Float64Array(outputs * columns)
+  }
+
+  /** What was seen so far, as plain numbers: for a file or another process. */
+  get state(): MomentsState {
+    const { inputs, outputs } = this
+    const sums = { xx: this.#xx, yx: this.#yx, yy: this.#yy }
+    return { inputs, outputs, count: this.#count, meanX: this.#meanX, meanY: this.#meanY, ...sums }
+  }
+
+  /**
+   * The moments whose `state` this is.
+   * @throws InputError when its arrays have not the lengths that its sizes need
+   */
+  static of(state: MomentsState): Moments {
+    const { inputs, outputs, count, ...sums } = state
+    const moments = new Moments(inputs, outputs, { withCovariance: sums.xx.length > 0 || inputs === 0 })
+    const columns = sums.xx.length > 0 ? inputs : 0
+    const lengths = { meanX: inputs, meanY: outputs, xx: columns * columns, yx: outputs * columns, yy: outputs }
+    for (const [name, length] of Object.entries(lengths) as [keyof Scatter, number][])
+      if (sums[name].length !== length)
+        throw new InputError(
+          `moments of ${inputs} inputs and ${outputs} outputs need ${length} numbers as ${name}, got ${sums[name].length}`,
+        )
+    moments.#join(count, sums)
+    return moments
   }
 
   get count(): number {

@@ -5,9 +5,22 @@ import type { Model, Shapes } from '../onnx/index.ts'
 import type { Runtime, Session, Values } from '../runtime/index.ts'
 import { blame } from './culprit.ts'
 import { firstToFail } from './inherited.ts'
+import { noted, statisticsIn } from './merge-parts.ts'
 import type { TensorStatistics } from './ranges/index.ts'
+import type { TensorTally } from './tensor-tally.ts'
 import { countOf, type Part, PHASE, STRIDE, strideFor, type WatchedGraph, watchedGraph } from './watched-graph.ts'
 import { NotFiniteError, type RangeRequest, Watcher } from './watcher.ts'
+
+/** What a pass looks at. */
+export interface CalibrateOptions extends Watch {
+  readonly requests: readonly RangeRequest[]
+  /** Observed shapes of the values. */
+  readonly shapes: Shapes
+  /** Samples that there will be, for progress. */
+  readonly total: number
+  /** Number of the first batch among those of all parts, where this is not the first part; default 0. */
+  readonly firstBatch?: number
+}
 
 /**
  * Watches values of a float model while the batches run through it once. Memory does not depend on how many there are.
@@ -18,12 +31,35 @@ export async function calibrate(
   runtime: Runtime,
   model: Model,
   batches: AsyncIterable<Batch>,
-  requests: readonly RangeRequest[],
-  options: { readonly shapes: Shapes; readonly total: number } & Watch,
+  options: CalibrateOptions,
 ): Promise<Map<string, TensorStatistics>> {
+  let any = false
+  const tallies = await calibratePart(
+    runtime,
+    model,
+    noted(batches, () => (any = true)),
+    options,
+  )
+  if (!any) throw new InputError('there are no samples to calibrate on')
+  return statisticsIn(tallies)
+}
+
+/**
+ * A part of a calibration: what some of the batches show. Parts of consecutive batches, made anywhere, merge with `mergeParts` in
+ * their order, and `statisticsIn` gives then what `calibrate` gives of all batches, bit for bit on the same kind of machine. Batches
+ * must be cut as one pass would cut them, and `firstBatch` says where a part begins.
+ * @returns value name → tally; of no batch at all an empty one
+ * @throws InputError as `calibrate` does
+ */
+export async function calibratePart(
+  runtime: Runtime,
+  model: Model,
+  batches: AsyncIterable<Batch>,
+  options: CalibrateOptions,
+): Promise<ReadonlyMap<string, TensorTally>> {
   const fixedSize = hasFixedSize(model)
-  const watchers = requests.map((request) => new Watcher(request, options.shapes, fixedSize))
-  const pass = new Pass(runtime, model, watchers)
+  const watchers = options.requests.map((request) => new Watcher(request, options.shapes, fixedSize))
+  const pass = new Pass(runtime, model, watchers, options.firstBatch)
   let done = 0
   try {
     for await (const batch of batches) {
@@ -35,9 +71,8 @@ export async function calibrate(
   } finally {
     await pass.close()
   }
-  if (done === 0) throw new InputError('there are no samples to calibrate on')
   report(options, 'calibrate', done, options.total)
-  return new Map(watchers.map((watcher) => [watcher.request.value, watcher.statistics()]))
+  return new Map(watchers.map((watcher) => [watcher.request.value, watcher.tally()]))
 }
 
 /** Do all inputs have one size, whatever the sample? */
@@ -58,9 +93,10 @@ class Pass {
   #checked: ReadonlySet<Watcher>
   #graph: WatchedGraph | undefined
   #session: Session | undefined
-  #batches = 0
+  #batches: number
 
-  constructor(runtime: Runtime, model: Model, watchers: readonly Watcher[]) {
+  constructor(runtime: Runtime, model: Model, watchers: readonly Watcher[], firstBatch = 0) {
+    this.#batches = firstBatch
     this.#runtime = runtime
     this.#model = model
     const inputs = new Set(model.graph.inputs.map((input) => input.name))
@@ -97,10 +133,10 @@ class Pass {
     this.#distribute(await running, batch)
     const strange = [...this.#watchers, ...this.#fed].some((watcher) => watcher.suspicious)
     if (!strange || this.#checked.size === this.#watchers.length) return
-    // Infinite, or so large that sums overflow: from now on every value is checked, this batch first.
+    // Infinite, or so large that sums overflow: from now on every value is checked, this batch first; it has been counted.
     this.#checked = new Set(this.#watchers)
     await this.close()
-    this.#distribute(await this.#run(batch, phase), batch)
+    this.#distribute(await this.#run(batch, phase), batch, [true])
   }
 
   /** Closes the session in use; the next batch opens another. */
@@ -122,10 +158,10 @@ class Pass {
   }
 
   /** Hands each watcher its parts of the joined outputs: means first, so that NaN is named and not lost in a range. */
-  #distribute(results: Values, { ids, size, fixed }: Batch): void {
+  #distribute(results: Values, { ids, size, fixed }: Batch, means = [true, false]): void {
     // What only fills a fixed batch up lies behind what counts; ranges and means of copies are those of the samples.
     const share = fixed ? size / fixed.size : 1
-    for (const isMean of [true, false])
+    for (const isMean of means)
       for (const { name, channels, parts } of (this.#graph?.joined ?? []).toReversed()) {
         const data = dataOf(results, name)
         let from = 0

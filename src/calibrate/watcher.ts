@@ -1,11 +1,9 @@
 // Collects what the calibration pass sees of one value.
-import { InputError } from '../base/index.ts'
-import { Histogram } from '../math/index.ts'
+import { InputError, sizeOf } from '../base/index.ts'
 import type { Shapes } from '../onnx/index.ts'
 import type { NonFinite } from './culprit.ts'
 import { TAME } from './inherited.ts'
-import { Lattice } from './lattice.ts'
-import { marginOf, type TensorStatistics } from './ranges/index.ts'
+import { TensorTally } from './tensor-tally.ts'
 
 /** What is asked about a value before the data is read. */
 export interface RangeRequest {
@@ -26,7 +24,7 @@ export class NotFiniteError extends InputError {
   }
 }
 
-/** The statistics of one value, as they come in. */
+/** Hands what the pass sees of one value to its tally. */
 export class Watcher {
   readonly request: RangeRequest
   readonly dims: readonly number[]
@@ -34,15 +32,7 @@ export class Watcher {
   readonly perSample: boolean
   /** Number of its channels (axis 1), when they are handed over one by one: for maps of a model of fixed size. */
   readonly channels: number | undefined
-  #count = 0
-  #min = Number.POSITIVE_INFINITY
-  #max = Number.NEGATIVE_INFINITY
-  /** The same for each sample, or each batch when a value has no batch axis. */
-  readonly #lows: number[] = []
-  readonly #highs: number[] = []
-  /** Of a graph input: elements of pictures and other integers come on a grid of their own, with ends that they do not pass. */
-  readonly #lattice = new Lattice()
-  readonly #histogram = new Histogram()
+  readonly #tally: TensorTally
   readonly #waiting: Float32Array
   #waitingCount = 0
 
@@ -53,11 +43,16 @@ export class Watcher {
     this.dims = shape?.dims ?? []
     this.perSample = shape?.batchAxis === 0
     this.channels = fixedSize && this.perSample && this.dims.length >= 4 ? shape?.dims[1] : undefined
+    this.#tally = new TensorTally({
+      size: sizeOf(this.dims.slice(this.perSample ? 1 : 0)),
+      nonNegative: request.nonNegative === true,
+      histogram: request.histogram === true,
+    })
   }
 
   /** Has it seen values so large, or so strange, that what is computed from them may be NaN? */
   get suspicious(): boolean {
-    return this.#count > 0 && !(Math.abs(this.#max) <= TAME && (this.request.nonNegative || this.#min >= -TAME))
+    return !this.#tally.within(TAME)
   }
 
   /** @throws NotFiniteError when a mean shows NaN or infinity; `ids` are the samples, one a mean or all behind one. */
@@ -70,41 +65,34 @@ export class Watcher {
   }
 
   takeMax(values: Float32Array): void {
-    this.#count += values.length
-    if (this.channels === undefined) for (const value of values) this.#highs.push(value)
-    else this.#highs.push(largest(values))
-    this.#max = Math.max(this.#max, largest(values))
+    if (this.channels === undefined) for (const high of values) this.#tally.take({ high, count: 1 })
+    else this.#tally.take({ high: largest(values), count: values.length })
   }
 
   takeMin(values: Float32Array): void {
-    if (this.channels === undefined) for (const value of values) this.#lows.push(value)
-    else this.#lows.push(smallest(values))
-    this.#min = Math.min(this.#min, smallest(values))
+    if (this.channels === undefined) for (const low of values) this.#tally.take({ low })
+    else this.#tally.take({ low: smallest(values) })
   }
 
   /** All elements of one sample at once. @throws NotFiniteError when one is NaN or infinite */
   takeElements(values: Float32Array, id: string): void {
-    let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+    let [sum, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
     // A plain loop: there are many more of them than of reduced numbers.
     for (let i = 0; i < values.length; i++) {
       const value = values[i] ?? 0
       sum += value
-      if (value < min) min = value
-      if (value > max) max = value
+      if (value < low) low = value
+      if (value > high) high = value
     }
     this.takeMeans(Float32Array.of(sum / values.length), [id])
-    this.#lattice.add(values)
-    this.#count += values.length
-    this.#lows.push(min)
-    this.#highs.push(max)
-    this.#min = Math.min(this.#min, min)
-    this.#max = Math.max(this.#max, max)
+    this.#tally.lattice.add(values)
+    this.#tally.take({ low, high, count: values.length })
   }
 
   /** Elements for the histogram, every `stride`-th of them. They are counted in blocks: one by one a few cost too much. */
   takeSample(values: Float32Array, stride = 1, phase = 0): void {
     if (stride > 1 || values.length > this.#waiting.length) {
-      this.#histogram.add(values, stride, phase)
+      this.#tally.takeSample(values, stride, phase)
       return
     }
     if (this.#waitingCount + values.length > this.#waiting.length) this.#flush()
@@ -112,36 +100,15 @@ export class Watcher {
     this.#waitingCount += values.length
   }
 
-  #flush(): void {
-    this.#histogram.add(this.#waiting.subarray(0, this.#waitingCount))
-    this.#waitingCount = 0
-  }
-
-  statistics(): TensorStatistics {
+  /** What was seen so far. */
+  tally(): TensorTally {
     this.#flush()
-    return {
-      count: this.#count,
-      nonFinite: 0,
-      zeros: this.#histogram.zeros,
-      min: this.request.nonNegative ? Math.min(0, this.#max) : this.#min,
-      max: this.#max,
-      ...(this.#lattice.found ? {} : this.#margins()),
-      ...(this.request.histogram ? { histogram: this.#histogram } : {}),
-    }
+    return this.#tally
   }
 
-  #margins(): Pick<TensorStatistics, 'margin'> {
-    const size = this.dims.slice(this.perSample ? 1 : 0).reduce((a, b) => a * b, 1)
-    const [below, above] = [Math.max(0, -this.#min), Math.max(0, this.#max)]
-    const low = this.request.nonNegative
-      ? 0
-      : marginOf(
-          this.#lows.map((x) => -x),
-          size,
-          above,
-        )
-    const high = marginOf(this.#highs, size, below)
-    return low > 0 || high > 0 ? { margin: { low, high } } : {}
+  #flush(): void {
+    this.#tally.takeSample(this.#waiting.subarray(0, this.#waitingCount))
+    this.#waitingCount = 0
   }
 }
 

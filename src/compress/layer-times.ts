@@ -30,9 +30,9 @@ const TIMING: TimeOptions = { warmups: 2, rounds: 60, limitMs: 200 }
 
 export interface LayerTimesOptions {
   /** Times of an earlier run, by key. */
-  readonly known?: (key: string) => number | undefined
+  readonly known?: (key: string) => number | undefined | Promise<number | undefined>
   /** Is told of each new time. */
-  readonly keep?: (key: string, milliseconds: number) => void
+  readonly keep?: (key: string, milliseconds: number) => unknown
   readonly timing?: TimeOptions
 }
 
@@ -52,10 +52,10 @@ export async function timeLayers(
   for (const [key, shape] of wanted) {
     throwIfCancelled(watch.signal)
     report(watch, 'time-layers', done++, wanted.size, key)
-    let time = known?.(key)
+    let time = await known?.(key)
     if (time === undefined) {
       time = await timeLayer(runtime, shape, timing)
-      keep?.(key, time)
+      await keep?.(key, time)
     }
     times.set(key, time)
   }

@@ -2,3 +2,4 @@
 // Imports pipeline and lower modules; never server or cli.
 export * from './local-queue.ts'
 export * from './queue.ts'
+export * from './store.ts'

@@ -26,7 +26,7 @@ function bench(options: { readonly obeys?: boolean } = {}) {
   return { log, start, end: (id: string) => ends.get(id)?.() }
 }
 
-const job = (id: string): Job => ({ id, folder: `/runs/${id}` })
+const job = (id: string): Job => ({ id, recipe: { command: 'inspect', model: `${id}.onnx` } })
 const settle = (ms = 0): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe('the local queue', () => {

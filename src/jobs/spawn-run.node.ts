@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { readStatus, writeStatus } from '../pipeline/index.node.ts'
-import type { StartJob } from './queue.ts'
+import type { StartFolder } from './queue.ts'
 
 export interface SpawnOptions {
   /** The script of the command line. */
@@ -11,8 +11,8 @@ export interface SpawnOptions {
 }
 
 /** Starts runs as processes; what they print goes to result.json and log.txt in their folder. */
-export function spawnRuns({ script }: SpawnOptions): StartJob {
-  return ({ folder }) => {
+export function spawnRuns({ script }: SpawnOptions): StartFolder {
+  return (folder) => {
     const [out, log] = [openSync(join(folder, 'result.json'), 'w'), openSync(join(folder, 'log.txt'), 'w')]
     const words = [script, 'run', join(folder, 'recipe.json'), '--run', folder, '--json']
     // Its own process group: Ctrl-C in the terminal of the studio is the studio's to pass on.

@@ -19,9 +19,6 @@ export class Histogram {
   /** Lowest and highest finite value; +Inf and −Inf while there is none. */
   min: number = Number.POSITIVE_INFINITY
   max: number = Number.NEGATIVE_INFINITY
-  mean = 0
-  /** Sum of squared differences from the mean. */
-  m2 = 0
   exponent: number = smallestExponent
   first = 0
   bins: Float64Array = new Float64Array(binCount)
@@ -57,22 +54,17 @@ export class Histogram {
       if (counted > 0) this.bins[Math.floor((other.first + j) * shift) - this.first]! += counted
     }
     this.zeros += other.zeros
-    this.addMoments(other.count, other.mean, other.m2)
+    this.count += other.count
   }
 
   private addBlock(block: Float32Array, bits: Int32Array, length: number): void {
-    // Differences from a value of the block keep the variance of data far from zero.
-    const shift = block[0] ?? 0
     let low = Number.POSITIVE_INFINITY
     let high = Number.NEGATIVE_INFINITY
     let sum = 0
-    let squares = 0
     let zeros = 0
     for (let i = 0; i < length; i++) {
       const value = block[i]!
-      const difference = value - shift
-      sum += difference
-      squares += difference * difference
+      sum += value
       if (value < low) low = value
       if (value > high) high = value
       // 1 for +0 and −0 without a branch: zeros of a ReLU come at random.
@@ -87,7 +79,7 @@ export class Histogram {
     // A zero fell into the bin above zero; it belongs in none.
     if (zeros > 0) this.bins[-this.first]! -= zeros
     this.zeros += zeros
-    this.addMoments(length, shift + sum / length, Math.max(0, squares - (sum * sum) / length))
+    this.count += length
   }
 
   /** The slow path: drops what is not finite, then counts the rest. */
@@ -105,14 +97,6 @@ export class Histogram {
     const { bins, first } = this
     const inverse = 2 ** -this.exponent
     for (let i = 0; i < length; i++) bins[Math.floor(block[i]! * inverse) - first]!++
-  }
-
-  private addMoments(count: number, mean: number, m2: number): void {
-    const total = this.count + count
-    const difference = mean - this.mean
-    this.mean += (difference * count) / total
-    this.m2 += m2 + (difference * difference * this.count * count) / total
-    this.count = total
   }
 
   /** Makes room for [low, high] with bins at least 2^exponent wide; each old bin falls into one new bin. */

@@ -11,6 +11,7 @@ export {
   withoutFloat16,
 } from '../base/index.ts'
 export * from './codes.ts'
+export * from './exact-sums.ts'
 export * from './finite.ts'
 export * from './gauss-hermite.ts'
 export * from './grid.ts'

@@ -15,8 +15,8 @@ export interface Case {
   /** Layers whose outputs hold most noise, worst first. */
   readonly hurt?: readonly string[]
   readonly effort?: 'fast' | 'default' | 'high'
-  /** Activations stay float: the bits of the weights, and how many share a scale. */
-  readonly weightsOnly?: { readonly bits: number; readonly block: number }
+  /** Activations stay float: the bits of the weights, and how many share a scale where that is not a channel. */
+  readonly weightsOnly?: { readonly bits: number; readonly block?: number }
 }
 
 /** Layers that one sentence names. */
@@ -53,9 +53,8 @@ function moreAccurate({ perTensor, hurt = [], effort, weightsOnly }: Case): stri
   if (weightsOnly?.bits === 4) {
     const [worst] = hurt
     const keep = worst === undefined ? '' : ` or --keep-8bit ${quoted(worst)}`
-    return weightsOnly.block > 16
-      ? `try --block ${weightsOnly.block / 2}${keep}, or --weight-bits 8`
-      : 'try --weight-bits 8'
+    const { block = 0 } = weightsOnly
+    return block > 16 ? `try --block ${block / 2}${keep}, or --weight-bits 8` : 'try --weight-bits 8'
   }
   if (weightsOnly) return float === '' ? 'keep the float model' : float
   if (effort === 'fast') return `leave out --effort fast, which tries nothing${float === '' ? '' : `, or ${float}`}`

@@ -3,6 +3,7 @@ import type { Comparison } from '../metrics/index.ts'
 import { otherProducts } from '../onnx/index.ts'
 import { type Report, repairsOf, type StepRow, type VariantRow } from '../report/index.ts'
 import { commandLineOf } from './command-line.ts'
+import { blockOf } from './quantize/options-for.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import { activationRows, layerRows } from './quantize-rows.ts'
 import type { QuantizeRecipe } from './recipe.ts'
@@ -109,6 +110,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   const recipe = withoutStatistics(run.recipe)
   const counts = countsOf(run)
   const layers = layerRows(run)
+  const block = blockOf(recipe)
   const { ops: others } = otherProducts(run.floatModel, run.shapes)
   return {
     version: 1,
@@ -122,7 +124,9 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       effort: recipe.effort,
-      ...(recipe.mode === 'weights' ? { weightsOnly: { bits: recipe.weightBits, block: recipe.block } } : {}),
+      ...(recipe.mode === 'weights'
+        ? { weightsOnly: { bits: recipe.weightBits, ...(block === undefined ? {} : { block }) } }
+        : {}),
       untouched: isUntouched(run),
       ...(run.glance ? { glance: run.glance } : {}),
       ...(comparison ? { comparison } : {}),
@@ -151,8 +155,11 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
 }
 
 /** The weights of the written file, in words. */
-function weightsOf({ mode, weightBits, weights, block }: QuantizeRecipe): string {
-  return mode === 'weights' && weightBits === 4 ? `int4 weights in blocks of ${block}` : `int8 weights ${weights}`
+function weightsOf(recipe: QuantizeRecipe): string {
+  const block = blockOf(recipe)
+  return block === undefined
+    ? `int8 weights ${recipe.weights}`
+    : `int${recipe.weightBits} weights in blocks of ${block}`
 }
 
 /** Is no weight and no activation on a grid? */

@@ -17,7 +17,7 @@ export function layerRows(run: QuantizeOutcome): LayerRow[] {
     const macs = macsOf(layer, run.shapes)
     const naiveDb = naive.get(nodeName(layer.node))
     const shift = run.meanShift?.get(layer.name)
-    const weight = run.plan?.weights.get(layer.node) ?? run.plan?.stored.get(layer.node)
+    const weight = run.plan?.weights.get(layer.name) ?? run.plan?.stored.get(layer.name)
     const grid = run.plan?.activations.get(layer.node.outputs[0] ?? '')
     const db = sqnr.get(nodeName(layer.node))
     const reason = whyFloat(kernel, reasons.get(layer.name))

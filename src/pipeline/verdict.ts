@@ -33,8 +33,8 @@ export interface Measured {
   /** One sample was looked at where nothing was measured: enough to know a dead model. */
   readonly glance?: Comparison
   readonly effort?: 'fast' | 'default' | 'high'
-  /** Activations stay float: the bits of the weights, and how many share a scale. */
-  readonly weightsOnly?: { readonly bits: number; readonly block: number }
+  /** Activations stay float: the bits of the weights, and how many share a scale where that is not a channel. */
+  readonly weightsOnly?: { readonly bits: number; readonly block?: number }
 }
 
 /** Below these a model does not do its job any more. */

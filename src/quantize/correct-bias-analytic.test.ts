@@ -40,7 +40,7 @@ describe('analytic bias correction', () => {
     const context = await contextOf(model)
     const layer = layerAt(model, 1)
     const grid = weightGrid(layer, { ...quantizeDefaults, weights: 'per-tensor' }, 4)
-    const { corrected, left } = correctBiasAnalytic(model, new Map([[layer.node, grid]]), statistics, context.shapes)
+    const { corrected, left } = correctBiasAnalytic(model, new Map([[layer.name, grid]]), statistics, context.shapes)
     assert.deepEqual(left, [])
     const shift = corrected[0]?.shift ?? new Float64Array(0)
     const measured = await measuredShift(model, 1, grid)
@@ -51,7 +51,7 @@ describe('analytic bias correction', () => {
 
   it('leaves layers that read channels of unknown mean, and says which', async () => {
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> Conv 3x3 4->2 -> y')
-    const grids = new Map(layersOf(model).map((layer) => [layer.node, weightGrid(layer, quantizeDefaults)]))
+    const grids = new Map(layersOf(model).map((layer) => [layer.name, weightGrid(layer, quantizeDefaults)]))
     const { shapes } = await contextOf(model)
     const result = correctBiasAnalytic(model, grids, new Map(), shapes)
     assert.deepEqual(result.corrected, [])
@@ -67,7 +67,7 @@ describe('analytic bias correction', () => {
   it('makes a missing bias, and finds the one behind a MatMul', async () => {
     const model = tinyModel('x[N,3] -> Gemm 3->4 nobias -> MatMul 4->4 -> Add floats[4] -> MatMul 4->2 -> y')
     const known = { mean: Float64Array.of(0.4, 0.5, 0.6), deviation: Float64Array.of(1, 1, 1), source: 'calibrated' }
-    const grids = new Map(layersOf(model).map((layer) => [layer.node, weightGrid(layer, quantizeDefaults, 4)]))
+    const grids = new Map(layersOf(model).map((layer) => [layer.name, weightGrid(layer, quantizeDefaults, 4)]))
     const statistics = new Map([['x', { ...known, source: 'calibrated' as const }]])
     const result = correctBiasAnalytic(model, grids, statistics, (await contextOf(model)).shapes)
     assert.equal(result.corrected.length, 2)

@@ -1,13 +1,12 @@
 // Analytic bias correction: what weight grids shift on average is taken out of the biases, without data.
 import { fakeQuantize, type QuantParams } from '../math/index.ts'
 import {
-  constantsOf,
   floatAttr,
   GraphEditor,
   hasOpenBias,
   isOp,
   type Layer,
-  layerOf,
+  layersOf,
   type Model,
   type Node,
   nodeName,
@@ -44,7 +43,7 @@ const LARGEST_RATIO = 1000
  * Corrects biases for weight grids (arXiv 1906.04721, section 4.2): b[o] −= Σ_i Σ_u (W̃ − W)[o,i,u]·f_u·E[x_i], f_u the share
  * of positions whose tap u falls inside the image. E[x] comes from statistics of the folded model, for γ of either sign.
  * Layers that read a channel of unknown mean are left.
- * @param weights grids by node of `model`, as in a plan
+ * @param weights grids by the names of layers, as in a plan
  * @example
  * ```ts
  * const { model: corrected, left } = correctBiasAnalytic(model, plan.weights, statistics, shapes)
@@ -53,19 +52,18 @@ const LARGEST_RATIO = 1000
  */
 export function correctBiasAnalytic(
   model: Model,
-  weights: ReadonlyMap<Node, QuantParams>,
+  weights: ReadonlyMap<string, QuantParams>,
   statistics: Statistics,
   shapes: Shapes,
 ): AnalyticCorrection {
   const moments = channelMoments(model, shapes, statistics)
-  const constants = constantsOf(model.graph)
+  const layers = new Map(layersOf(model).map((layer) => [layer.name, layer]))
   const editor = new GraphEditor(model)
   const corrected: CorrectedBias[] = []
   const left: { name: string; reason: string }[] = []
-  for (const [node, params] of weights) {
-    const name = nodeName(node)
-    const layer = layerOf(node, constants)
-    const inputs = moments(node.inputs[0] ?? '')
+  for (const [name, params] of weights) {
+    const layer = layers.get(name)
+    const inputs = moments(layer?.node.inputs[0] ?? '')
     const done = layer?.view
       ? correctLayer(
           editor,

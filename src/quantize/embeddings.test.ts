@@ -5,7 +5,16 @@ import { intAttr, intsAttr, type Model, makeModel, makeNode, type Node, Tensor }
 import { foldConstants, storeOnce } from '../rewrite/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
-import { embeddingGrids, insertQdq, makePlan, place, type QuantizeOptions, quantizeDefaults } from './index.ts'
+import {
+  embeddingGrids,
+  insertQdq,
+  layersIn,
+  makePlan,
+  place,
+  type QuantizeOptions,
+  quantizeDefaults,
+  tablesOf,
+} from './index.ts'
 
 const ROWS = 500
 const COLUMNS = 32
@@ -47,7 +56,7 @@ describe('embeddings', () => {
         (value) => [value, { min: RANGES[value] ?? -3000, max: -(RANGES[value] ?? -3000), count: 1 }] as const,
       ),
     )
-    return makePlan(placement, seen as never, all)
+    return makePlan(given, placement, { statistics: seen as never, options: all })
   }
   const outputOf = async (given: Model, feeds: Values) =>
     (await withSession(runtime, given, {}, (session) => session.run(feeds)))['y']?.data as Float32Array
@@ -127,11 +136,11 @@ describe('embeddings', () => {
     ])
     given.graph.initializers.set('rows', Tensor.from('int64', [2], [-1, COLUMNS]))
     const { placement, weights } = planned(given)
-    const [layer] = placement.layers.keys()
-    const own = layer && weights.get(layer)
-    assert.ok(layer && own)
-    const wider = new Map([[layer, { ...own, scale: own.scale.map((scale) => 2 * scale) }]])
-    const [grid] = embeddingGrids(placement, wider).values()
+    const layers = layersIn(given, placement.layers)
+    const own = weights.get(layers[0]?.name ?? '')
+    assert.ok(own)
+    const wider = new Map([[layers[0]?.name ?? '', { ...own, scale: own.scale.map((scale) => 2 * scale) }]])
+    const [grid] = embeddingGrids(layers, tablesOf(given.graph, placement.embeddings), wider).values()
     assert.deepEqual(
       grid?.scale,
       own.scale.map((scale) => 2 * scale),

@@ -61,6 +61,16 @@ export function embeddingsOf({ graph, types, excluded, layers }: EmbeddingScope)
   return found
 }
 
+/** The matrices of embeddings, by the name of the Gather that picks their rows. */
+export function tablesOf(graph: Graph, gathers: ReadonlySet<string>): Map<string, Tensor> {
+  return new Map(
+    graph.nodes.flatMap((node) => {
+      const table = gathers.has(nodeName(node)) ? graph.initializers.get(node.inputs[0] ?? '') : undefined
+      return table ? [[nodeName(node), table] as const] : []
+    }),
+  )
+}
+
 /** How a layer's weight and an embedding's matrix are the same numbers. */
 export function tieOf(weight: Tensor, table: Tensor): 'same' | 'transposed' | undefined {
   if (weight === table) return 'same'

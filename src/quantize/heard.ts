@@ -37,11 +37,14 @@ export interface Surroundings {
   readonly outputs: ReadonlySet<string>
 }
 
-/** Around the values of a graph; sub-graphs read a value as the outside does. */
-export function surroundingsOf(graph: Graph, consumers: Consumers = consumersOf(graph.nodes)): Surroundings {
+/** What is looked at around a value; sub-graphs read it as the outside does. */
+export function surroundingsOf(graph: Graph): Surroundings {
   const captured = graph.nodes.flatMap((node) => subgraphsOf(node).flatMap((inner) => [...capturesOf(inner)]))
-  const outputs = new Set([...graph.outputs.map(({ name }) => name), ...captured])
-  return { consumers, constants: constantsOf(graph), outputs }
+  return {
+    consumers: consumersOf(graph.nodes),
+    constants: constantsOf(graph),
+    outputs: new Set([...graph.outputs.map(({ name }) => name), ...captured]),
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   intAttr,
   isOp,
   type Layer,
+  layersOf,
   type Model,
   type Node,
   nodeName,
@@ -16,61 +17,62 @@ import {
 import { insertEmbedding } from './embeddings.ts'
 import type { Plan } from './plan.ts'
 
-/** Inserts Q/DQ for a plan made for this very model. */
+/** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
   const { caps, tensors, apart } = plan.placement
-  const capped = new Set([...caps.values()].map((node) => node.outputs[0] ?? ''))
+  const capped = new Set([...caps.values()].map((name) => inserter.outputOf(name)))
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
-    if (cap) inserter.cap(value, cap, params)
+    if (cap !== undefined) inserter.cap(value, cap, params)
     else if (!capped.has(value)) inserter.activation(value, params, tensors.get(value)?.integerProducer ?? false, plan)
   }
-  for (const [node, params] of plan.weights) {
-    const layer = plan.placement.layers.get(node)
-    if (layer) inserter.layer(layer, params, plan.activations.get(node.inputs[0] ?? '')?.params)
-  }
-  for (const [node, params] of plan.embeddings) {
-    const table = plan.placement.embeddings.get(node)
-    if (table) inserter.embedding(node, table, params)
-  }
-  for (const [node, params] of plan.stored) {
-    const layer = plan.placement.stored.get(node)
-    if (layer) inserter.layer(layer, params, undefined)
-  }
-  for (const [node, bounds] of apart) inserter.apart(node, bounds)
+  for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations)
+  for (const [name, params] of plan.embeddings) inserter.embedding(name, params)
+  for (const [name, params] of plan.stored) inserter.layer(name, params)
+  for (const [name, bounds] of apart) inserter.apart(name, bounds)
   if (plan.placement.target.fusion.takesFloatLayers) inserter.protectFloatLayers()
-  for (const node of plan.placement.shielded) inserter.shield(node)
-  for (const [node, names] of plan.placement.surplus) inserter.without(node, names)
+  for (const name of plan.placement.shielded) inserter.shield(name)
+  for (const [name, attributes] of plan.placement.surplus) inserter.without(name, attributes)
   return inserter.finish()
 }
 
-/** Weight-only quantisation: int8 weights behind DQ, tables of codes, everything else float. */
+/**
+ * Weight-only quantisation: int8 weights behind DQ, tables of codes, everything else float.
+ * @param weights grids by the names of layers
+ * @param rows grids of embeddings by the names of their Gather nodes
+ */
 export function insertWeights(
   model: Model,
-  weights: ReadonlyMap<Layer, QuantParams>,
-  rows: ReadonlyMap<Node, QuantParams> = new Map(),
-  embeddings: ReadonlyMap<Node, Tensor> = new Map(),
+  weights: ReadonlyMap<string, QuantParams>,
+  rows: ReadonlyMap<string, QuantParams> = new Map(),
 ): Model {
   const inserter = new Inserter(model)
-  for (const [layer, params] of weights) inserter.layer(layer, params, undefined)
-  for (const [node, table] of embeddings) {
-    const params = rows.get(node)
-    if (params) inserter.embedding(node, table, params)
-  }
+  for (const [name, params] of weights) inserter.layer(name, params)
+  for (const [name, params] of rows) inserter.embedding(name, params)
   return inserter.finish()
 }
 
 class Inserter {
   readonly #editor: GraphEditor
-  /** The editor works on a copy: nodes of the model given → nodes of the copy, by output name. */
-  readonly #byOutput = new Map<string, Node>()
+  /** Nodes and layers of the model given, by name. */
+  readonly #given: ReadonlyMap<string, Node>
+  readonly #layers: ReadonlyMap<string, Layer>
+  /** The editor works on a copy: its nodes, by the same names. */
+  readonly #copies: ReadonlyMap<string, Node>
   readonly #weights = new Map<Tensor, { params: QuantParams; names: readonly string[] }[]>()
   readonly #integerConsumers = new Map<string, Set<Node>>()
 
   constructor(model: Model) {
     this.#editor = new GraphEditor(model)
-    for (const node of this.#editor.nodes()) for (const output of node.outputs) this.#byOutput.set(output, node)
+    this.#given = new Map(model.graph.nodes.map((node) => [nodeName(node), node]))
+    this.#layers = new Map(layersOf(model).map((layer) => [layer.name, layer]))
+    this.#copies = new Map(this.#editor.nodes().map((node) => [nodeName(node), node]))
+  }
+
+  /** The first output of a node of the model given. */
+  outputOf(name: string): string {
+    return this.#given.get(name)?.outputs[0] ?? ''
   }
 
   finish(): Model {
@@ -107,11 +109,11 @@ class Inserter {
   }
 
   /** Q, an integer Min with a bound for each channel, DQ: a bound in float between the operator and Q would stop its fusion. */
-  cap(value: string, node: Node, params: QuantParams): void {
+  cap(value: string, name: string, params: QuantParams): void {
     const editor = this.#editor
-    const output = node.outputs[0] ?? ''
-    const own = this.#byOutput.get(output)
-    const constant = editor.constant(node.inputs.find((name) => name !== value))
+    const output = this.outputOf(name)
+    const own = this.#copies.get(name)
+    const constant = editor.constant(this.#given.get(name)?.inputs.find((input) => input !== value))
     if (!own || !constant) return
     editor.removeNode(own)
     const { high, low } = codeRange(params.dtype)
@@ -119,7 +121,6 @@ class Inserter {
     const caps = Array.from(constant.floats(), (cap) =>
       Math.min(Math.max(roundToEven(Math.fround(cap / scale)) + zero, low), high),
     )
-    const name = nodeName(node)
     const inputs = [
       editor.addTensor(`${value}/scale`, grid(params.scale, params, 'float32')),
       editor.addTensor(`${value}/zero_point`, grid(params.zeroPoint, params, params.dtype)),
@@ -137,15 +138,16 @@ class Inserter {
   }
 
   /** A Gather of the copy picks rows of codes. */
-  embedding(node: Node, table: Tensor, params: QuantParams): void {
-    const own = this.#byOutput.get(node.outputs[0] ?? '')
-    if (own) insertEmbedding(this.#editor, own, table, params)
+  embedding(name: string, params: QuantParams): void {
+    const own = this.#copies.get(name)
+    const table = this.#editor.model.graph.initializers.get(own?.inputs[0] ?? '')
+    if (own && table) insertEmbedding(this.#editor, own, table, params)
   }
 
   /** An activation as Max and Min with its bounds: the same function, which nothing is fused with in float. */
-  apart(activation: Node, { low, high }: Bounds): void {
+  apart(name: string, { low, high }: Bounds): void {
     const editor = this.#editor
-    const node = this.#byOutput.get(activation.outputs[0] ?? '')
+    const node = this.#copies.get(name)
     if (!node) return
     const [input = '', output = ''] = [node.inputs[0], node.outputs[0]]
     const steps = [
@@ -153,7 +155,6 @@ class Inserter {
       { opType: 'Min', bound: high },
     ].filter(({ bound }) => Number.isFinite(bound))
     if (steps.length === 0) return
-    const name = nodeName(node)
     editor.removeNode(node)
     let value = input
     for (const [index, { opType, bound }] of steps.entries()) {
@@ -166,10 +167,10 @@ class Inserter {
   }
 
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */
-  layer(layer: Layer, params: QuantParams, input: QuantParams | undefined): void {
-    const node = this.#byOutput.get(layer.node.outputs[0] ?? '')
-    if (!node) return
-    const name = nodeName(layer.node)
+  layer(name: string, params: QuantParams, activations?: Plan['activations']): void {
+    const [layer, node] = [this.#layers.get(name), this.#copies.get(name)]
+    if (!layer || !node) return
+    const input = activations?.get(layer.node.inputs[0] ?? '')?.params
     const names = this.#weightTensors(layer, params, name)
     const behind = this.#editor.freshName(`${name}/weight/dq`)
     const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
@@ -195,15 +196,15 @@ class Inserter {
   }
 
   /** Keeps ONNX Runtime from making an integer operator of a node that has none. */
-  shield(node: Node): void {
-    const own = this.#byOutput.get(node.outputs[0] ?? '')
+  shield(name: string): void {
+    const own = this.#copies.get(name)
     if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear') this.#keepApart(own, 0)
   }
 
   /** Takes attributes off an integer node. */
-  without(node: Node, names: readonly string[]): void {
-    const own = this.#byOutput.get(node.outputs[0] ?? '')
-    for (const name of names) own?.attributes.delete(name)
+  without(name: string, attributes: readonly string[]): void {
+    const own = this.#copies.get(name)
+    for (const attribute of attributes) own?.attributes.delete(attribute)
   }
 
   /** A Max with the lowest float in front of an input: unlike Identity or a product with 1 it is not optimised away. */
@@ -272,10 +273,10 @@ class Inserter {
   /** Integer nodes (of the copy) that read a value of the original graph. */
   #integerConsumersOf(value: string, plan: Plan): Set<Node> {
     if (this.#integerConsumers.size === 0)
-      for (const node of plan.placement.integer) {
-        const copy = this.#byOutput.get(node.outputs[0] ?? '')
+      for (const name of plan.placement.integer) {
+        const copy = this.#copies.get(name)
         if (!copy) continue
-        for (const input of node.inputs)
+        for (const input of this.#given.get(name)?.inputs ?? [])
           this.#integerConsumers.set(input, (this.#integerConsumers.get(input) ?? new Set()).add(copy))
       }
     return this.#integerConsumers.get(value) ?? new Set()

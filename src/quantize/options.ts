@@ -22,8 +22,8 @@ export interface QuantizeOptions {
   readonly exclude: readonly string[]
   /** When not empty, only these are quantised. */
   readonly only: readonly string[]
-  /** Values that get no grid, because one costs too much: what must read or make them in integers stays float. */
-  readonly floatValues?: ReadonlySet<string>
+  /** Values that get no grid, and why: what must read or make them in integers stays float. */
+  readonly floatValues?: ReadonlyMap<string, string>
   /** Values whose range is min-max, whatever `range` says: what the method clips there costs the outputs too much. */
   readonly minmaxValues?: ReadonlySet<string>
 }

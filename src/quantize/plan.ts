@@ -2,10 +2,11 @@
 import { InputError, sizeOf } from '../base/index.ts'
 import { type Range, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
 import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams, symmetricGrid } from '../math/index.ts'
-import { type Layer, type Node, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
-import { rowGrid, tieOf } from './embeddings.ts'
+import { type Layer, type Model, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
+import { rowGrid, tablesOf, tieOf } from './embeddings.ts'
+import { type Heard, heardOf, surroundingsOf } from './heard.ts'
 import type { QuantizeOptions } from './options.ts'
-import type { Placement } from './placement/placement.ts'
+import { layersIn, type Placement } from './placement/placement.ts'
 import type { PlacedTensor } from './placement/tensors.ts'
 import type { Target } from './targets/target.ts'
 
@@ -20,17 +21,28 @@ export interface ActivationGrid {
   readonly observed?: { readonly min: number; readonly max: number }
 }
 
+/** Plain data by the names of values and layers: it fits every copy of its float model, and can be written down (`planToJson`). */
 export interface Plan {
   readonly placement: Placement
+  /** Grids of values, those that share another's grid among them. */
   readonly activations: ReadonlyMap<string, ActivationGrid>
   /** Weight grids of integer layers. */
-  readonly weights: ReadonlyMap<Node, QuantParams>
+  readonly weights: ReadonlyMap<string, QuantParams>
   /** Grids of embeddings, by their Gather. */
-  readonly embeddings: ReadonlyMap<Node, QuantParams>
+  readonly embeddings: ReadonlyMap<string, QuantParams>
   /** Grids of weights that are stored in codes although their layers compute in float. */
-  readonly stored: ReadonlyMap<Node, QuantParams>
+  readonly stored: ReadonlyMap<string, QuantParams>
   /** Bits that the codes of a layer use, whatever they are stored in. */
-  readonly weightBits: ReadonlyMap<Node, number>
+  readonly weightBits: ReadonlyMap<string, number>
+}
+
+/** What grids are made from. */
+export interface GridEvidence {
+  /** Of the tensors to observe, by value. */
+  readonly statistics: ReadonlyMap<string, TensorStatistics>
+  readonly options: QuantizeOptions
+  /** Bits of each layer's weight, by its name; default 8. */
+  readonly weightBits?: ReadonlyMap<string, number>
 }
 
 /** The activation tensors whose statistics the plan needs. */
@@ -43,17 +55,20 @@ function isUnit({ bounds }: PlacedTensor): boolean {
   return bounds.low === 0 && bounds.high === 1
 }
 
-/** Turns statistics into grids. */
-export function makePlan(
-  placement: Placement,
-  statistics: ReadonlyMap<string, TensorStatistics>,
-  options: QuantizeOptions,
-  weightBits: ReadonlyMap<Node, number> = new Map(),
-): Plan {
+/**
+ * Turns statistics into grids.
+ * @param model the float model that was placed
+ * @throws InputError when a layer holds NaN or an infinity
+ */
+export function makePlan(model: Model, placement: Placement, evidence: GridEvidence): Plan {
+  const { statistics, options, weightBits = new Map<string, number>() } = evidence
   const activations = new Map<string, ActivationGrid>()
+  const around = surroundingsOf(model.graph)
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
-    activations.set(tensor.value, activationGrid(tensor, statistics.get(tensor.value), options, placement.target))
+    const seen = statistics.get(tensor.value)
+    const heard = seen && heardOf(tensor.value, around)
+    activations.set(tensor.value, activationGrid({ ...tensor, seen, heard }, options, placement.target))
   }
   for (const tensor of placement.tensors.values()) {
     const grid = activations.get(tensor.gridOf)
@@ -61,49 +76,57 @@ export function makePlan(
       activations.set(tensor.value, { ...grid, method: `as ${tensor.gridOf}` })
   }
   const scales = new Set(placement.target.ops.flatMap(({ op, perChannel }) => (perChannel ? [op] : [])))
-  const weights = new Map<Node, QuantParams>()
-  for (const [node, layer] of placement.layers) {
+  const layers = layersIn(model, placement.layers)
+  const weights = new Map<string, QuantParams>()
+  for (const layer of layers) {
+    const { name, node } = layer
     const input = activations.get(node.inputs[0] ?? '')?.params.scale[0]
-    const grid = weightGrid(layer, scales.has(node.opType) ? options : { weights: 'per-tensor' }, weightBits.get(node))
-    weights.set(node, input === undefined ? grid : fitBias(grid, layer, input))
+    const grid = weightGrid(layer, scales.has(node.opType) ? options : { weights: 'per-tensor' }, weightBits.get(name))
+    weights.set(name, input === undefined ? grid : fitBias(grid, layer, input))
   }
-  for (const group of sharing(placement.layers)) widen(group, weights)
-  const embeddings = embeddingGrids(placement, weights, weightBits)
-  const stored = new Map([...placement.stored].map(([node, layer]) => [node, weightGrid(layer, options)]))
+  for (const group of sharing(layers)) widen(group, weights)
+  const embeddings = embeddingGrids(layers, tablesOf(model.graph, placement.embeddings), weights, weightBits)
+  const stored = new Map(layersIn(model, placement.stored).map((layer) => [layer.name, weightGrid(layer, options)]))
   return { placement, activations, weights, embeddings, stored, weightBits }
 }
 
 /** Layers that read the same weight along the same axis. */
-function sharing(layers: Placement['layers']): Node[][] {
-  const byWeight = new Map<Tensor, Map<number | undefined, Node[]>>()
-  for (const [node, { weight, view }] of layers) {
-    const groups = byWeight.get(weight) ?? new Map<number | undefined, Node[]>()
-    byWeight.set(weight, groups.set(view?.outputAxis, [...(groups.get(view?.outputAxis) ?? []), node]))
+function sharing(layers: readonly Layer[]): string[][] {
+  const byWeight = new Map<Tensor, Map<number | undefined, string[]>>()
+  for (const { name, weight, view } of layers) {
+    const groups = byWeight.get(weight) ?? new Map<number | undefined, string[]>()
+    byWeight.set(weight, groups.set(view?.outputAxis, [...(groups.get(view?.outputAxis) ?? []), name]))
   }
   return [...byWeight.values()].flatMap((groups) => [...groups.values()]).filter((group) => group.length > 1)
 }
 
 /** Gives all layers of a group the largest scale that one of them needs, so that their codes are the same. */
-function widen(group: readonly Node[], weights: Map<Node, QuantParams>): void {
-  const grids = group.flatMap((node) => weights.get(node) ?? [])
+function widen(group: readonly string[], weights: Map<string, QuantParams>): void {
+  const grids = group.flatMap((name) => weights.get(name) ?? [])
   const [first] = grids
   if (!first || grids.some(({ scale }) => scale.length !== first.scale.length)) return
   const scale = first.scale.map((_, o) => Math.max(...grids.map((grid) => grid.scale[o] ?? 0)))
-  for (const node of group) weights.set(node, { ...first, scale })
+  for (const name of group) weights.set(name, { ...first, scale })
 }
 
-/** An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both. */
+/**
+ * An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both.
+ * @param tables matrices by the name of the Gather that picks their rows
+ * @param weights grids of the layers, of which those of tied ones are widened
+ * @returns grids by the name of the Gather
+ */
 export function embeddingGrids(
-  { layers, embeddings }: Pick<Placement, 'layers' | 'embeddings'>,
-  weights: Map<Node, QuantParams>,
-  weightBits: ReadonlyMap<Node, number> = new Map(),
-): Map<Node, QuantParams> {
-  const grids = new Map<Node, QuantParams>()
+  layers: readonly Layer[],
+  tables: ReadonlyMap<string, Tensor>,
+  weights: Map<string, QuantParams>,
+  weightBits: ReadonlyMap<string, number> = new Map(),
+): Map<string, QuantParams> {
+  const grids = new Map<string, QuantParams>()
   const known = new Map<Tensor, QuantParams>()
-  for (const [gather, table] of embeddings) {
-    const tied = [...layers].flatMap(([node, { weight, view }]) => {
-      const tie = (weightBits.get(node) ?? 8) === 8 ? tieOf(weight, table) : undefined
-      return tie && view?.outputAxis === (tie === 'same' ? 0 : 1) ? [node] : []
+  for (const [gather, table] of tables) {
+    const tied = layers.flatMap(({ name, weight, view }) => {
+      const tie = (weightBits.get(name) ?? 8) === 8 ? tieOf(weight, table) : undefined
+      return tie && view?.outputAxis === (tie === 'same' ? 0 : 1) ? [name] : []
     })
     if (!known.has(table)) widen(tied, weights)
     const own = weights.get(tied[0] ?? gather)
@@ -118,14 +141,20 @@ function asRows({ axis, ...params }: QuantParams): QuantParams {
   return axis === undefined ? params : { ...params, axis: 0 }
 }
 
+/** A tensor with what is known of its values. */
+interface SeenTensor extends PlacedTensor {
+  readonly seen: TensorStatistics | undefined
+  /** What its readers can hear of it, when that is less than all. */
+  readonly heard: Heard | undefined
+}
+
 function activationGrid(
-  tensor: PlacedTensor,
-  seen: TensorStatistics | undefined,
+  tensor: SeenTensor,
   options: QuantizeOptions,
   { activations: { symmetric }, fusion }: Target,
 ): ActivationGrid {
   const dtype = options.activationType
-  const { bounds } = tensor
+  const { bounds, seen } = tensor
   const fixed = isUnit(tensor) || !seen
   const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
   const range = fixed
@@ -148,7 +177,7 @@ function activationGrid(
 }
 
 /** A range within the bounds of what produces a tensor, and no wider than its readers can hear. */
-function audibleRange({ bounds, heard }: PlacedTensor, range: (ends: Ends) => Range): Range {
+function audibleRange({ bounds, heard }: SeenTensor, range: (ends: Ends) => Range): Range {
   const found = range({ lowBound: bounds.low, highBound: bounds.high })
   const ends = heard?.(found.low, found.high)
   if (!ends) return found

@@ -39,11 +39,12 @@ async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
     for (let seed = 1; seed <= 8; seed++) yield { ids: [`${seed}`], size: 1, inputs: feedsOf(model, seed) }
   }
   const requests = tensorsToObserve(placement).map(({ value }) => ({ value }))
-  const statistics = await calibrate(runtime, prepared.model, samples(), requests, {
+  const statistics = await calibrate(runtime, prepared.model, samples(), {
+    requests,
     shapes: prepared.shapes,
     total: 8,
   })
-  const plan = makePlan(placement, statistics, all)
+  const plan = makePlan(prepared.model, placement, { statistics, options: all })
   const written = insertQdq(prepared.model, plan)
   const kernels = lintFusion(written, await optimizedGraph(runtime, written), target)
   return { written, plan, kernels, float: floatLayers(prepared.model, placement) }

@@ -88,7 +88,6 @@ export function statisticsWithoutData(
       zeros: 0,
       min: min.reduce((a, b) => Math.min(a, b)),
       max: max.reduce((a, b) => Math.max(a, b)),
-      mean: mean.reduce((a, b) => a + b) / mean.length,
     })
     // A variance that no rule gives is taken from the range: 2·deviations wide for what is close to a Gaussian.
     const deviation = min.map((low, c) => {

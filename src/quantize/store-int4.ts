@@ -1,15 +1,12 @@
 // 4-bit codes in 4 bits: half the bytes of int8, and a float convolution, for which ONNX Runtime has no integer kernel.
 import { packNibbles } from '../math/index.ts'
-import { byteLengthOf, isOp, type Model, type Node, nodeName, Tensor, withTensors } from '../onnx/index.ts'
+import { byteLengthOf, isOp, type Model, type Node, Tensor, withTensors } from '../onnx/index.ts'
 import { slotsOf } from './correct/slots.ts'
 import type { Plan } from './plan.ts'
 
 /** Stores the codes of every layer with 4 bits as int4 (opset 21), two to a byte; scales, biases and results stay what they were. */
 export function storeInt4(model: Model, plan: Plan): Model {
-  return storeInt4Weights(
-    model,
-    new Set([...plan.weightBits].flatMap(([node, bits]) => (bits <= 4 ? [nodeName(node)] : []))),
-  )
+  return storeInt4Weights(model, new Set([...plan.weightBits].flatMap(([name, bits]) => (bits <= 4 ? [name] : []))))
 }
 
 /** The same for layers by name, whose codes must fit 4 bits. */

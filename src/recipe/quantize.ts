@@ -7,7 +7,7 @@ import { rangeMethods, techniqueNames } from './words.ts'
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
 export const TUNING_SAMPLES = 384
 
-const BLOCKED = 'with --mode weights --weight-bits 4'
+const WEIGHTS = 'with --mode weights'
 
 export const quantize = z.strictObject({
   version,
@@ -51,16 +51,39 @@ export const quantize = z.strictObject({
     .meta({ description: 'static: weights and activations; weights: a smaller file only', placeholder: 'mode' }),
   block: z
     .literal([16, 32, 64, 128])
-    .default(32)
-    .meta({ description: `${BLOCKED}: weights that share a scale and a zero point`, placeholder: 'n' }),
-  rounding: z
-    .enum(['plain', 'gptq'])
     .exactOptional()
-    .meta({ description: 'the same: how codes are chosen', placeholder: 'how', usual: 'gptq where it is better' }),
-  accuracyLevel: z
-    .literal([0, 4])
-    .default(0)
-    .meta({ description: 'the same: 4 rounds activations to 8 bits inside the kernel, 0 does not', placeholder: 'n' }),
+    .meta({
+      description: `${WEIGHTS}: weights of a matrix product that share a scale and a zero point`,
+      placeholder: 'n',
+      usual: '32 with 4 bits; with 8 a scale for each channel',
+    }),
+  weightForm: z.enum(['matmul-nbits', 'onnx']).default('matmul-nbits').meta({
+    description: "blocks as ONNX Runtime's MatMulNBits, or in plain ONNX: DequantizeLinear of opset 21",
+    placeholder: 'form',
+  }),
+  rounding: z.enum(['plain', 'hqq', 'gptq']).exactOptional().meta({
+    description:
+      'how codes of blocks are chosen: the nearest, with ranges by half-quadratic splitting, by second order',
+    placeholder: 'how',
+    usual: 'with 4 bits gptq where it is better',
+  }),
+  accuracyLevel: z.literal([0, 1, 2, 3, 4]).default(0).meta({
+    description: 'of MatMulNBits: 4 rounds activations to 8 bits inside the kernel, the others do not',
+    placeholder: 'n',
+  }),
+  maxBytes: z
+    .int()
+    .positive()
+    .exactOptional()
+    .meta({
+      description: `${WEIGHTS} in blocks: layers keep 8 bits where they help most, as far as the file stays below`,
+      placeholder: 'bytes',
+    }),
+  minSqnr: z.number().exactOptional().meta({
+    description:
+      'the result is refused below this SQNR in dB; with weights in blocks as many layers as it takes keep 8 bits',
+    placeholder: 'dB',
+  }),
   effort: z.enum(['fast', 'default', 'high']).default('default').meta({
     description: 'fast tries and measures nothing, high rounds by second order and scores all',
     placeholder: 'effort',

@@ -8,6 +8,7 @@ export type RangeMethod = (typeof rangeMethods)[number]
 /** The techniques of a quantisation, in the order in which they are applied: `pipeline`. */
 export const techniqueNames = [
   'fold-dead-channels',
+  'separate-outliers',
   'equalize',
   'absorb-bias',
   'keep-float',

@@ -12,6 +12,7 @@ import {
   type Shapes,
 } from '../onnx/index.ts'
 import { closeTied, tiedTensors } from './constants/tied.ts'
+import { insertGains } from './equalize/free-inputs.ts'
 import { openChannels } from './equalize/variables.ts'
 
 /** Requests for `channelStatistics`: every value whose channels equalisation, absorption or dead-channel folding looks at. */
@@ -25,8 +26,32 @@ export function channelRequests(model: Model, shapes: Shapes): ChannelRequest[] 
  */
 export function equalizeRequests(model: Model, shapes: Shapes): ChannelRequest[] {
   const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
-  const linked = linkedTo(openChannels(graph), graph.layers)
-  return linked.size === 0 ? [] : requestsFor(model, shapes, graph, (ids) => ids.some((id) => linked.has(id)))
+  const placed = insertGains(model, shapes, graph)
+  const free =
+    placed.freed.length === 0
+      ? graph
+      : closeTied(
+          channelGraph(placed.model, placed.shapes, 'scale', new Set(placed.freed.map(({ scaled }) => scaled))),
+          placed.model.graph,
+        )
+  const linked = linkedTo(openChannels(free), free.layers)
+  if (linked.size === 0) return []
+  const sources = new Map(placed.freed.map(({ value, scaled }) => [scaled, value]))
+  const requests = requestsFor(placed.model, placed.shapes, free, (ids) => ids.some((id) => linked.has(id)))
+  const own = requests.map((request) => ({ ...request, value: sources.get(request.value) ?? request.value }))
+  return [...new Map(own.map((request) => [request.value, request])).values()]
+}
+
+/** What outlier channels are found by: the values around layers that read their channels from the last axis. */
+export function outlierRequests(model: Model, shapes: Shapes): ChannelRequest[] {
+  const axes = new Map<string, number>()
+  for (const { layer } of channelGraph(model, shapes, 'scale').layers)
+    if (layer.facts.channels === 'last' && layer.view)
+      for (const value of [dataInput(layer), layer.node.outputs[0] ?? '']) {
+        const rank = shapes.get(value)?.dims.length ?? 0
+        if (rank >= 2) axes.set(value, rank - 1)
+      }
+  return [...axes].map(([value, axis]) => ({ value, axis, nonNegative: false }))
 }
 
 /**

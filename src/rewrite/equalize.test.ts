@@ -73,7 +73,7 @@ describe('equalisation', () => {
         yield { ids: ['a', 'b'], size: 2, inputs: feeds }
       }
       const requests = channelRequests(model, shapes)
-      const seen = await channelStatistics(await testRuntime(), model, batches(), requests, { shapes, total: 2 })
+      const seen = await channelStatistics(await testRuntime(), model, batches(), { requests, shapes, total: 2 })
       const result = await equalize(model, shapes, seen, { weights: 'per-channel' })
       assertClose(await run(model, feeds), await run(result.model, feeds), 100, 1e-5)
       assert.ok(result.scaled.has('n'))

@@ -1,19 +1,25 @@
 // Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
-import { portable, report, throwIfCancelled, type Watch } from '../base/index.ts'
-import { minimizeInBox } from '../math/index.ts'
-import { type ChannelClip, channelGraph, type Layer, type Model, type Shapes, type Statistics } from '../onnx/index.ts'
+import { portable, type Watch } from '../base/index.ts'
+import {
+  type ChannelClip,
+  type ChannelGraph,
+  channelGraph,
+  type Layer,
+  type Model,
+  type Shapes,
+  type Statistics,
+} from '../onnx/index.ts'
 import { closeTied } from './constants/tied.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import { chooseCaps } from './equalize/choose-caps.ts'
-import { layerNoise, noiseObjective } from './equalize/noise-model.ts'
-import { noiseProblem } from './equalize/problem.ts'
+import { type FreedInput, idleGains, insertGains, removeGains, withFreed } from './equalize/free-inputs.ts'
+import { leastNoise } from './equalize/least-noise.ts'
+import { layerNoise } from './equalize/noise-model.ts'
+import { type NoiseGrids, noiseProblem } from './equalize/problem.ts'
 import { reachesOf } from './equalize/reach.ts'
-import { chooseVariables, isCapped } from './equalize/variables.ts'
+import { chooseVariables, isCapped, type Variables } from './equalize/variables.ts'
 import { EXACT_BOUND_DB, type RewriteResult, type SlowRewrite } from './rewrite.ts'
-
-/** ln J that ten iterations must gain together: 0.004 dB. */
-const LEAST_GAIN = 1e-3
 
 /** Options of noise-model equalisation. */
 export interface EqualizeOptions extends Watch {
@@ -29,6 +35,10 @@ export interface EqualizeOptions extends Watch {
   readonly clip?: 'hold' | 'exact' | ReadonlySet<string>
   /** Deviations around its mean that a channel is taken to keep to below a held cap. Default 4. */
   readonly deviations?: number
+  /** Values without a grid: the layers that read them stay float, and have no noise. */
+  readonly floatInputs?: ReadonlySet<string>
+  /** May layers get a Mul by a vector in front of them, where what they read cannot be scaled otherwise? Default false. */
+  readonly gains?: boolean
 }
 
 /**
@@ -63,7 +73,7 @@ export interface Equalized extends RewriteResult {
  * @example
  * ```ts
  * const requests = channelRequests(model, shapes)
- * const statistics = await channelStatistics(runtime, model, batches, requests, { shapes, total: 64 })
+ * const statistics = await channelStatistics(runtime, model, batches, { requests, shapes, total: 64 })
  * const { model: equalized, predicted } = await equalize(model, shapes, statistics, { weights: 'per-tensor' })
  * console.log(predicted) // modelled noise power, 1 before
  * ```
@@ -74,58 +84,77 @@ export async function equalize(
   statistics: Statistics,
   options: EqualizeOptions,
 ): Promise<Equalized> {
-  const { weights, weightBits = () => 8, activationBits = 8, clip = 'hold', deviations } = options
-  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
+  const { clip = 'hold', deviations } = options
+  const placed = options.gains
+    ? insertGains(model, shapes, openGraph(model, shapes), options.floatInputs)
+    : { model, shapes, freed: [] }
+  const known = withFreed(statistics, placed.freed)
+  const graph = openGraph(placed.model, placed.shapes, placed.freed)
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
-  const variables = chooseVariables(
-    graph,
-    statistics,
-    policyOf,
-    reachesOf(model, statistics, deviations === undefined ? undefined : () => deviations),
-  )
-  const nothing = { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set<string>() }
-  if (variables.count === 0) return { ...nothing, layers: [] }
-  const grids = { weights, weightBits, activationBits }
-  const { layers, tensors } = noiseProblem(model, graph, statistics, grids, variables.dense)
-  if (layers.length === 0) return { ...nothing, layers: [] }
-  const objective = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
-  const iterations = 200
-  const first = objective(variables.start, new Float64Array(variables.count))
-  const found = await minimizeInBox(objective, variables.start, {
-    lower: variables.lower,
-    upper: variables.upper,
-    iterations,
-    leastGain: LEAST_GAIN,
-    between: async (iteration) => {
-      throwIfCancelled(options.signal)
-      if (iteration % 5 !== 0) return
-      report(options, 'equalise', iteration, iterations)
-      // The sums run on the caller's thread: let it see to other things.
-      await new Promise((resolve) => setTimeout(resolve))
-    },
-  })
-  report(options, 'equalise', iterations, iterations)
-  const u = variables.spread(found.at)
+  const reaches = reachesOf(placed.model, known, deviations === undefined ? undefined : () => deviations)
+  const variables = chooseVariables(graph, known, policyOf, reaches)
+  const solved = await solve(placed.model, graph, known, variables, options)
+  if (!solved)
+    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set(), layers: [] }
+  const { at, layers, predicted } = solved
+  const u = variables.spread(at)
+  const idle = idleGains(graph, placed.freed, layers)
+  const unscaled = new Set(idle.flatMap(({ scaled }) => [...(graph.of(scaled)?.ids ?? [])]))
   const factors = new Float64Array(graph.size).fill(1)
   for (let channel = 0; channel < graph.size; channel++) {
     const index = variables.dense(channel)
-    if (index >= 0) factors[channel] = portable.exp(u[index] ?? 0)
+    if (index >= 0 && !unscaled.has(channel)) factors[channel] = portable.exp(u[index] ?? 0)
   }
-  const log = new PassLog({ shapes, statistics })
-  const scaled = applyScales(model, graph, factors, log, {
-    shapes,
-    capFactor: (clip) => (isCapped(clip) ? variables.capFactor(clip, found.at) : undefined),
+  const log = new PassLog({ shapes: placed.shapes, statistics: known })
+  const scaled = applyScales(placed.model, graph, factors, log, {
+    shapes: placed.shapes,
+    capFactor: (clip) => (isCapped(clip) ? variables.capFactor(clip, at) : undefined),
   })
-  const [before, after] = [layerNoise(layers, variables.spread(variables.start)), layerNoise(layers, u)]
   return {
-    model: scaled,
+    model: log.changes.length === 0 ? model : removeGains(scaled, idle),
     statistics: log.statistics,
     changes: log.changes,
     skipped: closedWhy(graph),
-    predicted: portable.exp(found.value - first),
-    scaled: new Set([...statistics.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
-    layers: layers.map(({ name }, i) => ({ name, before: before[i] ?? 0, after: after[i] ?? 0 })),
+    predicted,
+    scaled: new Set([...known.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
+    layers,
+  }
+}
+
+const openGraph = (model: Model, shapes: Shapes, freed: readonly FreedInput[] = []) =>
+  closeTied(channelGraph(model, shapes, 'scale', new Set(freed.map(({ scaled }) => scaled))), model.graph)
+
+/** What the noise model is told of the grids. */
+export const noiseGrids = ({
+  weights,
+  weightBits = () => 8,
+  activationBits = 8,
+  floatInputs = new Set(),
+}: EqualizeOptions): NoiseGrids => ({
+  weights,
+  weightBits,
+  activationBits,
+  floatInputs,
+})
+
+/** The free numbers that leave least noise, and that of each layer; undefined where nothing is free. */
+async function solve(
+  model: Model,
+  graph: ChannelGraph,
+  statistics: Statistics,
+  variables: Variables,
+  options: EqualizeOptions,
+): Promise<(Pick<Equalized, 'layers' | 'predicted'> & { readonly at: Float64Array }) | undefined> {
+  if (variables.count === 0) return undefined
+  const { layers, tensors } = noiseProblem(model, graph, statistics, noiseGrids(options), variables.dense)
+  if (layers.length === 0) return undefined
+  const { at, share } = await leastNoise(layers, tensors, variables, options)
+  const [before, after] = [variables.start, at].map((numbers) => layerNoise(layers, variables.spread(numbers)))
+  return {
+    at,
+    predicted: share,
+    layers: layers.map(({ name }, i) => ({ name, before: before?.[i] ?? 0, after: after?.[i] ?? 0 })),
   }
 }
 
@@ -143,7 +172,7 @@ export async function capsWorthFreeing(
   const free = await equalize(model, shapes, statistics, { ...options, clip: 'exact' })
   const after = new Map(free.layers.map((layer) => [layer.name, layer.after]))
   return chooseCaps(
-    closeTied(channelGraph(model, shapes, 'scale'), model.graph),
+    openGraph(model, shapes),
     held.layers.map(({ name, after: noise }) => ({ name, held: noise, free: after.get(name) ?? noise })),
     timeOf,
   )

@@ -102,6 +102,17 @@ function namesType(node: Node, attribute: string): boolean {
   return factsOf(node).typeAttributes?.includes(attribute) === true
 }
 
+/** The float32 numbers of a tensor of half the size; store-once stores them as that tensor behind Cast. */
+export function inFloat32Behind(half: Tensor, opset: number): Tensor {
+  const wide = Tensor.from('float32', half.shape, half.floats())
+  setOrigin(wide, {
+    node: makeNode({ opType: 'Cast', inputs: [], outputs: [], attributes: { to: intAttr(dtypeNumber('float32')) } }),
+    inputs: [half],
+    opset,
+  })
+  return wide
+}
+
 /** The model with float32 in place of every half type, its inputs and outputs included. */
 export function inFloat32(model: Model): Model {
   const copy = cloneModel(model)
@@ -111,12 +122,7 @@ export function inFloat32(model: Model): Model {
     if (!isHalf(tensor.dtype)) return tensor
     const known = widened.get(tensor)
     if (known) return known
-    const wide = Tensor.from('float32', tensor.shape, tensor.floats())
-    setOrigin(wide, {
-      node: makeNode({ opType: 'Cast', inputs: [], outputs: [], attributes: { to: intAttr(dtypeNumber('float32')) } }),
-      inputs: [tensor],
-      opset,
-    })
+    const wide = inFloat32Behind(tensor, opset)
     widened.set(tensor, wide)
     return wide
   }

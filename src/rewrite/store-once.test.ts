@@ -135,4 +135,46 @@ describe('store-once', () => {
       0,
     )
   })
+
+  it('leaves the codes and zero points of two layers apart: ONNX Runtime without VNNI would not load them as one', async () => {
+    const codes = () => Tensor.from('int8', [64, 64], new Int8Array(4096).fill(3))
+    const zeros = () => Tensor.from('int8', [2048], new Int8Array(2048))
+    const scale = Tensor.from('float32', [], [0.1])
+    const many = Tensor.from('float32', [2048], new Float32Array(2048).fill(0.1))
+    const dq = (inputs: string[], output: string, axis?: number) =>
+      makeNode({
+        opType: 'DequantizeLinear',
+        inputs,
+        outputs: [output],
+        ...(axis === undefined ? {} : { attributes: { axis: intAttr(axis) } }),
+      })
+    const model = makeModel({
+      name: 'codes',
+      inputs: [x],
+      outputs: [y],
+      nodes: [
+        dq(['q1', 'scale'], 'a'),
+        dq(['q2', 'scale'], 'b'),
+        dq(['r1', 'many', 'z1'], 'c', 1),
+        dq(['r2', 'many', 'z2'], 'd', 1),
+        makeNode({ opType: 'MatMul', inputs: ['x', 'a'], outputs: ['h'] }),
+        makeNode({ opType: 'MatMul', inputs: ['h', 'b'], outputs: ['i'] }),
+        makeNode({ opType: 'MatMul', inputs: ['i', 'c'], outputs: ['j'] }),
+        makeNode({ opType: 'MatMul', inputs: ['i', 'd'], outputs: ['k'] }),
+        makeNode({ opType: 'Add', inputs: ['j', 'k'], outputs: ['y'] }),
+      ],
+      initializers: {
+        q1: codes(),
+        q2: codes(),
+        r1: Tensor.from('int8', [64, 2048], new Int8Array(64 * 2048).fill(1)),
+        r2: Tensor.from('int8', [64, 2048], new Int8Array(64 * 2048).fill(2)),
+        z1: zeros(),
+        z2: zeros(),
+        scale,
+        many,
+      },
+    })
+    const { model: stored } = storeOnce.apply(model, { shapes: new Map(), statistics: new Map() })
+    for (const name of ['q1', 'q2', 'z1', 'z2']) assert.ok(stored.graph.initializers.has(name), `${name} is gone`)
+  })
 })

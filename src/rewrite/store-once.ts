@@ -103,11 +103,20 @@ function mergeEqual(editor: GraphEditor, log: PassLog): void {
     const key = `${tensor.dtype} ${tensor.shape} ${fingerprint(tensor.bytes)}`
     const others = kept.get(key) ?? []
     const same = others.find((other) => equal(other.tensor.bytes, tensor.bytes))
-    if (same && !editor.isOutput(name) && !editor.isCaptured(name)) {
+    if (same && !editor.isOutput(name) && !editor.isCaptured(name) && !areCodes(editor, name, same.name)) {
       editor.redirect(name, same.name)
       log.changes.push(`${name}: is ${same.name}`)
     } else kept.set(key, [...others, { name, tensor }])
   }
+}
+
+/**
+ * Codes of two weights, or their zero points. Where ONNX Runtime has no exact kernel for them (x86-64 without VNNI, with
+ * session.x64quantprecision) it makes uint8 of either on loading, each under its name, and fails on the second layer.
+ */
+function areCodes(editor: GraphEditor, ...names: readonly string[]): boolean {
+  const isRead = (name: string) => editor.consumers(name).every((node) => isOp(node, 'DequantizeLinear'))
+  return names.every((name) => editor.constant(name)?.dtype === 'int8' && isRead(name))
 }
 
 /** Matrices of whole bytes an element. A table whose rows are picked stays as it is, and the other is read transposed. */
@@ -122,7 +131,7 @@ function mergeTransposed(editor: GraphEditor, log: PassLog): void {
     if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
       continue
     const others = kept.get(`${tensor.dtype} ${columns} ${rows}`) ?? []
-    const same = others.find((other) => isTransposed(other.tensor, tensor))
+    const same = others.find((other) => isTransposed(other.tensor, tensor) && !areCodes(editor, name, other.name))
     if (same) {
       editor.graph.initializers.delete(name)
       editor.addNode({ opType: 'Transpose', inputs: [same.name], outputs: [name] })

@@ -1,31 +1,34 @@
 // The evaluation cache on disk: JSON lines, only ever appended, so that a killed search resumes where it was.
-import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
+import { appendFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type EvaluationCache, parseCacheLines } from './cache.ts'
 
-/** Opens, or begins, a cache file. Each result is on disk before `put` returns. */
+/** Opens, or begins, a cache file. A result is on disk when its `put` resolves. */
 export function openCache(path: string): EvaluationCache {
-  mkdirSync(dirname(path), { recursive: true })
-  const entries = existsSync(path) ? parseCacheLines(readFileSync(path, 'utf8')) : new Map<string, unknown>()
-  // After a torn line, the next one must not continue it.
-  if (existsSync(path) && !endsWithNewline(path)) appendFileSync(path, '\n')
+  let opened: Promise<Map<string, unknown>> | undefined
+  const entries = () => (opened ??= read(path))
+  // Lines follow each other, whoever puts them.
+  let written: Promise<void> = Promise.resolve()
   return {
-    get: (key) => entries.get(key),
-    put: (key, value) => {
+    get: async (key) => (await entries()).get(key),
+    put: async (key, value) => {
       const line = JSON.stringify([key, value])
-      entries.set(key, (JSON.parse(line) as [string, unknown])[1])
-      appendFileSync(path, `${line}\n`)
+      const known = await entries()
+      known.set(key, (JSON.parse(line) as [string, unknown])[1])
+      const before = written
+      written = before.catch(() => {}).then(() => appendFile(path, `${line}\n`))
+      await written
     },
   }
 }
 
-function endsWithNewline(path: string): boolean {
-  const file = openSync(path, 'r')
-  try {
-    const { size } = fstatSync(file)
-    const last = Buffer.alloc(1)
-    return size === 0 || (readSync(file, last, 0, 1, size - 1) === 1 && last[0] === 10)
-  } finally {
-    closeSync(file)
-  }
+async function read(path: string): Promise<Map<string, unknown>> {
+  await mkdir(dirname(path), { recursive: true })
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+  // After a torn line, the next one must not continue it.
+  if (text !== '' && !text.endsWith('\n')) await appendFile(path, '\n')
+  return parseCacheLines(text)
 }

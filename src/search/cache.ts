@@ -1,15 +1,20 @@
 // What an evaluation gave, by the content of what was evaluated.
 
-/** Results by key. A key must name everything the result depends on: model, layer, method, samples, runtime. */
+/**
+ * Results by key, here or on another machine. A key must name everything the result depends on: model, layer, method, samples,
+ * runtime. Values are what JSON can hold.
+ */
 export interface EvaluationCache {
-  readonly get: (key: string) => unknown
-  readonly put: (key: string, value: unknown) => void
+  /** What was put under a key; undefined when nothing was. */
+  readonly get: (key: string) => Promise<unknown>
+  /** Resolves when the value is kept. */
+  readonly put: (key: string, value: unknown) => Promise<void>
 }
 
 /** A cache that lives as long as the process. */
 export function memoryCache(): EvaluationCache {
   const entries = new Map<string, unknown>()
-  return { get: (key) => entries.get(key), put: (key, value) => void entries.set(key, value) }
+  return { get: async (key) => entries.get(key), put: async (key, value) => void entries.set(key, value) }
 }
 
 /** Reads the lines of a cache file. The last one may have been cut off by a kill; whatever is not an entry is skipped. */

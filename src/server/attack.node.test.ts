@@ -7,7 +7,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { usualReport } from '../../test/support/sample-reports.ts'
-import type { StartJob } from '../jobs/index.ts'
+import type { StartFolder } from '../jobs/index.ts'
 import { recordRun } from '../pipeline/index.node.ts'
 import { renderHtml, renderJson } from '../report/index.ts'
 import { type Studio, startStudio } from './start.node.ts'
@@ -31,7 +31,7 @@ describe('the studio refuses', () => {
   const inside = join(folder, 'inside')
   const outside = join(folder, 'outside')
   const run = join(inside, 'runs', 'one')
-  const never: StartJob = () => ({ done: new Promise(() => {}), stop: () => {} })
+  const never: StartFolder = () => ({ done: new Promise(() => {}), stop: () => {} })
   let studio: Studio
   before(async () => {
     for (const path of [inside, outside, run]) mkdirSync(path, { recursive: true })
@@ -44,7 +44,7 @@ describe('the studio refuses', () => {
       writeFileSync(join(run, 'report.html'), renderHtml(usualReport))
       writeFileSync(join(run, 'model.onnx'), 'the model')
     })
-    const start: StartJob = () => ({ ...never({ id: '', folder: '' }), done: Promise.resolve() })
+    const start: StartFolder = (folder) => ({ ...never(folder), done: Promise.resolve() })
     studio = await startStudio({
       folders: [inside],
       port: 0,

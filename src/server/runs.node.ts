@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { InputError, messageOf, type ProgressEvent, UsageError } from '../base/index.ts'
-import { localQueue, type Queue, type StartJob } from '../jobs/index.ts'
+import { localQueue, type Queue, type StartFolder } from '../jobs/index.ts'
 import { findRunFolders, prepareRun, readEvents, readRun, readStatus, writeStatus } from '../pipeline/index.node.ts'
 import {
   type CommandSchema,
@@ -17,7 +17,8 @@ import { commandSchemas, freeTextFields } from './recipe-fields.ts'
 
 export interface RunsOptions {
   readonly folders: Folders
-  readonly start: StartJob
+  /** Does a run in its folder. */
+  readonly start: StartFolder
   /** Milliseconds between two looks at the folders, and at the events of running runs. */
   readonly scanMs?: number
   readonly tailMs?: number
@@ -41,7 +42,7 @@ export class Runs {
 
   constructor({ folders, start, scanMs = 2000, tailMs = 300 }: RunsOptions) {
     this.#folders = folders
-    this.#queue = localQueue(start, { onChange: () => void this.look() })
+    this.#queue = localQueue(({ id }) => start(this.get(id).folder), { onChange: () => void this.look() })
     this.#timers.push(
       setInterval(() => void this.#lookWhenWatched(scanMs), scanMs),
       setInterval(() => void this.#tailOnce(), tailMs),
@@ -58,7 +59,7 @@ export class Runs {
   async begin(): Promise<void> {
     await this.look()
     const waiting = [...this.#known.values()].filter((run) => run.state === 'queued' && this.#isMine(run))
-    for (const run of waiting.sort((a, b) => a.createdAt - b.createdAt)) this.#queue.add(run)
+    for (const { id, recipe } of waiting.sort((a, b) => a.createdAt - b.createdAt)) this.#queue.add({ id, recipe })
   }
 
   /** All runs, the newest first. */
@@ -160,7 +161,7 @@ export class Runs {
     const run = await readRun(folder)
     if (run === undefined) throw new InputError('the run could not be prepared')
     await this.#keep(run)
-    this.#queue.add({ id: run.id, folder })
+    this.#queue.add({ id: run.id, recipe: run.recipe })
     return run
   }
 
@@ -192,7 +193,7 @@ export class Runs {
 
   /** Running runs change faster than folders are looked through. */
   async #tail(): Promise<void> {
-    const mine = this.#queue.jobs().flatMap(({ job, state }) => (state === 'running' ? [job.folder] : []))
+    const mine = this.#queue.jobs().flatMap(({ job, state }) => (state === 'running' ? [this.get(job.id).folder] : []))
     const theirs = [...this.#known.values()].flatMap(({ state, folder }) => (state === 'running' ? [folder] : []))
     for (const folder of new Set([...mine, ...theirs])) {
       const run = await readRun(folder)

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { UsageError } from '../base/index.ts'
 import { spawnRuns } from '../jobs/index.node.ts'
-import type { StartJob } from '../jobs/index.ts'
+import type { StartFolder } from '../jobs/index.ts'
 import { makeApp } from './app.node.ts'
 import { Folders } from './confine.node.ts'
 import { pages } from './pages.node.ts'
@@ -24,8 +24,8 @@ export interface StudioOptions {
   readonly version: string
   /** The largest file that can be dropped on the page; 1 GB by default. */
   readonly uploadBytes?: number
-  /** Starts jobs in another way; for tests. */
-  readonly start?: StartJob
+  /** Starts prepared runs in another way; for tests. */
+  readonly start?: StartFolder
 }
 
 export interface Studio {

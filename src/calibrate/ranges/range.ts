@@ -12,7 +12,6 @@ export interface TensorStatistics {
   readonly zeros: number
   readonly min: number
   readonly max: number
-  readonly mean?: number
   /** How far beyond `min` and `max` new samples are expected to reach; see `marginOf`. */
   readonly margin?: { readonly low: number; readonly high: number }
   /** The distribution, of all values or of a sample. */
@@ -21,8 +20,8 @@ export interface TensorStatistics {
 
 /** The statistics that a histogram of all values knows. */
 export function statisticsOf(histogram: Histogram): TensorStatistics {
-  const { count, nonFinite, zeros, min, max, mean } = histogram
-  return { count, nonFinite, zeros, min, max, mean, histogram }
+  const { count, nonFinite, zeros, min, max } = histogram
+  return { count, nonFinite, zeros, min, max, histogram }
 }
 
 export interface RangeOptions {

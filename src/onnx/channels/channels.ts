@@ -29,11 +29,17 @@ export interface ChannelGraph {
  * Follows the channels through the main graph. Graph inputs and outputs and what sub-graphs read are closed; so is what an
  * operator without a rule touches.
  * @param shapes observed shapes; what was not observed is not followed
+ * @param gains products with a vector that begin channels of their own, whatever they multiply; by their output
  */
-export function channelGraph(model: Model, shapes: Shapes, purpose: ChannelPurpose): ChannelGraph {
+export function channelGraph(
+  model: Model,
+  shapes: Shapes,
+  purpose: ChannelPurpose,
+  gains: ReadonlySet<string> = new Set(),
+): ChannelGraph {
   const { graph } = model
   const constants = constantsOf(graph)
-  const scope = new ChannelScope(purpose, constants, shapes)
+  const scope = new ChannelScope(purpose, constants, shapes, gains)
   for (const input of allInputs(graph)) {
     const dims = shapes.get(input.name)?.dims
     if (dims && dims.length >= 2 && input.dtype?.includes('float'))

@@ -49,7 +49,7 @@ function beginAtConstant(scope: ChannelScope, node: Node): boolean {
   const other = node.inputs[index === 0 ? 1 : 0]
   if (index === undefined || !tensor || !isFloat(tensor) || scope.constants(other)) return false
   const map = scope.map(other)
-  if (map && !scope.isClosed(map.ids)) return false
+  if (map && !scope.gains.has(node.outputs[0] ?? '') && !scope.isClosed(map.ids)) return false
   const place = tensor.size > 1 ? alongOneAxis(tensor, dims) : undefined
   const axis = tensor.size > 1 ? place?.axis : singleAxis(map)?.axis
   const count = dims[axis ?? 0] ?? 0

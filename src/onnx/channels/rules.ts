@@ -6,6 +6,7 @@ import { onAxis, reshapeMap, singleAxis, transposeMap } from './channel-map.ts'
 import { beginAtGain } from './gain-rules.ts'
 import { carried, joinOperands, type Rule, same } from './operand-rules.ts'
 import { channelPads, setPadded } from './pads.ts'
+import { productOfValues } from './product-rule.ts'
 import { removeRules, tieAcrossAxes, unfitShape } from './remove-rules.ts'
 import type { ChannelScope } from './scope.ts'
 import { passShapeValues } from './shape-values.ts'
@@ -221,6 +222,7 @@ const table: Readonly<Record<string, Rule>> = {
   ReduceMax: reduce,
   ReduceMin: reduce,
   Pad: pad,
+  MatMul: productOfValues,
   Shape: shapeOnly,
   Size: shapeOnly,
   Cast: cast,

@@ -44,6 +44,8 @@ export class ChannelScope {
   readonly purpose: ChannelPurpose
   readonly constants: Constants
   readonly shapes: Shapes
+  /** Outputs of products with a vector that begin channels of their own, whatever they multiply. */
+  readonly gains: ReadonlySet<string>
   readonly sets: UnionFind = new UnionFind()
   readonly maps: Map<string, ChannelMap> = new Map()
   readonly closed: Map<number, string> = new Map()
@@ -54,7 +56,8 @@ export class ChannelScope {
   /** Vectors that were computed from shapes; followed only when channels are taken out. */
   readonly shapeValues: Map<string, readonly ShapeEntry[]> = new Map()
 
-  constructor(purpose: ChannelPurpose, constants: Constants, shapes: Shapes) {
+  constructor(purpose: ChannelPurpose, constants: Constants, shapes: Shapes, gains: ReadonlySet<string> = new Set()) {
+    this.gains = gains
     this.purpose = purpose
     this.constants = constants
     this.shapes = shapes

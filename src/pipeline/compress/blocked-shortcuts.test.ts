@@ -15,7 +15,7 @@ async function blocked(shortcut: string, share: number) {
   const original = block(shortcut)
   const sample = randomFeeds(original)
   const cache = memoryCache()
-  cache.put('key|time with shortcut-to-conv', share)
+  await cache.put('key|time with shortcut-to-conv', share)
   const rewritten = await applyRewrites(runtime, original, [], sample)
   const result = await blockShortcuts({ runtime, original, sample, cache, key: 'key' }, rewritten)
   return { ops: result.model.graph.nodes.map((node) => node.opType), rows: result.applied }

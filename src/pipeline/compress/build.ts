@@ -24,13 +24,13 @@ export function builderOf(problem: Problem, methods: readonly Method[]): (plan: 
 async function rememberedOr(problem: Problem, plan: Plan, make: () => Promise<Compressed>): Promise<Compressed> {
   const { key, plain, seed, cache, host } = problem
   const name = [key, 'point', plain, seed, planName(plan)].join('|')
-  const known = cache.get(name)
+  const known = await cache.get(name)
   const bytes = Array.isArray(known) ? await host.memory?.readModel(name) : undefined
   if (bytes) return { bytes, model: readModel(bytes), layers: known as FittedLayer[] }
   const made = await make()
   if (host.memory) {
     await host.memory.keepModel(name, made.bytes)
-    cache.put(name, made.layers)
+    await cache.put(name, made.layers)
   }
   return made
 }

@@ -20,7 +20,7 @@ export async function refuseNonFinite(
   const outputs = layersOf(model).map(({ node }) => node.outputs[0] ?? '')
   const requests = [...new Set(outputs)].filter((value) => types.get(value) === 'float32').map((value) => ({ value }))
   const total = batches.reduce((sum, batch) => sum + batch.size, 0)
-  await calibrate(runtime, model, inOrder(batches), requests, { ...watch, shapes, total })
+  await calibrate(runtime, model, inOrder(batches), { ...watch, requests, shapes, total })
 }
 
 async function* inOrder(batches: readonly Batch[]): AsyncGenerator<Batch, void, void> {

@@ -51,19 +51,25 @@ export async function measuredLosses(problem: Problem, options: LossOptions): Pr
   const open = problem.layers.filter((layer) => (wanted.get(layer) ?? []).length > 0)
   await eachTarget(problem, open, async (layer, targets) => {
     const list: LayerCandidate[] = []
-    const own = (wanted.get(layer) ?? []).map((one) => ({ ...one, key: keyOf(problem, options, layer, one.choice) }))
-    const missing = own.some(({ key }) => cache.get(key) === undefined)
-    const suffix = missing ? await Suffix.open(problem, layer.output, options.batches) : undefined
-    for (const { choice, cost, key } of own) {
+    const own = await Promise.all(
+      (wanted.get(layer) ?? []).map(async (one) => {
+        const key = keyOf(problem, options, layer, one.choice)
+        return { ...one, key, known: await cache.get(key) }
+      }),
+    )
+    const suffix = own.some(({ known }) => known === undefined)
+      ? await Suffix.open(problem, layer.output, options.batches)
+      : undefined
+    for (const { choice, cost, key, known } of own) {
       throwIfCancelled(signal)
       report(problem, 'evaluate', done++, looked, layer.name)
-      let loss = cache.get(key)
+      let loss = known
       if (typeof loss !== 'number' && suffix) {
         const { factors } = await fitSplit(products, layer, choice, targets, 1)
         const editor = new GraphEditor(model)
         splitLayer(editor, layer, splitNamed(choice.split), factors, biasOf(layer))
         loss = await suffix.loss(editor.finish(), options.loss)
-        cache.put(key, loss)
+        await cache.put(key, loss)
         evaluations++
       }
       if (typeof loss === 'number') list.push({ cost, loss, choice })

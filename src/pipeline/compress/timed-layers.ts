@@ -25,8 +25,8 @@ export async function timedChoices(problem: Problem, choices: Choices): Promise<
   const { runtime, model, sample, cache, key, host } = problem
   const machine = host.machine?.name ?? ''
   const name = (layer: string) => `layer time|${machine}|${layer}`
-  const known = (layer: string) => {
-    const time = cache.get(name(layer))
+  const known = async (layer: string) => {
+    const time = await cache.get(name(layer))
     return typeof time === 'number' ? time : undefined
   }
   const keep = (layer: string, time: number) => cache.put(name(layer), time)

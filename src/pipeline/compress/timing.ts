@@ -17,9 +17,9 @@ export async function remembered(
   name: string,
   measure: () => Promise<number>,
 ): Promise<number> {
-  const known = cache.get(name)
+  const known = await cache.get(name)
   if (typeof known === 'number') return known
   const time = await measure()
-  cache.put(name, time)
+  await cache.put(name, time)
   return time
 }

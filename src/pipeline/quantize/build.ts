@@ -4,6 +4,7 @@ import { calibrate, rangeSettingOf, type TensorStatistics } from '../../calibrat
 import type { Model, Shapes } from '../../onnx/index.ts'
 import {
   insertQdq,
+  layersIn,
   makePlan,
   type Placement,
   type Plan,
@@ -56,7 +57,7 @@ export async function planFor(
   { reach, ...watch }: Watch & { readonly reach?: WidestReach } = {},
 ): Promise<Planned> {
   const placement = place(model, options, typesOf(model))
-  const weightBits = weightBitsOf(placement, model.graph.nodes, options)
+  const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
   const histogram = rangeSettingOf(options.range).needsHistogram
   const observed = tensorsToObserve(placement)
   const requests = observed.map(({ value, bounds }) => ({
@@ -69,13 +70,14 @@ export async function planFor(
       ? new Map<string, TensorStatistics>()
       : typeof source === 'function'
         ? source(requests.map(({ value }) => value))
-        : await calibrate(runtime, model, source.samples.all(source.withHeld), requests, {
+        : await calibrate(runtime, model, source.samples.all(source.withHeld), {
             ...watch,
+            requests,
             shapes,
             total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
           })
   const statistics = reach ? widened(seen, ofGrids(reach, placement)) : seen
-  return { plan: makePlan(placement, statistics, options, weightBits), statistics }
+  return { plan: makePlan(model, placement, { statistics, options, weightBits }), statistics }
 }
 
 /** The reach of all values that share a grid. */

@@ -49,7 +49,11 @@ export async function checkRanges(
   const { statistics, plan: proposed } = await planFor(runtime, model, shapes, source, options, watch)
   const replan = (values: Iterable<string>): Planned & { readonly options: QuantizeOptions } => {
     const own = { ...options, minmaxValues: new Set(values) }
-    return { plan: makePlan(proposed.placement, statistics, own, proposed.weightBits), statistics, options: own }
+    return {
+      plan: makePlan(model, proposed.placement, { statistics, options: own, weightBits: proposed.weightBits }),
+      statistics,
+      options: own,
+    }
   }
   const all = gridFamilies(proposed, model.graph.nodes)
   const minmax = replan(all.flatMap(({ values }) => values))

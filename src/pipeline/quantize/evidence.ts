@@ -14,8 +14,6 @@ export const storedChannelsSchema: z.ZodType<StoredChannels> = z.record(
 const seen = { count: z.number(), nonFinite: z.number(), zeros: z.number(), min: z.number(), max: z.number() }
 const histogram = z.strictObject({
   ...seen,
-  mean: z.number(),
-  m2: z.number(),
   exponent: z.int(),
   first: z.int(),
   bins: numbers.max(2048),
@@ -23,7 +21,6 @@ const histogram = z.strictObject({
 const margin = z.strictObject({ low: z.number(), high: z.number() })
 export const storedTensorSchema: z.ZodType<StoredTensor> = z.strictObject({
   ...seen,
-  mean: z.number().exactOptional(),
   margin: margin.exactOptional(),
   histogram: histogram.exactOptional(),
 })
@@ -64,14 +61,11 @@ interface Seen {
 }
 
 export interface StoredTensor extends Seen {
-  readonly mean?: number
   readonly margin?: { readonly low: number; readonly high: number }
   readonly histogram?: StoredHistogram
 }
 
 export interface StoredHistogram extends Seen {
-  readonly mean: number
-  readonly m2: number
   readonly exponent: number
   readonly first: number
   /** From the first bin on; empty bins at the end are left out. */
@@ -134,9 +128,9 @@ export function storedTensors(statistics: ReadonlyMap<string, TensorStatistics>)
 }
 
 function storedHistogram(histogram: Histogram): StoredHistogram {
-  const { count, nonFinite, zeros, min, max, mean, m2, exponent, first, bins } = histogram
+  const { count, nonFinite, zeros, min, max, exponent, first, bins } = histogram
   const end = bins.findLastIndex((counted) => counted > 0) + 1
-  return { count, nonFinite, zeros, min, max, mean, m2, exponent, first, bins: [...bins.subarray(0, end)] }
+  return { count, nonFinite, zeros, min, max, exponent, first, bins: [...bins.subarray(0, end)] }
 }
 
 export function tensorsFrom(stored: Readonly<Record<string, StoredTensor>>): Map<string, TensorStatistics> {

@@ -2,8 +2,8 @@
 // as far as it pays.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
-import { elementsOf, isExpensive, type Layer, type Model, macsOf, type Node, type Shapes } from '../../onnx/index.ts'
-import { type GridFamily, gridFamilies, insertQdq, type Plan, planOfFamilies } from '../../quantize/index.ts'
+import { elementsOf, isExpensive, type Layer, type Model, macsOf, type Shapes } from '../../onnx/index.ts'
+import { type GridFamily, gridFamilies, insertQdq, layersIn, type Plan, planOfFamilies } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
 import type { SplitBatch } from './calibration-samples.ts'
@@ -69,33 +69,33 @@ export async function floatChoices(
     return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
   const { loud, total } = await loudest(families, noiseOf, halving)
-  return nestedChoices(loud, total, macsOfLayers(plan.placement.layers, shapes))
+  return nestedChoices(loud, total, macsOfLayers(layersIn(model, plan.placement.layers), shapes))
 }
 
 /** Each layer's part of the multiplications. */
-function macsOfLayers(layers: ReadonlyMap<Node, Layer>, shapes: Shapes): ReadonlyMap<Node, number> {
-  const macs = new Map([...layers].map(([node, layer]) => [node, macsOf(layer, shapes) ?? 0] as const))
+function macsOfLayers(layers: readonly Layer[], shapes: Shapes): ReadonlyMap<string, number> {
+  const macs = new Map(layers.map((layer) => [layer.name, macsOf(layer, shapes) ?? 0] as const))
   let all = 0
   for (const count of macs.values()) all += count
-  return new Map([...macs].map(([node, count]) => [node, all === 0 ? 0 : count / all]))
+  return new Map([...macs].map(([name, count]) => [name, all === 0 ? 0 : count / all]))
 }
 
 /** By noise for its price, one after the other; a choice wherever the noise that is left has fallen by a step. */
 function nestedChoices(
   loud: readonly Loud<GridFamily>[],
   total: number,
-  shareOf: ReadonlyMap<Node, number>,
+  shareOf: ReadonlyMap<string, number>,
 ): FloatChoice[] {
   const choices: FloatChoice[] = []
   const values = new Set<string>()
-  const floats = new Set<Node>()
+  const floats = new Set<string>()
   const open = [...loud]
   let left = total
   let [share, grids] = [0, 0]
   let tried = total
   const priceOf = (members: readonly GridFamily[]) => {
     const layers = new Set(members.flatMap((family) => family.layers))
-    return [...layers].reduce((sum, node) => sum + (floats.has(node) ? 0 : (shareOf.get(node) ?? 0)), 0)
+    return [...layers].reduce((sum, name) => sum + (floats.has(name) ? 0 : (shareOf.get(name) ?? 0)), 0)
   }
   while (open.length > 0 && choices.length < MOST_CHOICES) {
     const worth = ({ members, share: noise }: Loud<GridFamily>) => noise / (0.01 + priceOf(members))
@@ -105,7 +105,7 @@ function nestedChoices(
     if (share + price > MOST_FLOAT) continue
     for (const family of next.members) {
       for (const value of family.values) values.add(value)
-      for (const node of family.layers) floats.add(node)
+      for (const name of family.layers) floats.add(name)
     }
     share += price
     grids += next.members.length

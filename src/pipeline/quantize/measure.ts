@@ -34,7 +34,7 @@ export async function measureQuantized(
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const { length } = scoring.indices
-      const comparison = await compareSessions(before, after, batches, length, watch, 'compare', metric)
+      const comparison = await compareSessions(before, after, batches, { ...watch, total: length, metric })
       notes.push(...comparisonNotes(comparison))
       if (!timed) return { comparison }
       report(watch, 'latency', 0, 1)
@@ -69,7 +69,8 @@ export async function sqnrOfLayers(
     .filter(({ node }) => !constants(node.outputs[0]) && made.has(node.outputs[0] ?? ''))
     .map(({ node }) => ({ name: nodeName(node), value: node.outputs[0] ?? '' }))
   const visitor = layerSqnrVisitor()
-  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes, step: 'layers', transient: true })
+  const walked = { stops, batches: samples, visitor, shapes, step: 'layers', transient: true }
+  await walk(runtime, float, quantized, { ...watch, ...walked })
   return visitor.results
 }
 

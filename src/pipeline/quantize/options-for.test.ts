@@ -20,7 +20,7 @@ describe('the options of a quantisation', () => {
   it('refuse an opset without the grids that are asked for, in one sentence', () => {
     for (const [opset, fields, needed] of [
       [9, {}, /uint8 activations need opset 10/],
-      [17, { activationType: 'uint16' }, /16-bit activations and int4 weights need opset 21/],
+      [17, { activationType: 'uint16' }, /16-bit activations, int4 weights and blocks in plain ONNX need opset 21/],
     ] as const)
       assert.throws(
         () => optionsFor(at(opset), recipe(fields), []),

@@ -5,8 +5,15 @@ import { type QuantizeOptions, quantizeDefaults, targetOf } from '../../quantize
 import { convertOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 
-const isWide = ({ activationType, weightStorage }: QuantizeRecipe) =>
-  activationType.endsWith('16') || weightStorage === 'int4'
+/** Weights that share a scale in a recipe; undefined where each channel has one. */
+export function blockOf({ mode, block, weightBits }: QuantizeRecipe): number | undefined {
+  return mode === 'weights' ? (block ?? (weightBits === 4 ? 32 : undefined)) : undefined
+}
+
+const isWide = (recipe: QuantizeRecipe) =>
+  recipe.activationType.endsWith('16') ||
+  recipe.weightStorage === 'int4' ||
+  (recipe.weightForm === 'onnx' && blockOf(recipe) !== undefined)
 
 /** The rewrites that every quantisation begins with, up to the opset that its types need. */
 export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {
@@ -24,7 +31,7 @@ export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]
   const needed = wide ? target.opsets.wide : target.opsets.grid
   if (opset < needed)
     throw new UnsupportedError(
-      `${recipe.model} is at opset ${opset} and could not be converted; ${wide ? '16-bit activations and int4 weights' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
+      `${recipe.model} is at opset ${opset} and could not be converted; ${wide ? '16-bit activations, int4 weights and blocks in plain ONNX' : `${activationType} activations`} need opset ${needed}: export it again with a newer opset`,
     )
   let { weights } = recipe
   if (opset < target.opsets.perChannel && weights === 'per-channel') {

@@ -9,7 +9,7 @@ import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
-import { optionsFor, passesFor } from './options-for.ts'
+import { blockOf, optionsFor, passesFor } from './options-for.ts'
 import { quantizeStatic } from './static-mode.ts'
 import { quantizeWeightsAlone } from './weights-only.ts'
 
@@ -30,10 +30,7 @@ export async function produceQuantized(
   notes: string[],
   watch: Watch,
 ): Promise<Produced> {
-  if (recipe.rounding !== undefined && (recipe.mode !== 'weights' || recipe.weightBits !== 4))
-    throw new UsageError(
-      '--rounding is about weights alone with 4 bits (--mode weights --weight-bits 4); elsewhere --techniques says what is tried',
-    )
+  checkWords(recipe)
   const { original, samples } = material
   const mixed = refuseQuantized(original, recipe.model, 'quantise')
   if (mixed) notes.push(mixed)
@@ -51,6 +48,19 @@ export async function produceQuantized(
   if (preprocess) quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
   throwIfCancelled(watch.signal)
   return { ...made, quantized, rewrites: [...applied, ...made.rewrites] }
+}
+
+/** @throws UsageError for options that say nothing in this mode, or promise what nothing measures */
+function checkWords(recipe: QuantizeRecipe): void {
+  if (recipe.rounding !== undefined && blockOf(recipe) === undefined)
+    throw new UsageError(
+      '--rounding is about weights alone in blocks (--mode weights --weight-bits 4, or --block); elsewhere --techniques says what is tried',
+    )
+  const unmeasured = recipe.effort === 'fast' || (recipe.data === 'none' && recipe.val === undefined)
+  if (recipe.minSqnr !== undefined && unmeasured)
+    throw new UsageError(
+      `--min-sqnr promises what is measured, and ${recipe.effort === 'fast' ? '--effort fast measures nothing' : 'without samples nothing is; give some with --data or --val'}`,
+    )
 }
 
 function inInt4({ plan, quantized }: Produced, notes: string[]): Model {

@@ -50,7 +50,8 @@ function watch(
   const others = ahead.flatMap((technique) => technique.requests?.(float, shapes) ?? [])
   // Each value once; bounds that one request knows serve all.
   const all = [...new Map([...requests, ...others].map((request) => [request.value, request])).values()]
-  return channelStatistics(runtime, float, samples.all(false), all, {
+  return channelStatistics(runtime, float, samples.all(false), {
+    requests: all,
     shapes,
     total: samples.fitting,
     signal,

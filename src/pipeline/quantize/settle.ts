@@ -71,7 +71,7 @@ async function soundRanges(
     const statistics = new Map(
       [...all.statistics].map(([value, known]) => [value, (own.has(value) && fitted.get(value)) || known]),
     )
-    return { plan: makePlan(placement, statistics, quantize, weightBits), statistics }
+    return { plan: makePlan(float, placement, { statistics, options: quantize, weightBits }), statistics }
   }
   const narrow = mixed(new Set())
   // Where a single run takes seconds, the narrow ones are taken as they are.

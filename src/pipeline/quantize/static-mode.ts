@@ -1,5 +1,5 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
-import { floatLayers, type Placement, place, type QuantizeOptions } from '../../quantize/index.ts'
+import { floatLayers, type Placement, place, type QuantizeOptions, tablesOf } from '../../quantize/index.ts'
 import { observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
@@ -21,7 +21,7 @@ export async function quantizeStatic(job: ModeJob): Promise<Produced> {
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
-  notes.push(...embeddingNotes(placement.embeddings), ...nothingToQuantize(placement))
+  notes.push(...embeddingNotes(tablesOf(model.graph, placement.embeddings)), ...nothingToQuantize(placement))
   const named = namedTechniques(recipe)
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))

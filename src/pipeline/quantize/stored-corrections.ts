@@ -1,7 +1,7 @@
 // Writing down what corrections found, as the difference from what plain rounding gives on the same ranges; and reading it.
 import { InputError } from '../../base/index.ts'
 import type { QuantParams } from '../../math/index.ts'
-import { type Model, nodeName, Tensor } from '../../onnx/index.ts'
+import { type Model, Tensor } from '../../onnx/index.ts'
 import { type Corrections, correctionsIn, insertQdq, onRanges, type Plan, slotsOf } from '../../quantize/index.ts'
 import { fromBase64, type StoredCorrections, type StoredWeight, toBase64 } from './evidence.ts'
 
@@ -26,14 +26,14 @@ export function storeCorrections(
   const codesOf = new Set([...slots.values()].map(({ codes }) => codes))
   for (const [name, tensor] of corrections.constants)
     if (!codesOf.has(name) && !sameBytes(tensor, plain.constants.get(name))) floats[name] = [...tensor.floats()]
-  for (const [node, params] of plan.weights) {
-    const codes = slots.get(nodeName(node))?.codes ?? ''
+  for (const [name, params] of plan.weights) {
+    const codes = slots.get(name)?.codes ?? ''
     const tensor = corrections.constants.get(codes)
-    const usual = ranges.weights.get(node)
+    const usual = ranges.weights.get(name)
     if (!tensor || (usual && sameGrid(params, usual) && sameBytes(tensor, plain.constants.get(codes)))) continue
     const { dtype, scale, zeroPoint, axis } = params
     if (dtype !== 'int8' && dtype !== 'uint8') continue
-    weights[nodeName(node)] = {
+    weights[name] = {
       dtype,
       scale: [...scale],
       zeroPoint: [...zeroPoint],
@@ -50,11 +50,11 @@ export function storeCorrections(
  * @throws InputError when they belong to another model
  */
 export function withCorrections(float: Model, ranges: Plan, stored: StoredCorrections): { model: Model; plan: Plan } {
-  const byName = new Map([...ranges.weights.keys()].map((node) => [nodeName(node), node]))
   const weights = new Map(ranges.weights)
   for (const [name, { dtype, scale, zeroPoint, axis }] of Object.entries(stored.weights)) {
     const grid = { dtype, scale: Float32Array.from(scale), zeroPoint: Int32Array.from(zeroPoint) }
-    weights.set(known(byName.get(name), name), { ...grid, ...(axis === undefined ? {} : { axis }) })
+    known(weights.get(name), name)
+    weights.set(name, { ...grid, ...(axis === undefined ? {} : { axis }) })
   }
   const plan = { ...ranges, weights }
   const model = insertQdq(float, plan)

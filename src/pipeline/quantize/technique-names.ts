@@ -17,6 +17,7 @@ export function defaultTechniques(recipe: {
   const spares = recipe.weightBits === 8 && recipe.weights === 'per-channel'
   return [
     'fold-dead-channels',
+    'separate-outliers',
     'equalize',
     ...(spares ? (['keep-float'] as const) : []),
     'correct-bias',

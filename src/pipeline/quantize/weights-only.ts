@@ -1,29 +1,30 @@
-// Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 bits for matrix products; activations stay float.
-import { report } from '../../base/index.ts'
+// Weight-only quantisation: 8 bits behind DequantizeLinear, or blocks of 4 or 8 bits for matrix products; activations stay float.
 import type { Spill } from '../../calibrate/index.ts'
-import { type Layer, layersOf, type Model, type Node, nodeName, type Shapes, type Tensor } from '../../onnx/index.ts'
+import { type Layer, layersOf, type Model, type Tensor } from '../../onnx/index.ts'
 import {
-  type BlockedWeight,
+  type BlockFormat,
   embeddingGrids,
   insertBlocked,
   insertWeights,
   place,
-  plainBlocks,
   type QuantizeOptions,
   quantizeDefaults,
-  roundBlocked,
   storeInt4Weights,
+  tablesOf,
   weightBitsOf,
   weightGrid,
   whyNotBlocked,
 } from '../../quantize/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
-import { runtimeProducts, typesOf } from '../../runtime/index.ts'
+import { typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
+import { type Blocked, type CodeJudge, codesOfWeights, judgedCodes } from './block-codes.ts'
 import { embeddingNotes } from './embedding-notes.ts'
-import { isBetter, Judge } from './judge.ts'
+import { Judge } from './judge.ts'
+import { type MixedOptions, mixedBits } from './mixed-bits.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
-import { gain, Rows } from './rows.ts'
+import { blockOf } from './options-for.ts'
+import { Rows } from './rows.ts'
 import { untuned } from './static-mode.ts'
 
 /** Quantises the weights of a float model; activations stay float. */
@@ -34,17 +35,23 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
     notes.push(untuned('activations are not quantised, and biases are right as they are'))
   const { reasons, embeddings } = place(model, options, typesOf(model))
   const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.node)?.code !== 'excluded',
+    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.name)?.code !== 'excluded',
   )
-  const blocked = recipe.weightBits === 4 ? blockedLayers(model, layers, shapes, options) : []
-  const inBlocks = new Set(blocked)
-  const rest = layers.filter((layer) => !inBlocks.has(layer))
-  addNotes(blocked, rest, recipe, notes)
-  notes.push(...embeddingNotes(embeddings))
-  const { written, ladder } = await withSpill((spill) => inBlocksOf(job, blocked, spill))
+  const block = blockOf(recipe)
+  const formats = block === undefined ? new Map() : blockFormats(job, layers, block)
+  const tables = tablesOf(model.graph, embeddings)
+  const write = (weights: Blocked) =>
+    insertBlocked(model, weights, { form: recipe.weightForm, accuracyLevel: recipe.accuracyLevel })
+  // Layers of the written model are found again by their names: replaced nodes keep those.
+  const finish = (weights: Blocked) => {
+    const rest = layers.filter((layer) => !weights.has(layer))
+    return withDequantizedWeights(write(weights), model, rest, tables, recipe, options)
+  }
+  const { weights, ladder } = await withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
+  addNotes(weights.size, layers.length - weights.size, recipe, notes)
+  notes.push(...embeddingNotes(tables))
   return {
-    // Layers of the written model are found again by their outputs: replaced nodes keep those.
-    quantized: withDequantizedWeights(written, model, rest, embeddings, recipe, options),
+    quantized: finish(weights),
     ...(ladder ? { ladder } : {}),
     plan: undefined,
     floatModel: model,
@@ -54,116 +61,76 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   }
 }
 
-/** The blocked weights with the nearest codes, or with those of second order where they are better on what judges. */
-async function inBlocksOf(
+/** The weights in blocks, with the codes that are best on what judges, and 4 or 8 bits where a promise asks for it. */
+async function blockedWeights(
   job: ModeJob,
-  blocked: readonly Layer[],
+  formats: ReadonlyMap<Layer, BlockFormat>,
+  { write, finish }: Pick<MixedOptions, 'finish'> & Pick<CodeJudge, 'write'>,
   spill: Spill | undefined,
-): Promise<{ readonly written: Model; readonly ladder?: readonly TechniqueRow[] }> {
-  const { runtime, recipe, model, notes, watch } = job
-  const { samples } = job.material
-  const write = (weights: ReadonlyMap<Layer, BlockedWeight>) =>
-    insertBlocked(model, weights, { accuracyLevel: recipe.accuracyLevel })
-  const plain = write(plainBlocks(blocked, recipe.block))
-  if (blocked.length === 0 || !needsSamples(recipe) || recipe.rounding === 'plain' || recipe.effort === 'fast')
-    return { written: plain }
-  report(watch, 'techniques', 0, 1)
-  const judge = await Judge.of(runtime, model, await samples.split())
-  const rows = new Rows()
-  rows.start()
-  const before = await judge.score(plain, watch)
-  rows.add('naive', true, before, `${judge.samples} held-back samples`)
-  rows.start()
-  const rounded = await rounding(job, blocked, spill)
-  const second = write(new Map([...rounded].map(([layer, { weight }]) => [layer, weight])))
-  const after = await judge.score(second, watch)
-  const kept = recipe.rounding === 'gptq' || isBetter(after, before)
-  rows.add('rounded', kept, after, gain(after, before))
-  const nearest = [...rounded.values()].filter(({ how }) => how === 'plain').length
-  if (kept && nearest > 0)
-    notes.push(
-      `${nearest} of ${rounded.size} layers keep the nearest codes: on held-back rows second-order rounding did not give a better output`,
-    )
-  return { written: kept ? second : plain, ladder: rows.all }
-}
-
-async function rounding(job: ModeJob, layers: readonly Layer[], spill: Spill | undefined) {
-  const { runtime, recipe, model, shapes, watch } = job
-  const products = runtimeProducts(runtime)
-  try {
-    const split = await job.material.samples.split()
-    const batches = split.map(({ batch }) => batch.inputs)
-    return await roundBlocked(runtime, model, layers, batches, {
-      block: recipe.block,
-      shapes,
-      products,
-      seed: recipe.seed,
-      held: (batch) => split[batch]?.held === true,
-      always: recipe.rounding === 'gptq',
-      ...(spill ? { spill } : {}),
-      ...watch,
-    })
-  } finally {
-    await products.close()
+): Promise<{ readonly weights: Blocked; readonly ladder?: readonly TechniqueRow[] }> {
+  const { runtime, recipe, model } = job
+  const block = blockOf(recipe) ?? 0
+  const mixes = recipe.weightBits === 4
+  if (formats.size === 0) return { weights: new Map() }
+  const judges = needsSamples(recipe) && recipe.effort !== 'fast'
+  const asked = recipe.rounding ?? (mixes ? 'gptq' : 'plain')
+  if (!judges || (asked === 'plain' && recipe.maxBytes === undefined && recipe.minSqnr === undefined)) {
+    const plain = codesOfWeights(job, formats)
+    return { weights: mixes ? await mixedBits(job, plain, { block, finish }) : plain }
   }
+  const judge = await Judge.of(runtime, model, await job.material.samples.split())
+  const judging = { judge, rows: new Rows(), write }
+  const codes = await judgedCodes(job, formats, judging, spill)
+  const weights = mixes ? await mixedBits(job, codes, { block, finish, judging }) : codes
+  return { weights, ladder: judging.rows.all }
 }
 
-/** Matrix products whose weights lie in blocks; blocks hold 4 bits well, so only layers that are named keep 8. */
-function blockedLayers(
-  model: Model,
+/** Matrix products whose weights lie in blocks; blocks hold 4 bits well, so only layers that are named keep 8 bits a channel. */
+function blockFormats(
+  { model, shapes, recipe: { weightBits }, options: { keep8bit } }: ModeJob,
   layers: readonly Layer[],
-  shapes: Shapes,
-  { keep8bit }: QuantizeOptions,
-): readonly Layer[] {
+  block: number,
+): ReadonlyMap<Layer, BlockFormat> {
   const fit = layers.filter((layer) => whyNotBlocked(layer, shapes) === undefined)
   const named = isUsual(keep8bit) ? [] : keep8bit
-  const bits = weightBitsOf({ layers: byNode(fit) }, model.graph.nodes, { weightBits: 4, keep8bit: named })
-  return fit.filter(({ node }) => bits.get(node) === 4)
+  const bits = weightBitsOf(fit, model.graph.nodes, { weightBits, keep8bit: named })
+  return new Map(
+    fit.flatMap((layer) => (bits.get(layer.name) === weightBits ? [[layer, { block, bits: weightBits }]] : [])),
+  )
 }
 
 const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.keep8bit.join()
-
-const byNode = (layers: readonly Layer[]): ReadonlyMap<Node, Layer> =>
-  new Map(layers.map((layer) => [layer.node, layer]))
 
 /** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
 function withDequantizedWeights(
   written: Model,
   float: Model,
   layers: readonly Layer[],
-  embeddings: ReadonlyMap<Node, Tensor>,
+  tables: ReadonlyMap<string, Tensor>,
   { weightBits, weightStorage }: QuantizeRecipe,
   quantize: QuantizeOptions,
 ): Model {
   const few =
-    weightBits === 4 && weightStorage === 'int4'
-      ? weightBitsOf({ layers: byNode(layers) }, float.graph.nodes, quantize)
-      : undefined
-  const weights = new Map(layers.map((layer) => [layer.node, weightGrid(layer, quantize, few?.get(layer.node) ?? 8)]))
-  const rows = embeddingGrids({ layers: byNode(layers), embeddings }, weights, few)
-  const own = new Map(
-    layers.flatMap((layer) => {
-      const params = weights.get(layer.node)
-      return params ? [[layer, params] as const] : []
-    }),
-  )
-  const result = insertWeights(written, own, rows, embeddings)
-  const four = new Set([...(few ?? [])].flatMap(([node, bits]) => (bits === 4 ? [nodeName(node)] : [])))
+    weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, float.graph.nodes, quantize) : undefined
+  const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, quantize, few?.get(layer.name) ?? 8)]))
+  const rows = embeddingGrids(layers, tables, weights, few)
+  const result = insertWeights(written, weights, rows)
+  const four = new Set([...(few ?? [])].flatMap(([name, bits]) => (bits === 4 ? [name] : [])))
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
-function addNotes(
-  blocked: readonly Layer[],
-  rest: readonly Layer[],
-  { weightBits, weightStorage, block, accuracyLevel }: QuantizeRecipe,
-  notes: string[],
-): void {
-  if (blocked.length > 0)
+function addNotes(blocked: number, rest: number, recipe: QuantizeRecipe, notes: string[]): void {
+  const { weightBits, weightStorage, weightForm, accuracyLevel } = recipe
+  if (blocked > 0) {
+    const where = `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} with ${weightBits} bits`
     notes.push(
-      `${blocked.length} ${blocked.length === 1 ? 'weight lies' : 'weights lie'} in blocks of ${block} with 4 bits; ONNX Runtime reads them as they are (MatMulNBits) and ${accuracyLevel === 4 ? 'rounds activations to 8 bits inside' : 'computes in float'}`,
+      weightForm === 'onnx'
+        ? `${where} behind DequantizeLinear of opset 21; ONNX Runtime makes MatMulNBits of it, which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1`
+        : `${where}; ONNX Runtime reads them as they are (MatMulNBits) and ${accuracyLevel === 4 ? 'rounds activations to 8 bits inside' : weightBits === 8 ? 'computes in float, which on a CPU is slow with 8 bits; --accuracy-level 4 is fast' : 'computes in float'}`,
     )
-  if (rest.length > 0)
+  }
+  if (rest > 0)
     notes.push(
-      `${rest.length} ${rest.length === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
+      `${rest} ${rest === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
     )
 }

@@ -6,12 +6,12 @@ import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { plainProducts, sqnrDb } from '../../math/index.ts'
-import { type Model, type Node, nodeName, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
+import { type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
-import { place } from '../placement/placement.ts'
+import { layersIn, place } from '../placement/placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctBias, roundAndCorrect } from './correct.ts'
@@ -132,8 +132,9 @@ describe('correcting layers', async () => {
     async function* stream() {
       for (const inputs of batches) yield { ids: ['a', 'b'], size: 2, inputs }
     }
-    const statistics = await calibrate(runtime, model, stream(), requests, { shapes, total: 48 })
-    const plan = makePlan(placement, statistics, options, weightBitsOf(placement, model.graph.nodes, options))
+    const statistics = await calibrate(runtime, model, stream(), { requests, shapes, total: 48 })
+    const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
+    const plan = makePlan(model, placement, { statistics, options, weightBits })
     return { model, plan, quantized: insertQdq(model, plan), shapes, batches }
   }
 
@@ -149,9 +150,9 @@ describe('correcting layers', async () => {
   /** The codes of a layer's bias and their scale. */
   function correctionsOf(
     model: Model,
-    node: Node,
+    layer: string,
   ): { readonly name: string; readonly codes: number[]; readonly scale: number[] } {
-    const name = `${nodeName(node)}/bias`
+    const name = `${layer}/bias`
     const read = (part: string) => Array.from(model.graph.initializers.get(`${name}/${part}`)?.numbers() ?? [])
     return { name: `${name}/q`, codes: read('q'), scale: read('scale') }
   }
@@ -186,7 +187,7 @@ describe('correcting layers', async () => {
     const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
     assert.deepEqual(
       corrected.layers.map(({ name }) => name),
-      [...made.plan.placement.layers.keys()].map(nodeName),
+      [...made.plan.placement.layers],
     )
     const sum = (side: 'before' | 'after') =>
       corrected.layers.reduce((total, { bias }) => total + (bias?.[side] ?? Number.NaN), 0)
@@ -208,8 +209,8 @@ describe('correcting layers', async () => {
     const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
     const [before, after] = [await db(plain.model), await db(rounded.model)]
     assert.ok(after > before + 1, `${before} → ${after} dB`)
-    for (const [node, { scale }] of rounded.plan.weights) {
-      const written = rounded.model.graph.initializers.get(`${nodeName(node)}/weight/scale`)
+    for (const [name, { scale }] of rounded.plan.weights) {
+      const written = rounded.model.graph.initializers.get(`${name}/weight/scale`)
       assert.deepEqual([...(written?.floats() ?? [])], [...scale])
     }
   })
@@ -278,11 +279,11 @@ describe('correcting layers', async () => {
       const [codes, scale] = ['q', 'scale'].map((part) => model.graph.initializers.get(`${name}/bias/${part}`))
       return codes?.numbers().map((code, c) => code * (scale?.floats()[scale.size === 1 ? 0 : c] ?? 0)) ?? []
     }
-    for (const node of made.plan.weights.keys()) {
-      const [before, after] = [bias(rounded.model, nodeName(node)), bias(moved.model, nodeName(node))]
-      assert.ok(before.length > 0, nodeName(node))
+    for (const name of made.plan.weights.keys()) {
+      const [before, after] = [bias(rounded.model, name), bias(moved.model, name)]
+      assert.ok(before.length > 0, name)
       // Half a step of the new grid, which is as coarse as the scales of input and weight make it.
-      const step = moved.model.graph.initializers.get(`${nodeName(node)}/bias/scale`)?.floats()[0] ?? 0
+      const step = moved.model.graph.initializers.get(`${name}/bias/scale`)?.floats()[0] ?? 0
       for (const [c, value] of before.entries())
         assert.ok(Math.abs(value - (after[c] ?? 0)) <= 0.501 * step, `${value}, ${after[c]}, step ${step}`)
     }

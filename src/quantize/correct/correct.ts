@@ -92,7 +92,7 @@ export async function roundAndCorrect(
   const visitOptions = { ...options, step: 'round' }
   const model = await visitLayers(runtime, float, quantized, batches, visitOptions, async (at) => {
     const { view, layer, slots } = at
-    const params = weights.get(layer.node)
+    const params = weights.get(layer.name)
     if (!params) return
     const input = plan.activations.get(layer.node.inputs[0] ?? '')?.params.scale[0]
     const result = at.shared
@@ -100,12 +100,12 @@ export async function roundAndCorrect(
       : await roundLayerAt(view, layer, slots, params, {
           products,
           random: randomStream(seed, `rounding ${view.name}`),
-          bits: plan.weightBits.get(layer.node) ?? 8,
+          bits: plan.weightBits.get(layer.name) ?? 8,
           ...(optimize ? { optimize } : {}),
           ...(input === undefined ? {} : { inputScale: input }),
           used: (batch) => !held(batch),
         })
-    if (typeof result !== 'string') weights.set(layer.node, result)
+    if (typeof result !== 'string') weights.set(layer.name, result)
     const bias = await correctBiasAt(view, slots, placeOf(layer), held)
     layers.push({
       name: view.name,

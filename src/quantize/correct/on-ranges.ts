@@ -1,5 +1,5 @@
 // A corrected model on other activation ranges: weights keep their codes, biases their values.
-import { GraphEditor, type Model, type Node, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
+import { GraphEditor, type Model, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
 import { insertQdq } from '../insert.ts'
 import type { Plan } from '../plan.ts'
 import { slotsOf } from './slots.ts'
@@ -18,8 +18,8 @@ export function correctionsIn(corrected: Model, plan: Plan): Corrections {
   const found = corrected.graph.initializers
   const constants = new Map<string, Tensor>()
   const biases = new Map<string, Tensor>()
-  for (const node of plan.weights.keys()) {
-    const own = slots.get(nodeName(node))
+  for (const name of plan.weights.keys()) {
+    const own = slots.get(name)
     if (!own) continue
     const weight = found.get(own.codes)
     if (weight) constants.set(own.codes, weight)
@@ -32,7 +32,7 @@ export function correctionsIn(corrected: Model, plan: Plan): Corrections {
     const [bias, scale] = [found.get(own.bias.codes), found.get(own.bias.scale)?.floats()]
     if (!bias || !scale) continue
     const values = Float32Array.from(bias.numbers(), (code, c) => code * (scale[scale.length === 1 ? 0 : c] ?? 1))
-    biases.set(nodeName(node), Tensor.from('float32', bias.shape, values))
+    biases.set(name, Tensor.from('float32', bias.shape, values))
   }
   return { biases, constants }
 }
@@ -50,40 +50,11 @@ export function onRanges(
   ranges: Plan,
 ): { model: Model; plan: Plan } {
   const editor = new GraphEditor(float)
-  const byOutput = new Map(editor.nodes().map((node) => [node.outputs[0] ?? '', node]))
-  for (const node of plan.weights.keys()) {
-    const copy = byOutput.get(node.outputs[0] ?? '')
-    const bias = biases.get(nodeName(node))
-    if (copy && bias) editor.setConstant(copy, 2, bias)
+  for (const node of editor.nodes()) {
+    const bias = plan.weights.has(nodeName(node)) ? biases.get(nodeName(node)) : undefined
+    if (bias) editor.setConstant(node, 2, bias)
   }
-  const withBiases = editor.finish()
-  // Plans are keyed by the nodes of their float model: the edited copy's take their places.
-  const own = new Map(withBiases.graph.nodes.map((node) => [node.outputs[0] ?? '', node]))
-  const moved = moveTo(ranges, own, withBiases)
-  const at = <T>(map: ReadonlyMap<Node, T>) =>
-    new Map([...map].map(([node, params]) => [own.get(node.outputs[0] ?? '') ?? node, params] as const))
-  const written = insertQdq(withBiases, { ...moved, weights: at(plan.weights), embeddings: at(plan.embeddings) })
-  return { model: withTensors(written, constants), plan: { ...ranges, weights: plan.weights } }
-}
-
-function moveTo(plan: Plan, own: ReadonlyMap<string, Node>, model: Model): Plan {
-  const at = (node: Node) => own.get(node.outputs[0] ?? '') ?? node
-  const { placement } = plan
-  const layers = new Map(
-    [...placement.layers].map(([node, layer]) => {
-      const bias = model.graph.initializers.get(at(node).inputs[2] ?? '')
-      return [at(node), { ...layer, node: at(node), ...(bias ? { bias } : {}) }] as const
-    }),
-  )
-  const moved = <T>(map: ReadonlyMap<Node, T>) => new Map([...map].map(([node, value]) => [at(node), value] as const))
-  return {
-    ...plan,
-    placement: {
-      ...placement,
-      embeddings: moved(placement.embeddings),
-      layers,
-      integer: new Set([...placement.integer].map(at)),
-      caps: new Map([...placement.caps].map(([value, node]) => [value, at(node)])),
-    },
-  }
+  const own = { ...ranges, weights: plan.weights }
+  const written = insertQdq(editor.finish(), { ...own, embeddings: plan.embeddings })
+  return { model: withTensors(written, constants), plan: own }
 }

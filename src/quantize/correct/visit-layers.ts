@@ -67,7 +67,8 @@ export function visitLayers(
     },
   }
   const { shapes, progress, signal, spill } = options
-  return walk(runtime, float, quantized, stops, batches, visitor, {
+  return walk(runtime, float, quantized, {
+    ...{ stops, batches, visitor },
     shapes,
     step,
     progress,

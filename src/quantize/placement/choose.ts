@@ -62,7 +62,7 @@ class Chooser implements Choice {
       if (value === undefined) continue
       this.integer.delete(node)
       this.layers.delete(node)
-      this.reasons.set(node, { code: 'cost', text: `an integer grid for "${value}" costs too much of the outputs` })
+      this.reasons.set(node, { code: 'cost', text: floatValues.get(value) ?? '' })
     }
   }
 

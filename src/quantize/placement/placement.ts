@@ -1,11 +1,10 @@
 // Where Q/DQ goes: which nodes run in integers, which tensors need a grid, and why the rest stays float.
-import { UnsupportedError } from '../../base/index.ts'
+import { InputError, UnsupportedError } from '../../base/index.ts'
 import {
   type Bounds,
-  constantsOf,
   type DType,
   type Layer,
-  layerOf,
+  layersOf,
   type Model,
   type Node,
   nodeName,
@@ -14,30 +13,41 @@ import {
 import { embeddingsOf } from '../embeddings.ts'
 import type { QuantizeOptions } from '../options.ts'
 import type { Target } from '../targets/target.ts'
-import { type Choice, chooseNodes } from './choose.ts'
+import { chooseNodes } from './choose.ts'
+import type { FloatReason } from './reasons.ts'
 import { Scope } from './scope.ts'
 import { keptApart, type PlacedTensor, placeTensors } from './tensors.ts'
 
-export interface Placement extends Choice {
+/** Plain data: nodes stand under their names, tensors under the names of their values. */
+export interface Placement {
   /** What the file must run on. */
   readonly target: Target
-  /** Gather nodes that pick rows of a table of codes, by the table. */
-  readonly embeddings: ReadonlyMap<Node, Tensor>
+  /** Layers that run in integers. */
+  readonly layers: ReadonlySet<string>
+  /** Float layers whose weight is stored in codes. */
+  readonly stored: ReadonlySet<string>
+  /** Nodes that run in integers, layers among them. */
+  readonly integer: ReadonlySet<string>
+  /** Nodes that could have been integer by their operator, and why they are not. */
+  readonly reasons: ReadonlyMap<string, FloatReason>
+  /** Gather nodes that pick rows of a table of codes. */
+  readonly embeddings: ReadonlySet<string>
   readonly tensors: ReadonlyMap<string, PlacedTensor>
   /** Min nodes with a constant that work on the codes of their input, by that input. */
-  readonly caps: ReadonlyMap<string, Node>
+  readonly caps: ReadonlyMap<string, string>
   /** Float nodes that ONNX Runtime must not see between DQ and Q: it would make integer operators of them that fail. */
-  readonly shielded: ReadonlySet<Node>
+  readonly shielded: ReadonlySet<string>
   /** Attributes of integer nodes that say what is usual anyway, and that the integer kernel does not know. */
-  readonly surplus: ReadonlyMap<Node, readonly string[]>
+  readonly surplus: ReadonlyMap<string, readonly string[]>
   /** Activations behind integer layers with a float result, with their bounds: in another form the layer keeps its kernel. */
-  readonly apart: ReadonlyMap<Node, Bounds>
+  readonly apart: ReadonlyMap<string, Bounds>
 }
 
 /**
  * Decides on the placement for the target of the options.
  * @param types element types of the values, as far as they are known
- * @throws UnsupportedError for a type of activations that the target does not have, UsageError for a pattern that fits no node
+ * @throws UnsupportedError for a type of activations that the target does not have, UsageError for a pattern that fits no node,
+ * InputError where two nodes have one name (the rewrite `name-nodes` gives each its own)
  */
 export function place(model: Model, options: QuantizeOptions, types: ReadonlyMap<string, DType>): Placement {
   const { target, activationType } = options
@@ -45,6 +55,7 @@ export function place(model: Model, options: QuantizeOptions, types: ReadonlyMap
     throw new UnsupportedError(
       `${target.name} has no ${activationType} activations, it has ${target.activations.types.join(', ')}`,
     )
+  refuseTwins(model.graph.nodes)
   const scope = new Scope(model, options, types)
   const choice = chooseNodes(scope)
   const caps = new Map(
@@ -58,10 +69,43 @@ export function place(model: Model, options: QuantizeOptions, types: ReadonlyMap
   const surplus = new Map(
     lacking.filter((node) => !shielded.has(node)).map((node) => [node, scope.role(node)?.lacks ?? []] as const),
   )
-  const { layers, stored, integer, reasons } = choice
-  const apart = keptApart(scope, choice, tensors)
-  const embeddings = placedEmbeddings(scope, layers)
-  return { target, layers, stored, integer, reasons, embeddings, tensors, caps, shielded, surplus, apart }
+  return {
+    target,
+    layers: names(choice.layers.keys()),
+    stored: names(choice.stored.keys()),
+    integer: names(choice.integer),
+    reasons: byName(choice.reasons),
+    embeddings: names(placedEmbeddings(scope, choice.layers).keys()),
+    tensors,
+    caps: new Map([...caps].map(([value, node]) => [value, nodeName(node)])),
+    shielded: names(shielded),
+    surplus: byName(surplus),
+    apart: byName(keptApart(scope, choice, tensors)),
+  }
+}
+
+const names = (nodes: Iterable<Node>): Set<string> => new Set(Array.from(nodes, nodeName))
+
+const byName = <T>(map: ReadonlyMap<Node, T>): Map<string, T> =>
+  new Map([...map].map(([node, value]) => [nodeName(node), value]))
+
+/** Two nodes of one name could not be told apart. */
+function refuseTwins(nodes: readonly Node[]): void {
+  const known = new Set<string>()
+  for (const node of nodes) {
+    const name = nodeName(node)
+    if (known.has(name))
+      throw new InputError(
+        `two nodes are called "${name}", the second one a ${node.opType}: run the rewrite name-nodes on the model first`,
+        { node: name, op: node.opType },
+      )
+    known.add(name)
+  }
+}
+
+/** The layers of a model that a placement names, in the order of the graph. */
+export function layersIn(model: Model, names: { readonly has: (name: string) => boolean }): Layer[] {
+  return layersOf(model).filter(({ name }) => names.has(name))
 }
 
 function placedEmbeddings(
@@ -74,11 +118,10 @@ function placedEmbeddings(
 
 /** Name and reason of each layer that stays float. */
 export function floatLayers(model: Model, placement: Placement): { name: string; reason: string }[] {
-  const constants = constantsOf(model.graph)
-  return model.graph.nodes
-    .filter((node) => layerOf(node, constants) && !placement.layers.has(node))
-    .map((node) => ({
-      name: nodeName(node),
-      reason: placement.reasons.get(node)?.text ?? `${node.opType} stays float`,
+  return layersOf(model)
+    .filter(({ name }) => !placement.layers.has(name))
+    .map(({ name, node }) => ({
+      name,
+      reason: placement.reasons.get(name)?.text ?? `${node.opType} stays float`,
     }))
 }

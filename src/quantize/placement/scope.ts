@@ -14,7 +14,6 @@ import {
   stringAttribute,
 } from '../../onnx/index.ts'
 import { biasAddOf } from '../bias-add.ts'
-import { type Surroundings, surroundingsOf } from '../heard.ts'
 import type { QuantizeOptions } from '../options.ts'
 import { selector } from '../select.ts'
 import type { TargetOp } from '../targets/target.ts'
@@ -28,7 +27,7 @@ export class Scope {
   readonly consumers: Consumers
   readonly producers: ReadonlyMap<string, Node>
   readonly outputs: ReadonlySet<string>
-  readonly floatValues: ReadonlySet<string>
+  readonly floatValues: ReadonlyMap<string, string>
   /** Why a node is left out by its name, as one clause. */
   readonly excluded: (node: Node) => string | undefined
   readonly #ops: ReadonlyMap<string, TargetOp>
@@ -43,7 +42,7 @@ export class Scope {
     this.consumers = consumersOf(nodes)
     this.producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
     this.outputs = new Set(outputs.map((output) => output.name))
-    this.floatValues = options.floatValues ?? new Set()
+    this.floatValues = options.floatValues ?? new Map()
     this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))
     const exclude = selector(options.exclude, nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, nodes, '--only') : () => true
@@ -52,11 +51,6 @@ export class Scope {
 
   get nodes(): readonly Node[] {
     return this.graph.nodes
-  }
-
-  /** What a grid need not reach is found from here; sub-graphs read a value as the outside does. */
-  get surroundings(): Surroundings {
-    return surroundingsOf(this.graph, this.consumers)
   }
 
   role(node: Node): TargetOp | undefined {

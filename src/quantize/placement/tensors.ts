@@ -1,6 +1,5 @@
 // Which tensors get a grid, and which of them share one.
 import { type Bounds, factsOf, type Node } from '../../onnx/index.ts'
-import { type Heard, heardOf } from '../heard.ts'
 import type { Choice } from './choose.ts'
 import type { Scope } from './scope.ts'
 
@@ -11,8 +10,6 @@ export interface PlacedTensor {
   readonly gridOf: string
   /** Bounds of what produces it. */
   readonly bounds: Bounds
-  /** What its readers can hear of it, when that is less than all. */
-  readonly heard?: Heard
   /** Made by an integer operator: then every reader must read behind Q/DQ, or the operator does not fuse. */
   readonly integerProducer: boolean
 }
@@ -24,15 +21,13 @@ export function placeTensors(
   caps: ReadonlyMap<string, Node>,
 ): Map<string, PlacedTensor> {
   const tensors = new Map<string, PlacedTensor>()
-  const { consumers, floatValues, surroundings } = scope
+  const { consumers, floatValues } = scope
   const add = (value: string, own: string, integerProducer: boolean) => {
     const known = tensors.get(value)
     if (known && (known.integerProducer || !integerProducer)) return
     // What is capped needs no grid above its caps.
     const gridOf = caps.get(value)?.outputs[0] ?? own
-    const heard = heardOf(value, surroundings)
-    const bounds = boundsOf(scope, integer, value)
-    tensors.set(value, { value, gridOf, integerProducer, bounds, ...(heard ? { heard } : {}) })
+    tensors.set(value, { value, gridOf, integerProducer, bounds: boundsOf(scope, integer, value) })
   }
   for (const node of scope.nodes) {
     if (!integer.has(node)) continue

@@ -27,7 +27,8 @@ function planned(model: Model, options: Partial<QuantizeOptions>): Plan {
   const all = { ...quantizeDefaults, ...options }
   const placement = place(model, all, typesOf(model))
   const seen: TensorStatistics = { min: -3, max: 5, count: 1 } as TensorStatistics
-  return makePlan(placement, new Map([...placement.tensors.keys()].map((value) => [value, seen])), all)
+  const statistics = new Map([...placement.tensors.keys()].map((value) => [value, seen]))
+  return makePlan(model, placement, { statistics, options: all })
 }
 
 const placed = (model: Model, target: Target) => place(model, { ...quantizeDefaults, target }, typesOf(model))

@@ -1,62 +1,119 @@
-// Grids of 4 bits for blocks of a weight's row, each with a scale and a zero point: what MatMulNBits holds.
-import type { Matrix } from '../../math/index.ts'
+// Grids of 4 or 8 bits for blocks of a weight's row, each with a scale and a zero point: what MatMulNBits holds.
+import { fromFloat16Bits, type Matrix, toFloat16Bits } from '../../math/index.ts'
 import type { RoundingGrids } from '../rounding/problem.ts'
 
-const HIGH = 15
+/** How the weights of a layer are stored. */
+export interface BlockFormat {
+  /** Weights of a row that share a scale and a zero point. */
+  readonly block: number
+  readonly bits: 4 | 8
+}
+
+/** A weight [outputs, inputs] in blocks of 4 or 8 bits. */
+export interface BlockedWeight {
+  readonly rows: number
+  readonly columns: number
+  /** Less their zero points, [rows, columns]. */
+  readonly codes: Float64Array
+  readonly grids: RoundingGrids
+}
+
+/** A scale and a zero point, which is a code. */
+export interface BlockGrid {
+  readonly scale: number
+  readonly zero: number
+}
+
+/** A block of a row of weights. */
+export interface Block {
+  readonly weights: Float64Array
+  /** Column of its first weight. */
+  readonly column: number
+  /** Highest code; the lowest is 0. */
+  readonly high: number
+  /** To a number that a scale can be stored as. */
+  readonly round: (scale: number) => number
+}
+
 /** How far a block's range is drawn in, at most and in steps. */
 const SHARES: readonly number[] = Array.from({ length: 13 }, (_, i) => 1 - i * 0.04)
+
+/** Fewer scales are stored in float32: what float16 saves is not worth a node. */
+const WORTH_SCALES = 1024
+
+/** Scales of float16 below this have lost bits. */
+const SMALLEST_NORMAL = 2 ** -14
 
 /**
  * Grids that reach from the lowest to the highest weight of each block and hold 0 exactly.
  * @param importance of each column: then the range of a block is drawn in where that lowers the weighted square error
  */
-export function blockGrids(weights: Matrix, block: number, importance?: Float64Array): RoundingGrids {
-  const { rows, columns, data } = weights
+export function blockGrids(weights: Matrix, format: BlockFormat, importance?: Float64Array): RoundingGrids {
+  return gridsBy(weights, format, (block) =>
+    importance
+      ? drawnIn(block, importance.subarray(block.column, block.column + block.weights.length))
+      : gridOf(block, 1),
+  )
+}
+
+/** Grids of all blocks, row after row, each chosen by `choose`. */
+export function gridsBy(
+  { rows, columns, data }: Matrix,
+  { block, bits }: BlockFormat,
+  choose: (block: Block) => BlockGrid,
+): RoundingGrids {
   const blocks = Math.max(1, Math.ceil(columns / block))
   const scales = new Float64Array(rows * blocks)
   const zeroPoints = new Float64Array(rows * blocks)
+  const high = 2 ** bits - 1
+  const round = rows * blocks < WORTH_SCALES ? Math.fround : toHalf
   for (let row = 0, grid = 0; row < rows; row++)
-    for (let from = 0; from < columns; from += block, grid++) {
-      const own = data.subarray(row * columns + from, row * columns + Math.min(columns, from + block))
-      let best = gridOf(own, 1)
-      if (importance) {
-        const weigh = importance.subarray(from, from + own.length)
-        let least = errorOf(own, best, weigh)
-        for (const share of SHARES) {
-          const next = gridOf(own, share)
-          const error = errorOf(own, next, weigh)
-          if (error < least) [best, least] = [next, error]
-        }
-      }
-      scales[grid] = best.scale
-      zeroPoints[grid] = best.zero
+    for (let column = 0; column < columns; column += block, grid++) {
+      const weights = data.subarray(row * columns + column, row * columns + Math.min(columns, column + block))
+      const { scale, zero } = choose({ weights, column, high, round })
+      scales[grid] = scale
+      zeroPoints[grid] = zero
     }
-  return { scales, zeroPoints, block, low: 0, high: HIGH }
+  return { scales, zeroPoints, block, low: 0, high }
 }
 
-interface BlockGrid {
-  readonly scale: number
-  readonly zero: number
+/** The nearest float16; of what float16 holds badly the nearest float32. */
+function toHalf(scale: number): number {
+  return scale >= SMALLEST_NORMAL ? fromFloat16Bits(toFloat16Bits(scale)) : Math.fround(scale)
 }
 
-function gridOf(weights: Float64Array, share: number): BlockGrid {
-  let low = 0
-  let high = 0
+/** The grid over a share of a block's range. */
+export function gridOf({ weights, high, round }: Block, share: number): BlockGrid {
+  let lowest = 0
+  let highest = 0
   for (const w of weights) {
-    if (w < low) low = w
-    else if (w > high) high = w
+    if (w < lowest) lowest = w
+    else if (w > highest) highest = w
   }
-  const scale = Math.fround(((high - low) * share) / HIGH)
+  const scale = round(((highest - lowest) * share) / high)
   // An empty block, or one of denormal weights, is all zero.
   if (!(scale >= 2 ** -126)) return { scale: 1, zero: 0 }
-  return { scale, zero: Math.min(Math.max(Math.round((-low * share) / scale), 0), HIGH) }
+  return { scale, zero: Math.min(Math.max(Math.round((-lowest * share) / scale), 0), high) }
 }
 
-function errorOf(weights: Float64Array, { scale, zero }: BlockGrid, importance: Float64Array): number {
+function drawnIn(block: Block, importance: Float64Array): BlockGrid {
+  let best = gridOf(block, 1)
+  let least = errorOf(block, best, importance)
+  for (const share of SHARES) {
+    const next = gridOf(block, share)
+    const error = errorOf(block, next, importance)
+    if (error < least) [best, least] = [next, error]
+  }
+  return best
+}
+
+/** Square error of the nearest codes, each weight counted by its importance. */
+export function errorOf({ weights, high }: Block, { scale, zero }: BlockGrid, importance?: Float64Array): number {
   let sum = 0
   for (let i = 0; i < weights.length; i++) {
-    const code = Math.min(Math.max(Math.round(weights[i]! / scale), -zero), HIGH - zero)
-    sum += importance[i]! * (weights[i]! - scale * code) ** 2
+    const code = Math.min(Math.max(Math.round(weights[i]! / scale), -zero), high - zero)
+    const error = weights[i]! - scale * code
+    sum += (importance ? importance[i]! : 1) * error ** 2
   }
   return sum
 }

@@ -1,22 +1,15 @@
-// Weights of matrix products as blocks of 4 bits: MatMul and Gemm become com.microsoft MatMulNBits, which reads them as they are.
-import { GraphEditor, intAttr, intAttribute, type Layer, type Model, type Shapes, Tensor } from '../../onnx/index.ts'
-import { blocksOf, type RoundingGrids } from '../rounding/problem.ts'
-
-/** A weight [outputs, inputs] in blocks of 4 bits. */
-export interface BlockedWeight {
-  readonly rows: number
-  readonly columns: number
-  /** Less their zero points, [rows, columns]. */
-  readonly codes: Float64Array
-  readonly grids: RoundingGrids
-}
+// Weights of matrix products as blocks of few bits: MatMul and Gemm become com.microsoft MatMulNBits, which reads them as they are.
+import { GraphEditor, intAttr, intAttribute, type Layer, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
+import { blocksOf } from '../rounding/problem.ts'
+import type { BlockedWeight } from './block-grids.ts'
+import { bitsOf, inRows, packed } from './pack-blocks.ts'
 
 /** Why a layer's weight cannot lie in blocks (a clause), or undefined when it can. */
 export function whyNotBlocked(
   { node, facts, view, weight, weightIndex, alpha, beta }: Layer,
   shapes: Shapes,
 ): string | undefined {
-  if (facts.window) return `there is no kernel for ${node.opType} with weights of 4 bits`
+  if (facts.window) return `there is no kernel for ${node.opType} with weights in blocks`
   if (!view || weightIndex !== 1) return 'its weight is not a matrix on the right'
   if (weight.dtype !== 'float32') return `its weight is ${weight.dtype}`
   if ((shapes.get(node.inputs[0] ?? '')?.dims.length ?? 0) < 2) return 'its input is not a matrix'
@@ -24,14 +17,27 @@ export function whyNotBlocked(
   return alpha !== 1 || beta !== 1 ? 'alpha or beta is not 1' : undefined
 }
 
-/** Replaces layers by MatMulNBits, and an Add for a Gemm's bias. Output names stay; a weight that two layers share is stored once. */
+/** How the weights are written: MatMulNBits of ONNX Runtime, or plain ONNX, DequantizeLinear with blocks (opset 21). */
+export type WeightForm = 'matmul-nbits' | 'onnx'
+
+export interface BlockedForm {
+  readonly form: WeightForm
+  /** Of MatMulNBits: 4 rounds activations to 8 bits inside, 1 to 3 compute in float32, float16 and bfloat16 where there is a kernel. */
+  readonly accuracyLevel: number
+}
+
+/**
+ * Replaces layers by products with blocked weights, and an Add for a Gemm's bias. Output names stay; a weight that two layers share
+ * is stored once.
+ */
 export function insertBlocked(
   model: Model,
   blocked: ReadonlyMap<Layer, BlockedWeight>,
-  { accuracyLevel }: { readonly accuracyLevel: number },
+  { form, accuracyLevel }: BlockedForm,
 ): Model {
   if (blocked.size === 0) return model
   const editor = new GraphEditor(model)
+  const opset = opsetOf(model)
   const byOutput = new Map(editor.nodes().map((node) => [node.outputs[0] ?? '', node]))
   const stored = new Map<BlockedWeight, readonly string[]>()
   for (const [layer, weight] of blocked) {
@@ -39,59 +45,40 @@ export function insertBlocked(
     if (!node) continue
     const [input = '', , bias = ''] = node.inputs
     const output = node.outputs[0] ?? ''
+    const tensors = form === 'onnx' ? inRows : packed
     const names =
       stored.get(weight) ??
-      Object.entries(packed(weight)).map(([part, tensor]) => editor.addTensor(`${layer.name}/weight/${part}`, tensor))
+      Object.entries(tensors(weight, opset)).map(([part, tensor]) =>
+        editor.addTensor(`${layer.name}/weight/${part}`, tensor),
+      )
     stored.set(weight, names)
     const product = bias === '' ? output : editor.freshName(`${output}/product`)
-    editor.replaceNode(node, {
-      opType: 'MatMulNBits',
-      domain: 'com.microsoft',
-      inputs: [input, ...names],
-      outputs: [product],
-      attributes: {
-        K: intAttr(weight.columns),
-        N: intAttr(weight.rows),
-        bits: intAttr(4),
-        block_size: intAttr(weight.grids.block ?? weight.columns),
-        accuracy_level: intAttr(accuracyLevel),
-      },
-    })
+    if (form === 'onnx') {
+      const behind = editor.freshName(`${layer.name}/weight/dq`)
+      const attributes = { axis: intAttr(0), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
+      editor.addNode({ opType: 'DequantizeLinear', inputs: names, outputs: [behind], attributes })
+      editor.replaceNode(node, { opType: 'MatMul', inputs: [input, behind], outputs: [product] })
+    } else
+      editor.replaceNode(node, {
+        opType: 'MatMulNBits',
+        domain: 'com.microsoft',
+        inputs: [input, ...names],
+        outputs: [product],
+        attributes: {
+          K: intAttr(weight.columns),
+          N: intAttr(weight.rows),
+          bits: intAttr(bitsOf(weight)),
+          block_size: intAttr(weight.grids.block ?? weight.columns),
+          accuracy_level: intAttr(accuracyLevel),
+        },
+      })
     if (bias !== '') editor.addNode({ opType: 'Add', inputs: [product, bias], outputs: [output] })
   }
   const written = editor.finish()
-  return {
-    ...written,
-    opsets: new Map([...written.opsets, ['com.microsoft', written.opsets.get('com.microsoft') ?? 1]]),
-  }
+  return form === 'onnx' ? written : withContributed(written)
 }
 
-/** Two codes a byte, the lower one first: codes [N, blocks, block / 2], scales [N · blocks], zero points [N, ⌈blocks / 2⌉]. */
-function packed({
-  rows,
-  columns,
-  codes,
-  grids,
-}: BlockedWeight): Readonly<Record<'q' | 'scale' | 'zero_point', Tensor>> {
-  const { block, blocks } = blocksOf(grids, columns)
-  const bytes = block / 2
-  const own = new Uint8Array(rows * blocks * bytes)
-  const zeroBytes = Math.ceil(blocks / 2)
-  const zeros = new Uint8Array(rows * zeroBytes)
-  for (let row = 0; row < rows; row++)
-    for (let b = 0; b < blocks; b++) {
-      const grid = row * blocks + b
-      const zero = grids.zeroPoints?.[grid] ?? 0
-      zeros[row * zeroBytes + (b >> 1)]! |= zero << (4 * (b & 1))
-      for (let k = 0; k < block; k++) {
-        const column = b * block + k
-        const code = column < columns ? codes[row * columns + column]! + zero : zero
-        own[grid * bytes + (k >> 1)]! |= code << (4 * (k & 1))
-      }
-    }
-  return {
-    q: Tensor.from('uint8', [rows, blocks, bytes], own),
-    scale: Tensor.from('float32', [rows * blocks], Float32Array.from(grids.scales)),
-    zero_point: Tensor.from('uint8', [rows * zeroBytes], zeros),
-  }
+/** The model with ONNX Runtime's own operators among its opsets. */
+export function withContributed(model: Model): Model {
+  return { ...model, opsets: new Map([...model.opsets, ['com.microsoft', model.opsets.get('com.microsoft') ?? 1]]) }
 }

@@ -1,4 +1,4 @@
-// Weights of matrix products rounded to blocks of 4 bits, layer after layer: each reads what those before it made of its input.
+// Weights of matrix products rounded to blocks of few bits, layer after layer: each reads what those before it made of its input.
 import type { Watch } from '../../base/index.ts'
 import { geometryOf, kernelOf, type Moments, type Spill, type StopView, walk } from '../../calibrate/index.ts'
 import { type Matrix, type Products, randomStream } from '../../math/index.ts'
@@ -6,21 +6,19 @@ import { GraphEditor, type Layer, type Model, nodeName, type Shapes, Tensor, wit
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { observeGroups } from '../rounding/gather.ts'
 import { optimizeRounding } from '../rounding/optimize.ts'
-import { decoded, nearestCodes } from '../rounding/problem.ts'
+import { blocksOf, decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
 import { chooseRidge, errorOn, type RefitMoments, refitWeights } from '../rounding/refit.ts'
-import { blockGrids } from './block-grids.ts'
-import type { BlockedWeight } from './matmul-nbits.ts'
+import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
+import type { hqqGrids } from './hqq.ts'
+import { bitsOf } from './pack-blocks.ts'
 
 export interface BlockedOptions extends Watch {
-  readonly block: number
   readonly shapes: Shapes
   readonly products: Products
   readonly seed: number
   /** Batches that only judge. */
   readonly held?: (batch: number) => boolean
   readonly spill?: Spill
-  /** Second order whatever the held-back rows say. */
-  readonly always?: boolean
 }
 
 /** How a layer's codes came about. */
@@ -35,26 +33,31 @@ function matrixOf(layer: Layer): Matrix | undefined {
   return typeof geometry === 'string' || geometry.layout !== 'rows' ? undefined : kernelOf(layer, geometry, 0)
 }
 
-/** Each weight to the nearest codes of its blocks; layers that share a weight share the result. */
-export function plainBlocks(layers: readonly Layer[], block: number): Map<Layer, BlockedWeight> {
+/**
+ * Each weight to the nearest codes of its blocks; layers that share a weight share the result.
+ * @param grids where the grids of a weight lie: from its lowest to its highest, or `hqqGrids`
+ */
+export function plainBlocks(
+  layers: ReadonlyMap<Layer, BlockFormat>,
+  grids: typeof hqqGrids = blockGrids,
+): Map<Layer, BlockedWeight> {
   const known = new Map<string, BlockedWeight>()
   const result = new Map<Layer, BlockedWeight>()
   const ids = new Map<Tensor, number>()
-  for (const layer of layers) {
+  for (const [layer, format] of layers) {
     const weights = matrixOf(layer)
     if (!weights) continue
     if (!ids.has(layer.weight)) ids.set(layer.weight, ids.size)
     // The same tensor read as it is and transposed is two weights.
-    const key = `${ids.get(layer.weight)} ${layer.view?.outputAxis}`
-    const weight = known.get(key) ?? nearest(weights, block)
+    const key = [ids.get(layer.weight), layer.view?.outputAxis, format.block, format.bits].join()
+    const weight = known.get(key) ?? nearest(weights, grids(weights, format))
     known.set(key, weight)
     result.set(layer, weight)
   }
   return result
 }
 
-function nearest(weights: Matrix, block: number): BlockedWeight {
-  const grids = blockGrids(weights, block)
+function nearest(weights: Matrix, grids: RoundingGrids): BlockedWeight {
   return { rows: weights.rows, columns: weights.columns, codes: nearestCodes(weights, grids), grids }
 }
 
@@ -65,12 +68,12 @@ function nearest(weights: Matrix, block: number): BlockedWeight {
 export async function roundBlocked(
   runtime: Runtime,
   model: Model,
-  layers: readonly Layer[],
+  layers: ReadonlyMap<Layer, BlockFormat>,
   batches: readonly Values[],
   options: BlockedOptions,
 ): Promise<Map<Layer, BlockedLayer>> {
-  const { block, shapes, spill, signal, progress } = options
-  const plain = plainBlocks(layers, block)
+  const { shapes, spill, signal, progress } = options
+  const plain = plainBlocks(layers)
   const result = new Map<Layer, BlockedLayer>([...plain].map(([layer, weight]) => [layer, { weight, how: 'plain' }]))
   const { copy, names } = withOwnWeights(model, plain)
   const shared = new Set([...plain.values()].filter((weight, i, all) => all.indexOf(weight) !== i))
@@ -89,7 +92,7 @@ export async function roundBlocked(
     },
   }
   const walked = { shapes, step: 'round', simulate: false, signal, progress, ...(spill ? { spill } : {}) }
-  await walk(runtime, model, copy, stops, batches, visitor, walked)
+  await walk(runtime, model, copy, { ...walked, stops, batches, visitor })
   return result
 }
 
@@ -99,7 +102,7 @@ async function roundOne(
   plain: BlockedWeight,
   options: BlockedOptions,
 ): Promise<BlockedLayer | undefined> {
-  const { products, block, seed, held = () => false, always = false } = options
+  const { products, seed, held = () => false } = options
   const geometry = geometryOf(layer)
   const weights = matrixOf(layer)
   if (typeof geometry === 'string' || !weights) return undefined
@@ -111,7 +114,7 @@ async function roundOne(
   const bias = layer.node.opType === 'Gemm' ? layer.bias?.floats() : undefined
   const momentsOf = (moments: Moments) => aboutZero(moments, bias)
   const gptq = async (from: Matrix, hessian: Matrix): Promise<BlockedWeight> => {
-    const grids = blockGrids(from, block, diagonal(hessian))
+    const grids = blockGrids(from, formatOf(plain), diagonal(hessian))
     const codes = await optimizeRounding({ weights: from, hessian, ...grids }, products)
     return { rows: from.rows, columns: from.columns, codes, grids }
   }
@@ -132,7 +135,11 @@ async function roundOne(
     const from = each === undefined ? weights : await refitWeights(products, weights, known, each)
     if ((await error(await gptq(from, known.covariance))) < before) return onAll(each)
   }
-  return always ? onAll(undefined) : undefined
+  return undefined
+}
+
+function formatOf(weight: BlockedWeight): BlockFormat {
+  return { block: blocksOf(weight.grids, weight.columns).block, bits: bitsOf(weight) }
 }
 
 /** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import { plainProducts, randomStream, sqnrDb } from '../../math/index.ts'
+import { fromFloat16Bits, plainProducts, randomStream, sqnrDb, toFloat16Bits } from '../../math/index.ts'
 import { type Layer, layersOf, type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
+import { storeOnce } from '../../rewrite/index.ts'
 import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../runtime/index.ts'
 import { insertWeights } from '../insert.ts'
 import { lintFusion } from '../lint.ts'
 import { quantizeDefaults } from '../options.ts'
 import { weightGrid } from '../plan.ts'
-import { decoded } from '../rounding/problem.ts'
+import { decoded, nearestCodes } from '../rounding/problem.ts'
 import { targets } from '../targets/index.ts'
-import { insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
+import { type BlockFormat, blockGrids } from './block-grids.ts'
+import { hqqGrids } from './hqq.ts'
+import { type BlockedForm, insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
 import { plainBlocks, roundBlocked } from './round-blocked.ts'
 
 const runtime = await openRuntime({ threads: 1 })
@@ -33,6 +36,11 @@ const outputOf = (model: Model, feeds: Values) =>
 
 const shapesOf = async (model: Model, feeds: Values): Promise<Shapes> => observeShapes(runtime, model, feeds)
 
+const nbits: BlockedForm = { form: 'matmul-nbits', accuracyLevel: 0 }
+
+const all = (layers: readonly Layer[], format: BlockFormat = { block: 32, bits: 4 }) =>
+  new Map(layers.map((layer) => [layer, format]))
+
 /** SQNR in dB; an exact match is infinite. */
 const between = (a: Float32Array, b: Float32Array) => sqnrDb(a, b) ?? Number.POSITIVE_INFINITY
 
@@ -49,13 +57,20 @@ function fake(model: Model, weights: ReturnType<typeof plainBlocks>): Model {
   return withTensors(model, changed)
 }
 
-describe('weights in blocks of 4 bits', () => {
+describe('weights in blocks', () => {
   for (const [what, drawing, dims] of [
     ['a product whose inputs fill no whole block', 'x[N,3,70] -> MatMul 70->9 -> Tanh -> MatMul 9->5 -> y', [2, 3, 70]],
     ['a Gemm with a bias', 'x[N,40] -> Gemm 40->17 -> Relu -> Gemm 17->33 nobias -> y', [3, 40]],
   ] as const)
-    for (const block of [16, 32, 128])
-      it(`gives ${what} exactly the weights that its codes stand for, ${block} a block`, async () => {
+    for (const { block, bits } of [
+      { block: 16, bits: 4 },
+      { block: 32, bits: 4 },
+      { block: 128, bits: 4 },
+      { block: 16, bits: 8 },
+      { block: 32, bits: 8 },
+      { block: 128, bits: 8 },
+    ] as const)
+      it(`gives ${what} exactly the weights that its codes stand for, ${bits} bits, ${block} a block`, async () => {
         const model = tinyModel(drawing)
         const layers = layersOf(model)
         const feeds = rowsOf(1, dims)
@@ -64,8 +79,8 @@ describe('weights in blocks of 4 bits', () => {
           layers.map((layer) => whyNotBlocked(layer, shapes)),
           [undefined, undefined],
         )
-        const weights = plainBlocks(layers, block)
-        const written = insertBlocked(model, weights, { accuracyLevel: 0 })
+        const weights = plainBlocks(all(layers, { block, bits }))
+        const written = insertBlocked(model, weights, nbits)
         const kernels = lintFusion(written, await optimizedGraph(runtime, written), targets[0])
         assert.deepEqual(
           kernels.map(({ kernel, integer }) => ({ kernel, integer })),
@@ -85,13 +100,67 @@ describe('weights in blocks of 4 bits', () => {
     const values = weight.floats().map((value, i) => (i % 3 === 0 ? 0 : value))
     second.inputs[1] = name
     const model = withTensors(drawn, new Map([[name, Tensor.from('float32', weight.shape, values)]]))
-    const weights = plainBlocks(layersOf(model), 32)
+    const weights = plainBlocks(all(layersOf(model)))
     const [own] = weights.values()
     // Tensor [inputs, outputs], codes [outputs, inputs].
     for (let i = 0; i < values.length; i += 3) assert.equal(own?.codes[(i % 64) * 64 + Math.floor(i / 64)], 0)
-    const written = insertBlocked(model, weights, { accuracyLevel: 0 })
+    const written = insertBlocked(model, weights, nbits)
     const nodes = written.graph.nodes.filter(({ opType }) => opType === 'MatMulNBits')
     assert.deepEqual(nodes[0]?.inputs.slice(1), nodes[1]?.inputs.slice(1))
+  })
+
+  for (const bits of [4, 8] as const)
+    it(`says the same in plain ONNX, ${bits} bits`, async () => {
+      const model = tinyModel('x[N,3,70] -> MatMul 70->9 -> Tanh -> MatMul 9->5 -> y', { opset: 21 })
+      const weights = plainBlocks(all(layersOf(model), { block: 32, bits }))
+      const feeds = rowsOf(1, [2, 3, 70])
+      const written = insertBlocked(model, weights, { form: 'onnx', accuracyLevel: 0 })
+      assert.deepEqual([...written.opsets.keys()], [''])
+      const plain = await withSession(runtime, written, { optimization: 'disabled' }, (session) => session.run(feeds))
+      const [first] = Object.values(plain)
+      assert.ok(between(await outputOf(fake(model, weights), feeds), first?.data as Float32Array) > 100)
+    })
+
+  it('finds half-quadratic grids that never have the larger square error, and in some blocks a smaller one', () => {
+    const random = randomStream(0, 'weights')
+    const data = Float64Array.from({ length: 16 * 64 }, random.normal)
+    const weights = { rows: 16, columns: 64, data }
+    for (const bits of [4, 8] as const) {
+      const noise = (grids: ReturnType<typeof blockGrids>) => {
+        const { data: near } = decoded(16, 64, nearestCodes(weights, grids), grids)
+        return Array.from({ length: 32 }, (_, b) =>
+          data.subarray(b * 32, b * 32 + 32).reduce((sum, w, i) => sum + (w - near[b * 32 + i]!) ** 2, 0),
+        )
+      }
+      const format = { block: 32, bits }
+      const plain = noise(blockGrids(weights, format))
+      const hqq = noise(hqqGrids(weights, format))
+      assert.ok(
+        hqq.every((error, b) => error <= plain[b]! * (1 + 1e-9)),
+        'no block is worse',
+      )
+      if (bits === 4)
+        assert.ok(
+          hqq.some((error, b) => error < plain[b]!),
+          'some are better',
+        )
+    }
+  })
+
+  it('holds the scales of a large weight as float16, which cost half the bytes', async () => {
+    const model = tinyModel('x[N,512] -> Gemm 512->128 nobias -> y')
+    const weights = plainBlocks(all(layersOf(model)))
+    const [weight] = weights.values()
+    assert.equal(
+      weight?.grids.scales.every((scale) => fromFloat16Bits(toFloat16Bits(scale)) === scale),
+      true,
+    )
+    const written = insertBlocked(model, weights, nbits)
+    const { model: stored } = storeOnce.apply(written, { shapes: new Map(), statistics: new Map() })
+    const scale = [...stored.graph.initializers].find(([name]) => name.includes('scale'))?.[1]
+    assert.equal(scale?.dtype, 'float16')
+    const feeds = rowsOf(1, [2, 512])
+    assert.deepEqual(await outputOf(stored, feeds), await outputOf(written, feeds))
   })
 
   it('rounds by second order where held-back rows agree: closer to the float output than the nearest codes', async () => {
@@ -99,8 +168,7 @@ describe('weights in blocks of 4 bits', () => {
     const layers = layersOf(model)
     const batches = Array.from({ length: 24 }, (_, seed) => rowsOf(seed + 10, [8, 4, 64]))
     const shapes = await shapesOf(model, rowsOf(10, [8, 4, 64]))
-    const rounded = await roundBlocked(runtime, model, layers, batches, {
-      block: 32,
+    const rounded = await roundBlocked(runtime, model, all(layers), batches, {
       shapes,
       products: plainProducts,
       seed: 0,
@@ -112,8 +180,8 @@ describe('weights in blocks of 4 bits', () => {
     const feeds = rowsOf(99, [64, 4, 64])
     const float = await outputOf(model, feeds)
     const db = async (weights: ReturnType<typeof plainBlocks>) =>
-      between(float, await outputOf(insertBlocked(model, weights, { accuracyLevel: 0 }), feeds))
-    const plain = await db(plainBlocks(layers, 32))
+      between(float, await outputOf(insertBlocked(model, weights, nbits), feeds))
+    const plain = await db(plainBlocks(all(layers)))
     const second = await db(new Map([...rounded].map(([layer, { weight }]) => [layer, weight])))
     assert.ok(second > plain + 2, `${second} dB, nearest codes ${plain} dB`)
   })
@@ -137,7 +205,7 @@ describe('weights of a ConvTranspose behind DequantizeLinear', () => {
       assert.ok(layer)
       const grid = weightGrid(layer, quantizeDefaults)
       assert.equal(grid.scale.length, layer.weight.shape[grid.axis ?? -1])
-      const written = insertWeights(model, new Map([[layer, grid]]))
+      const written = insertWeights(model, new Map([[layer.name, grid]]))
       const feeds = rowsOf(3, [2, layer.weight.shape[0] ?? 1, 5, 5])
       assert.ok(between(await outputOf(model, feeds), await outputOf(written, feeds)) > 38)
     })

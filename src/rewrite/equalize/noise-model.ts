@@ -46,20 +46,24 @@ const PULL = 1e-7
  * ln J(u) and its gradient, u[variable] = ln s; a value is divided by s, its writer's rows too, its readers' columns multiplied.
  * J sums, over layers, the weight noise T1 (Δw²/12 on every weight; a weight below half a step rounds to 0, and its error is
  * its own square: a smooth minimum of the two) and the noise T2 of the input's grid.
+ * @param rest noise that other variables decide
  */
 export function noiseObjective(
   layers: readonly NoiseLayer[],
   tensors: readonly NoiseTensor[],
   variables: number,
+  rest = 0,
 ): Objective {
   const up = new Float64Array(variables)
+  const inputs = layers.map((layer) => (layer.inputSteps > 0 ? inputGrid(layer) : undefined))
   return (u, gradient) => {
     for (let v = 0; v < variables; v++) up[v] = portable.exp(u[v] ?? 0)
     gradient.fill(0)
-    let total = 0
-    for (const layer of layers) {
+    let total = rest
+    for (const [index, layer] of layers.entries()) {
       total += weightNoise(layer, up, gradient)
-      if (layer.inputSteps > 0) total += inputNoise(layer, up, gradient)
+      const input = inputs[index]
+      if (input) total += gridNoise(input, up, gradient)
     }
     for (const tensor of tensors) total += gridNoise(tensor, up, gradient)
     let pull = 0
@@ -195,8 +199,8 @@ function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array
   return total
 }
 
-/** T2 = Δx²/12 · Σ_i s_i² Σ_o I_o‖W_oi‖². */
-function inputNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array): number {
+/** T2 = Δx²/12 · Σ_i s_i² Σ_o I_o‖W_oi‖²: a layer's input as a tensor with a grid. */
+function inputGrid(layer: NoiseLayer): NoiseTensor {
   const { outputs, inputsPerGroup: n, groups } = layer
   const perGroup = outputs / groups
   const cost = new Float64Array(layer.inputVariable.length)
@@ -205,11 +209,7 @@ function inputNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array)
     const importance = layer.importance[o]!
     for (let i = 0, at = o * n; i < n; i++, at++) cost[base + i]! += importance * layer.energy[at]!
   }
-  return gridNoise(
-    { variable: layer.inputVariable, magnitude: layer.magnitude, importance: cost, steps: layer.inputSteps },
-    up,
-    gradient,
-  )
+  return { variable: layer.inputVariable, magnitude: layer.magnitude, importance: cost, steps: layer.inputSteps }
 }
 
 /** Δ²/12 · Σ_c s_c² I_c with Δ = max_c(a_c/s_c)/steps. */
@@ -245,6 +245,6 @@ export function layerNoise(layers: readonly NoiseLayer[], u: Float64Array): Floa
   const ignored = new Float64Array(u.length)
   return Float64Array.from(
     layers,
-    (layer) => weightNoise(layer, up, ignored) + (layer.inputSteps > 0 ? inputNoise(layer, up, ignored) : 0),
+    (layer) => weightNoise(layer, up, ignored) + (layer.inputSteps > 0 ? gridNoise(inputGrid(layer), up, ignored) : 0),
   )
 }

@@ -22,6 +22,8 @@ export interface NoiseGrids {
   readonly weightBits: (layer: Layer) => number
   /** Bits of the activations; 0: they stay float. */
   readonly activationBits: number
+  /** Values without a grid: the layers that read them stay float. */
+  readonly floatInputs: ReadonlySet<string>
 }
 
 /** Deviations below this share of their layer's median are those of dead channels; without a floor they decide everything. */
@@ -49,6 +51,7 @@ export function noiseProblem(
   for (const each of graph.layers) {
     const { layer, input, output } = each
     const { view } = layer
+    if (grids.floatInputs.has(dataInput(layer))) continue
     const energy = energies.get(each)
     const seen = statistics.get(dataInput(layer))
     if (!view || !energy || seen?.deviation.length !== input.length) continue

@@ -20,6 +20,8 @@ export interface Variables {
   /** Dense number of a channel for the noise model, or −1 when it keeps its scale. */
   readonly dense: (channel: number) => number
   readonly denseCount: number
+  /** The free numbers that a dense channel is made of. */
+  readonly numbersOf: (dense: number) => readonly number[]
   /** ln s of every dense channel. */
   readonly spread: (theta: Float64Array) => Float64Array
   /** The objective over dense channels, as one over the free numbers. */
@@ -87,6 +89,7 @@ export function chooseVariables(
     start: Float64Array.from(start),
     dense: (channel) => indexOf.get(channel) ?? -1,
     denseCount: dense.length,
+    numbersOf: (index) => [dense[index]?.shared ?? -1, dense[index]?.own ?? -1].filter((number) => number >= 0),
     spread,
     wrap: (objective) => {
       const inner = new Float64Array(dense.length)

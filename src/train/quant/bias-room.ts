@@ -1,5 +1,6 @@
 // Room for biases: int32 codes have steps of input scale × weight scale, and training must not make them too small.
-import { leastScaleFor, type Plan } from '../../quantize/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import { layersIn, leastScaleFor, type Plan } from '../../quantize/index.ts'
 import { scaleNames } from './grids.ts'
 
 /** A layer's bias, and the scales that make its grid. */
@@ -15,17 +16,16 @@ interface BiasGrid {
  * Raises weight scales under which a bias would not fit int32, as the plan of a quantisation does: the bias, its input's scale
  * or the weight's own may have moved. Call it after each step, and once before the first.
  */
-export function biasRoom(plan: Plan): (values: ReadonlyMap<string, Float32Array>) => void {
-  const grids = [...plan.weights.keys()].flatMap((node): BiasGrid[] => {
-    const layer = plan.placement.layers.get(node)
+export function biasRoom(model: Model, plan: Plan): (values: ReadonlyMap<string, Float32Array>) => void {
+  const grids = layersIn(model, plan.weights).flatMap(({ name, node, bias }): BiasGrid[] => {
     const input = plan.placement.tensors.get(node.inputs[0] ?? '')?.gridOf
     const firstInputScale = input === undefined ? undefined : plan.activations.get(input)?.params.scale[0]
-    if (!layer?.bias || input === undefined || firstInputScale === undefined) return []
+    if (!bias || input === undefined || firstInputScale === undefined) return []
     return [
       {
         bias: node.inputs[2] ?? '',
-        first: layer.bias.floats(),
-        weightScale: scaleNames.weight(node),
+        first: bias.floats(),
+        weightScale: scaleNames.weight(name),
         inputScale: scaleNames.activation(input),
         firstInputScale,
       },

@@ -1,7 +1,7 @@
 // The plan as fake quantisation in a training graph: a pair of the written file is one node here, in the same place.
 import type { QuantParams } from '../../math/index.ts'
-import { type Node, nodeName, Tensor } from '../../onnx/index.ts'
-import type { Plan } from '../../quantize/index.ts'
+import { type Model, nodeName, Tensor } from '../../onnx/index.ts'
+import { layersIn, type Plan } from '../../quantize/index.ts'
 import type { Emitter } from '../graph/emitter.ts'
 import type { Parameter } from '../parameters.ts'
 import { addFakeQuant } from '../rules/fake-quant.ts'
@@ -9,6 +9,8 @@ import type { Transformed } from '../training-graph.ts'
 import { type ActivationBits, scaleDims, scaleNames, spanOf, topCode } from './grids.ts'
 
 export interface FakePlanOptions {
+  /** The model that the plan was made for. */
+  readonly model: Model
   readonly plan: Plan
   readonly activationBits: ActivationBits
   /** Samples in a batch: a scale's gradient is scaled by the elements of one sample. */
@@ -16,7 +18,7 @@ export interface FakePlanOptions {
 }
 
 /** Puts fake quantisation where insertQdq puts Q/DQ; all scales become inputs that are trained. */
-export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOptions): Transformed {
+export function fakePlan(g: Emitter, { model, plan, activationBits, batch }: FakePlanOptions): Transformed {
   const parameters: Parameter[] = []
   const initial = new Map<string, Tensor>()
   const renamed = new Map<string, string>()
@@ -25,11 +27,13 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     initial.set(name, Tensor.from('float32', dims, scale))
     return g.input(name, dims)
   }
-  const copies = new Map<string, Node>()
-  for (const node of g.editor.nodes()) for (const output of node.outputs) copies.set(output, node)
-  const integer = new Set([...plan.placement.integer].map((node) => copies.get(node.outputs[0] ?? '')))
+  // Nodes of the graph may have been written out in others: what stays are the values.
+  const made = new Map(g.editor.nodes().flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  const outputs = new Map(model.graph.nodes.map((node) => [nodeName(node), node.outputs[0] ?? '']))
+  const outputOf = (name: string) => outputs.get(name) ?? ''
+  const integer = new Set([...plan.placement.integer].map((name) => made.get(outputOf(name))))
   // What comes out of a cap on codes has no pair of its own.
-  const capped = new Set([...plan.placement.caps.values()].map((node) => node.outputs[0] ?? ''))
+  const capped = new Set([...plan.placement.caps.values()].map(outputOf))
   for (const [value, grid] of plan.activations) {
     if (capped.has(value)) continue
     const placed = plan.placement.tensors.get(value)
@@ -47,13 +51,13 @@ export function fakePlan(g: Emitter, { plan, activationBits, batch }: FakePlanOp
     }
     if (placed.integerProducer) renamed.set(value, fake)
   }
-  for (const [node, params] of plan.weights) {
-    const layer = plan.placement.layers.get(node)
-    const copy = copies.get(node.outputs[0] ?? '')
-    if (!layer || !copy) continue
-    const high = topCode(plan, node)
+  for (const layer of layersIn(model, plan.weights)) {
+    const { name, node } = layer
+    const [params, copy] = [plan.weights.get(name), made.get(outputOf(name))]
+    if (!params || !copy) continue
+    const high = topCode(plan, name)
     const weight = copy.inputs[layer.weightIndex] ?? ''
-    const scale = scaleInput(scaleNames.weight(node), scaleDims(layer, params), nodeName(node), params)
+    const scale = scaleInput(scaleNames.weight(name), scaleDims(layer, params), name, params)
     const elements = layer.weight.size / params.scale.length
     const options = { low: -high, high, gradientScale: 1 / Math.sqrt(elements * high) }
     g.editor.setInput(copy, layer.weightIndex, addFakeQuant(g, weight, scale, options))

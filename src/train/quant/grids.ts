@@ -1,8 +1,8 @@
 // The grids of quantisation-aware training: the plan of `quantize`, for widths that it does not offer, and back again.
 import { rangeSettingOf, type TensorStatistics } from '../../calibrate/index.ts'
 import { asymmetricGrid, codeRange, nextDown, type QuantParams } from '../../math/index.ts'
-import { type Layer, type Model, type Node, nodeName, Tensor } from '../../onnx/index.ts'
-import type { ActivationGrid, Plan } from '../../quantize/index.ts'
+import { GraphEditor, type Layer, type Model, nodeName, Tensor } from '../../onnx/index.ts'
+import { type ActivationGrid, layersIn, type Plan } from '../../quantize/index.ts'
 import type { Arrays } from '../loop/state.ts'
 import { withValues } from '../values.ts'
 
@@ -66,7 +66,7 @@ export function largestScale(plan: Plan, value: string, span: CodeSpan): number 
 /** Names of the trained scales. */
 export const scaleNames = {
   activation: (value: string): string => `train/scale/${value}`,
-  weight: (node: Node): string => `train/weight_scale/${nodeName(node)}`,
+  weight: (layer: string): string => `train/weight_scale/${layer}`,
 } as const
 
 /** The shape with which a weight's scales broadcast to it. */
@@ -75,8 +75,8 @@ export function scaleDims(layer: Layer, params: QuantParams): number[] {
 }
 
 /** Codes from −top to top of a layer's weight. */
-export function topCode(plan: Plan, node: Node): number {
-  return 2 ** ((plan.weightBits.get(node) ?? 8) - 1) - 1
+export function topCode(plan: Plan, layer: string): number {
+  return 2 ** ((plan.weightBits.get(layer) ?? 8) - 1) - 1
 }
 
 /**
@@ -85,29 +85,23 @@ export function topCode(plan: Plan, node: Node): number {
  */
 export function trainedPlan(model: Model, plan: Plan, values: Arrays): { model: Model; plan: Plan } {
   const trained = withValues(model, values)
-  const { initializers } = trained.graph
   const activations = new Map<string, ActivationGrid>()
   for (const [value, grid] of plan.activations) {
     const gridOf = plan.placement.tensors.get(value)?.gridOf ?? value
     const scale = values.get(scaleNames.activation(gridOf))
     activations.set(value, scale ? { ...grid, params: { ...grid.params, scale: scale.slice() } } : grid)
   }
-  const weights = new Map<Node, QuantParams>()
-  const layers = new Map<Node, Layer>()
-  for (const [node, layer] of plan.placement.layers) {
-    const params = plan.weights.get(node)
-    if (!params) continue
-    const scale = values.get(scaleNames.weight(node))?.slice() ?? params.scale
-    const weight = initializers.get(node.inputs[layer.weightIndex] ?? '') ?? layer.weight
-    const bias = layer.bias && (initializers.get(node.inputs[2] ?? '') ?? layer.bias)
-    weights.set(node, { ...params, scale })
-    const inside = cut(weight, scale, params.axis, topCode(plan, node))
-    layers.set(node, { ...layer, weight: inside, ...(bias ? { bias } : {}) })
+  const editor = new GraphEditor(trained)
+  const nodes = new Map(editor.nodes().map((node) => [nodeName(node), node]))
+  const weights = new Map<string, QuantParams>()
+  for (const { name, weight, weightIndex } of layersIn(trained, plan.placement.layers)) {
+    const [node, params] = [nodes.get(name), plan.weights.get(name)]
+    if (!node || !params) continue
+    const scale = values.get(scaleNames.weight(name))?.slice() ?? params.scale
+    weights.set(name, { ...params, scale })
+    editor.setConstant(node, weightIndex, cut(weight, scale, params.axis, topCode(plan, name)))
   }
-  return {
-    model: trained,
-    plan: { ...plan, activations, weights, placement: { ...plan.placement, layers } },
-  }
+  return { model: editor.finish(), plan: { ...plan, activations, weights } }
 }
 
 /** Weights inside ±top codes. */

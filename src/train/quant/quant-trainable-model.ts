@@ -5,6 +5,7 @@ import type { Batch, FixedBatch } from '../../data/index.ts'
 import type { Model, Node } from '../../onnx/index.ts'
 import {
   insertQdq,
+  layersIn,
   makePlan,
   type Plan,
   place,
@@ -71,13 +72,13 @@ export async function quantTrainableModel(
   const graph = await buildTrainingGraph(prepared, {
     parameters,
     loss: options.loss,
-    transform: (g) => fakePlan(g, { plan, activationBits, batch: prepared.batch }),
+    transform: (g) => fakePlan(g, { model: prepared.model, plan, activationBits, batch: prepared.batch }),
     ...(options.teacher ? { teacherLogits: logitsOf(options.teacher) } : {}),
   })
   const trained = new Set(graph.parameters.map(({ name }) => name))
   const scales = [...scalesOf(plan)].filter(([name]) => trained.has(name))
   const initial = new Map([...valuesOf(prepared.model, graph.parameters), ...scales])
-  const makeRoom = biasRoom(plan)
+  const makeRoom = biasRoom(prepared.model, plan)
   makeRoom(initial)
   const limits = new Map(
     [...plan.activations].map(([value, grid]) => [
@@ -125,14 +126,14 @@ async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTrain
   const statistics =
     requests.length === 0
       ? new Map()
-      : await calibrate(runtime, model, batches, requests, { ...options, shapes: sampleShapes, total })
+      : await calibrate(runtime, model, batches, { ...options, requests, shapes: sampleShapes, total })
   const bits = new Map(
-    [...weightBitsOf(placement, model.graph.nodes, settings)].map(([node, given]) => [
-      node,
+    [...weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, settings)].map(([name, given]) => [
+      name,
       given === 8 ? 8 : weightBits,
     ]),
   )
-  const plan = withNarrowScales(makePlan(placement, statistics, settings, bits))
+  const plan = withNarrowScales(model, makePlan(model, placement, { statistics, options: settings, weightBits: bits }))
   return activationBits === 4 ? withFourBits(plan, statistics) : plan
 }
 
@@ -141,7 +142,7 @@ function scalesOf(plan: Plan): Map<string, Float32Array> {
   for (const [value, { params }] of plan.activations)
     if (plan.placement.tensors.get(value)?.gridOf === value)
       scales.set(scaleNames.activation(value), params.scale.slice())
-  for (const [node, params] of plan.weights) scales.set(scaleNames.weight(node), params.scale.slice())
+  for (const [name, params] of plan.weights) scales.set(scaleNames.weight(name), params.scale.slice())
   return scales
 }
 

@@ -134,7 +134,7 @@ async function observedBiases(
   })
   const read = batches(readSamples(dataset, indices, { signal }), 1)
   const watched = { shapes, total: indices.length, signal }
-  return layerBiases(quantized, await channelStatistics(runtime, quantized, read, requests, watched))
+  return layerBiases(quantized, await channelStatistics(runtime, quantized, read, { ...watched, requests }))
 }
 
 /**

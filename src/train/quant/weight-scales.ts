@@ -1,19 +1,22 @@
 // First scales of weights with few bits: those with the smallest mean square error, not those that cover the largest.
 import type { QuantParams } from '../../math/index.ts'
-import type { Layer, Node } from '../../onnx/index.ts'
-import type { Plan } from '../../quantize/index.ts'
+import type { Layer, Model } from '../../onnx/index.ts'
+import { layersIn, type Plan } from '../../quantize/index.ts'
 import { topCode } from './grids.ts'
 
 /** Shares of the covering scale that are tried: from a quarter to all of it. */
 const CANDIDATES = 40
 
-/** The plan with narrower scales for layers of fewer than 8 bits. */
-export function withNarrowScales(plan: Plan): Plan {
-  const weights = new Map<Node, QuantParams>()
-  for (const [node, params] of plan.weights) {
-    const layer = plan.placement.layers.get(node)
-    const bits = plan.weightBits.get(node) ?? 8
-    weights.set(node, bits < 8 && layer?.view ? narrowed(layer, params, topCode(plan, node)) : params)
+/**
+ * The plan with narrower scales for layers of fewer than 8 bits.
+ * @param model the model of the plan
+ */
+export function withNarrowScales(model: Model, plan: Plan): Plan {
+  const weights = new Map(plan.weights)
+  for (const layer of layersIn(model, plan.weights)) {
+    const params = plan.weights.get(layer.name)
+    const bits = plan.weightBits.get(layer.name) ?? 8
+    if (params && bits < 8 && layer.view) weights.set(layer.name, narrowed(layer, params, topCode(plan, layer.name)))
   }
   return { ...plan, weights }
 }

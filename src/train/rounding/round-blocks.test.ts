@@ -5,7 +5,7 @@ import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
-import { insertQdq, makePlan, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
+import { insertQdq, layersIn, makePlan, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { roundBlocks } from './round-blocks.ts'
 
@@ -31,11 +31,13 @@ async function quantized(model: Model, batches: readonly Values[]) {
   async function* stream() {
     for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }
   }
-  const statistics = await calibrate(await testRuntime(), model, stream(), requests, {
+  const statistics = await calibrate(await testRuntime(), model, stream(), {
+    requests,
     shapes,
     total: 8 * batches.length,
   })
-  const plan = makePlan(placement, statistics, options, weightBitsOf(placement, model.graph.nodes, options))
+  const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
+  const plan = makePlan(model, placement, { statistics, options, weightBits })
   return { plan, file: insertQdq(model, plan) }
 }
 

@@ -1,7 +1,7 @@
 // AdaRound block by block: the roundings of neighbouring layers are learned together, by the error at the end of their block.
 import { report, type TensorValue, type Watch } from '../../base/index.ts'
 import { extractModel, type Layer, type Model, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
-import { type LayerSlots, type Plan, slotsOf } from '../../quantize/index.ts'
+import { type LayerSlots, layersIn, type Plan, slotsOf } from '../../quantize/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { withTrainingSession } from '../blocked/session.ts'
 import type { Emitter } from '../graph/emitter.ts'
@@ -66,7 +66,7 @@ export async function roundBlocks(
   const blocks = blocksOf(float)
   for (const [index, block] of blocks.entries()) {
     report(options, 'round blocks', index, blocks.length, block.layers.join(', '))
-    const targets = targetsOf(block, model, plan)
+    const targets = targetsOf(block, float, model, plan)
     if (targets.length === 0 || used.length === 0) continue
     const codes = await learn(runtime, float, model, block, targets, used, options)
     const next = withTensors(model, codes)
@@ -94,11 +94,11 @@ interface Target {
   readonly top: number
 }
 
-function targetsOf({ layers }: Block, model: Model, plan: Plan): Target[] {
+function targetsOf({ layers }: Block, float: Model, model: Model, plan: Plan): Target[] {
   const slots = slotsOf(model)
-  return [...plan.placement.layers].flatMap(([node, layer]): Target[] => {
-    const own = slots.get(nodeName(node))
-    const params = plan.weights.get(node)
+  return layersIn(float, plan.placement.layers).flatMap((layer): Target[] => {
+    const own = slots.get(layer.name)
+    const params = plan.weights.get(layer.name)
     const scale = model.graph.initializers.get(own?.scale ?? '')
     const stored = model.graph.initializers.get(own?.codes ?? '')?.dtype
     if (!own || !params || !scale || stored !== 'int8' || !layers.includes(layer.name)) return []
@@ -108,7 +108,7 @@ function targetsOf({ layers }: Block, model: Model, plan: Plan): Target[] {
     const ratio = weights.map((w, i) => w / (scale.floats()[Math.floor(i / run) % scale.size] ?? 1))
     const floors = ratio.map(Math.floor)
     const first = ratio.map((value, i) => inverseOf(value - (floors[i] ?? 0)))
-    return [{ layer, slots: own, floors, first, scales, top: topCode(plan, node) }]
+    return [{ layer, slots: own, floors, first, scales, top: topCode(plan, layer.name) }]
   })
 }
 

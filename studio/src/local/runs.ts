@@ -72,7 +72,7 @@ export class LocalRuns {
     }
     const kept: Kept = { run, events: [], recipe, stop: new AbortController() }
     this.#runs.set(id, kept)
-    this.#queue.add({ id, folder: '' })
+    this.#queue.add({ id, recipe: run.recipe })
     return kept.run
   }
 

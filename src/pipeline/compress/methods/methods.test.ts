@@ -6,6 +6,7 @@ import { randomStream } from '../../../math/index.ts'
 import { printModel, Tensor, writeModel } from '../../../onnx/index.ts'
 import { openRuntime } from '../../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../../runtime/index.ts'
+import { memoryCache } from '../../../search/index.ts'
 import { parseRecipe } from '../../recipe.ts'
 import type { Budget } from '../budget.ts'
 import { bytesBudget } from '../budgets/bytes.ts'
@@ -222,10 +223,9 @@ describe('a compression in memory', () => {
   })
 
   it('makes nothing twice with the memory of an earlier run', async () => {
-    const cache = new Map<string, unknown>()
     const models = new Map<string, Uint8Array>()
     const memory = {
-      cache: { get: (key: string) => cache.get(key), put: (key: string, value: unknown) => void cache.set(key, value) },
+      cache: memoryCache(),
       digest: (parts: Iterable<string | Uint8Array>) => String([...parts].length),
       readModel: async (key: string) => models.get(key),
       keepModel: async (key: string, bytes: Uint8Array) => void models.set(key, bytes),

@@ -1,7 +1,6 @@
 // Equalisation: factors found on channel statistics, proved, and ranges that reach as far as scaled values may.
 import { z } from 'zod'
 import type { Statistics } from '../../../onnx/index.ts'
-import { place, weightBitsOf } from '../../../quantize/index.ts'
 import {
   capsWorthFreeing,
   type Equalized,
@@ -10,11 +9,11 @@ import {
   equalizeRule,
   widestReaches,
 } from '../../../rewrite/index.ts'
-import { measureIntegerMin, typesOf } from '../../../runtime/index.ts'
+import { measureIntegerMin } from '../../../runtime/index.ts'
 import type { Candidate } from '../candidate.ts'
 import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
 import { leastOfEqualization } from '../judge.ts'
-import { noiseGrids } from '../noise-grids.ts'
+import { gridsOf } from '../noise-grids.ts'
 import type { SearchContext, Technique } from '../technique.ts'
 
 interface EqualizeEvidence {
@@ -77,7 +76,7 @@ async function chooseClip(
   if (!context.judges) return 'exact'
   const { float, seen } = candidate
   const timeOf = (value: string) => measureIntegerMin(context.runtime, seen.shapes.get(value)?.dims ?? [])
-  const freed = await capsWorthFreeing(float, seen.shapes, channels, gridsOf(candidate, context), timeOf)
+  const freed = await capsWorthFreeing(float, seen.shapes, channels, gridsOf(candidate, context.options), timeOf)
   context.notes.push(
     `${freed.size} ${freed.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
   )
@@ -118,13 +117,12 @@ function scaled(
   const form = typeof clip === 'string' ? clip : new Set(clip)
   const { float, seen } = candidate
   const wider = deviations === undefined ? {} : { deviations }
-  return equalizeChannels(float, seen.shapes, channels, { ...gridsOf(candidate, context), clip: form, ...wider })
-}
-
-/** The grids that it reckons with. */
-function gridsOf({ float, quantize }: Candidate, { options: { signal, progress } }: SearchContext) {
-  const bits = weightBitsOf(place(float, quantize, typesOf(float)), float.graph.nodes, quantize)
-  return { ...noiseGrids(quantize, bits), signal, progress }
+  return equalizeChannels(float, seen.shapes, channels, {
+    ...gridsOf(candidate, context.options),
+    clip: form,
+    gains: true,
+    ...wider,
+  })
 }
 
 /** What BatchNormalization knew, scaled like everything else. */

@@ -7,10 +7,12 @@ import { equalize } from './equalize.ts'
 import { foldDeadChannelsTechnique } from './fold-dead-channels.ts'
 import { keepFloat } from './keep-float.ts'
 import { optimizeRounding } from './optimize-rounding.ts'
+import { separateOutliersTechnique } from './separate-outliers.ts'
 import { tuneBias } from './tune-bias.ts'
 
 const known: Readonly<Record<TechniqueName, Technique>> = {
   'fold-dead-channels': foldDeadChannelsTechnique as Technique,
+  'separate-outliers': separateOutliersTechnique as Technique,
   equalize: equalize as Technique,
   'absorb-bias': absorbBias as Technique,
   'keep-float': keepFloat as Technique,

@@ -38,7 +38,9 @@ export const keepFloat: Technique<readonly string[]> = {
 function without({ evidence, quantize, ...form }: Candidate, values: readonly string[]) {
   return {
     ...form,
-    quantize: { ...quantize, floatValues: new Set(values) },
+    quantize: { ...quantize, floatValues: new Map([...(quantize.floatValues ?? []), ...values.map(costly)]) },
     evidence: { ...evidence, [keepFloat.name]: values },
   }
 }
+
+const costly = (value: string) => [value, `an integer grid for "${value}" costs too much of the outputs`] as const

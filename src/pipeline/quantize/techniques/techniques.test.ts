@@ -21,6 +21,7 @@ import { foldDeadChannelsTechnique as fold } from './fold-dead-channels.ts'
 import { techniquesOf } from './index.ts'
 import { keepFloat } from './keep-float.ts'
 import { optimizeRounding } from './optimize-rounding.ts'
+import { separateOutliersTechnique as separate } from './separate-outliers.ts'
 import { tuneBias } from './tune-bias.ts'
 
 const PLAIN = 'x[N,3,8,8] -> Conv 3x3 3->6 pads=1,1,1,1 -> a -> Relu -> Conv 3x3 6->4 -> y'
@@ -144,6 +145,42 @@ describe('fold-dead-channels', () => {
     const { candidate } = await attempted(fold as Technique, naive, context)
     assert.deepEqual(candidate.evidence['fold-dead-channels'], {})
     await sameBytes(candidate, await replayed(fold as Technique, candidate, model, { rewritten: true }))
+  })
+})
+
+describe('separate-outliers', () => {
+  const model = tinyModel('x[N,6,64] -> MatMul 64->64 -> Tanh -> a; a -> MatMul 64->32 -> y')
+  /** Channel 9 reaches a hundred times as far. */
+  const samples = (size: number) =>
+    samplesOf(model, size, (index, i) => Math.sin(1.7 * index + 0.31 * i * i) * (i % 64 === 9 ? 100 : 1))
+
+  it('puts loud channels apart, gains, keeps the function, and replays to the same bytes', async () => {
+    const options = { samples: samples(24), techniques: [separate as Technique] }
+    const { context, naive } = await smallSearch(model, options)
+    const { candidate, least = 0 } = await attempted(separate as Technique, naive, context)
+    assert.deepEqual(candidate.evidence['separate-outliers'], { x: [9] })
+    const [before, after] = [await naive.score(), await candidate.score()]
+    assert.ok(after.db > before.db + Math.max(least, 6), `${before.db} dB, then ${after.db} dB`)
+    await keeps(model, candidate.float, 90)
+    const { plan } = await candidate.built()
+    assert.equal(plan.weights.size, 2, 'the small product stays float')
+    await sameBytes(
+      candidate,
+      await replayed(separate as Technique, candidate, model, { techniques: options.techniques }),
+    )
+  })
+
+  it('has nothing to do where all channels are alike', async () => {
+    const { context, naive } = await smallSearch(model)
+    assert.equal(await separate.attempt(naive, context), undefined)
+  })
+
+  it('keeps what was float before it, and is kept by what comes behind it', async () => {
+    const { context, naive } = await smallSearch(model, { samples: samples(24) })
+    const { candidate } = await attempted(separate as Technique, naive, context)
+    const [own = ''] = candidate.quantize.floatValues?.keys() ?? []
+    const later = await keepFloat.replay?.(candidate, ['a'], context)
+    assert.deepEqual([...(later?.quantize.floatValues?.keys() ?? [])], [own, 'a'])
   })
 })
 
@@ -289,7 +326,7 @@ describe('keep-float', () => {
     const value = [...plan.activations.keys()].at(-1) ?? ''
     const candidate = await keepFloat.replay?.(naive, [value], context)
     assert.ok(candidate, 'nothing is replayed')
-    assert.deepEqual(candidate.quantize.floatValues, new Set([value]))
+    assert.deepEqual([...(candidate.quantize.floatValues?.keys() ?? [])], [value])
     const left = (await candidate.built()).plan.activations
     assert.ok(left.size < plan.activations.size && !left.has(value), `${[...left.keys()]}`)
     await sameBytes(candidate, await replayed(keepFloat as Technique, candidate, model))

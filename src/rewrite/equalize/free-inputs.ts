@@ -1,0 +1,150 @@
+// Gains of one in front of layers whose input channels cannot be scaled where they are made: behind a norm that a residual reads too,
+// behind an activation that is not linear. A factor a channel can go in there, for the price of a product with a vector.
+import { sizeOf } from '../../base/index.ts'
+import {
+  type ChannelGraph,
+  constantsOf,
+  dataInput,
+  GraphEditor,
+  isOp,
+  type Layer,
+  type Model,
+  type Shapes,
+  type Statistics,
+  Tensor,
+} from '../../onnx/index.ts'
+import { tiedTensors } from '../constants/tied.ts'
+
+/** A gain does one multiplication for each number that the layers behind it read so often: below this they are too small for it. */
+const LEAST_READS = 32
+
+/** A value in front of layers, and the value with a gain of its own that they read instead; the same where it has one already. */
+export interface FreedInput {
+  readonly value: string
+  readonly scaled: string
+}
+
+/** A model with gains, and what is known of the values that they make. */
+export interface WithGains {
+  readonly model: Model
+  readonly shapes: Shapes
+  readonly freed: readonly FreedInput[]
+}
+
+/** Puts a Mul by ones in front of the layers of every value whose channels lie on the last axis and are closed. */
+export function insertGains(
+  model: Model,
+  shapes: Shapes,
+  graph: ChannelGraph,
+  floatInputs: ReadonlySet<string> = new Set(),
+): WithGains {
+  const places = closedInputs(model, shapes, graph)
+  for (const value of floatInputs) places.delete(value)
+  if (places.size === 0) return { model, shapes, freed: [] }
+  const editor = new GraphEditor(model)
+  const known = new Map(shapes)
+  const freed: FreedInput[] = []
+  for (const [value, layers] of places) {
+    if (hasGain(editor, value, layers)) {
+      freed.push({ value, scaled: value })
+      continue
+    }
+    const shape = shapes.get(value)
+    const count = shape?.dims.at(-1) ?? 0
+    if (!shape) continue
+    const scaled = editor.freshName(`${value}/scaled`)
+    const gain = editor.addTensor(`${value}/gain`, Tensor.from('float32', [count], new Float32Array(count).fill(1)))
+    const consumers = new Set(layers.map(({ node }) => node.outputs[0]))
+    const readers = editor.consumers(value).filter((node) => consumers.has(node.outputs[0]))
+    editor.addNode({
+      opType: 'Mul',
+      name: editor.freshNodeName(`${value}/gain`),
+      inputs: [value, gain],
+      outputs: [scaled],
+    })
+    for (const reader of readers)
+      for (const [index, name] of reader.inputs.entries()) if (name === value) editor.setInput(reader, index, scaled)
+    known.set(scaled, shape)
+    freed.push({ value, scaled })
+  }
+  return { model: editor.finish(), shapes: known, freed }
+}
+
+/** What a gain must take of the noise of the layers behind it: 1 dB. */
+const MOST_LEFT = 0.79
+
+/** The gains that bring too little for their product. */
+export function idleGains(
+  graph: ChannelGraph,
+  freed: readonly FreedInput[],
+  noise: readonly { readonly name: string; readonly before: number; readonly after: number }[],
+): FreedInput[] {
+  const known = new Map(noise.map((layer) => [layer.name, layer]))
+  return freed.filter(({ value, scaled }) => {
+    if (value === scaled) return false
+    const readers = graph.layers.flatMap(({ layer }) =>
+      dataInput(layer) === scaled ? (known.get(layer.name) ?? []) : [],
+    )
+    const [before, after] = [
+      readers.reduce((sum, each) => sum + each.before, 0),
+      readers.reduce((sum, each) => sum + each.after, 0),
+    ]
+    return !(after < MOST_LEFT * before)
+  })
+}
+
+/** Takes the gains of these values out again: their layers read what they read before. */
+export function removeGains(model: Model, gone: readonly FreedInput[]): Model {
+  if (gone.length === 0) return model
+  const editor = new GraphEditor(model)
+  for (const { value, scaled } of gone) {
+    const node = editor.producer(scaled)
+    editor.redirect(scaled, value)
+    if (node) editor.removeNode(node)
+  }
+  return editor.finish()
+}
+
+/** What is known of the values that gains make: what is known of the values in front of them. */
+export function withFreed(statistics: Statistics, freed: readonly FreedInput[]): Statistics {
+  if (freed.length === 0) return statistics
+  const all = new Map(statistics)
+  for (const { value, scaled } of freed) {
+    const own = statistics.get(value)
+    if (own) all.set(scaled, own)
+  }
+  return all
+}
+
+/** Is the value made by a product with a vector, for these layers alone? */
+function hasGain(editor: GraphEditor, value: string, layers: readonly Layer[]): boolean {
+  const node = editor.producer(value)
+  if (!node || !isOp(node, 'Mul') || editor.isOutput(value) || editor.isCaptured(value)) return false
+  const gain = node.inputs.map((name) => editor.constant(name)).find((tensor) => tensor !== undefined)
+  const own = new Set(layers.map((layer) => layer.node.outputs[0]))
+  return (
+    gain?.shape.length === 1 &&
+    gain.size > 1 &&
+    editor.consumers(value).every((consumer) => own.has(consumer.outputs[0]))
+  )
+}
+
+function closedInputs(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
+  const constants = constantsOf(model.graph)
+  const tied = tiedTensors(model.graph)
+  const places = new Map<string, Layer[]>()
+  for (const { layer, input } of graph.layers) {
+    const value = dataInput(layer)
+    const { dims, dtype } = shapes.get(value) ?? {}
+    const isLast =
+      layer.facts.channels === 'last' && dims !== undefined && dims.length >= 2 && dims.at(-1) === input.length
+    if (!isLast || dtype !== 'float32' || layer.weight.dtype !== 'float32' || constants(value)) continue
+    if (tied.has(layer.weight) || input.some((id) => !graph.closed.has(id))) continue
+    places.set(value, [...(places.get(value) ?? []), layer])
+  }
+  for (const [value, layers] of places) {
+    const reads = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0)
+    if (reads < LEAST_READS * (shapes.get(value)?.dims.at(-1) ?? 0)) places.delete(value)
+  }
+  return places
+}
