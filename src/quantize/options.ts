@@ -17,7 +17,7 @@ export interface QuantizeOptions {
   readonly activationType: Extract<QuantType, 'uint8' | 'int8' | 'uint16' | 'int16'>
   readonly range: RangeMethod
   /** static: weights and activations; weights: a smaller file, activations float. */
-  readonly mode: 'static' | 'weights'
+  readonly mode: 'static' | 'weights' | 'float16'
   /** Node names, operator types, globs (`conv*`) or regular expressions (`/^head/`) that stay float. */
   readonly exclude: readonly string[]
   /** When not empty, only these are quantised. */

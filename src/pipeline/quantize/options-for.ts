@@ -13,6 +13,7 @@ export function blockOf({ mode, block, weightBits }: QuantizeRecipe): number | u
 const isWide = (recipe: QuantizeRecipe) =>
   recipe.activationType.endsWith('16') ||
   recipe.weightStorage === 'int4' ||
+  recipe.float16 ||
   (recipe.weightForm === 'onnx' && blockOf(recipe) !== undefined)
 
 /** The rewrites that every quantisation begins with, up to the opset that its types need. */
