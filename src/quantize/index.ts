@@ -30,6 +30,7 @@ export { targetOf, targets } from './targets/index.ts'
 export type { FusionBlocker, Role, SlowLayers, Target, TargetOp } from './targets/target.ts'
 export * from './weight-bits.ts'
 export { type BlockedWeight, type BlockFormat, blockGrids } from './weight-only/block-grids.ts'
+export { type BlockedTables, blockedTables, tiedLayers } from './weight-only/blocked-tables.ts'
 export { hqqGrids } from './weight-only/hqq.ts'
 export {
   type BlockedForm,

@@ -37,8 +37,9 @@ export const quantize = z.strictObject({
     description: 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns',
     placeholder: 'pattern',
   }),
-  embeddings: z.literal([8, 'float']).default(8).meta({
-    description: 'tables whose rows are picked by index: a scale for each row, or float',
+  embeddings: z.literal([8, 4, 'float']).default(8).meta({
+    description:
+      'tables whose rows are picked by index: 8 bits with a scale for each row, 4 in blocks (with --mode weights), or float',
     placeholder: 'bits',
   }),
   activationType: z

@@ -14,7 +14,7 @@ const isWide = (recipe: QuantizeRecipe) =>
   recipe.activationType.endsWith('16') ||
   recipe.weightStorage === 'int4' ||
   recipe.float16 ||
-  (recipe.weightForm === 'onnx' && blockOf(recipe) !== undefined)
+  (recipe.weightForm === 'onnx' && (blockOf(recipe) !== undefined || recipe.embeddings === 4))
 
 /** The rewrites that every quantisation begins with, up to the opset that its types need. */
 export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {

@@ -71,6 +71,8 @@ function checkWords(recipe: QuantizeRecipe): void {
     throw new UsageError(`--weight-storage ${recipe.weightStorage} is a form of --mode float16`)
   if (recipe.ioType === 'float16' && !(recipe.float16 || (recipe.mode === 'float16' && !half)))
     throw new UsageError('--io-type float16 is about models that compute in float16 (--mode float16, or --float16)')
+  if (recipe.embeddings === 4 && recipe.mode !== 'weights')
+    throw new UsageError('--embeddings 4 is about weights alone (--mode weights); integer layers go with 8 bits')
   const unmeasured = recipe.effort === 'fast' || (recipe.data === 'none' && recipe.val === undefined)
   if (recipe.minSqnr !== undefined && unmeasured)
     throw new UsageError(
