@@ -20,7 +20,7 @@ import {
   Tensor,
   type ValueInfo,
 } from '../onnx/index.ts'
-import { setOrigin } from './constants/origins.ts'
+import { originOf, setOrigin } from './constants/origins.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
 
 /** Element types of half the size of float32. */
@@ -111,6 +111,14 @@ export function inFloat32Behind(half: Tensor, opset: number): Tensor {
     opset,
   })
   return wide
+}
+
+/** Notes of a tensor that it is another one cast, where that one was computed: what takes few bytes can still be stored so. */
+export function castFrom(tensor: Tensor, cast: Tensor, opset: number): Tensor {
+  if (!originOf(tensor)) return cast
+  const attributes = { to: intAttr(dtypeNumber(cast.dtype)) }
+  setOrigin(cast, { node: makeNode({ opType: 'Cast', inputs: [], outputs: [], attributes }), inputs: [tensor], opset })
+  return cast
 }
 
 /** The model with float32 in place of every half type, its inputs and outputs included. */
