@@ -16,7 +16,6 @@ import { readModelFile } from '../onnx/index.node.ts'
 import { channelGraph, intsAttr, layersOf, type Model, makeNode, Tensor } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
-import { pairFactor, tripletFactors } from './equalize/closed-forms.ts'
 import { equalizeClassic, equalizeClassicPass } from './equalize-classic.ts'
 import golden from './fixtures/cle.json' with { type: 'json' }
 import forward from './fixtures/cle-forward.json' with { type: 'json' }
@@ -76,6 +75,25 @@ async function withFactors(model: Model, factors: readonly (readonly number[])[]
   for (const [index, list] of factors.entries())
     for (const [c, factor] of list.entries()) all[graph.layers[index]?.output[c] ?? -1] = factor
   return applyScales(model, graph, all, new PassLog(context), { shapes: context.shapes })
+}
+
+/** A channel that one layer makes with range r1 and one reads with r2: both get √(r1·r2). 1 where a range is 0. */
+function pairFactor(r1: number, r2: number): number {
+  return valid(Math.sqrt(r1 / r2)) ?? 1
+}
+
+/**
+ * Around a depthwise layer of range r2, between ranges r1 and r3: the factors before and behind it that give all three
+ * ∛(r1·r2·r3). Both are 1 where a range is 0.
+ */
+function tripletFactors(r1: number, r2: number, r3: number): readonly [number, number] {
+  const equal = Math.cbrt(r1 * r2 * r3)
+  const [before, behind] = [valid(r1 / equal), valid(equal / r3)]
+  return before === undefined || behind === undefined ? [1, 1] : [before, behind]
+}
+
+function valid(factor: number): number | undefined {
+  return factor > 0 && Number.isFinite(factor) ? factor : undefined
 }
 
 describe('closed forms of equalisation', () => {

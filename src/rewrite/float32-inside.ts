@@ -172,7 +172,9 @@ export function withTypesOf(model: Model, given: Model): Model {
   const outputs = differs(model.graph.outputs, given.graph.outputs).filter(({ name }) => !passed.has(name))
   const border = [...inputs, ...outputs]
   if (border.length === 0) return model
-  const inside = new Map(border.map(({ name }) => [name, `${name}/float32`]))
+  // A model that this was done to before has these names already.
+  const names = new GraphEditor(model)
+  const inside = new Map(border.map(({ name }) => [name, names.freshName(`${name}/float32`)]))
   const editor = new GraphEditor(renameValues(model, inside))
   const take = (list: ValueInfo[]) => {
     for (const [index, info] of list.entries()) {

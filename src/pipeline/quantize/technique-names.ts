@@ -1,8 +1,5 @@
 // The techniques that a quantisation can try, by the words of the recipe.
-import { UsageError } from '../../base/index.ts'
-import { type TechniqueName, techniqueNames } from '../../recipe/index.ts'
-
-export { type TechniqueName, TUNING_SAMPLES, techniqueNames } from '../../recipe/index.ts'
+import type { TechniqueName } from '../../recipe/index.ts'
 
 /** What is tried when nothing is named: absorption never paid in trials, rounding pays where one scale serves a whole weight. */
 export function defaultTechniques(recipe: {
@@ -23,13 +20,4 @@ export function defaultTechniques(recipe: {
     'correct-bias',
     ...(rounds ? (['optimize-rounding'] as const) : []),
   ]
-}
-
-/** @throws UsageError for an unknown word */
-export function parseTechniques(words: readonly string[]): readonly TechniqueName[] {
-  const known: readonly string[] = techniqueNames
-  for (const word of words)
-    if (!known.includes(word) && word !== 'none')
-      throw new UsageError(`there is no technique "${word}"; the techniques are ${techniqueNames.join(', ')} and none`)
-  return techniqueNames.filter((name) => words.includes(name))
 }
