@@ -32,20 +32,21 @@ export async function quantizeFloat16(job: ModeJob): Promise<Produced> {
     const once = storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
     return { ...unchanged, quantized: storeHalf(once, weightStorage) }
   }
-  const { quantized, float } = await inHalf(job, model)
-  if (!needsSamples(recipe) || recipe.effort === 'fast') return { ...unchanged, quantized, float }
+  const { float, ...made } = await inHalf(job, model)
+  const { quantized } = made
+  if (!needsSamples(recipe) || recipe.effort === 'fast') return { ...unchanged, ...made, float }
   const judge = await Judge.of(runtime, model, await material.samples.split())
   const rows = new Rows()
   rows.start()
   rows.add('float16', true, await judge.score(quantized, watch), `${judge.samples} held-back samples`)
-  return { ...unchanged, quantized, float, ladder: rows.all }
+  return { ...unchanged, ...made, float, ladder: rows.all }
 }
 
 /**
  * A model, which may have weights in few bits already, in float16 where that is possible; what stays float32 is told in the notes.
  * @throws UnsupportedError when ONNX Runtime does not load the result
  */
-export async function inHalf(job: ModeJob, given: Model): Promise<Pick<Produced, 'quantized' | 'float'>> {
+export async function inHalf(job: ModeJob, given: Model): Promise<Pick<Produced, 'quantized' | 'asWritten' | 'float'>> {
   const { runtime, recipe, shapes, notes } = job
   const model = await declareTypes(runtime, given)
   const types = typesOf(model)
@@ -56,7 +57,7 @@ export async function inHalf(job: ModeJob, given: Model): Promise<Pick<Produced,
     takes: halfProbe(runtime, model, types, constantsOf(model.graph)),
     excluded: excludedIn(job),
   })
-  const written = toHalf(model, choice, types, recipe.ioType)
+  const written = toHalf(model, choice, types, 'float32')
   try {
     await withSession(runtime, written.model, { label: 'the float16 model' }, async () => {})
   } catch (error) {
@@ -65,8 +66,13 @@ export async function inHalf(job: ModeJob, given: Model): Promise<Pick<Produced,
       `ONNX Runtime does not load ${recipe.model} in float16 (${error.message}); keep the node float32 with --exclude, or store weights alone in float16 with --weight-storage float16`,
     )
   }
-  notes.push(...notesOf(choice, written, recipe.ioType))
-  return { quantized: written.model, float: choice.float.map(({ name, reason }) => ({ name, reason })) }
+  const outer = recipe.ioType === 'float16' ? toHalf(model, choice, types, 'float16') : undefined
+  notes.push(...notesOf(choice, outer ?? written, recipe.ioType))
+  return {
+    quantized: written.model,
+    ...(outer ? { asWritten: outer.model } : {}),
+    float: choice.float.map(({ name, reason }) => ({ name, reason })),
+  }
 }
 
 /** How far every float value reaches on all samples. */

@@ -13,6 +13,8 @@ import type { StoredStatistics } from './stored-statistics.ts'
 /** A quantised model and how it came about. */
 export interface Produced {
   readonly quantized: Model
+  /** The same with inputs and outputs of another type: what is written, while `quantized` is compared. */
+  readonly asWritten?: Model
   readonly floatModel: Model
   readonly shapes: Shapes
   readonly plan: Plan | undefined

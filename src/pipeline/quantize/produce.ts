@@ -45,17 +45,15 @@ export async function produceQuantized(
   const options = optionsFor(rewritten.model, recipe, notes)
   const job = { runtime, recipe, options, ...rewritten, material, first, notes, watch }
   const made = await modes[recipe.mode](job)
-  const quantized =
-    recipe.weightStorage === 'int4'
-      ? inInt4(made, notes)
-      : recipe.float16
-        ? (await inHalf(job, made.quantized)).quantized
-        : made.quantized
+  const halved = recipe.float16 ? await inHalf(job, made.quantized) : undefined
+  const quantized = halved?.quantized ?? (recipe.weightStorage === 'int4' ? inInt4(made, notes) : made.quantized)
+  const asWritten = halved?.asWritten ?? made.asWritten
   // What the samples assumed is known now that they were read.
   const preprocess = material.stored ? material.stored.preprocess : samples.dataset.preprocess
-  if (preprocess) quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
+  if (preprocess)
+    for (const each of [quantized, asWritten]) each?.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
   throwIfCancelled(watch.signal)
-  return { ...made, quantized, rewrites: [...applied, ...made.rewrites] }
+  return { ...made, quantized, ...(asWritten ? { asWritten } : {}), rewrites: [...applied, ...made.rewrites] }
 }
 
 /** @throws UsageError for options that say nothing in this mode, or promise what nothing measures */

@@ -87,7 +87,8 @@ export async function quantizeModel(
     watch,
   )
   // The last thing that is done: whoever looks for weights finds them in place until here.
-  const written = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() }).model
+  const once = (model: Model) => storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
+  const written = once(made.quantized)
   const bytes = writeModel(written)
   if (host.lint) report(watch, 'lint', 0, 1)
   const kernels = await host.lint?.(written, bytes)
@@ -101,7 +102,8 @@ export async function quantizeModel(
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
-  const after = await host.write(written, bytes)
+  const outer = made.asWritten && once(made.asWritten)
+  const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
   return {
