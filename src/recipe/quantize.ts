@@ -45,10 +45,11 @@ export const quantize = z.strictObject({
     .enum(rangeMethods)
     .default('minmax')
     .meta({ description: 'how activation ranges are chosen', placeholder: 'method' }),
-  mode: z
-    .enum(['static', 'weights'])
-    .default('static')
-    .meta({ description: 'static: weights and activations; weights: a smaller file only', placeholder: 'mode' }),
+  mode: z.enum(['static', 'dynamic', 'weights']).default('static').meta({
+    description:
+      'static: weights and activations; dynamic: matrix products by the range of each run; weights: a smaller file only',
+    placeholder: 'mode',
+  }),
   block: z
     .literal([16, 32, 64, 128])
     .exactOptional()

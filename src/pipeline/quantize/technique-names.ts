@@ -9,7 +9,7 @@ export function defaultTechniques(recipe: {
   readonly weights: 'per-channel' | 'per-tensor'
   readonly weightBits: 8 | 4
   readonly effort: 'fast' | 'default' | 'high'
-  readonly mode: 'static' | 'weights'
+  readonly mode: 'static' | 'dynamic' | 'weights'
 }): readonly TechniqueName[] {
   if (recipe.effort === 'fast' || recipe.mode === 'weights') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
