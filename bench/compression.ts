@@ -93,7 +93,9 @@ async function distance(file: string, ratios: readonly number[], samples: number
       agreement,
       samples: count,
     } = await withSession(runtime, original, {}, (first) =>
-      withSession(runtime, pruned.model, {}, (second) => compareSessions(first, second, read(true), chosen.length)),
+      withSession(runtime, pruned.model, {}, (second) =>
+        compareSessions(first, second, read(true), { total: chosen.length }),
+      ),
     )
     const db = Object.values(sqnrDb).map((value) => value?.toFixed(1) ?? 'exact')
     const same = agreement === undefined ? '' : `, agreement ${(100 * agreement).toFixed(1)} %`

@@ -121,29 +121,47 @@ describe('the architecture', () => {
 
 /** Lines of a file and of a function at most. */
 const MOST_LINES = { file: 300, function: 80 }
+/** Parameters of an exported function at most; what takes more gets an options object. Loops of linear algebra aside. */
+const MOST_PARAMETERS = 6
 
 /** What is read of a node of a parsed file. */
 interface Parsed {
   readonly type: string
   readonly start: number
   readonly end: number
+  readonly params: readonly unknown[]
   readonly id: { readonly name?: string } | null
   readonly key: { readonly name?: string } | null
 }
 
-/** Functions of a file with their lines, by the name that they are declared, assigned or keyed under. */
-function functionsOf(file: string, text: string): { readonly name: string; readonly lines: number }[] {
+/** A function with its lines and parameters, by the name that it is declared, assigned or keyed under. */
+interface Found {
+  readonly name: string
+  readonly lines: number
+  readonly parameters: number
+  readonly exported: boolean
+}
+
+/** Functions of a file. */
+function functionsOf(file: string, text: string): Found[] {
   const { program, errors } = parseSync(file, text)
   assert.deepEqual(errors, [], file)
-  const found: { name: string; lines: number }[] = []
-  const visit = (node: unknown, name: string): void => {
+  const found: Found[] = []
+  const visit = (node: unknown, name: string, exported: boolean): void => {
     if (typeof node !== 'object' || node === null) return
-    const { type, start, end, id, key } = node as Partial<Parsed>
+    const { type, start, end, id, key, params = [] } = node as Partial<Parsed>
     const own = id?.name ?? key?.name ?? name
-    if (type?.includes('Function')) found.push({ name: own, lines: text.slice(start, end).split('\n').length })
-    for (const child of Object.values(node)) visit(child, own)
+    const out = exported || type === 'ExportNamedDeclaration'
+    if (type?.includes('Function'))
+      found.push({
+        name: own,
+        lines: text.slice(start, end).split('\n').length,
+        parameters: params.length,
+        exported: out,
+      })
+    for (const child of Object.values(node)) visit(child, own, out)
   }
-  visit(program, '')
+  visit(program, '', false)
   return found
 }
 
@@ -167,6 +185,18 @@ describe('the size of things', () => {
         .filter(({ lines }) => lines > MOST_LINES.function)
         .map((each) => `${name}: ${each.name}`),
     )
+    assert.deepEqual(long, [])
+  })
+
+  it(`keeps exported functions within ${MOST_PARAMETERS} parameters`, () => {
+    const many = new RegExp(`(?:[^,()]+,){${MOST_PARAMETERS}}`)
+    const long = sources
+      .filter(({ name, text }) => !name.startsWith('math/linalg/') && many.test(text))
+      .flatMap(({ name, text }) =>
+        functionsOf(name, text)
+          .filter(({ exported, parameters }) => exported && parameters > MOST_PARAMETERS)
+          .map((each) => `${name}: ${each.name}`),
+      )
     assert.deepEqual(long, [])
   })
 })

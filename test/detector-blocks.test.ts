@@ -38,13 +38,9 @@ describe('the blocks of detectors', () => {
       const inputs = new Map(layersOf(model).map(({ node }) => [node.name, node.inputs[0] ?? '']))
       for (const replaces of [false, true]) {
         const early: [string, readonly TensorValue[]][] = []
-        await walk(
-          runtime,
-          model,
-          model,
-          stops,
-          [batch],
-          {
+        await walk(runtime, model, model, {
+          ...{ stops, batches: [batch] },
+          visitor: {
             visit: async ({ name, value, float, changed, replace }) => {
               for (const each of [inputs.get(name) ?? '', value]) {
                 early.push([each, await float(each)], [each, await changed(each)])
@@ -55,8 +51,8 @@ describe('the blocks of detectors', () => {
               if (!replaces && early.length % 3 === 0) early.push([odd, await changed(odd)])
             },
           },
-          { shapes, simulate: false },
-        )
+          ...{ shapes, simulate: false },
+        })
         for (const [value, [got]] of early) {
           const aim = value === 'x' ? batch['x'] : expected[value]
           assert.deepEqual(got?.dims, aim?.dims, value)

@@ -7,7 +7,7 @@ import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { layerSqnrVisitor } from './layer-sqnr.ts'
 import { LiveValues } from './live-values.ts'
-import { walk } from './walk.ts'
+import { type StopView, walk } from './walk.ts'
 
 const sample = (from: number) => ({
   x: { dtype: 'float32' as const, dims: [1, 2, 3, 3], data: Float32Array.from({ length: 18 }, (_, i) => i + from) },
@@ -25,7 +25,7 @@ describe('the two-stream walk', async () => {
 
   it('shows both streams at each stop', async () => {
     const visitor = layerSqnrVisitor()
-    await walk(runtime, float, rootModel(2.2), stops, samples, visitor, { shapes })
+    await walk(runtime, float, rootModel(2.2), { stops, batches: samples, visitor, shapes })
     assert.deepEqual(
       visitor.results.map(({ name }) => name),
       ['m', 's', 'm2'],
@@ -35,50 +35,40 @@ describe('the two-stream walk', async () => {
 
   it('goes on with the values that a visitor puts into the changed stream', async () => {
     const seen: boolean[] = []
-    const visit = async ({ index, value, ...view }: Parameters<Parameters<typeof walk>[5]['visit']>[0]) => {
+    const visit = async ({ index, value, ...view }: StopView) => {
       const [a, b] = [await view.float(value), await view.changed(value)]
       seen.push(differs(a, b))
       if (index === 0) view.replace(value, a)
     }
-    await walk(runtime, float, rootModel(2.2), stops, samples, { visit }, { shapes })
+    await walk(runtime, float, rootModel(2.2), { stops, batches: samples, visitor: { visit }, shapes })
     assert.deepEqual(seen, [true, false, false], 'repaired at the first stop, equal from then on')
   })
 
   it('goes on with the model that a visitor hands over before the stop was computed', async () => {
     const seen: boolean[] = []
-    const result = await walk(
-      runtime,
-      float,
-      rootModel(2.2),
-      stops,
-      samples,
-      {
+    const result = await walk(runtime, float, rootModel(2.2), {
+      ...{ stops, batches: samples, shapes },
+      visitor: {
         visit: async ({ index, value, float: a, changed: b, change }) => {
           if (index === 0) change(float)
           seen.push(differs(await a(value), await b(value)))
         },
       },
-      { shapes },
-    )
+    })
     assert.deepEqual(seen, [false, false, false])
     assert.equal(result, float)
   })
 
   it('gives what a stop is made of, and what later stops need, at any time', async () => {
     const asked: number[] = []
-    await walk(
-      runtime,
-      float,
-      float,
-      stops.slice(2),
-      samples,
-      {
+    await walk(runtime, float, float, {
+      ...{ stops: stops.slice(2), batches: samples, shapes },
+      visitor: {
         visit: async ({ value, float: values }) => {
           for (const name of ['m', 's', 'x', value]) asked.push((await values(name)).length)
         },
       },
-      { shapes },
-    )
+    })
     assert.deepEqual(asked, [2, 2, 2, 2])
   })
 
@@ -87,11 +77,17 @@ describe('the two-stream walk', async () => {
     const x = { dtype: 'float32' as const, dims: [1, 4], data: Float32Array.of(-1, 2, 3, 4) }
     const own = await observeShapes(runtime, model, { x })
     const seen: number[][] = []
-    const visit = async ({ value, float: values }: Parameters<Parameters<typeof walk>[5]['visit']>[0]) => {
+    const visit = async ({ value, float: values }: StopView) => {
       seen.push([...((await values(value))[0]?.data as Float32Array)])
     }
     const places = ['a', 'y'].map((value) => ({ name: value, value }))
-    await walk(runtime, model, model, places, [{ x }], { visit }, { shapes: own, simulate: false })
+    await walk(runtime, model, model, {
+      stops: places,
+      batches: [{ x }],
+      visitor: { visit },
+      shapes: own,
+      simulate: false,
+    })
     assert.deepEqual(seen, [
       [0, 2],
       [3, 6],

@@ -39,6 +39,10 @@ export interface WalkVisitor {
 }
 
 export interface WalkOptions extends Watch {
+  /** In graph order. */
+  readonly stops: readonly Stop[]
+  readonly batches: readonly Values[]
+  readonly visitor: WalkVisitor
   /** Observed shapes of the float model, for the element types of values between stops. */
   readonly shapes: Shapes
   /** Name of the step in progress events; default "walk". */
@@ -56,16 +60,8 @@ export interface WalkOptions extends Watch {
  * kept. Stops must be in graph order. If and Loop are opaque nodes between stops.
  * @returns the changed model as the visitor left it
  */
-export async function walk(
-  runtime: Runtime,
-  float: Model,
-  changed: Model,
-  stops: readonly Stop[],
-  batches: readonly Values[],
-  visitor: WalkVisitor,
-  options: WalkOptions,
-): Promise<Model> {
-  const { shapes, spill, step = 'walk', transient: handOver = false } = options
+export async function walk(runtime: Runtime, float: Model, changed: Model, options: WalkOptions): Promise<Model> {
+  const { stops, batches, visitor, shapes, spill, step = 'walk', transient: handOver = false } = options
   // Float layers between stops may use the fastest kernels there are; in a simulation, values must not change their layout.
   const session: SessionOptions = options.simulate === false ? { optimization: 'all' } : {}
   const targets = stops.map((stop) => stop.value)

@@ -37,7 +37,7 @@ export function splitLayer(
   const between = editor.freshName(`${output}/rank${rank * geometry.groups}`)
   const weightName = old.inputs[1] ?? output
   if (isOp(old, 'Conv')) {
-    const dims = target.layer.weight.shape.length
+    const dims = target.weight.shape.length
     const first = convNode(editor, old, parts.first, geometry.groups, dims, {
       name: `${old.name}/first`,
       input,
@@ -117,11 +117,9 @@ export function setWeight(
   kernels: readonly Matrix[],
   bias: Float64Array,
 ): void {
-  const { layer, geometry } = target
+  const { name, geometry, view, weight } = target
   const node = nodeOf(editor, target)
-  const view = layer.view
-  if (!view) return
-  const values = new Float32Array(layer.weight.size)
+  const values = new Float32Array(weight.size)
   for (const [group, kernel] of kernels.entries())
     for (let o = 0, from = 0; o < kernel.rows; o++) {
       const base = view.offset(group * geometry.outputsPerGroup + o)
@@ -129,9 +127,9 @@ export function setWeight(
         for (let u = 0; u < view.positions; u++, from++)
           values[base + i * view.inputStride + u * view.positionStride] = kernel.data[from]!
     }
-  editor.setConstant(node, 1, Tensor.from('float32', layer.weight.shape, values))
+  editor.setConstant(node, 1, Tensor.from('float32', weight.shape, values))
   if (isOp(node, 'MatMul')) addToMatMul(editor, node, bias)
-  else editor.setConstant(node, 2, Tensor.from('float32', [bias.length], Float32Array.from(bias)), `${layer.name}/bias`)
+  else editor.setConstant(node, 2, Tensor.from('float32', [bias.length], Float32Array.from(bias)), `${name}/bias`)
 }
 
 /**

@@ -40,19 +40,23 @@ export function positionsFor(
   return choosePositions(outputDims[0] ?? 1, positionsOf(geometry, outputDims), perSample, random)
 }
 
+export interface InputMomentsOptions extends SamplingOptions {
+  readonly products: Products
+  readonly layers: readonly CompressibleLayer[]
+  readonly batches: readonly Values[]
+}
+
 /**
  * Runs the float model over the batches and hands each layer's input moments, one a group, to `use`; they are dropped
  * afterwards. Layers with patches longer than `LONGEST_PATCH` are handed undefined.
  */
 export async function inputMoments(
   runtime: Runtime,
-  products: Products,
   model: Model,
-  layers: readonly CompressibleLayer[],
-  batches: readonly Values[],
-  options: SamplingOptions,
+  options: InputMomentsOptions,
   use: (layer: CompressibleLayer, moments: readonly Moments[] | undefined) => Promise<void>,
 ): Promise<void> {
+  const { products, layers, batches } = options
   let done = 0
   // Layers whose covariances do not fit beside the others' take another run of the model.
   const parts = inParts(layers, ({ geometry }) => covarianceBytes(patchSize(geometry), geometry.groups, LONGEST_PATCH))

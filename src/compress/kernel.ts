@@ -4,7 +4,7 @@ import type { Matrix } from '../math/index.ts'
 import type { CompressibleLayer } from './layers.ts'
 
 /** The weight of each group as [outputs of the group, inputs of the group × kernel positions]. */
-export function kernelsOf({ layer, geometry }: CompressibleLayer): Matrix[] {
-  if (!layer.view) return []
+export function kernelsOf(layer: CompressibleLayer): Matrix[] {
+  const { geometry } = layer
   return Array.from({ length: geometry.groups }, (_, group) => kernelOf(layer, geometry, group))
 }

@@ -1,13 +1,11 @@
 // Which layers can be fitted and split, with everything that this takes; and why the others cannot.
 import { geometryOf, gridOf, type LayerGeometry } from '../calibrate/index.ts'
-import { hasOpenBias, type Layer, layersOf, type Model, type Shapes } from '../onnx/index.ts'
+import { hasOpenBias, type Layer, layersOf, type Model, type Shapes, type ViewedLayer } from '../onnx/index.ts'
 import { tiedTensors } from '../rewrite/index.ts'
 import type { LayerSizes } from './splits/index.ts'
 
-/** A layer that can be compressed. */
-export interface CompressibleLayer {
-  readonly name: string
-  readonly layer: Layer
+/** A layer that can be compressed, with what its fits and costs need. */
+export interface CompressibleLayer extends ViewedLayer {
   readonly geometry: LayerGeometry
   readonly sizes: LayerSizes
   /** The value it reads, and the one it makes. */
@@ -51,8 +49,8 @@ function surveyLayer(layer: Layer, shapes: Shapes): CompressibleLayer | string {
   if (from.length < 2 || to.length < 2) return 'it reads a single vector'
   const [a, b] = [gridOf(geometry, from), gridOf(geometry, to)]
   return {
-    name: layer.name,
-    layer,
+    ...layer,
+    view,
     geometry,
     sizes: { input: [a.height, a.width], output: [b.height, b.width] },
     input,
@@ -66,8 +64,8 @@ function isPlain({ alpha, beta, bias, view }: Layer): boolean {
 }
 
 /** The bias of a layer with one number an output; zeros when it has none. */
-export function biasOf({ layer, geometry }: CompressibleLayer): Float64Array {
-  const bias = new Float64Array(geometry.groups * geometry.outputsPerGroup)
+export function biasOf(layer: CompressibleLayer): Float64Array {
+  const bias = new Float64Array(layer.view.outputs)
   const values = layer.bias?.floats()
   if (values) for (let o = 0; o < bias.length; o++) bias[o] = values[values.length === 1 ? 0 : o]!
   return bias

@@ -27,6 +27,12 @@ import { splitNamed } from './splits/index.ts'
 import { plainTarget, ridgeShare, targetOf } from './target.ts'
 
 export interface RefitOptions extends SamplingOptions {
+  readonly products: FitProducts
+  readonly layers: readonly CompressibleLayer[]
+  /** Layer name → choice. */
+  readonly plan: ReadonlyMap<string, LayerChoice>
+  /** Samples to fit on. */
+  readonly batches: readonly Values[]
   /** Rounds of alternating least squares for split kernels. */
   readonly rounds?: number
   readonly spill?: Spill
@@ -54,18 +60,11 @@ const ROUNDS = 4
 const HELD_BACK = 4
 
 /**
- * Compresses a model by a plan (layer name → choice) and refits all layers, also those that are not in it: that costs
+ * Compresses a model by a plan and refits all layers, also those that are not in it: that costs
  * nothing at run time. A layer in front of a residual Add is fitted to repair the drift of the other operand as well.
  */
-export async function refitModel(
-  runtime: Runtime,
-  products: FitProducts,
-  model: Model,
-  layers: readonly CompressibleLayer[],
-  plan: ReadonlyMap<string, LayerChoice>,
-  batches: readonly Values[],
-  options: RefitOptions,
-): Promise<RefitResult> {
+export async function refitModel(runtime: Runtime, model: Model, options: RefitOptions): Promise<RefitResult> {
+  const { products, layers, plan, batches } = options
   const byOutput = new Map(layers.map((layer) => [layer.output, layer]))
   const operands = residualOperands(model.graph, [...byOutput.keys()], options.shapes)
   const fitted: FittedLayer[] = []
@@ -91,10 +90,11 @@ export async function refitModel(
   const stops = layers.map(({ name, output }) => ({ name, value: output }))
   const { spill, shapes, progress, signal } = options
   const walkOptions = {
+    ...{ stops, batches, visitor: { visit } },
     ...{ shapes, simulate: false, transient: true, step: 'refit', progress, signal },
     ...(spill ? { spill } : {}),
   }
-  const result = await walk(runtime, model, options.pruned?.model ?? model, stops, batches, { visit }, walkOptions)
+  const result = await walk(runtime, model, options.pruned?.model ?? model, walkOptions)
   return { model: result, layers: fitted }
 }
 

@@ -173,16 +173,23 @@ class UnknownValues {
   }
 }
 
+export interface CompareOptions extends Watch {
+  /** Samples that there will be, for progress. */
+  readonly total: number
+  /** Name of the step in progress events; default "compare". */
+  readonly step?: string
+  /** What labelled samples are scored by; default: top-1 of classifiers. */
+  readonly metric?: Metric | undefined
+}
+
 /** Runs two sessions over the batches and compares them. */
 export async function compareSessions(
   before: Session,
   after: Session,
   batches: AsyncIterable<Batch>,
-  total: number,
-  watch: Watch = {},
-  step = 'compare',
-  metric?: Metric,
+  options: CompareOptions,
 ): Promise<Comparison> {
+  const { total, step = 'compare', metric, ...watch } = options
   const comparer = new Comparer(metric)
   let done = 0
   for await (const batch of batches) {

@@ -100,7 +100,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
           ? ([second, seen] as const)
           : ([first, shapes] as const)
       const batches = readBatches(dataset, indices, asked, its, watch)
-      const comparison = await compareSessions(before, after, batches, indices.length, watch, 'compare', metric)
+      const comparison = await compareSessions(before, after, batches, { ...watch, total: indices.length, metric })
       report(watch, 'latency', 0, 1)
       const [a, b] = await measureLatency(runtime, [before, after], sample)
       if (!a || !b) throw new InputError('there is no sample to time the models on')

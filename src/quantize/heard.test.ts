@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../test/support/tiny-model.ts'
-import { constantsOf, consumersOf } from '../onnx/index.ts'
+import { constantsOf, consumersOf, Tensor } from '../onnx/index.ts'
 import { heardOf } from './heard.ts'
 
 /** What is heard of the value `a` of a drawing, seen from −40 to 50. */
 function heard(drawing: string, low = -40, high = 50) {
   const { graph } = tinyModel(drawing, { opset: 20 })
+  for (const [name, { shape }] of graph.initializers)
+    if (shape.join() === '4,1,1') graph.initializers.set(name, Tensor.from('float32', shape, [6, 5, 1, 2]))
   const outputs = new Set(graph.outputs.map(({ name }) => name))
   const around = { consumers: consumersOf(graph.nodes), constants: constantsOf(graph), outputs }
   return heardOf('a', around)?.(low, high)
@@ -55,6 +57,15 @@ describe('what readers hear of a value', () => {
     assert.equal(heard(`${front}a -> HardSwish -> b; a -> Conv 1x1 4->4 -> Add =b -> y`), undefined)
     assert.equal(heard(`${front}a -> HardSwish -> b; a -> MaxPool kernel_shape=2,2 -> y; b -> Relu -> z`), undefined)
     assert.equal(heard('x[N,4,8,8] -> Conv 1x1 4->4 -> a; a -> HardSwish -> y; a -> Identity -> z'), undefined)
+  })
+
+  it('is the same where each channel has a factor of its own', () => {
+    const found = heard(
+      `${front}a -> Add number(3) -> Clip number(0) number(6) -> b; a -> Mul =b -> Div floats[4,1,1] -> y`,
+    )
+    near(found?.low, -3.1, -2.8)
+    const gate = `${front}a -> Add number(3) -> Clip number(0) number(6) -> Div floats[4,1,1] -> b; a -> Mul =b -> y`
+    near(heard(gate)?.low, -3.1, -2.8)
   })
 
   it('is what the most curious reader hears', () => {

@@ -12,6 +12,7 @@ import {
   isOp,
   type Node,
   subgraphsOf,
+  type Tensor,
 } from '../onnx/index.ts'
 import { functionOf } from './expectation/functions.ts'
 
@@ -27,7 +28,7 @@ const UNHEARD = 1 / 16
 const CODES = 255
 
 /** A function of one number. */
-type Scalar = (x: number) => number
+export type Scalar = (x: number) => number
 
 export interface Surroundings {
   readonly consumers: Consumers
@@ -55,6 +56,12 @@ export function heardOf(value: string, around: Surroundings): Heard | undefined 
   const functions = functionsBehind(value, around)
   if (!functions) return undefined
   return (low, high) => audible(functions, Math.min(low, 0), Math.max(high, 0))
+}
+
+/** The one function of a value that its readers make of it, element by element; undefined when something reads the value itself. */
+export function readingOf(value: string, around: Surroundings): Scalar | undefined {
+  const functions = functionsBehind(value, around)
+  return functions?.length === 1 ? functions[0] : undefined
 }
 
 /** The functions of a value that others than element-wise nodes read. */
@@ -92,7 +99,7 @@ function scalarOf(node: Node, known: ReadonlyMap<string, Scalar>, constants: Con
   const operand = (name: string): Scalar | undefined => {
     const tensor = constants(name)
     if (!tensor) return known.get(name)
-    const number = tensor.size === 1 && tensor.dtype === 'float32' ? tensor.floats()[0] : undefined
+    const number = tensor.dtype === 'float32' ? oneNumber(node, tensor) : undefined
     return number === undefined ? undefined : () => number
   }
   const [first, second] = node.inputs.map(operand)
@@ -106,6 +113,13 @@ function scalarOf(node: Node, known: ReadonlyMap<string, Scalar>, constants: Con
   }
   const f = factsOf(node).elementwise && node.inputs.length === 1 ? functionOf(node) : undefined
   return f && ((x) => f(first(x)))
+}
+
+/** A constant as one number. Factors of one sign for each channel stretch a function and leave it flat where it is flat: the first stands for all. */
+function oneNumber(node: Node, tensor: Tensor): number | undefined {
+  const [first, ...others] = tensor.floats()
+  if (first === undefined || others.length === 0) return first
+  return isOp(node, 'Mul', 'Div') && others.every((x) => x * first > 0) ? first : undefined
 }
 
 /** The ends between which a function is not flat, the widest of several. */

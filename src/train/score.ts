@@ -118,7 +118,7 @@ function compared(
   const { length } = samples.indices
   return withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
     withSession(runtime, model, { label: 'the trained model' }, (after) =>
-      compareSessions(before, after, read(trainable, samples, signal), length, { signal }),
+      compareSessions(before, after, read(trainable, samples, signal), { total: length, signal }),
     ),
   )
 }
@@ -139,7 +139,7 @@ export async function outputSqnr(
   const read = batches(readSamples(dataset, indices, { signal }), 1)
   return withSession(runtime, float, { label: 'the float model' }, (before) =>
     withSession(runtime, model, { label: 'the quantised model' }, async (after) =>
-      sqnrOf(await compareSessions(before, after, read, indices.length, { signal })),
+      sqnrOf(await compareSessions(before, after, read, { total: indices.length, signal })),
     ),
   )
 }

@@ -32,29 +32,30 @@ export interface RankedGroup {
 }
 
 export interface RankOptions extends SamplingOptions {
+  readonly products: Products
+  /** Those that can be fitted; other consumers count by their weights. */
+  readonly layers: readonly CompressibleLayer[]
+  readonly samples: readonly Values[]
   readonly order: PruningOrder
   /** What taking out one channel of a group saves: cheap channels must be worth it. */
   readonly saving: (group: PruningGroup) => number
 }
 
-/** Ranks the channels of all groups. `layers` are those that can be fitted; other consumers count by their weights. */
+/** Ranks the channels of all groups. */
 export async function rankChannels(
   runtime: Runtime,
-  products: Products,
   model: Model,
-  layers: readonly CompressibleLayer[],
   { graph, groups }: PruningGroups,
-  samples: readonly Values[],
   options: RankOptions,
 ): Promise<{ readonly ranked: RankedGroup[]; readonly notes: string[] }> {
-  const { order: how, saving } = options
+  const { products, layers, samples, order: how, saving } = options
   const byName = new Map(layers.map((layer) => [layer.name, layer]))
   const consumers = graph.layers.filter((channels) => !passesChannels(channels))
   const notes: string[] = []
   const ranked = new Map<PruningGroup, RankedGroup['order']>()
   const withData = how !== 'magnitude' && samples.length > 0
   const batches = keepForTrials(samples)
-  const trials = new TrialCuts(runtime, products, model, graph, batches.trials, options)
+  const trials = new TrialCuts(runtime, { model, graph }, batches.trials, options)
   const parts = withData ? partsOf(groups, byName) : [groups.map((group) => [group])]
   for (const part of parts) {
     const open = new Set(part.flat().flatMap(({ channels }) => channels))
@@ -68,7 +69,8 @@ export async function rankChannels(
     const channelsOf = new Map(reading.map((channels) => [channels.layer.name, channels]))
     const watched = withData ? [...channelsOf.keys()].flatMap((name) => byName.get(name) ?? []) : []
     for (const channels of reading) if (!watched.some(({ name }) => name === channels.layer.name)) addEnergies(channels)
-    await inputMoments(runtime, products, model, watched, batches.moments, options, async (layer, moments) => {
+    const watching = { ...options, layers: watched, batches: batches.moments }
+    await inputMoments(runtime, model, watching, async (layer, moments) => {
       const channels = channelsOf.get(layer.name)
       if (!channels) return
       const found = how === 'energy' ? undefined : await readingOf(products, layer, channels, moments)

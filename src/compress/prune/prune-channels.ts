@@ -10,24 +10,15 @@ import type { FittedLayer } from '../fit-split.ts'
 import { type FitProducts, fitProducts } from '../fit-steps.ts'
 import { type CompressibleLayer, surveyLayers } from '../layers.ts'
 import { refitModel } from '../refit.ts'
+import { channelsToKeep } from './channels-to-keep.ts'
 import { provenGroups } from './check-cut.ts'
 import { unreadChannels } from './consumers.ts'
 import { CostBook } from './cost-book.ts'
 import { type ClosedLayer, type PruningGroups, valueSets, wholeSteps } from './groups.ts'
-import { type PruningOrder, type RankedGroup, rankChannels } from './order.ts'
-import { keptOfShare, type PrunePlan, planPruning } from './plan.ts'
+import { type PruningOrder, rankChannels } from './order.ts'
+import { type PrunePlan, planPruning } from './plan.ts'
+import type { PruningProblem } from './problem.ts'
 import { keptOutputs, removeChannels } from './remove-channels.ts'
-
-/** What the pruning of one model starts from; many plans can be made of it. */
-export interface PruningProblem extends PruningGroups {
-  readonly model: Model
-  readonly shapes: Shapes
-  readonly ranked: readonly RankedGroup[]
-  /** Channels that nothing reads: they go for free. */
-  readonly free: ReadonlySet<number>
-  readonly sets: readonly ReadonlySet<number>[]
-  readonly notes: readonly string[]
-}
 
 export interface PruningOptions extends Watch {
   readonly order?: PruningOrder
@@ -40,29 +31,34 @@ export interface PruningOptions extends Watch {
   readonly perSample?: number
 }
 
+export interface PreparePruningOptions extends PruningOptions {
+  readonly products: Products
+  /** Observed shapes. */
+  readonly shapes: Shapes
+  /** Batches that the order is found on; none are needed for magnitude. */
+  readonly samples: readonly Values[]
+  /** One sample, on which cuts are tried. */
+  readonly sample: Values
+}
+
 const POSITIONS = 64
 
-/**
- * Finds and ranks the channels of a model.
- * @param samples batches that the order is found on; none are needed for magnitude
- * @param sample one sample, on which cuts are tried
- */
+/** Finds and ranks the channels of a model. */
 export async function preparePruning(
   runtime: Runtime,
-  products: Products,
   model: Model,
-  shapes: Shapes,
-  samples: readonly Values[],
-  sample: Values,
-  options: PruningOptions = {},
+  options: PreparePruningOptions,
 ): Promise<PruningProblem> {
-  const { order = 'backward', cost = macs, keepLayers = new Set(), seed = 0, perSample = POSITIONS, ...watch } = options
+  const { products, shapes, samples, sample } = options
+  const { order = 'backward', cost = macs, keepLayers = new Set(), seed = 0, perSample = POSITIONS } = options
+  const watch: Watch = { progress: options.progress, signal: options.signal }
   const found = await provenGroups(runtime, model, shapes, sample, keepLayers)
   throwIfCancelled(watch.signal)
   const book = new CostBook(model, shapes, found.graph, cost)
   const { layers } = surveyLayers(model, shapes)
-  const { ranked, notes } = await rankChannels(runtime, products, model, layers, found, samples, {
+  const { ranked, notes } = await rankChannels(runtime, model, found, {
     ...watch,
+    ...{ products, layers, samples },
     shapes,
     seed,
     perSample,
@@ -93,54 +89,12 @@ export function pruningPlans(
   return ratios.map((ratio) => planPruning(book(), ranked, ratio, limits))
 }
 
-/**
- * The channels that go when layers keep a number of outputs (the first to go, go first), a share of them, or just those
- * listed.
- * @throws InputError for a layer that does not exist, channels that it does not have or that cannot go, with the reason
- */
-export function channelsToKeep(
-  { graph, ranked, closed, sets, free }: PruningProblem,
-  wanted: ReadonlyMap<string, number | readonly number[]>,
-  multiple = 1,
-): ReadonlySet<number> {
-  const removed = new Set(free)
-  for (const [name, keep] of wanted) {
-    const layer = graph.layers.find((one) => one.layer.name === name)
-    const refuse = (what: string) => new InputError(`channels of layer "${name}": ${what}`, { node: name })
-    if (!layer)
-      throw refuse(`there is no such layer; the layers are ${graph.layers.map((one) => one.layer.name).join(', ')}`)
-    const { output } = layer
-    const why = closed.find((one) => one.name === name)?.reason ?? 'another layer needs them'
-    const queue = ranked
-      .filter(({ group }) => group.writers.includes(name))
-      .flatMap(({ order }) => order)
-      .sort((a, b) => a.loss - b.loss)
-    if (typeof keep === 'object') {
-      const open = new Set(ranked.flatMap(({ group }) => group.channels))
-      const bad = keep.find((index) => !(Number.isInteger(index) && index >= 0 && index < output.length))
-      if (keep.length === 0 || bad !== undefined)
-        throw refuse(`it has channels 0 to ${output.length - 1}, got ${bad ?? 'none to keep'}`)
-      const stay = new Set(keep.map((index) => output[index]))
-      for (const id of output) {
-        if (stay.has(id)) continue
-        if (!open.has(id)) throw refuse(`not all of the others can go: ${why}`)
-        removed.add(id)
-      }
-      continue
-    }
-    const count = keep > 0 && keep < 1 ? keptOfShare(output.length, keep, multiple) : keep
-    if (!(Number.isInteger(count) && count >= 1 && count <= output.length))
-      throw refuse(`it can keep 1 to ${output.length} of them, or a share below 1, got ${keep}`)
-    const left = () => output.reduce((sum, id) => sum + (removed.has(id) ? 0 : 1), 0)
-    for (const { id } of queue) if (left() > count) removed.add(id)
-    if (left() > count) throw refuse(`no fewer than ${left()} can stay: ${why}`)
-  }
-  for (const set of sets)
-    if ([...set].every((id) => removed.has(id))) throw new InputError('a value would be left without any channel')
-  return removed
-}
-
 export interface CutOptions extends Watch {
+  readonly products: FitProducts
+  /** Samples to fit on; without any nothing is fitted. */
+  readonly samples: readonly Values[]
+  /** One sample, on which the result is run. */
+  readonly sample: Values
   readonly seed?: number
   readonly perSample?: number
   readonly spill?: Spill
@@ -156,14 +110,11 @@ export interface CutOptions extends Watch {
  */
 export async function cutAndRefit(
   runtime: Runtime,
-  products: FitProducts,
   { model, shapes, graph }: Pick<PruningProblem, 'model' | 'shapes' | 'graph'>,
   removed: ReadonlySet<number>,
-  samples: readonly Values[],
-  sample: Values,
-  options: CutOptions = {},
+  options: CutOptions,
 ): Promise<{ readonly model: Model; readonly layers: readonly FittedLayer[] }> {
-  const { seed = 0, perSample = POSITIONS, fit = () => true, choices = new Map(), ...rest } = options
+  const { samples, sample, seed = 0, perSample = POSITIONS, fit = () => true, choices = new Map(), ...rest } = options
   const start = removeChannels(model, shapes, removed, graph)
   const observed = await observeShapes(runtime, start, sample, 'the pruned model')
   const left = surveyLayers(start, observed).layers
@@ -172,8 +123,9 @@ export async function cutAndRefit(
   if (samples.length === 0)
     return { model: start, layers: left.map(({ name }) => described({ name, error: 0 }, before, left)) }
   const fitting = left.filter(({ name }) => fit(name))
-  const result = await refitModel(runtime, products, model, fitting, choices, samples, {
+  const result = await refitModel(runtime, model, {
     ...rest,
+    ...{ layers: fitting, plan: choices, batches: samples },
     shapes,
     seed,
     perSample,
@@ -262,7 +214,7 @@ async function prune(
   if ((ratio === undefined) === (keep === undefined)) throw new InputError('pruneChannels needs either ratio or keep')
   const shapes = await observeShapes(runtime, model, sample)
   const order = options.order ?? (samples.length > 0 ? 'backward' : 'magnitude')
-  const problem = await preparePruning(runtime, products, model, shapes, samples, sample, { ...options, order })
+  const problem = await preparePruning(runtime, model, { ...options, products, shapes, samples, sample, order })
   const book = new CostBook(model, shapes, problem.graph, cost)
   const removed = keep
     ? channelsToKeep(problem, new Map(Object.entries(keep)), multiple)
@@ -270,7 +222,7 @@ async function prune(
   book.remove(removed)
   const keepLayers = options.keepLayers ?? new Set()
   const fit = (name: string) => !keepLayers.has(name)
-  const result = await cutAndRefit(runtime, products, problem, removed, samples, sample, { ...options, fit })
+  const result = await cutAndRefit(runtime, problem, removed, { ...options, products, samples, sample, fit })
   const left = book.total > 0 ? book.cost / book.total : 1
   return { ...result, closed: problem.closed, ratio: left, notes: problem.notes }
 }

@@ -51,11 +51,9 @@ export class TrialCuts {
 
   constructor(
     runtime: Runtime,
-    products: Products,
-    model: Model,
-    graph: ChannelGraph,
+    { model, graph }: { readonly model: Model; readonly graph: ChannelGraph },
     batches: readonly Values[],
-    watch: Watch,
+    { products, ...watch }: Watch & { readonly products: Products },
   ) {
     this.#runtime = runtime
     this.#products = products

@@ -50,7 +50,28 @@ describe('channels behind a norm', async () => {
     assert.equal(gains(graph).length, 0)
   })
 
-  it('begin at no Mul whose operand takes factors itself, by one number or along the batch', async () => {
+  it('begin at a number behind channels that keep their scale, one for each of them', async () => {
+    const swish = 'x[N,3,4,4] -> Conv 1x1 3->4 -> a; a -> Add number(3) -> Clip number(0) number(6)'
+    for (const [drawing, role] of [
+      [`${swish} -> b; a,b -> Mul -> Div number(6) -> Add number(1) -> Conv 1x1 4->2 -> y`, 'divisor'],
+      [`${swish} -> b; a,b -> Mul -> Mul number(0.2) -> Conv 1x1 4->2 -> y`, 'gain'],
+    ] as const) {
+      const graph = await graphOf(tinyModel(drawing))
+      const [number, ...more] = graph.carriers.filter((each) => each.role === 'gain' || each.role === 'divisor')
+      assert.deepEqual([number?.role, more.length], [role, 0])
+      assert.deepEqual(number?.ids, graph.layers[1]?.input)
+      assert.ok(number?.ids.every((id) => !graph.closed.has(id)))
+    }
+  })
+
+  it('leave the numbers of a Gelu alone, which the runtime knows it by', async () => {
+    const gelu =
+      'x[N,6,8] -> MatMul 8->8 -> a; a -> Div number(1.4142) -> Erf -> Add number(1) -> b; a,b -> Mul -> Mul number(0.5) -> MatMul 8->4 -> y'
+    const graph = await graphOf(tinyModel(gelu))
+    assert.ok(graph.layers[1]?.input.every((id) => graph.closed.has(id)))
+  })
+
+  it('begin at no Mul whose operand takes factors itself, whose channels are not followed, or along the batch', async () => {
     for (const drawing of [
       'x[N,3,4,4] -> Conv 1x1 3->4 -> Mul floats[4,1,1] -> Conv 1x1 4->2 -> y',
       'x[N,6,8] -> Sigmoid -> Mul number(3) -> MatMul 8->4 -> y',

@@ -2,12 +2,14 @@
 import { isOp, type Node } from '../model.ts'
 import { normOf } from '../ops/norms.ts'
 import type { Tensor } from '../tensor.ts'
-import { onAxis } from './channel-map.ts'
+import { onAxis, singleAxis } from './channel-map.ts'
 import type { ChannelScope } from './scope.ts'
 
 /** Begins the class that a node writes with constants of its own; false when it writes none. */
 export function beginAtGain(scope: ChannelScope, node: Node): boolean {
-  return scope.purpose === 'scale' && (beginAtNorm(scope, node) || beginAtMul(scope, node))
+  if (isOp(node, 'Erf', 'Tanh') || (isOp(node, 'Add', 'Mul') && node.inputs.some((name) => scope.insideGelu.has(name))))
+    for (const output of node.outputs) scope.insideGelu.add(output)
+  return scope.purpose === 'scale' && (beginAtNorm(scope, node) || beginAtConstant(scope, node))
 }
 
 /** A norm writes its channels with its gain; what it reads must stay as it is. */
@@ -36,25 +38,39 @@ function beginAtNorm(scope: ChannelScope, node: Node): boolean {
 }
 
 /**
- * A Mul by a vector is the gain of a norm that is written out, or as good as one: where its other operand must keep its scale, the
- * factor of the product can go into the vector.
+ * A Mul or Div by a constant behind what must keep its scale is the gain of a norm that is written out, or as good as one: the
+ * factor of the product can go into the constant. One number for all channels becomes one for each where their factors differ.
  */
-function beginAtMul(scope: ChannelScope, node: Node): boolean {
+function beginAtConstant(scope: ChannelScope, node: Node): boolean {
   const dims = scope.dims(node.outputs[0])
-  if (!isOp(node, 'Mul') || !dims) return false
-  const index = [0, 1].find((i) => scope.constants(node.inputs[i]))
+  if (!isOp(node, 'Mul', 'Div') || !dims) return false
+  const index = (isOp(node, 'Div') ? [1] : [0, 1]).find((i) => scope.constants(node.inputs[i]))
   const tensor = index === undefined ? undefined : scope.constants(node.inputs[index])
   const other = node.inputs[index === 0 ? 1 : 0]
   if (index === undefined || !tensor || !isFloat(tensor) || scope.constants(other)) return false
-  const place = tensor.shape.findIndex((size) => size > 1)
-  const axis = place + dims.length - tensor.shape.length
-  if (place < 0 || axis < 1 || tensor.shape[place] !== tensor.size || dims[axis] !== tensor.size) return false
   const map = scope.map(other)
   if (map && !scope.gains.has(node.outputs[0] ?? '') && !scope.isClosed(map.ids)) return false
-  const ids = scope.sets.add(tensor.size)
-  scope.carriers.push({ node, index, tensor, axis: place, ids, role: 'gain' })
+  const place = tensor.size > 1 ? alongOneAxis(tensor, dims) : undefined
+  const axis = tensor.size > 1 ? place?.axis : singleAxis(map)?.axis
+  const count = dims[axis ?? 0] ?? 0
+  if (axis === undefined || axis < 1 || count < 2) return false
+  if (tensor.size === 1 && (scope.dims(other)?.join() !== dims.join() || scope.insideGelu.has(other ?? '')))
+    return false
+  const ids = scope.sets.add(count)
+  const role = isOp(node, 'Div') ? 'divisor' : 'gain'
+  scope.carriers.push({ node, index, tensor, ids, role, ...(place ? { axis: place.own } : {}) })
   scope.set(node.outputs[0], onAxis(axis, ids))
   return true
+}
+
+/** The axis of a value that a constant has entries for, and its axis in the constant; undefined where it is none or several. */
+function alongOneAxis(
+  tensor: Tensor,
+  dims: readonly number[],
+): { readonly axis: number; readonly own: number } | undefined {
+  const own = tensor.shape.findIndex((size) => size > 1)
+  const axis = own + dims.length - tensor.shape.length
+  return tensor.shape[own] === tensor.size && dims[axis] === tensor.size ? { axis, own } : undefined
 }
 
 const isFloat = ({ dtype }: Tensor) => /^b?float/.test(dtype)

@@ -21,9 +21,9 @@ export interface ChannelCarrier {
   readonly ids: Int32Array
   /**
    * add: it is in the value's unit (Add, Sub, Max, Min). gain: so it is, and it writes the channels, as a layer does (behind a
-   * norm). multiply: it is a factor. norm: a BatchNormalization's parameter.
+   * norm). divisor: likewise, but the value is divided by it. multiply: it is a factor. norm: a BatchNormalization's parameter.
    */
-  readonly role: 'add' | 'gain' | 'multiply' | 'norm'
+  readonly role: 'add' | 'gain' | 'divisor' | 'multiply' | 'norm'
 }
 
 /** A Clip that channels pass through. */
@@ -51,6 +51,8 @@ export class ChannelScope {
   readonly closed: Map<number, string> = new Map()
   readonly carriers: ChannelCarrier[] = []
   readonly clips: ChannelClip[] = []
+  /** Values inside a written out Gelu, which a runtime knows by its constants. */
+  readonly insideGelu: Set<string> = new Set()
   /** Vectors that were computed from shapes; followed only when channels are taken out. */
   readonly shapeValues: Map<string, readonly ShapeEntry[]> = new Map()
 

@@ -45,11 +45,11 @@ function keyOf({ name }: CompressibleLayer, family: SplitFamily, { key, plain, s
 }
 
 /** The largest rank that saves anything in one of the costs; a weight SVD beside a spatial one only matters when strong. */
-function lastRank(split: Split, { geometry, sizes, layer }: CompressibleLayer): number {
+function lastRank(split: Split, { geometry, sizes, weight }: CompressibleLayer): number {
   const most = Math.max(
     ...[macs, parameterBytes].map((model) => savingRanks(model, split, geometry, sizes, 1).at(-1) ?? 0),
   )
-  if (split.method === 'spatial-svd' || Math.min(...geometry.kernel) === 1 || layer.weight.shape.length < 4) return most
+  if (split.method === 'spatial-svd' || Math.min(...geometry.kernel) === 1 || weight.shape.length < 4) return most
   const whole = macs.cost(wholeShape(geometry, sizes))
   let rank = most
   while (rank > 1 && splitCost(macs, split, geometry, sizes, rank) > STRONG * whole) rank--

@@ -28,8 +28,8 @@ export async function eachTarget(
     return
   }
   if (layers.length === 0) return
-  const sampling = { shapes, seed, perSample: POSITIONS, progress, signal }
-  await inputMoments(runtime, products, model, layers, fit, sampling, async (layer, moments) => {
+  const sampling = { products, layers, batches: fit, shapes, seed, perSample: POSITIONS, progress, signal }
+  await inputMoments(runtime, model, sampling, async (layer, moments) => {
     const targets: FitTarget[] = []
     for (const [group, weight] of kernelsOf(layer).entries()) {
       const own = moments?.[group]

@@ -47,7 +47,7 @@ export function compareOn(problem: Problem, { bytes }: Pick<Compressed, 'bytes'>
   const watch: Watch = { progress, signal }
   return withSession(runtime, original, { label: 'the model' }, (first) =>
     withSession(runtime, bytes, { label: 'the compressed model' }, (second) =>
-      compareSessions(first, second, share.batches(original, shapes, watch), share.size, watch),
+      compareSessions(first, second, share.batches(original, shapes, watch), { ...watch, total: share.size }),
     ),
   )
 }

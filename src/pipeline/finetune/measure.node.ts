@@ -45,7 +45,7 @@ export async function measureTuned(
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {
         const batches = readBatches(dataset, indices, before, shapes, watch)
-        return compareSessions(a, b, batches, indices.length, watch, step)
+        return compareSessions(a, b, batches, { ...watch, total: indices.length, step })
       }),
     )
   const comparison = await compared(before, after)

@@ -3,9 +3,10 @@ import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
 import { type Batch, type Dataset, feedsOf } from '../../data/index.ts'
 import { Comparer, type Comparison, compareSessions, comparisonNotes, type Metric } from '../../metrics/index.ts'
-import { constantsOf, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import { constantsOf, isExpensive, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
+import { compareInTurn, latencyInTurn } from './in-turn.ts'
 
 export interface Measures {
   readonly comparison: Comparison
@@ -30,19 +31,32 @@ export async function measureQuantized(
   { label, shapes, metric, timed, ...watch }: MeasureOptions,
 ): Promise<Measures> {
   const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
+  const { length: total } = scoring.indices
+  if (isExpensive(shapes)) {
+    const both = [
+      { model: original, label },
+      { model: quantized, label: 'the quantised model' },
+    ] as const
+    const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
+    const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric })
+    notes.push(...comparisonNotes(comparison))
+    return { comparison, ...(timed ? latencyOf(await latencyInTurn(runtime, both, sample)) : {}) }
+  }
   return withSession(runtime, original, { label }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const { length } = scoring.indices
-      const comparison = await compareSessions(before, after, batches, length, watch, 'compare', metric)
+      const comparison = await compareSessions(before, after, batches, { ...watch, total, metric })
       notes.push(...comparisonNotes(comparison))
       if (!timed) return { comparison }
       report(watch, 'latency', 0, 1)
-      const [first, second] = await measureLatency(runtime, [before, after], sample)
-      if (!first || !second) throw new UnsupportedError('latency could not be measured')
-      return { comparison, latency: { before: first, after: second } }
+      return { comparison, ...latencyOf(await measureLatency(runtime, [before, after], sample)) }
     }),
   )
+}
+
+function latencyOf([before, after]: readonly Latency[]): Required<Pick<Measures, 'latency'>> {
+  if (!before || !after) throw new UnsupportedError('latency could not be measured')
+  return { latency: { before, after } }
 }
 
 /** Outputs of one batch, side by side: enough to know a dead model. The models are held one after the other. */
@@ -69,7 +83,8 @@ export async function sqnrOfLayers(
     .filter(({ node }) => !constants(node.outputs[0]) && made.has(node.outputs[0] ?? ''))
     .map(({ node }) => ({ name: nodeName(node), value: node.outputs[0] ?? '' }))
   const visitor = layerSqnrVisitor()
-  await walk(runtime, float, quantized, stops, samples, visitor, { ...watch, shapes, step: 'layers', transient: true })
+  const walked = { stops, batches: samples, visitor, shapes, step: 'layers', transient: true }
+  await walk(runtime, float, quantized, { ...watch, ...walked })
   return visitor.results
 }
 

@@ -3,7 +3,9 @@
 import type { StopView } from '../../calibrate/index.ts'
 import { roundToEven } from '../../math/index.ts'
 import { type Model, Tensor, withTensors } from '../../onnx/index.ts'
+import type { Scalar } from '../heard.ts'
 import { type ChannelPlace, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
+import { readingOn } from './reading.ts'
 import type { LayerSlots } from './slots.ts'
 
 /** What became of one layer's bias. */
@@ -17,40 +19,50 @@ export interface BiasCorrection {
 
 /** A correction this many times the bias is a sign that something else is wrong. */
 const LARGEST = 1000
+/** A mean that moves less than this for a shift of one is not what the shift is for. */
+const LEAST_SLOPE = 0.1
 
 /**
  * Corrects the bias at a stop (arXiv 1906.04721, section 4.2; algorithms: sequential, all earlier layers corrected). Channels
  * whose shift is less than twice its standard error are left, and so is a layer that does not gain on the samples that
  * did not take part (`held`).
+ * @param reading what the layer's readers make of its output. Behind a Relu or HardSwish the mean of what they make is what goes
+ *   on: in front of it most of a mean may lie where nothing is heard, and taking that out shifts what is.
  */
 export async function correctBiasAt(
   view: StopView,
   slots: LayerSlots,
   place: ChannelPlace,
   held: (batch: number) => boolean,
+  reading?: Scalar,
 ): Promise<BiasCorrection | undefined> {
   const [float, changed] = [await view.float(view.value), await view.changed(slots.output)]
   const part = <T>(list: readonly T[], which: boolean) => list.filter((_, batch) => held(batch) === which)
-  const seen = meanShift(part(float, false), part(changed, false), place)
+  const heard = reading && readingOn(reading, [...float, ...changed])
+  const seen = meanShift(part(float, false), part(changed, false), place, heard)
   if (!seen) return undefined
   const before = shiftRatio(seen)
   const left = (why: string): BiasCorrection => ({ before, after: before, left: why })
   const bias = biasOf(view.model, slots)
   if (!bias) return left('it has no bias')
-  const wanted = seen.error.map((e, c) => (Math.abs(e) > 2 * seen.standardError[c]! || seen.samples < 4 ? -e : 0))
+  const wanted = seen.error.map((e, c) =>
+    seen.slope[c]! > LEAST_SLOPE && (Math.abs(e) > 2 * seen.standardError[c]! || seen.samples < 4)
+      ? -e / seen.slope[c]!
+      : 0,
+  )
   const mean = bias.values.reduce((a, b) => a + Math.abs(b), 0) / Math.max(1, bias.values.length)
   if (mean > 0 && wanted.some((x, c) => Math.abs(x) > LARGEST * Math.max(mean, Math.abs(bias.values[c]!))))
     return left('the correction would be a thousand times the bias')
   const { tensor, applied } = bias.shifted(wanted)
   const [a, b] = [part(float, true), part(changed, true)]
   const none = new Float64Array(applied.length)
-  if (a.length > 0 && !(squaredError(a, b, applied, place) < squaredError(a, b, none, place)))
+  if (a.length > 0 && !(squaredError(a, b, applied, place, heard) < squaredError(a, b, none, place, heard)))
     return left('it gains nothing on other samples')
   view.change(withTensors(view.model, new Map([[bias.name, tensor]])))
   // The values are this walk's own, and nobody else has seen them yet.
   for (const value of changed) shiftInPlace(value, applied, place)
   view.replace(slots.output, changed)
-  return { before, after: shiftRatio({ ...seen, error: seen.error.map((e, c) => e + applied[c]!) }) }
+  return { before, after: shiftRatio({ ...seen, error: seen.error.map((e, c) => e + applied[c]! * seen.slope[c]!) }) }
 }
 
 interface Bias {

@@ -6,7 +6,7 @@ import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { plainProducts, sqnrDb } from '../../math/index.ts'
-import { type Model, type Shapes, Tensor } from '../../onnx/index.ts'
+import { type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
@@ -15,8 +15,9 @@ import { layersIn, place } from '../placement/placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
 import { weightBitsOf } from '../weight-bits.ts'
 import { correctBias, roundAndCorrect } from './correct.ts'
-import { meanShift, shiftInPlace, shiftRatio } from './mean-shift.ts'
+import { meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
 import { correctionsIn, onRanges } from './on-ranges.ts'
+import { readingOn } from './reading.ts'
 
 describe('mean shifts', () => {
   interface Array4 {
@@ -73,6 +74,39 @@ describe('mean shifts', () => {
   })
 })
 
+describe('mean shifts behind a function', () => {
+  it('are those of its values, and say how far a shift moves them', () => {
+    const value = (...data: number[]) => ({
+      dtype: 'float32' as const,
+      dims: [1, 1, data.length],
+      data: Float32Array.from(data),
+    })
+    const [float, changed] = [value(-8, -4, 2, 6), value(-9, -6, 3, 6)]
+    const relu = readingOn((x) => Math.max(x, 0), [float, changed])
+    const seen = meanShift([float], [changed], 'second', relu)
+    assert.ok(Math.abs((seen?.error[0] ?? 0) - 0.25) < 1e-3, `${seen?.error[0]}`)
+    assert.equal(seen?.slope[0], 0.5)
+    assert.equal(meanShift([float], [changed], 'second')?.error[0], -0.5)
+    assert.ok(Math.abs(squaredError([float], [changed], Float64Array.of(-1), 'second', relu) - 1) < 1e-2)
+  })
+
+  it('has no table where all values are one, or not finite', () => {
+    const of = (...data: number[]) => ({
+      dtype: 'float32' as const,
+      dims: [data.length],
+      data: Float32Array.from(data),
+    })
+    assert.equal(
+      readingOn((x) => x, [of(1, 1)]),
+      undefined,
+    )
+    assert.equal(
+      readingOn((x) => x, [of(1, Number.POSITIVE_INFINITY)]),
+      undefined,
+    )
+  })
+})
+
 describe('correcting layers', async () => {
   const runtime = await openRuntime({ threads: 1 })
   after(() => runtime.close())
@@ -111,6 +145,23 @@ describe('correcting layers', async () => {
         for (const { data } of Object.values(await session.run(feeds))) all.push(...Array.from(data, Number))
       return all
     })
+  }
+
+  /** The codes of a layer's bias and their scale. */
+  function correctionsOf(
+    model: Model,
+    layer: string,
+  ): { readonly name: string; readonly codes: number[]; readonly scale: number[] } {
+    const name = `${layer}/bias`
+    const read = (part: string) => Array.from(model.graph.initializers.get(`${name}/${part}`)?.numbers() ?? [])
+    return { name: `${name}/q`, codes: read('q'), scale: read('scale') }
+  }
+
+  function withShift(model: Model, { name, codes, scale }: ReturnType<typeof correctionsOf>, shift: number): Model {
+    const moved = Int32Array.from(codes, (code, c) =>
+      Math.round(code + shift / (scale[scale.length === 1 ? 0 : c] ?? 1)),
+    )
+    return withTensors(model, new Map([[name, Tensor.from('int32', [moved.length], moved)]]))
   }
 
   const options = (shapes: Shapes) => ({ shapes, held: (batch: number) => batch >= 18 })
@@ -162,6 +213,20 @@ describe('correcting layers', async () => {
       const written = rounded.model.graph.initializers.get(`${name}/weight/scale`)
       assert.deepEqual([...(written?.floats() ?? [])], [...scale])
     }
+  })
+
+  it('corrects the mean of what readers make of an output, not of what they do not hear', async () => {
+    const made = await quantized(
+      tinyModel('x[N,3,8,8] -> Conv 3x3 3->6 -> HardSwish -> Conv 1x1 6->2 -> y', { opset: 20 }),
+    )
+    const [conv] = made.plan.placement.layers.keys()
+    assert.ok(conv)
+    const found = correctionsOf(made.quantized, conv)
+    // Two steps of the bias too low: what lies far below 0 moves as far, and is not heard.
+    const shifted = withShift(made.quantized, found, -0.4)
+    const { layers } = await correctBias(runtime, made.model, shifted, made.batches, options(made.shapes))
+    const { before = 0, after = 1 } = layers[0]?.bias ?? {}
+    assert.ok(after < 0.2 * before, `${before} to ${after}`)
   })
 
   it('leaves the models that it was given untouched', async () => {

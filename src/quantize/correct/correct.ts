@@ -54,10 +54,17 @@ export async function correctBias(
 ): Promise<Corrected> {
   const layers: LayerCorrection[] = []
   const visitOptions = { ...options, step: 'correct' }
-  const model = await visitLayers(runtime, float, quantized, batches, visitOptions, async ({ view, layer, slots }) => {
-    const bias = await correctBiasAt(view, slots, placeOf(layer), options.held ?? never)
-    layers.push({ name: view.name, ...(bias ? { bias } : {}) })
-  })
+  const model = await visitLayers(
+    runtime,
+    float,
+    quantized,
+    batches,
+    visitOptions,
+    async ({ view, layer, slots, reading }) => {
+      const bias = await correctBiasAt(view, slots, placeOf(layer), options.held ?? never, reading)
+      layers.push({ name: view.name, ...(bias ? { bias } : {}) })
+    },
+  )
   return { model, layers }
 }
 

@@ -1,5 +1,6 @@
 // How far the mean of a layer's output has moved: over samples and positions, with the spread between samples.
 import type { TensorValue } from '../../base/index.ts'
+import type { Reading } from './reading.ts'
 
 /** Means of both streams' outputs, by channel. */
 export interface MeanShift {
@@ -9,6 +10,8 @@ export interface MeanShift {
   readonly standardError: Float64Array
   /** Mean square of the float output. */
   readonly square: Float64Array
+  /** How far the mean moves for a shift of one. */
+  readonly slope: Float64Array
   readonly samples: number
 }
 
@@ -29,11 +32,21 @@ export function layoutOf(
   return { samples, channels: dims.at(-1) ?? 1, inner: 1, outer: dims.slice(1, -1).reduce((a, b) => a * b, 1) }
 }
 
-/** Compares batches of both streams. */
+/** Positions of a map that a mean looks at: more say nothing new. */
+const POSITIONS = 4096
+
+/** Every how many positions one counts; odd, so that it walks through the columns of a map. */
+function strideOf(inner: number): number {
+  const stride = Math.max(1, Math.floor(inner / POSITIONS))
+  return stride - ((stride + 1) % 2)
+}
+
+/** Compares batches of both streams. @param heard what is read of the values; absent: they themselves */
 export function meanShift(
   float: readonly TensorValue[],
   changed: readonly TensorValue[],
   place: ChannelPlace,
+  heard?: Reading,
 ): MeanShift | undefined {
   const first = float[0]
   if (!first) return undefined
@@ -41,27 +54,24 @@ export function meanShift(
   const sum = new Float64Array(channels)
   const spread = new Float64Array(channels)
   const square = new Float64Array(channels)
+  const slope = new Float64Array(channels)
   let count = 0
   for (const [batch, value] of float.entries()) {
     const other = changed[batch]
     if (!(value.data instanceof Float32Array) || !(other?.data instanceof Float32Array)) return undefined
     const [a, b] = [value.data, other.data]
     const { samples, inner, outer } = layoutOf(value, place)
-    const each = inner * outer
+    const stride = strideOf(inner)
+    const each = Math.ceil(inner / stride) * outer
     let at = 0
     for (let sample = 0; sample < samples; sample++) {
       const own = new Float64Array(channels)
       for (let row = 0; row < outer; row++)
-        for (let c = 0; c < channels; c++) {
-          let difference = 0
-          let energy = 0
-          for (let i = 0; i < inner; i++, at++) {
-            const x = a[at]!
-            difference += b[at]! - x
-            energy += x * x
-          }
-          own[c]! += difference
-          square[c]! += energy / each
+        for (let c = 0; c < channels; c++, at += inner) {
+          const sums = heard ? heardSums(a, b, at, inner, stride, heard) : plainSums(a, b, at, inner, stride)
+          own[c]! += sums.difference
+          slope[c]! += sums.slope / each
+          square[c]! += sums.energy / each
         }
       for (let c = 0; c < channels; c++) {
         const mean = own[c]! / each
@@ -76,8 +86,45 @@ export function meanShift(
     error,
     standardError: spread.map((x, c) => Math.sqrt(Math.max(0, x / count - error[c]! ** 2) / Math.max(1, count - 1))),
     square: square.map((x) => x / count),
+    slope: slope.map((x) => x / count),
     samples: count,
   }
+}
+
+interface Sums {
+  readonly difference: number
+  readonly energy: number
+  readonly slope: number
+}
+
+function plainSums(a: Float32Array, b: Float32Array, from: number, inner: number, stride: number): Sums {
+  let [difference, energy, slope] = [0, 0, 0]
+  for (let at = from; at < from + inner; at += stride) {
+    const x = a[at]!
+    difference += b[at]! - x
+    energy += x * x
+    slope++
+  }
+  return { difference, energy, slope }
+}
+
+function heardSums(
+  a: Float32Array,
+  b: Float32Array,
+  from: number,
+  inner: number,
+  stride: number,
+  heard: Reading,
+): Sums {
+  let [difference, energy, slope] = [0, 0, 0]
+  for (let at = from; at < from + inner; at += stride) {
+    const x = heard.at(a[at]!)
+    const y = b[at]!
+    difference += heard.at(y) - x
+    energy += x * x
+    slope += heard.slopeAt(y)
+  }
+  return { difference, energy, slope }
 }
 
 /** √(Σ error² / Σ square): the share of the output that is a shift (arXiv 1906.03193). */
@@ -99,12 +146,13 @@ export function shiftInPlace(value: TensorValue, shift: Float64Array, place: Cha
     }
 }
 
-/** Σ (b + shift − a)² over all batches. */
+/** Σ (f(b + shift) − f(a))² over all batches, f what is heard. */
 export function squaredError(
   float: readonly TensorValue[],
   changed: readonly TensorValue[],
   shift: Float64Array,
   place: ChannelPlace,
+  heard?: Reading,
 ): number {
   let sum = 0
   for (const [batch, value] of float.entries()) {
@@ -112,12 +160,13 @@ export function squaredError(
     if (!(value.data instanceof Float32Array) || !(other?.data instanceof Float32Array)) continue
     const [a, b] = [value.data, other.data]
     const { samples, channels, inner, outer } = layoutOf(value, place)
-    let at = 0
+    const stride = strideOf(inner)
+    let from = 0
     for (let row = 0; row < samples * outer; row++)
-      for (let c = 0; c < channels; c++) {
+      for (let c = 0; c < channels; c++, from += inner) {
         const by = shift[c]!
-        for (let i = 0; i < inner; i++, at++) {
-          const e = b[at]! + by - a[at]!
+        for (let at = from; at < from + inner; at += stride) {
+          const e = heard ? heard.at(b[at]! + by) - heard.at(a[at]!) : b[at]! + by - a[at]!
           sum += e * e
         }
       }

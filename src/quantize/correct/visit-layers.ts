@@ -5,6 +5,7 @@ import { consumersOf, type Layer, layersOf, type Model, nodeName, type Shapes } 
 import { tiedTensors } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { biasAddOf } from '../bias-add.ts'
+import { readingOf, type Scalar, surroundingsOf } from '../heard.ts'
 import { type LayerSlots, slotsOf } from './slots.ts'
 
 export interface VisitOptions extends Watch {
@@ -23,6 +24,8 @@ export interface VisitedLayer {
   readonly slots: LayerSlots
   /** Do other layers or an embedding use its codes too? */
   readonly shared: boolean
+  /** What its readers make of its output, element by element; absent where they read it as it is. */
+  readonly reading?: Scalar
 }
 
 /**
@@ -43,6 +46,7 @@ export function visitLayers(
   const layers = new Map(layersOf(float).map((layer) => [nodeName(layer.node), layer]))
   const consumers = consumersOf(float.graph.nodes)
   const stops: Stop[] = []
+  const around = surroundingsOf(float.graph)
   for (const [name, { node }] of layers) {
     const own = slots.get(name)
     const added = biasAddOf(node, consumers, (constant) => float.graph.initializers.get(constant))
@@ -51,12 +55,20 @@ export function visitLayers(
   const visitor = {
     visit: async (view: StopView) => {
       const [layer, own] = [layers.get(view.name), slots.get(view.name)]
+      const reading = readingOf(view.value, around)
       if (layer && own)
-        await visit({ view, layer, slots: own, shared: shared.has(own.codes) || tied.has(layer.weight) })
+        await visit({
+          view,
+          layer,
+          slots: own,
+          shared: shared.has(own.codes) || tied.has(layer.weight),
+          ...(reading ? { reading } : {}),
+        })
     },
   }
   const { shapes, progress, signal, spill } = options
-  return walk(runtime, float, quantized, stops, batches, visitor, {
+  return walk(runtime, float, quantized, {
+    ...{ stops, batches, visitor },
     shapes,
     step,
     progress,

@@ -92,7 +92,7 @@ export async function roundBlocked(
     },
   }
   const walked = { shapes, step: 'round', simulate: false, signal, progress, ...(spill ? { spill } : {}) }
-  await walk(runtime, model, copy, stops, batches, visitor, walked)
+  await walk(runtime, model, copy, { ...walked, stops, batches, visitor })
   return result
 }
 

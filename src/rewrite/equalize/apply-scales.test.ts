@@ -75,6 +75,8 @@ describe('apply-scales', () => {
     'x[N,3,4,4] -> Conv 1x1 3->4 -> Pad ints(0,1,0,0,0,1,0,0) -> Conv 1x1 6->2 -> y',
     'x[N,6,8] -> Sigmoid -> Mul floats[8] -> MatMul 8->4 -> y',
     'x[N,3,4,4] -> Mul floats[3,1,1] -> Conv 3x3 3->2 pads=1,1,1,1 -> y',
+    'x[N,3,4,4] -> Conv 1x1 3->4 -> a; a -> Add number(3) -> Clip number(0) number(6) -> b; a,b -> Mul -> Div number(6) -> Mul number(0.3) -> Add number(-1) -> Conv 1x1 4->2 -> y',
+    'x[N,6,8] -> Sigmoid -> Div floats[8] -> MatMul 8->4 -> y',
     ...normForms.map((form) => normModel(form)),
   ])
     itKeepsTheFunction(pass(), drawing)

@@ -48,7 +48,7 @@ export function applyScales(
   const work = { editor, graph, factors, log, options }
   for (const layer of graph.layers) scaleLayer(work, layer)
   for (const carrier of graph.carriers)
-    if (carrier.role === 'add' || carrier.role === 'gain') scaleCarrier(work, carrier)
+    if (carrier.role === 'add' || carrier.role === 'gain' || carrier.role === 'divisor') scaleCarrier(work, carrier)
   for (const clip of graph.clips) scaleClip(work, clip)
   for (const [value, statistics] of log.statistics) {
     const ids = graph.of(value)?.ids
@@ -113,9 +113,10 @@ function span(scales: Float64Array): string {
   return low === high ? `${low}` : `${low} to ${high}`
 }
 
-function scaleCarrier(work: Work, { node, index, tensor, axis, ids }: ChannelCarrier): void {
-  const scales = pick(work.factors, ids)
-  if (areOne(scales)) return
+function scaleCarrier(work: Work, { node, index, tensor, axis, ids, role }: ChannelCarrier): void {
+  const factors = pick(work.factors, ids)
+  if (areOne(factors)) return
+  const scales = role === 'divisor' ? factors.map((factor) => 1 / factor) : factors
   const target = own(work, node)
   const [first = 1] = scales
   if (scales.every((scale) => scale === first)) {

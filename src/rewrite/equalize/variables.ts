@@ -121,7 +121,8 @@ export function openChannels(graph: ChannelGraph): number[] {
   return [...written].filter((channel) => read.has(channel) && !graph.closed.has(channel)).sort((a, b) => a - b)
 }
 
-const gainsOf = ({ carriers }: ChannelGraph) => carriers.filter(({ role }) => role === 'gain').map(({ ids }) => ids)
+const gainsOf = ({ carriers }: ChannelGraph) =>
+  carriers.filter(({ role }) => role === 'gain' || role === 'divisor').map(({ ids }) => ids)
 
 /** Does a Clip have a bound that a factor would move? */
 export function isCapped({ low, high }: ChannelClip): boolean {

@@ -38,7 +38,8 @@ async function pruningCandidates(problem: Problem, order: PruningOrder): Promise
 /** The channels of a model, found and ranked; with `plain` by their weights alone. */
 export function rankedChannels(problem: Problem, order: PruningOrder): Promise<PruningProblem> {
   const { runtime, products, model, shapes, fit, sample, cost, seed, plain, keepLayers, progress, signal } = problem
-  return preparePruning(runtime, products, model, shapes, plain ? [] : fit, sample, {
+  return preparePruning(runtime, model, {
+    ...{ products, shapes, samples: plain ? [] : fit, sample },
     ...{ cost, seed, keepLayers, progress, signal },
     perSample: POSITIONS,
     order: plain ? 'magnitude' : order,
@@ -60,11 +61,10 @@ export function buildCut(problem: Problem, { splits, channels }: Plan): Promise<
   const removed = removedOutputs(graph, channels)
   const free = new Set(layers.map((layer) => layer.name))
   const options = {
-    ...{ seed, perSample: POSITIONS, progress, signal },
+    ...{ products, samples: plain ? [] : fit, sample, seed, perSample: POSITIONS, progress, signal },
     choices: new Map(Object.entries(splits)),
     fit: (name: string) => free.has(name),
   }
-  const cut = (more = {}) =>
-    cutAndRefit(runtime, products, { model, shapes, graph }, removed, plain ? [] : fit, sample, { ...options, ...more })
+  const cut = (more = {}) => cutAndRefit(runtime, { model, shapes, graph }, removed, { ...options, ...more })
   return host.withSpill ? host.withSpill((spill) => cut({ spill })) : cut()
 }

@@ -86,9 +86,11 @@ export function buildSplits(problem: Problem, plan: Plan): Promise<Built> {
 
 async function fitSplits(problem: Problem, { splits }: Plan): Promise<Built> {
   const { runtime, products, model, layers, fit, shapes, seed, progress, signal, host } = problem
-  const options = { shapes, seed, perSample: POSITIONS, progress, signal }
-  const refit = (more = {}) =>
-    refitModel(runtime, products, model, layers, new Map(Object.entries(splits)), fit, { ...options, ...more })
+  const options = {
+    ...{ products, layers, shapes, seed, perSample: POSITIONS, progress, signal },
+    ...{ plan: new Map(Object.entries(splits)), batches: fit },
+  }
+  const refit = (more = {}) => refitModel(runtime, model, { ...options, ...more })
   return host.withSpill ? host.withSpill((spill) => refit({ spill })) : refit()
 }
 
