@@ -1,6 +1,13 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
 import type { Model } from '../../onnx/index.ts'
-import { floatLayers, type Placement, place, type QuantizeOptions, tablesOf } from '../../quantize/index.ts'
+import {
+  floatLayers,
+  type Placement,
+  place,
+  type QuantizeOptions,
+  sharedCodesUnsigned,
+  tablesOf,
+} from '../../quantize/index.ts'
 import { observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
@@ -18,17 +25,17 @@ import type { Source } from './technique.ts'
 import { defaultTechniques, parseTechniques, type TechniqueName, techniqueNames } from './technique-names.ts'
 import { techniquesOf } from './techniques/index.ts'
 
-export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job)
+export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job, { written: sharedCodesUnsigned })
 
 /** What another mode has of its own. */
 interface OwnForm {
   /** What becomes of the Q/DQ model that the search works on, in every candidate and in the end. */
-  readonly written?: (model: Model) => Model
+  readonly written: (model: Model) => Model
   /** Stands for samples where there are none. */
   readonly withoutData?: Source
 }
 
-export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnForm = {}): Promise<Produced> {
+export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnForm): Promise<Produced> {
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
@@ -54,7 +61,7 @@ export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnFor
         seed: recipe.seed,
         label: recipe.model,
         products,
-        ...(written ? { written } : {}),
+        written,
         ...(spill ? { spill } : {}),
         ...(freeMemory ? { memory: freeMemory() } : {}),
       }),
@@ -109,7 +116,7 @@ function withMinmax(options: QuantizeOptions, stored: StoredStatistics | undefin
 function produced(
   { recipe, model, shapes, material, first }: ModeJob,
   found: Found,
-  written: (model: Model) => Model = (model) => model,
+  written: OwnForm['written'],
 ): Produced {
   const { best, built, naive, rows, rewrites } = found
   const judged = naive !== undefined
