@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { assertNear } from '../../test/support/assert-near.ts'
 import { type AnyMatrix, plainProducts, randomStream } from '../math/index.ts'
 import { Moments } from './moments.ts'
 
@@ -36,12 +37,6 @@ function covariance(a: AnyMatrix, b: AnyMatrix): number[] {
       result.push(sum / a.rows)
     }
   return result
-}
-
-function assertNear(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
-  assert.equal(got.length, expected.length)
-  for (let i = 0; i < expected.length; i++)
-    assert.ok(Math.abs(got[i]! - expected[i]!) <= tolerance, `${got[i]} for ${expected[i]}`)
 }
 
 describe('moments', () => {

@@ -65,6 +65,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
           })),
         }
       : {}),
+    ...(isHalf(run.recipe) && run.float.length > 0 ? { float32: run.float } : {}),
     samples: run.samples,
     notes: run.notes,
   }
@@ -92,10 +93,10 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
   const sqnr = mainSqnr(run.comparison)
   const { recipe } = run
   const text =
-    recipe.mode === 'weights'
-      ? `${weightsOf(recipe)}, activations float`
-      : recipe.mode === 'dynamic'
-        ? `${recipe.weightBits === 8 ? 'int8' : '4-bit'} weights ${recipe.weights}, products of matrices by the range of each run`
+    recipe.mode === 'dynamic'
+      ? `${recipe.weightBits === 8 ? 'int8' : '4-bit'} weights ${recipe.weights}, products of matrices by the range of each run`
+      : recipe.mode !== 'static'
+        ? `${weightsOf(recipe)}, activations ${isHalf(recipe) ? 'float16' : 'float'}`
         : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : `${run.samples.length} samples`}`
   return [
     ...rewrites,
@@ -126,6 +127,7 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
       perTensor: recipe.weights === 'per-tensor',
       hurt: repairsOf(layers)?.hurt.map(({ name }) => name) ?? [],
       effort: recipe.effort,
+      ...(recipe.mode === 'float16' ? { weightsOnly: { bits: 16 } } : {}),
       ...(recipe.mode === 'weights'
         ? { weightsOnly: { bits: recipe.weightBits, ...(block === undefined ? {} : { block }) } }
         : {}),
@@ -156,9 +158,15 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
   }
 }
 
+/** Does a recipe compute in float16? */
+function isHalf({ mode, float16, weightStorage }: QuantizeRecipe): boolean {
+  return float16 || (mode === 'float16' && !weightStorage.endsWith('float16'))
+}
+
 /** The weights of the written file, in words. */
 function weightsOf(recipe: QuantizeRecipe): string {
   const block = blockOf(recipe)
+  if (recipe.mode === 'float16') return `${recipe.weightStorage === 'bfloat16' ? 'bfloat16' : 'float16'} weights`
   return block === undefined
     ? `int8 weights ${recipe.weights}`
     : `int${recipe.weightBits} weights in blocks of ${block}`

@@ -51,7 +51,9 @@ export async function quantizeGiven(
   given: Model,
   { heldBack, judged, ...watch }: ShareWatch = {},
 ): Promise<QuantizeRun> {
-  const output = recipe.output ?? defaultOutput(recipe.model, recipe.weightBits === 4 ? 'int4' : 'int8')
+  const output =
+    recipe.output ??
+    defaultOutput(recipe.model, recipe.mode === 'float16' ? 'float16' : recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
   const stored = await storedStatistics(recipe)
   // Before anything else is said about samples.

@@ -33,6 +33,7 @@ import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
 import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
+import { workingForm } from './working-form.ts'
 
 /** Result of `evaluate`. */
 export interface EvaluateRun {
@@ -43,7 +44,7 @@ export interface EvaluateRun {
 /** Scores a model on labelled samples. @throws InputError when there are no labels */
 export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, watch: Watch = {}): Promise<EvaluateRun> {
   let metric = await loadMetric(recipe.metric)
-  const model = await readModelFile(recipe.model)
+  const { model, notes } = await readWorking(recipe.model)
   const dataset = await openSamples(recipe, model, recipe.data, watch)
   checkLabels(metric, dataset, recipe.data)
   const indices = chosen(dataset, recipe.samples)
@@ -60,7 +61,14 @@ export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, wat
       `no sample of ${recipe.data} could be scored by ${metric.name}; do its labels fit the output ${model.graph.outputs[0] ? printValue(model.graph.outputs[0]) : ''}?`,
       { file: recipe.data },
     )
-  return { metric: figure, notes: [...model.notes, ...dataset.notes] }
+  return { metric: figure, notes: [...notes, ...dataset.notes] }
+}
+
+/** A model in the form in which it can run, and what there is to say of that. */
+async function readWorking(path: string): Promise<{ readonly model: Model; readonly notes: readonly string[] }> {
+  const given = await readModelFile(path)
+  const form = workingForm(given, 'inference')
+  return { model: form.model, notes: [...given.notes, ...form.notes] }
 }
 
 function chosen(dataset: Dataset, samples: number | undefined): number[] {
@@ -81,7 +89,10 @@ const WALKED = 8
 
 /** Compares any two models with the same inputs and outputs. */
 export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watch: Watch = {}): Promise<CompareRun> {
-  const [first, second] = [await readModelFile(recipe.model), await readModelFile(recipe.other)]
+  const [{ model: first, notes }, { model: second }] = [
+    await readWorking(recipe.model),
+    await readWorking(recipe.other),
+  ]
   checkSameInterface(first, second, recipe)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const dataset = await openSamples(recipe, first, recipe.data, watch)
@@ -109,7 +120,7 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
         latency: { before: a, after: b },
         sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
         layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
-        notes: [...new Set([...first.notes, ...dataset.notes, ...comparisonNotes(comparison)])],
+        notes: [...new Set([...notes, ...dataset.notes, ...comparisonNotes(comparison)])],
       }
     }),
   )
@@ -164,7 +175,9 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   checkOutput(output, [recipe.model])
   const list: readonly Pass[] = recipe.passes.length === 0 ? rewritePasses : recipe.passes.map(passNamed)
   const first = recipe.data === 'random' ? -1 : list.findIndex((pass) => pass.needs === 'statistics')
-  const model = await readModelFile(recipe.model)
+  const given = await readModelFile(recipe.model)
+  const form = workingForm(given, 'inference')
+  const { model } = form
   const dataset = await openSamples(recipe, model, recipe.data, {
     count: first === -1 ? 1 : recipe.samples,
     signal: watch.signal,
@@ -180,14 +193,16 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
     result = await applyRewrites(runtime, result.model, list.slice(first), feeds, { ...options, statistics })
     result = { ...result, applied: [...applied, ...result.applied] }
   }
-  await writeModelFile(result.model, output)
-  const grown = growthNote(model, result.model)
+  const written = model === given ? result.model : form.asGiven(form.stored(result.model))
+  await writeModelFile(written, output)
+  const grown = growthNote(given, written)
   return {
     output,
     passes: result.applied,
     notes: [
       ...(grown ? [grown] : []),
-      ...model.notes,
+      ...given.notes,
+      ...form.notes,
       ...subGraphNotes(model),
       ...dataset.notes,
       ...unfolded(model, list),

@@ -9,6 +9,10 @@ export * from './correct-bias-analytic.ts'
 export { tablesOf } from './embeddings.ts'
 export { channelMoments, type Moments } from './expectation/moments.ts'
 export { type GridFamily, gridFamilies, planOfFamilies } from './grid-families.ts'
+export { chooseHalf, type HalfChoice, type HalfOptions, type Reach } from './half/choose-half.ts'
+export { maskedValues } from './half/masks.ts'
+export { halfProbe } from './half/probe-half.ts'
+export { type HalfWritten, toHalf } from './half/to-half.ts'
 export * from './insert.ts'
 export * from './lint.ts'
 export * from './options.ts'
@@ -28,6 +32,7 @@ export type { FusionBlocker, Role, SlowLayers, Target, TargetOp } from './target
 export { toDynamic } from './to-dynamic.ts'
 export * from './weight-bits.ts'
 export { type BlockedWeight, type BlockFormat, blockGrids } from './weight-only/block-grids.ts'
+export { type BlockedTables, blockedTables, tiedLayers } from './weight-only/blocked-tables.ts'
 export { hqqGrids } from './weight-only/hqq.ts'
 export {
   type BlockedForm,

@@ -12,8 +12,8 @@ export interface QuantizeOptions {
   readonly weightBits: 8 | 4
   /** With 4 bits: `first`, `last`, `depthwise`, `none`, or patterns of layers that keep 8. */
   readonly keep8bit: readonly string[]
-  /** 8: tables whose rows are picked by index become int8, a scale for each row; float: they stay. */
-  readonly embeddings: 8 | 'float'
+  /** Tables whose rows are picked by index: 8 bits with a scale for each row, 4 bits in blocks, or as they are. */
+  readonly embeddings: 8 | 4 | 'float'
   readonly activationType: Extract<QuantType, 'uint8' | 'int8' | 'uint16' | 'int16'>
   readonly range: RangeMethod
   /** Node names, operator types, globs (`conv*`) or regular expressions (`/^head/`) that stay float. */

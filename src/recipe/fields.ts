@@ -52,7 +52,7 @@ export function fieldsOf(recipe: z.ZodObject): readonly RecipeField[] {
 
 /** weightBits → --weight-bits; capitals and digits begin a word. */
 function flagOf(name: string): string {
-  return `--${name.replace(/[A-Z]|\d+/g, (letter) => `-${letter.toLowerCase()}`)}`
+  return `--${name.replace(/[A-Z]|(?<!float\d*)\d+/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
 function kindOf(schema: FieldSchema): RecipeField['kind'] {

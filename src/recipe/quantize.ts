@@ -1,7 +1,7 @@
 // The recipe of `quantize`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { metric, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
+import { metric, output, patterns, run, target, version, weights } from './shared.ts'
 import { rangeMethods, techniqueNames } from './words.ts'
 
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
@@ -28,13 +28,18 @@ export const quantize = z.strictObject({
     }),
   weights,
   weightBits: z.literal([8, 4]).default(8).meta({ description: 'bits of the weights', placeholder: 'n' }),
-  weightStorage,
+  weightStorage: z.enum(['int8', 'int4', 'float16', 'bfloat16']).default('int8').meta({
+    description:
+      'what 4-bit codes are stored in: int8 keeps integer kernels, int4 is half the size and computes in float; with --mode float16 a type for storage alone',
+    placeholder: 'type',
+  }),
   keep8bit: z.array(z.string()).default(['first', 'last', 'depthwise']).meta({
     description: 'with 4 bits: layers that keep 8; first, last, depthwise, none or patterns',
     placeholder: 'pattern',
   }),
-  embeddings: z.literal([8, 'float']).default(8).meta({
-    description: 'tables whose rows are picked by index: a scale for each row, or float',
+  embeddings: z.literal([8, 4, 'float']).default(8).meta({
+    description:
+      'tables whose rows are picked by index: 8 bits with a scale for each row, 4 in blocks (with --mode weights), or float',
     placeholder: 'bits',
   }),
   activationType: z
@@ -45,9 +50,9 @@ export const quantize = z.strictObject({
     .enum(rangeMethods)
     .default('minmax')
     .meta({ description: 'how activation ranges are chosen', placeholder: 'method' }),
-  mode: z.enum(['static', 'dynamic', 'weights']).default('static').meta({
+  mode: z.enum(['static', 'dynamic', 'weights', 'float16']).default('static').meta({
     description:
-      'static: weights and activations; dynamic: matrix products by the range of each run; weights: a smaller file only',
+      'static: weights and activations in integers; dynamic: matrix products by the range of each run; weights: a smaller file only; float16: half the size',
     placeholder: 'mode',
   }),
   block: z
@@ -85,6 +90,11 @@ export const quantize = z.strictObject({
       'the result is refused below this SQNR in dB; with weights in blocks as many layers as it takes keep 8 bits',
     placeholder: 'dB',
   }),
+  float16: z.boolean().default(false).describe(`${WEIGHTS}: what is left computes in float16`),
+  ioType: z
+    .enum(['float32', 'float16'])
+    .default('float32')
+    .meta({ description: 'in float16: type of the inputs and outputs that are float32', placeholder: 'type' }),
   effort: z.enum(['fast', 'default', 'high']).default('default').meta({
     description: 'fast tries and measures nothing, high rounds by second order and scores all',
     placeholder: 'effort',

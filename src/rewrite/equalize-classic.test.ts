@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { assertNearShare } from '../../test/support/assert-near.ts'
 import {
   assertClose,
   contextOf,
@@ -15,7 +16,6 @@ import { readModelFile } from '../onnx/index.node.ts'
 import { channelGraph, intsAttr, layersOf, type Model, makeNode, Tensor } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
-import { pairFactor, tripletFactors } from './equalize/closed-forms.ts'
 import { equalizeClassic, equalizeClassicPass } from './equalize-classic.ts'
 import golden from './fixtures/cle.json' with { type: 'json' }
 import forward from './fixtures/cle-forward.json' with { type: 'json' }
@@ -67,18 +67,6 @@ function stack(layers: readonly { w: Array4; b: readonly number[] | null }[], po
   return model
 }
 
-function assertNear(
-  got: ArrayLike<number> | undefined,
-  expected: readonly number[],
-  share: number,
-  what: string,
-): void {
-  const largest = Math.max(...expected.map(Math.abs))
-  assert.equal(got?.length, expected.length, what)
-  for (const [i, value] of expected.entries())
-    assert.ok(Math.abs((got?.[i] ?? 0) - value) <= share * largest, `${what}[${i}]: ${got?.[i]}, expected ${value}`)
-}
-
 /** Applies given factors, `[layer][channel]`, to the outputs of the layers of a model. */
 async function withFactors(model: Model, factors: readonly (readonly number[])[]): Promise<Model> {
   const context = await contextOf(model)
@@ -89,12 +77,31 @@ async function withFactors(model: Model, factors: readonly (readonly number[])[]
   return applyScales(model, graph, all, new PassLog(context), { shapes: context.shapes })
 }
 
+/** A channel that one layer makes with range r1 and one reads with r2: both get √(r1·r2). 1 where a range is 0. */
+function pairFactor(r1: number, r2: number): number {
+  return valid(Math.sqrt(r1 / r2)) ?? 1
+}
+
+/**
+ * Around a depthwise layer of range r2, between ranges r1 and r3: the factors before and behind it that give all three
+ * ∛(r1·r2·r3). Both are 1 where a range is 0.
+ */
+function tripletFactors(r1: number, r2: number, r3: number): readonly [number, number] {
+  const equal = Math.cbrt(r1 * r2 * r3)
+  const [before, behind] = [valid(r1 / equal), valid(equal / r3)]
+  return before === undefined || behind === undefined ? [1, 1] : [before, behind]
+}
+
+function valid(factor: number): number | undefined {
+  return factor > 0 && Number.isFinite(factor) ? factor : undefined
+}
+
 describe('closed forms of equalisation', () => {
   for (const { input, options, expected } of golden.cases)
     it(`match AIMET's figures: ${options.kind}, ${options.note}`, async () => {
       if ('w2' in input && input.w2 && expected.s) {
         const s = ranges(input.w1, 0).map((r1, c) => pairFactor(r1, ranges(input.w2, 1)[c] ?? 0))
-        assertNear(s, expected.s, 1e-12, 's')
+        assertNearShare(s, expected.s, 1e-12, 's')
         const model = await withFactors(
           stack([
             { w: input.w1, b: input.b1 },
@@ -103,25 +110,25 @@ describe('closed forms of equalisation', () => {
           [s],
         )
         const [first, second] = layersOf(model)
-        assertNear(first?.weight.floats(), expected.w1.data, 1e-7, 'w1')
-        if (expected.b1) assertNear(first?.bias?.floats(), expected.b1, 1e-7, 'b1')
-        assertNear(second?.weight.floats(), expected.w2?.data ?? [], 1e-7, 'w2')
+        assertNearShare(first?.weight.floats(), expected.w1.data, 1e-7, 'w1')
+        if (expected.b1) assertNearShare(first?.bias?.floats(), expected.b1, 1e-7, 'b1')
+        assertNearShare(second?.weight.floats(), expected.w2?.data ?? [], 1e-7, 'w2')
       } else if ('wdw' in input && input.wdw && input.w3 && expected.s12) {
         const [r1, r2, r3] = [ranges(input.w1, 0), ranges(input.wdw, 0), ranges(input.w3, 1)]
         const both = r1.map((r, c) => tripletFactors(r, r2[c] ?? 0, r3[c] ?? 0))
         const [s12, s23] = [both.map(([s]) => s), both.map(([, s]) => s)]
-        assertNear(s12, expected.s12, 1e-12, 's12')
-        assertNear(s23, expected.s23 ?? [], 1e-12, 's23')
+        assertNearShare(s12, expected.s12, 1e-12, 's12')
+        assertNearShare(s23, expected.s23 ?? [], 1e-12, 's23')
         const drawn = stack([
           { w: input.w1, b: input.b1 },
           { w: input.wdw, b: input.bdw ?? null },
           { w: input.w3, b: null },
         ])
         const [first, depthwise, third] = layersOf(await withFactors(drawn, [s12, s23]))
-        assertNear(first?.bias?.floats(), expected.b1 ?? [], 1e-7, 'b1')
-        assertNear(depthwise?.weight.floats(), expected.wdw?.data ?? [], 1e-7, 'wdw')
-        assertNear(depthwise?.bias?.floats(), expected.bdw ?? [], 1e-7, 'bdw')
-        assertNear(third?.weight.floats(), expected.w3?.data ?? [], 1e-7, 'w3')
+        assertNearShare(first?.bias?.floats(), expected.b1 ?? [], 1e-7, 'b1')
+        assertNearShare(depthwise?.weight.floats(), expected.wdw?.data ?? [], 1e-7, 'wdw')
+        assertNearShare(depthwise?.bias?.floats(), expected.bdw ?? [], 1e-7, 'bdw')
+        assertNearShare(third?.weight.floats(), expected.w3?.data ?? [], 1e-7, 'w3')
       } else assert.fail('a case of another kind')
     })
 })
@@ -152,11 +159,11 @@ describe('equalize-classic', () => {
       )
       model.graph.nodes[0]?.attributes.set('pads', intsAttr(Array<number>(4).fill(options.pad1)))
       const { classes, model: scaled } = equalizeClassic(model, await contextOf(model), { sweeps: 1 })
-      assertNear(classes[0]?.factors, expected.s, 1e-7, 's')
+      assertNearShare(classes[0]?.factors, expected.s, 1e-7, 's')
       const x = { dtype: 'float32' as const, dims: input.x.dims, data: Float32Array.from(input.x.data) }
       const y = (await run(scaled, { x }))[scaled.graph.outputs[0]?.name ?? '']
       assert.deepEqual(y?.dims, expected.y.dims)
-      assertNear(y?.data as Float32Array, expected.y.data, 2e-6, 'y')
+      assertNearShare(y?.data as Float32Array, expected.y.data, 2e-6, 'y')
     })
 
   it('comes to the closed form of a depthwise triplet by sweeping', async () => {

@@ -113,6 +113,14 @@ describe('float32-inside', () => {
     )
   })
 
+  it('can be done to its own result', async () => {
+    const model = tinyModel('x[N,8] -> Gemm 8->16 -> Relu -> Gemm 16->4 -> y', { dtype: 'bfloat16' })
+    const once = withTypesOf(inFloat32(model), model)
+    const twice = withTypesOf(inFloat32(once), once)
+    const feeds = randomFeeds(tinyModel('x[N,8] -> Gemm 8->16 -> Relu -> Gemm 16->4 -> y'))
+    assertClose(await run(inFloat32(model), feeds), await run(inFloat32(twice), feeds), 100, 1e-6)
+  })
+
   it('stores in half again what nothing changed, and what was changed when it is told to', () => {
     const model = makeModel({
       name: 'stored',

@@ -20,7 +20,7 @@ import {
   Tensor,
   type ValueInfo,
 } from '../onnx/index.ts'
-import { setOrigin } from './constants/origins.ts'
+import { originOf, setOrigin } from './constants/origins.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
 
 /** Element types of half the size of float32. */
@@ -113,6 +113,14 @@ export function inFloat32Behind(half: Tensor, opset: number): Tensor {
   return wide
 }
 
+/** Notes of a tensor that it is another one cast, where that one was computed: what takes few bytes can still be stored so. */
+export function castFrom(tensor: Tensor, cast: Tensor, opset: number): Tensor {
+  if (!originOf(tensor)) return cast
+  const attributes = { to: intAttr(dtypeNumber(cast.dtype)) }
+  setOrigin(cast, { node: makeNode({ opType: 'Cast', inputs: [], outputs: [], attributes }), inputs: [tensor], opset })
+  return cast
+}
+
 /** The model with float32 in place of every half type, its inputs and outputs included. */
 export function inFloat32(model: Model): Model {
   const copy = cloneModel(model)
@@ -164,7 +172,9 @@ export function withTypesOf(model: Model, given: Model): Model {
   const outputs = differs(model.graph.outputs, given.graph.outputs).filter(({ name }) => !passed.has(name))
   const border = [...inputs, ...outputs]
   if (border.length === 0) return model
-  const inside = new Map(border.map(({ name }) => [name, `${name}/float32`]))
+  // A model that this was done to before has these names already.
+  const names = new GraphEditor(model)
+  const inside = new Map(border.map(({ name }) => [name, names.freshName(`${name}/float32`)]))
   const editor = new GraphEditor(renameValues(model, inside))
   const take = (list: ValueInfo[]) => {
     for (const [index, info] of list.entries()) {

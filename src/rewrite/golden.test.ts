@@ -1,7 +1,7 @@
-import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { assertNearShare } from '../../test/support/assert-near.ts'
 import { contextOf, run } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { type Attribute, intAttr, intsAttr, type Model, makeNode, Tensor } from '../onnx/index.ts'
@@ -67,16 +67,6 @@ function modelOf({ input, options }: Case): Model {
   return model
 }
 
-function assertNear(got: Tensor | undefined, expected: readonly number[], tolerance: number, what: string): void {
-  const values = got?.floats() ?? assert.fail(`no ${what}`)
-  const largest = Math.max(...expected.map(Math.abs))
-  for (const [i, value] of expected.entries())
-    assert.ok(
-      Math.abs((values[i] ?? Number.NaN) - value) <= tolerance * largest,
-      `${what}[${i}]: ${values[i]}, ${value}`,
-    )
-}
-
 function itMatches(file: string | URL): void {
   const { cases }: { cases: readonly Case[] } = JSON.parse(readFileSync(file, 'utf8'))
   for (const [index, each] of cases.entries())
@@ -86,14 +76,14 @@ function itMatches(file: string | URL): void {
       const layer = folded.graph.nodes.find((node) => node.opType === each.options.op)
       const add = folded.graph.nodes.find((node) => node.opType === 'Add')
       const { initializers } = folded.graph
-      assertNear(initializers.get(layer?.inputs[1] ?? ''), each.expected.W.data, 2e-7, 'W')
-      assertNear(initializers.get(layer?.inputs[2] ?? add?.inputs[1] ?? ''), each.expected.b, 2e-7, 'b')
+      assertNearShare(initializers.get(layer?.inputs[1] ?? '')?.floats(), each.expected.W.data, 2e-7, 'W')
+      assertNearShare(initializers.get(layer?.inputs[2] ?? add?.inputs[1] ?? '')?.floats(), each.expected.b, 2e-7, 'b')
       const { dims, data } = each.input.x
       const { y } = each.expected
       if (!data || !y) return
       const outputs = await run(folded, { x: { dtype: 'float32', dims, data: Float32Array.from(data) } })
       const got = outputs['y']?.data
-      assertNear(got && float32(y.dims, Array.from(got, Number)), y.data, 2e-6, 'y')
+      assertNearShare(got && Array.from(got, Number), y.data, 2e-6, 'y')
     })
 }
 

@@ -12,7 +12,7 @@ export { capsWorthFreeing, type Equalized, type EqualizeOptions, equalize, equal
 export * from './equalize-classic.ts'
 export { explicitBiases } from './explicit-biases.ts'
 export { doublesOf, floatTensor } from './float-tensor.ts'
-export { float32Inside, halfTypesOf, inFloat32, inFloat32Behind, withTypesOf } from './float32-inside.ts'
+export { castFrom, float32Inside, halfTypesOf, inFloat32, inFloat32Behind, withTypesOf } from './float32-inside.ts'
 export { foldBatchNorm } from './fold-batch-norm.ts'
 export { foldConstants } from './fold-constants.ts'
 export { foldDeadChannels, foldProvedChannels } from './fold-dead-channels.ts'

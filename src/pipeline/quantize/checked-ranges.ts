@@ -13,13 +13,12 @@ import type { Runtime } from '../../runtime/index.ts'
 import { type Planned, planFor } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import { probeSize } from './float-choices.ts'
+import { harmless } from './harmless.ts'
 import { Judge } from './judge.ts'
 import { someOf } from './some-samples.ts'
 
 /** Measurements of blocks of grids. */
 const SEARCH = { blocks: 6, most: 28 }
-
-export type RangeForm = 'proposed' | 'minmax'
 
 export interface CheckedRanges {
   /** With the values that keep min-max. */
@@ -88,7 +87,7 @@ export async function checkRanges(
   const kept = new Set(
     await harmless(
       open,
-      (some, form) => measure(part, planOfFamilies(form === 'minmax' ? minmax.plan : proposed, some)),
+      (some, form) => measure(part, planOfFamilies(form === 'before' ? minmax.plan : proposed, some)),
       SEARCH,
     ),
   )
@@ -110,34 +109,4 @@ function shareOf(proposed: Plan, minmax: Plan, value: string): number {
   const [now, before] = [proposed.activations.get(value), minmax.activations.get(value)]
   if (!now || !before || before.high === before.low) return 1
   return (now.high - now.low) / (before.high - before.low)
-}
-
-/**
- * Members for which the proposal brings no more noise than min-max: blocks of them are measured both ways, and those that lose
- * are halved, the longest first, as long as measurements are left.
- */
-export async function harmless<T>(
-  members: readonly T[],
-  noiseOf: (some: readonly T[], form: RangeForm) => Promise<number>,
-  { blocks, most }: { readonly blocks: number; readonly most: number },
-): Promise<T[]> {
-  const kept: T[] = []
-  const open: (readonly T[])[] = []
-  let measured = 0
-  const measure = async (block: readonly T[]) => {
-    measured += 2
-    const before = await noiseOf(block, 'minmax')
-    if ((await noiseOf(block, 'proposed')) <= before) kept.push(...block)
-    else if (block.length > 1) open.push(block)
-  }
-  const size = Math.max(1, Math.ceil(members.length / blocks))
-  for (let from = 0; from < members.length; from += size) await measure(members.slice(from, from + size))
-  while (open.length > 0 && measured + 4 <= most) {
-    open.sort((a, b) => b.length - a.length)
-    const block = open.shift() ?? []
-    const middle = Math.ceil(block.length / 2)
-    await measure(block.slice(0, middle))
-    await measure(block.slice(middle))
-  }
-  return kept
 }

@@ -13,7 +13,8 @@ export function blockOf({ mode, block, weightBits }: QuantizeRecipe): number | u
 const isWide = (recipe: QuantizeRecipe) =>
   recipe.activationType.endsWith('16') ||
   recipe.weightStorage === 'int4' ||
-  (recipe.weightForm === 'onnx' && blockOf(recipe) !== undefined)
+  recipe.float16 ||
+  (recipe.weightForm === 'onnx' && (blockOf(recipe) !== undefined || recipe.embeddings === 4))
 
 /** The rewrites that every quantisation begins with, up to the opset that its types need. */
 export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {

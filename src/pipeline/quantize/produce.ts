@@ -9,6 +9,7 @@ import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { quantizeDynamic } from './dynamic-mode.ts'
+import { inHalf, quantizeFloat16 } from './float16-mode.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
 import { blockOf, optionsFor, passesFor } from './options-for.ts'
 import { quantizeStatic } from './static-mode.ts'
@@ -18,6 +19,7 @@ import { quantizeWeightsAlone } from './weights-only.ts'
 const modes: Readonly<Record<QuantizeRecipe['mode'], (job: ModeJob) => Promise<Produced>>> = {
   static: quantizeStatic,
   dynamic: quantizeDynamic,
+  float16: quantizeFloat16,
   weights: quantizeWeightsAlone,
 }
 
@@ -43,8 +45,14 @@ export async function produceQuantized(
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
   notes.push(...original.notes, ...subGraphNotes(original))
   const options = optionsFor(rewritten.model, recipe, notes)
-  const made = await modes[recipe.mode]({ runtime, recipe, options, ...rewritten, material, first, notes, watch })
-  const quantized = recipe.weightStorage === 'int4' ? inInt4(made, notes) : made.quantized
+  const job = { runtime, recipe, options, ...rewritten, material, first, notes, watch }
+  const made = await modes[recipe.mode](job)
+  const quantized =
+    recipe.weightStorage === 'int4'
+      ? inInt4(made, notes)
+      : recipe.float16
+        ? (await inHalf(job, made.quantized)).quantized
+        : made.quantized
   // What the samples assumed is known now that they were read.
   const preprocess = material.stored ? material.stored.preprocess : samples.dataset.preprocess
   if (preprocess) quantized.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
@@ -58,6 +66,15 @@ function checkWords(recipe: QuantizeRecipe): void {
     throw new UsageError(
       '--rounding is about weights alone in blocks (--mode weights --weight-bits 4, or --block); elsewhere --techniques says what is tried',
     )
+  if (recipe.float16 && recipe.mode !== 'weights')
+    throw new UsageError('--float16 is about what --mode weights leaves; for a model in float16 say --mode float16')
+  const half = recipe.weightStorage.endsWith('float16')
+  if (half && recipe.mode !== 'float16')
+    throw new UsageError(`--weight-storage ${recipe.weightStorage} is a form of --mode float16`)
+  if (recipe.ioType === 'float16' && !(recipe.float16 || (recipe.mode === 'float16' && !half)))
+    throw new UsageError('--io-type float16 is about models that compute in float16 (--mode float16, or --float16)')
+  if (recipe.embeddings === 4 && recipe.mode !== 'weights')
+    throw new UsageError('--embeddings 4 is about weights alone (--mode weights); integer layers go with 8 bits')
   const unmeasured = recipe.effort === 'fast' || (recipe.data === 'none' && recipe.val === undefined)
   if (recipe.minSqnr !== undefined && unmeasured)
     throw new UsageError(

@@ -177,7 +177,11 @@ async function measure(
     (place) => scoring.indices[place] ?? 0,
   )
   const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
-  const layerSqnr = await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
+  // Values of float16 and float32 are not walked side by side.
+  const walks = recipe.mode !== 'float16' && !recipe.float16
+  const layerSqnr = walks
+    ? await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
+    : []
   // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
   const naive = isExpensive(made.shapes) ? undefined : made.naive
   return {

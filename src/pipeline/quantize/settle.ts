@@ -13,9 +13,9 @@ import {
 } from '../../quantize/index.ts'
 import { type Built, type Planned, planFor } from './build.ts'
 import type { Candidate } from './candidate.ts'
-import { harmless } from './checked-ranges.ts'
 import { CORRECTIONS } from './evidence.ts'
 import { probeSize } from './float-choices.ts'
+import { harmless } from './harmless.ts'
 import { Judge } from './judge.ts'
 import { storeCorrections } from './stored-corrections.ts'
 import type { SearchContext } from './technique.ts'
@@ -102,7 +102,7 @@ async function harmlessRanges(
   }
   return harmless(
     families,
-    async (some, form) => (form === 'minmax' ? SAME * (await noiseOf(narrow, some)) : noiseOf(wide, some)),
+    async (some, form) => (form === 'before' ? SAME * (await noiseOf(narrow, some)) : noiseOf(wide, some)),
     SEARCH,
   )
 }

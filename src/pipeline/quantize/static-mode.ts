@@ -10,7 +10,7 @@ import {
 } from '../../quantize/index.ts'
 import { observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
+import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../recipe.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
@@ -22,7 +22,7 @@ import { type Found, search } from './search.ts'
 import { storedSource } from './stored-source.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 import type { Source } from './technique.ts'
-import { defaultTechniques, parseTechniques, type TechniqueName, techniqueNames } from './technique-names.ts'
+import { defaultTechniques } from './technique-names.ts'
 import { techniquesOf } from './techniques/index.ts'
 
 export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job, { written: sharedCodesUnsigned })
@@ -74,7 +74,9 @@ export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnFor
 }
 
 function namedTechniques(recipe: QuantizeRecipe): readonly TechniqueName[] {
-  const named = recipe.techniques ? parseTechniques(recipe.techniques) : defaultTechniques(recipe)
+  const named = recipe.techniques
+    ? techniqueNames.filter((name) => recipe.techniques?.includes(name))
+    : defaultTechniques(recipe)
   return recipe.tune === 'bias' ? [...named, 'tune-bias'] : named
 }
 

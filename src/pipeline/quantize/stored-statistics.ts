@@ -1,8 +1,8 @@
 // What a quantisation learnt from its samples, as JSON: enough to make the same file again, anywhere, without a sample.
 import * as z from 'zod'
 import { InputError } from '../../base/index.ts'
+import { techniqueNames } from '../../recipe/index.ts'
 import { CORRECTIONS, type StoredTensor, storedCorrectionsSchema, storedTensorSchema } from './evidence.ts'
-import { techniqueNames } from './technique-names.ts'
 import { EXPLICIT_BIASES } from './techniques/explicit-biases.ts'
 import { techniquesOf } from './techniques/index.ts'
 

@@ -2,7 +2,9 @@
 import type { Spill } from '../../calibrate/index.ts'
 import { type Layer, layersOf, type Model, type Tensor } from '../../onnx/index.ts'
 import {
+  type BlockedTables,
   type BlockFormat,
+  blockedTables,
   embeddingGrids,
   insertBlocked,
   insertWeights,
@@ -11,6 +13,7 @@ import {
   quantizeDefaults,
   storeInt4Weights,
   tablesOf,
+  tiedLayers,
   weightBitsOf,
   weightGrid,
   whyNotBlocked,
@@ -27,6 +30,8 @@ import { blockOf } from './options-for.ts'
 import { Rows } from './rows.ts'
 import { untuned } from './static-mode.ts'
 
+const NO_TABLES: BlockedTables = { tables: new Map(), tied: new Map() }
+
 /** Quantises the weights of a float model; activations stay float. */
 export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const { recipe, options, model, shapes, material, notes } = job
@@ -38,18 +43,44 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
     (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.name)?.code !== 'excluded',
   )
   const block = blockOf(recipe)
-  const formats = block === undefined ? new Map() : blockFormats(job, layers, block)
-  const tables = tablesOf(model.graph, embeddings)
-  const write = (weights: Blocked) =>
-    insertBlocked(model, weights, { form: recipe.weightForm, accuracyLevel: recipe.accuracyLevel })
+  const all = tablesOf(model.graph, embeddings)
+  const inBlocks = recipe.embeddings === 4 ? blockedTables(all, layers, block ?? 32) : NO_TABLES
+  const tables = new Map([...all].filter(([gather]) => !inBlocks.tables.has(gather)))
+  const tied = block === undefined ? new Map() : inBlocks.tied
+  // What shares an embedding of 8 bits keeps them: its codes are stored once.
+  const shared = new Set([
+    ...inBlocks.tied.keys(),
+    ...[...tables.values()].flatMap((table) => tiedLayers(layers, table)),
+  ])
+  const formats =
+    block === undefined
+      ? new Map()
+      : blockFormats(
+          job,
+          layers.filter((layer) => !shared.has(layer)),
+          block,
+        )
+  const form = { form: recipe.weightForm, accuracyLevel: recipe.accuracyLevel }
+  const write = (weights: Blocked) => insertBlocked(model, weights, form)
   // Layers of the written model are found again by their names: replaced nodes keep those.
   const finish = (weights: Blocked) => {
-    const rest = layers.filter((layer) => !weights.has(layer))
-    return withDequantizedWeights(write(weights), model, rest, tables, recipe, options)
+    const blocked = new Map([...weights, ...tied])
+    const rest = layers.filter((layer) => !blocked.has(layer))
+    return withDequantizedWeights(
+      insertBlocked(model, blocked, form, inBlocks.tables),
+      model,
+      rest,
+      tables,
+      recipe,
+      options,
+    )
   }
   const { weights, ladder } = await withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
-  addNotes(weights.size, layers.length - weights.size, recipe, notes)
+  const lying = weights.size + tied.size
+  addNotes(lying, layers.length - lying, recipe, notes)
   notes.push(...embeddingNotes(tables))
+  if (recipe.embeddings === 4)
+    notes.push(...embeddingNotes(new Map([...all].filter(([gather]) => inBlocks.tables.has(gather))), block ?? 32))
   return {
     quantized: finish(weights),
     ...(ladder ? { ladder } : {}),

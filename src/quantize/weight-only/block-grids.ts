@@ -82,14 +82,25 @@ function toHalf(scale: number): number {
   return scale >= SMALLEST_NORMAL ? fromFloat16Bits(toFloat16Bits(scale)) : Math.fround(scale)
 }
 
-/** The grid over a share of a block's range. */
-export function gridOf({ weights, high, round }: Block, share: number): BlockGrid {
+/** Where the weights of a block lie, 0 included. */
+interface Span {
+  readonly lowest: number
+  readonly highest: number
+}
+
+function spanOf({ weights }: Block): Span {
   let lowest = 0
   let highest = 0
   for (const w of weights) {
     if (w < lowest) lowest = w
     else if (w > highest) highest = w
   }
+  return { lowest, highest }
+}
+
+/** The grid over a share of a block's range. */
+export function gridOf(block: Block, share: number, { lowest, highest }: Span = spanOf(block)): BlockGrid {
+  const { high, round } = block
   const scale = round(((highest - lowest) * share) / high)
   // An empty block, or one of denormal weights, is all zero.
   if (!(scale >= 2 ** -126)) return { scale: 1, zero: 0 }
@@ -97,23 +108,33 @@ export function gridOf({ weights, high, round }: Block, share: number): BlockGri
 }
 
 function drawnIn(block: Block, importance: Float64Array): BlockGrid {
-  let best = gridOf(block, 1)
+  const span = spanOf(block)
+  let best = gridOf(block, 1, span)
   let least = errorOf(block, best, importance)
-  for (const share of SHARES) {
-    const next = gridOf(block, share)
-    const error = errorOf(block, next, importance)
+  for (const share of SHARES.slice(1)) {
+    const next = gridOf(block, share, span)
+    const error = errorOf(block, next, importance, least)
     if (error < least) [best, least] = [next, error]
   }
   return best
 }
 
-/** Square error of the nearest codes, each weight counted by its importance. */
-export function errorOf({ weights, high }: Block, { scale, zero }: BlockGrid, importance?: Float64Array): number {
+/**
+ * Square error of the nearest codes, each weight counted by its importance.
+ * @param most the sum ends where it reaches this
+ */
+export function errorOf(
+  { weights, high }: Block,
+  { scale, zero }: BlockGrid,
+  importance?: Float64Array,
+  most: number = Number.POSITIVE_INFINITY,
+): number {
   let sum = 0
-  for (let i = 0; i < weights.length; i++) {
-    const code = Math.min(Math.max(Math.round(weights[i]! / scale), -zero), high - zero)
+  for (let i = 0; i < weights.length && sum < most; i++) {
+    const steps = Math.round(weights[i]! / scale)
+    const code = steps < -zero ? -zero : steps > high - zero ? high - zero : steps
     const error = weights[i]! - scale * code
-    sum += (importance ? importance[i]! : 1) * error ** 2
+    sum += (importance ? importance[i]! : 1) * error * error
   }
   return sum
 }

@@ -1,7 +1,18 @@
 // Weights of matrix products as blocks of few bits: MatMul and Gemm become com.microsoft MatMulNBits, which reads them as they are.
-import { GraphEditor, intAttr, intAttribute, type Layer, type Model, opsetOf, type Shapes } from '../../onnx/index.ts'
+import {
+  GraphEditor,
+  intAttr,
+  intAttribute,
+  type Layer,
+  type Model,
+  type Node,
+  nodeName,
+  opsetOf,
+  type Shapes,
+} from '../../onnx/index.ts'
 import { blocksOf } from '../rounding/problem.ts'
 import type { BlockedWeight } from './block-grids.ts'
+import { insertPackedTable, insertPlainTable } from './blocked-tables.ts'
 import { bitsOf, inRows, packed } from './pack-blocks.ts'
 
 /** Why a layer's weight cannot lie in blocks (a clause), or undefined when it can. */
@@ -28,54 +39,113 @@ export interface BlockedForm {
 
 /**
  * Replaces layers by products with blocked weights, and an Add for a Gemm's bias. Output names stay; a weight that two layers share
- * is stored once.
+ * is stored once, as is one that is a table, too.
+ * @param tables blocked tables by the names of the Gather nodes that read them
  */
 export function insertBlocked(
   model: Model,
   blocked: ReadonlyMap<Layer, BlockedWeight>,
-  { form, accuracyLevel }: BlockedForm,
+  form: BlockedForm,
+  tables: ReadonlyMap<string, BlockedWeight> = new Map(),
 ): Model {
-  if (blocked.size === 0) return model
+  if (blocked.size + tables.size === 0) return model
   const editor = new GraphEditor(model)
-  const opset = opsetOf(model)
-  const byOutput = new Map(editor.nodes().map((node) => [node.outputs[0] ?? '', node]))
+  const nodes = editor.nodes()
+  const byOutput = new Map(nodes.map((node) => [node.outputs[0] ?? '', node]))
+  const gathers = new Map(nodes.map((node) => [nodeName(node), node]))
   const stored = new Map<BlockedWeight, readonly string[]>()
+  const whole = new Map<BlockedWeight, string>()
+  if (form.form === 'onnx')
+    for (const [name, weight] of tables) {
+      const gather = gathers.get(name)
+      if (!gather) continue
+      const table = whole.get(weight) ?? insertPlainTable(editor, gather.inputs[0] ?? '', weight)
+      whole.set(weight, table)
+      editor.setInput(gather, 0, table)
+    }
   for (const [layer, weight] of blocked) {
     const node = byOutput.get(layer.node.outputs[0] ?? '')
     if (!node) continue
-    const [input = '', , bias = ''] = node.inputs
-    const output = node.outputs[0] ?? ''
-    const tensors = form === 'onnx' ? inRows : packed
-    const names =
-      stored.get(weight) ??
-      Object.entries(tensors(weight, opset)).map(([part, tensor]) =>
-        editor.addTensor(`${layer.name}/weight/${part}`, tensor),
-      )
-    stored.set(weight, names)
-    const product = bias === '' ? output : editor.freshName(`${output}/product`)
-    if (form === 'onnx') {
-      const behind = editor.freshName(`${layer.name}/weight/dq`)
-      const attributes = { axis: intAttr(0), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
-      editor.addNode({ opType: 'DequantizeLinear', inputs: names, outputs: [behind], attributes })
-      editor.replaceNode(node, { opType: 'MatMul', inputs: [input, behind], outputs: [product] })
-    } else
-      editor.replaceNode(node, {
-        opType: 'MatMulNBits',
-        domain: 'com.microsoft',
-        inputs: [input, ...names],
-        outputs: [product],
-        attributes: {
-          K: intAttr(weight.columns),
-          N: intAttr(weight.rows),
-          bits: intAttr(bitsOf(weight)),
-          block_size: intAttr(weight.grids.block ?? weight.columns),
-          accuracy_level: intAttr(accuracyLevel),
-        },
-      })
-    if (bias !== '') editor.addNode({ opType: 'Add', inputs: [product, bias], outputs: [output] })
+    const { bias = '', product } = productOf(editor, node)
+    const table = whole.get(weight)
+    if (form.form === 'onnx') multiplyPlain(editor, layer, node, product, weight, { stored, table })
+    else multiplyPacked(editor, layer, node, product, weight, { stored, accuracyLevel: form.accuracyLevel })
+    if (bias !== '') editor.addNode({ opType: 'Add', inputs: [product, bias], outputs: [layer.node.outputs[0] ?? ''] })
   }
-  const written = editor.finish()
-  return form === 'onnx' ? written : withContributed(written)
+  if (form.form === 'onnx') return editor.finish()
+  const rows = new Map<BlockedWeight, readonly string[]>()
+  for (const [name, weight] of tables) {
+    const gather = gathers.get(name)
+    if (gather) rows.set(weight, insertPackedTable(editor, gather, weight, stored.get(weight), rows.get(weight)))
+  }
+  return withContributed(editor.finish())
+}
+
+/** Where the bias of a node comes from, and what its product is called. */
+function productOf(
+  editor: GraphEditor,
+  { inputs, outputs }: Node,
+): { readonly bias?: string; readonly product: string } {
+  const [, , bias = ''] = inputs
+  const [output = ''] = outputs
+  return bias === '' ? { product: output } : { bias, product: editor.freshName(`${output}/product`) }
+}
+
+function namesOf(
+  editor: GraphEditor,
+  layer: Layer,
+  weight: BlockedWeight,
+  stored: Map<BlockedWeight, readonly string[]>,
+  tensors: typeof inRows,
+): readonly string[] {
+  const names =
+    stored.get(weight) ??
+    Object.entries(tensors(weight, opsetOf(editor.model))).map(([part, tensor]) =>
+      editor.addTensor(`${layer.name}/weight/${part}`, tensor),
+    )
+  stored.set(weight, names)
+  return names
+}
+
+function multiplyPacked(
+  editor: GraphEditor,
+  layer: Layer,
+  node: Node,
+  product: string,
+  weight: BlockedWeight,
+  { stored, accuracyLevel }: { readonly stored: Map<BlockedWeight, readonly string[]>; readonly accuracyLevel: number },
+): void {
+  editor.replaceNode(node, {
+    opType: 'MatMulNBits',
+    domain: 'com.microsoft',
+    inputs: [node.inputs[0] ?? '', ...namesOf(editor, layer, weight, stored, packed)],
+    outputs: [product],
+    attributes: {
+      K: intAttr(weight.columns),
+      N: intAttr(weight.rows),
+      bits: intAttr(bitsOf(weight)),
+      block_size: intAttr(weight.grids.block ?? weight.columns),
+      accuracy_level: intAttr(accuracyLevel),
+    },
+  })
+}
+
+function multiplyPlain(
+  editor: GraphEditor,
+  layer: Layer,
+  node: Node,
+  product: string,
+  weight: BlockedWeight,
+  { stored, table }: { readonly stored: Map<BlockedWeight, readonly string[]>; readonly table: string | undefined },
+): void {
+  const behind = editor.freshName(`${layer.name}/weight/${table === undefined ? 'dq' : 'transposed'}`)
+  if (table !== undefined) editor.addNode({ opType: 'Transpose', inputs: [table], outputs: [behind] })
+  else {
+    const inputs = namesOf(editor, layer, weight, stored, inRows)
+    const attributes = { axis: intAttr(0), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
+    editor.addNode({ opType: 'DequantizeLinear', inputs, outputs: [behind], attributes })
+  }
+  editor.replaceNode(node, { opType: 'MatMul', inputs: [node.inputs[0] ?? '', behind], outputs: [product] })
 }
 
 /** The model with ONNX Runtime's own operators among its opsets. */

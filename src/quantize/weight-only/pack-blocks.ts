@@ -21,8 +21,9 @@ export function bytesOfBlocked(rows: number, columns: number, { block, bits }: B
 /**
  * As MatMulNBits reads them, with 4 bits two codes a byte, the lower one first: codes [N, blocks, block·bits / 8], scales [N · blocks],
  * zero points [N, ⌈blocks·bits / 8⌉].
+ * @param form rows: with one row for each output, as GatherBlockQuantized picks them
  */
-export function packed(weight: BlockedWeight, opset: number): BlockedTensors {
+export function packed(weight: BlockedWeight, opset: number, form: 'layer' | 'rows' = 'layer'): BlockedTensors {
   const { rows, columns, codes, grids } = weight
   const { block, blocks } = blocksOf(grids, columns)
   const bits = bitsOf(weight)
@@ -42,11 +43,32 @@ export function packed(weight: BlockedWeight, opset: number): BlockedTensors {
         own[grid * bytes + Math.floor(k / each)]! |= code << (bits * (k % each))
       }
     }
+  const inOne = form === 'layer'
   return {
-    q: Tensor.from('uint8', [rows, blocks, bytes], own),
-    scale: scaleTensor([rows * blocks], grids.scales, opset),
-    zero_point: Tensor.from('uint8', [rows * zeroBytes], zeros),
+    q: Tensor.from('uint8', inOne ? [rows, blocks, bytes] : [rows, blocks * bytes], own),
+    scale: scaleTensor(inOne ? [rows * blocks] : [rows, blocks], grids.scales, opset),
+    zero_point: Tensor.from('uint8', inOne ? [rows * zeroBytes] : [rows, zeroBytes], zeros),
   }
+}
+
+/** As DequantizeLinear reads them along axis 1: codes [N, K], scales and zero points [N, blocks]. */
+export function inColumns(weight: BlockedWeight, opset: number): BlockedTensors {
+  const { rows, columns, codes, grids } = weight
+  const { block, blocks } = blocksOf(grids, columns)
+  const zeros = Uint8Array.from(grids.zeroPoints ?? new Float64Array(rows * blocks))
+  const own = Uint8Array.from(
+    codes,
+    (code, i) => code + zeros[Math.floor(i / columns) * blocks + Math.floor((i % columns) / block)]!,
+  )
+  return {
+    q: codeTensor(weight, [rows, columns], own),
+    scale: scaleTensor([rows, blocks], grids.scales, opset),
+    zero_point: codeTensor(weight, [rows, blocks], zeros),
+  }
+}
+
+function codeTensor(weight: BlockedWeight, shape: readonly number[], values: Uint8Array): Tensor {
+  return bitsOf(weight) === 4 ? new Tensor('uint4', shape, packNibbles(values)) : Tensor.from('uint8', shape, values)
 }
 
 /** As DequantizeLinear reads them along axis 0: codes [K, N], scales and zero points [blocks, N]. */
@@ -64,13 +86,10 @@ export function inRows(weight: BlockedWeight, opset: number): BlockedTensors {
     for (let k = 0; k < columns; k++)
       own[k * rows + row] = codes[row * columns + k]! + zeros[Math.floor(k / block) * rows + row]!
   }
-  const few = bitsOf(weight) === 4
-  const tensor = (shape: readonly number[], values: Uint8Array) =>
-    few ? new Tensor('uint4', shape, packNibbles(values)) : Tensor.from('uint8', shape, values)
   return {
-    q: tensor([columns, rows], own),
+    q: codeTensor(weight, [columns, rows], own),
     scale: scaleTensor([blocks, rows], scales, opset),
-    zero_point: tensor([blocks, rows], zeros),
+    zero_point: codeTensor(weight, [blocks, rows], zeros),
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { fromFloat16Bits, plainProducts, randomStream, sqnrDb, toFloat16Bits } from '../../math/index.ts'
-import { type Layer, layersOf, type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
+import { type Layer, layersOf, type Model, makeNode, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../runtime/index.ts'
@@ -12,7 +12,8 @@ import { quantizeDefaults } from '../options.ts'
 import { weightGrid } from '../plan.ts'
 import { decoded, nearestCodes } from '../rounding/problem.ts'
 import { targets } from '../targets/index.ts'
-import { type BlockFormat, blockGrids } from './block-grids.ts'
+import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
+import { blockedTables } from './blocked-tables.ts'
 import { hqqGrids } from './hqq.ts'
 import { type BlockedForm, insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
 import { plainBlocks, roundBlocked } from './round-blocked.ts'
@@ -146,6 +147,60 @@ describe('weights in blocks', () => {
         )
     }
   })
+
+  for (const form of ['matmul-nbits', 'onnx'] as const)
+    it(`stores a table once with the output layer that shares it, and picks its rows: ${form}`, async () => {
+      const drawn = tinyModel('x[N,3,64] -> MatMul 64->40 -> y', { opset: 21 })
+      const random = randomStream(3, 'table')
+      const table = Tensor.from('float32', [40, 64], Float32Array.from({ length: 40 * 64 }, random.normal))
+      const turned = Tensor.from(
+        'float32',
+        [64, 40],
+        Float32Array.from({ length: 64 * 40 }, (_, i) => table.floats()[(i % 40) * 64 + Math.floor(i / 40)] ?? 0),
+      )
+      const [product] = drawn.graph.nodes
+      const model: Model = {
+        ...withTensors(drawn, new Map([[product?.inputs[1] ?? '', turned]])),
+        graph: {
+          ...drawn.graph,
+          nodes: [
+            makeNode({ opType: 'Gather', name: 'pick', inputs: ['table', 'ids'], outputs: ['x'] }),
+            ...drawn.graph.nodes,
+          ],
+          initializers: new Map([
+            ['table', table],
+            [product?.inputs[1] ?? '', turned],
+          ]),
+          inputs: [{ name: 'ids', dtype: 'int64', shape: ['N', 3] }],
+        },
+      }
+      const { tables, tied } = blockedTables(new Map([['pick', table]]), layersOf(model), 32)
+      assert.equal(tied.size, 1)
+      const written = insertBlocked(model, tied, { form, accuracyLevel: 0 }, tables)
+      const ids = { ids: { dtype: 'int64', dims: [2, 3], data: BigInt64Array.of(0n, 5n, 39n, 7n, 7n, 1n) } } as const
+      const weight = [...tables.values()][0] as BlockedWeight
+      const { data } = decoded(40, 64, weight.codes, weight.grids)
+      const near = Float32Array.from(data)
+      const faked = withTensors(
+        model,
+        new Map([
+          ['table', Tensor.from('float32', [40, 64], near)],
+          [
+            product?.inputs[1] ?? '',
+            Tensor.from(
+              'float32',
+              [64, 40],
+              turned.floats().map((_, i) => near[(i % 40) * 64 + Math.floor(i / 40)] ?? 0),
+            ),
+          ],
+        ]),
+      )
+      const plain = await withSession(runtime, written, { optimization: 'disabled' }, (session) => session.run(ids))
+      const [first] = Object.values(plain)
+      assert.ok(between(await outputOf(faked, ids), first?.data as Float32Array) > 100, 'the numbers of the codes')
+      const bytes = [...written.graph.initializers.values()].reduce((sum, each) => sum + each.bytes.byteLength, 0)
+      assert.ok(bytes < 40 * 64 * 0.75, `${bytes} bytes`)
+    })
 
   it('holds the scales of a large weight as float16, which cost half the bytes', async () => {
     const model = tinyModel('x[N,512] -> Gemm 512->128 nobias -> y')

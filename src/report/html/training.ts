@@ -26,7 +26,7 @@ function lossFigure({ losses }: TrainingRows): Markup {
   return figure('Loss', `Loss of single steps, 100 is the first one (${formatNumber(first, 3)}). Lower is better.`, {
     points,
     label: `Loss over ${formatPlural(losses.length, 'step')}, from ${formatNumber(first, 3)} to ${formatNumber(shown.at(-1)?.loss ?? 0, 3)}.`,
-    xAxis: every === 1 ? 'step that was kept' : `every ${every}th step that was kept`,
+    xAxis: every === 1 ? 'step that was kept' : `one in ${every} of the steps that were kept`,
     yAxis: '% of the first loss',
   })
 }

@@ -1,6 +1,7 @@
 // The techniques by their names. A new one is a line here, and its name in `recipe/words.ts`, where the order stands.
+
+import { type TechniqueName, techniqueNames } from '../../../recipe/index.ts'
 import type { Technique } from '../technique.ts'
-import { type TechniqueName, techniqueNames } from '../technique-names.ts'
 import { absorbBias } from './absorb-bias.ts'
 import { correctBias } from './correct-bias.ts'
 import { equalize } from './equalize.ts'
