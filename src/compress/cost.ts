@@ -24,6 +24,7 @@ export interface CostModel {
   readonly cost: (shape: CostShape) => number
 }
 
+/** A cost model by its name, its unit, and what a layer of a shape costs in it. */
 export function defineCost(model: CostModel): CostModel {
   return model
 }

@@ -97,6 +97,7 @@ export function inner(a: Matrix, b: Matrix): number {
   return sum
 }
 
+/** Sum of the squares of all elements of a matrix. */
 export function squares(a: Matrix): number {
   return inner(a, a)
 }

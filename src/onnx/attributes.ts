@@ -58,18 +58,22 @@ export function tensorAttribute(node: Node, name: string): Tensor | undefined {
   return attribute.value
 }
 
+/** An attribute of one integer. @throws RangeError when it is none */
 export function intAttr(value: number): Attribute {
   return { type: 'int', value: BigInt(value) }
 }
 
+/** An attribute of integers. @throws RangeError when one of them is none */
 export function intsAttr(values: readonly number[]): Attribute {
   return { type: 'ints', value: values.map(BigInt) }
 }
 
+/** An attribute of one float32. */
 export function floatAttr(value: number): Attribute {
   return { type: 'float', value: Math.fround(value) }
 }
 
+/** An attribute of text, UTF-8 in the file. */
 export function stringAttr(value: string): Attribute {
   return { type: 'string', value }
 }

@@ -4,6 +4,7 @@ import type { Node } from './model.ts'
 /** Nodes that read each value, in graph order, each once; a value that only subgraphs or outputs read has none. */
 export type Consumers = ReadonlyMap<string, readonly Node[]>
 
+/** Finds the nodes that read each value, `nodes` in graph order. */
 export function consumersOf(nodes: readonly Node[]): Consumers {
   const consumers = new Map<string, Node[]>()
   for (const node of nodes)

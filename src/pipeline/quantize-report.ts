@@ -93,9 +93,11 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
   const sqnr = mainSqnr(run.comparison)
   const { recipe } = run
   const text =
-    recipe.mode !== 'static'
-      ? `${weightsOf(recipe)}, activations ${isHalf(recipe) ? 'float16' : 'float'}`
-      : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : `${run.samples.length} samples`}`
+    recipe.mode === 'dynamic'
+      ? `${recipe.weightBits === 8 ? 'int8' : '4-bit'} weights ${recipe.weights}, products of matrices by the range of each run`
+      : recipe.mode !== 'static'
+        ? `${weightsOf(recipe)}, activations ${isHalf(recipe) ? 'float16' : 'float'}`
+        : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : `${run.samples.length} samples`}`
   return [
     ...rewrites,
     { name: 'insert-qdq', kind: 'step', kept: true, changes: [text], ...(sqnr === undefined ? {} : { sqnrDb: sqnr }) },
@@ -173,7 +175,7 @@ function weightsOf(recipe: QuantizeRecipe): string {
 /** Is no weight and no activation on a grid? */
 function isUntouched({ recipe, plan }: QuantizeOutcome): boolean {
   return (
-    recipe.mode === 'static' &&
+    recipe.mode !== 'weights' &&
     (plan === undefined || plan.weights.size + plan.stored.size + plan.activations.size === 0)
   )
 }

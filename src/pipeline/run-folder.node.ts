@@ -55,6 +55,7 @@ export function recordEvent(folder: string, event: ProgressEvent): void {
   appendFileSync(join(folder, 'events.jsonl'), `${JSON.stringify(event)}\n`)
 }
 
+/** Writes status.json of a run folder in full or not at all; times are milliseconds since 1970. */
 export async function writeStatus(folder: string, status: RunStatus): Promise<void> {
   await writeFileAtomic(join(folder, 'status.json'), `${JSON.stringify(status)}\n`)
 }

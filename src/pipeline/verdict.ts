@@ -103,6 +103,7 @@ export function metricJson<T extends { readonly interval: Interval }>(
   return { ...rest, ...(Number.isFinite(interval.low) && Number.isFinite(interval.high) ? { interval } : {}) }
 }
 
+/** Smaller, faster, as accurate: what was measured of a result beside its original, as answers, a headline and advice. */
 export function makeVerdict(measured: Measured): Verdict {
   const points = [smaller(measured), faster(measured), accurate(measured)]
   const { comparison, glance, layerCounts } = measured

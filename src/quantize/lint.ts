@@ -38,7 +38,7 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
     }
   }
   const claimed = new Set<Node>()
-  return writtenLayers(written).map(({ node, weightName }) => {
+  return writtenLayers(written, target).map(({ node, weightName }) => {
     const name = nodeName(node)
     const fused = byWeight.get(weightName)?.find((candidate) => !claimed.has(candidate))
     const own = byWeight.get(`${name}_weight_q`)?.find((candidate) => !claimed.has(candidate))
@@ -80,14 +80,17 @@ function trapOf({ nodes, initializers }: Graph, layer: Node, blockers: readonly 
   return undefined
 }
 
-/** The layers of a written model: those whose weight is float, those whose weight is codes behind DQ, and those that hold codes. */
-function writtenLayers(model: Model): { node: Node; weightName: string }[] {
+/** The layers of a written model: those whose weight is float, those whose weight is codes behind DQ, and those that read codes. */
+function writtenLayers(model: Model, { kernels }: Target): { node: Node; weightName: string }[] {
   const behind = dequantized(model.graph)
   const floats = new Map<Node, Layer>(layersOf(model).map((layer) => [layer.node, layer]))
+  const { initializers } = model.graph
   return model.graph.nodes.flatMap((node) => {
     const float = floats.get(node)
     if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
     if (node.opType === 'MatMulNBits') return [{ node, weightName: node.inputs[1] ?? '' }]
+    const codes = kernels[node.opType]?.find((index) => initializers.has(node.inputs[index] ?? ''))
+    if (codes !== undefined) return [{ node, weightName: node.inputs[codes] ?? '' }]
     if (!factsOf(node).layer) return []
     const weightName = behind.get(node.inputs[1] ?? '') ?? behind.get(node.inputs[0] ?? '')
     return weightName === undefined ? [] : [{ node, weightName }]

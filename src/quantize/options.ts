@@ -16,8 +16,6 @@ export interface QuantizeOptions {
   readonly embeddings: 8 | 4 | 'float'
   readonly activationType: Extract<QuantType, 'uint8' | 'int8' | 'uint16' | 'int16'>
   readonly range: RangeMethod
-  /** static: weights and activations; weights: a smaller file, activations float. */
-  readonly mode: 'static' | 'weights' | 'float16'
   /** Node names, operator types, globs (`conv*`) or regular expressions (`/^head/`) that stay float. */
   readonly exclude: readonly string[]
   /** When not empty, only these are quantised. */
@@ -36,7 +34,6 @@ export const quantizeDefaults: QuantizeOptions = {
   embeddings: 8,
   activationType: 'uint8',
   range: 'minmax',
-  mode: 'static',
   exclude: [],
   only: [],
 }

@@ -50,8 +50,9 @@ export const quantize = z.strictObject({
     .enum(rangeMethods)
     .default('minmax')
     .meta({ description: 'how activation ranges are chosen', placeholder: 'method' }),
-  mode: z.enum(['static', 'weights', 'float16']).default('static').meta({
-    description: 'static: weights and activations in integers; weights: a smaller file only; float16: half the size',
+  mode: z.enum(['static', 'dynamic', 'weights', 'float16']).default('static').meta({
+    description:
+      'static: weights and activations in integers; dynamic: matrix products by the range of each run; weights: a smaller file only; float16: half the size',
     placeholder: 'mode',
   }),
   block: z

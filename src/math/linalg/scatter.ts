@@ -27,6 +27,7 @@ export function scatter(x: AnyMatrix, y?: AnyMatrix): Scatter {
   return { meanX, meanY, xx, yx, yy }
 }
 
+/** Mean of each column of a matrix [rows, columns], summed in float64. */
 export function columnMeans({ rows, columns, data }: AnyMatrix): Float64Array {
   const means = new Float64Array(columns)
   for (let row = 0, i = 0; row < rows; row++) for (let c = 0; c < columns; c++, i++) means[c]! += data[i]!

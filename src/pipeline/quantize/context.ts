@@ -42,7 +42,8 @@ export class RunningSearch implements SearchContext {
 
   static async of(runtime: Runtime, reference: Model, source: Source, options: SearchOptions): Promise<RunningSearch> {
     const { samples, judges } = source
-    const judge = judges && samples ? await Judge.of(runtime, reference, await samples.split()) : undefined
+    const judge =
+      judges && samples ? await Judge.of(runtime, reference, await samples.split(), options.written) : undefined
     return new RunningSearch(runtime, reference, source, options, judge)
   }
 

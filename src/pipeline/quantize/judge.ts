@@ -20,28 +20,48 @@ export class Judge {
   readonly #runtime: Runtime
   readonly #held: readonly SplitBatch[]
   readonly #float: readonly Values[]
+  readonly #written: (model: Model) => Model
 
-  private constructor(runtime: Runtime, held: readonly SplitBatch[], float: readonly Values[]) {
+  private constructor(
+    runtime: Runtime,
+    held: readonly SplitBatch[],
+    float: readonly Values[],
+    written: (model: Model) => Model,
+  ) {
     this.#runtime = runtime
     this.#held = held
     this.#float = float
+    this.#written = written
   }
 
-  /** On those samples of a split that are held back. */
-  static of(runtime: Runtime, float: Model, split: readonly SplitBatch[]): Promise<Judge> {
+  /**
+   * On those samples of a split that are held back.
+   * @param written what becomes of a quantised model in its file; absent: nothing
+   */
+  static of(
+    runtime: Runtime,
+    float: Model,
+    split: readonly SplitBatch[],
+    written?: (model: Model) => Model,
+  ): Promise<Judge> {
     const held = split.filter((each) => each.held)
     // A single sample judges what was fitted to it: better than nothing, and the report says how few there were.
-    return Judge.on(runtime, float, held.length > 0 ? held : split)
+    return Judge.on(runtime, float, held.length > 0 ? held : split, written)
   }
 
   /** On these samples, whoever they are; runs the float model once. */
-  static async on(runtime: Runtime, float: Model, batches: readonly SplitBatch[]): Promise<Judge> {
+  static async on(
+    runtime: Runtime,
+    float: Model,
+    batches: readonly SplitBatch[],
+    written: (model: Model) => Model = (model) => model,
+  ): Promise<Judge> {
     const outputs = await withSession(runtime, float, { label: 'the float model' }, async (session) => {
       const list: Values[] = []
       for (const { batch } of batches) list.push(await session.run(batch.inputs))
       return list
     })
-    return new Judge(runtime, batches, outputs)
+    return new Judge(runtime, batches, outputs, written)
   }
 
   get samples(): number {
@@ -70,7 +90,7 @@ export class Judge {
   }
 
   async score(model: Model, watch: Watch = {}): Promise<Score> {
-    const comparison = await this.#compare(model, { label: 'the quantised model' }, watch)
+    const comparison = await this.#compare(this.#written(model), { label: 'the quantised model' }, watch)
     return { comparison, db: meanSqnrDb(comparison) ?? Number.NEGATIVE_INFINITY }
   }
 

@@ -27,7 +27,7 @@ export function passesFor(recipe: QuantizeRecipe): readonly Pass[] {
 export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]): QuantizeOptions {
   const opset = opsetOf(model)
   const target = targetOf(recipe.target)
-  const { activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings } = recipe
+  const { activationType, range, exclude, only, weightBits, keep8bit, embeddings } = recipe
   const wide = isWide(recipe)
   const needed = wide ? target.opsets.wide : target.opsets.grid
   if (opset < needed)
@@ -41,6 +41,6 @@ export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]
     )
     weights = 'per-tensor'
   }
-  const given = { activationType, range, mode, exclude, only, weightBits, keep8bit, embeddings }
+  const given = { activationType, range, exclude, only, weightBits, keep8bit, embeddings }
   return { ...quantizeDefaults, ...given, target, weights }
 }

@@ -8,6 +8,7 @@ import { refuseQuantized } from '../already-quantized.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
+import { quantizeDynamic } from './dynamic-mode.ts'
 import { inHalf, quantizeFloat16 } from './float16-mode.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
 import { blockOf, optionsFor, passesFor } from './options-for.ts'
@@ -17,6 +18,7 @@ import { quantizeWeightsAlone } from './weights-only.ts'
 /** What each mode does with a rewritten float model. A new mode is its file and a line here. */
 const modes: Readonly<Record<QuantizeRecipe['mode'], (job: ModeJob) => Promise<Produced>>> = {
   static: quantizeStatic,
+  dynamic: quantizeDynamic,
   float16: quantizeFloat16,
   weights: quantizeWeightsAlone,
 }

@@ -1,5 +1,13 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
-import { floatLayers, type Placement, place, type QuantizeOptions, tablesOf } from '../../quantize/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import {
+  floatLayers,
+  type Placement,
+  place,
+  type QuantizeOptions,
+  sharedCodesUnsigned,
+  tablesOf,
+} from '../../quantize/index.ts'
 import { observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../recipe.ts'
@@ -17,7 +25,17 @@ import type { Source } from './technique.ts'
 import { defaultTechniques } from './technique-names.ts'
 import { techniquesOf } from './techniques/index.ts'
 
-export async function quantizeStatic(job: ModeJob): Promise<Produced> {
+export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job, { written: sharedCodesUnsigned })
+
+/** What another mode has of its own. */
+interface OwnForm {
+  /** What becomes of the Q/DQ model that the search works on, in every candidate and in the end. */
+  readonly written: (model: Model) => Model
+  /** Stands for samples where there are none. */
+  readonly withoutData?: Source
+}
+
+export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnForm): Promise<Produced> {
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
@@ -34,7 +52,7 @@ export async function quantizeStatic(job: ModeJob): Promise<Produced> {
   const products = runtimeProducts(runtime)
   try {
     const found = await withSpill((spill) =>
-      search(runtime, { float: model, seen, statistics }, sourceOf(job, named, fast, checked), {
+      search(runtime, { float: model, seen, statistics }, withoutData ?? sourceOf(job, named, fast, checked), {
         ...watch,
         quantize: checked?.options ?? withMinmax(options, stored),
         techniques: techniquesOf(stored ? techniqueNames : fast && needsSamples(recipe) ? [] : named),
@@ -43,12 +61,13 @@ export async function quantizeStatic(job: ModeJob): Promise<Produced> {
         seed: recipe.seed,
         label: recipe.model,
         products,
+        written,
         ...(spill ? { spill } : {}),
         ...(freeMemory ? { memory: freeMemory() } : {}),
       }),
     )
     notes.push(...found.notes)
-    return produced(job, found)
+    return produced(job, found, written)
   } finally {
     await products.close()
   }
@@ -96,14 +115,18 @@ function withMinmax(options: QuantizeOptions, stored: StoredStatistics | undefin
   return stored?.minmaxValues ? { ...options, minmaxValues: new Set(stored.minmaxValues) } : options
 }
 
-function produced({ recipe, model, shapes, material, first }: ModeJob, found: Found): Produced {
+function produced(
+  { recipe, model, shapes, material, first }: ModeJob,
+  found: Found,
+  written: OwnForm['written'],
+): Produced {
   const { best, built, naive, rows, rewrites } = found
   const judged = naive !== undefined
   const shifts = best.corrections.flatMap(({ name, bias }) =>
     bias ? [[name, { before: bias.before, after: bias.after }] as const] : [],
   )
   return {
-    quantized: built.model,
+    quantized: written(built.model),
     plan: built.plan,
     floatModel: best.float,
     shapes: best.seen.shapes,
@@ -112,7 +135,9 @@ function produced({ recipe, model, shapes, material, first }: ModeJob, found: Fo
     ...(judged ? { ladder: rows } : {}),
     ...(needsSamples(recipe) ? { learnt: learntIn(material.samples.dataset.preprocess, first, found) } : {}),
     ...(judged && best.unequalized ? { originalFolded: best.unequalized } : {}),
-    ...(judged && naive.model !== built.model ? { naive: { float: model, quantized: naive.model, shapes } } : {}),
+    ...(judged && naive.model !== built.model
+      ? { naive: { float: model, quantized: written(naive.model), shapes } }
+      : {}),
     ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),
   }
 }

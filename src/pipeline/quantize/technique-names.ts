@@ -6,9 +6,9 @@ export function defaultTechniques(recipe: {
   readonly weights: 'per-channel' | 'per-tensor'
   readonly weightBits: 8 | 4
   readonly effort: 'fast' | 'default' | 'high'
-  readonly mode: 'static' | 'weights' | 'float16'
+  readonly mode: 'static' | 'dynamic' | 'weights' | 'float16'
 }): readonly TechniqueName[] {
-  if (recipe.effort === 'fast' || recipe.mode !== 'static') return []
+  if (recipe.effort === 'fast' || recipe.mode === 'weights' || recipe.mode === 'float16') return []
   const rounds = recipe.weights === 'per-tensor' || recipe.weightBits < 8 || recipe.effort === 'high'
   // Few bits, or one scale for a whole weight, make every layer loud: what stays float is then the person's to say.
   const spares = recipe.weightBits === 8 && recipe.weights === 'per-channel'

@@ -118,6 +118,8 @@ export interface SearchOptions extends Watch {
   readonly seed: number
   readonly label: string
   readonly products: RuntimeProducts
+  /** What becomes of a Q/DQ model in its file, which is what is judged; absent: nothing. */
+  readonly written?: (model: Model) => Model
   readonly spill?: Spill
   /** Bytes that a training may take. */
   readonly memory?: number

@@ -44,6 +44,7 @@ export const onnxRuntime: Omit<Target, 'name' | 'runtime' | 'ops'> = {
     QGemm: [3],
     QLinearMatMul: [3],
     MatMulIntegerToFloat: [1],
+    DynamicQuantizeMatMul: [1],
     ConvInteger: [1],
     MatMulInteger: [1],
   },

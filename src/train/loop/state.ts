@@ -33,6 +33,7 @@ export interface TrainState {
   losses: { step: number; loss: number }[]
 }
 
+/** The state of a training before its first step; the arrays are copied. */
 export function newState(values: Arrays): TrainState {
   return {
     epoch: 0,
@@ -49,10 +50,12 @@ export function newState(values: Arrays): TrainState {
   }
 }
 
+/** Copies of arrays by name. */
 export function cloneArrays(arrays: Arrays): Map<string, Float32Array> {
   return new Map([...arrays].map(([name, array]) => [name, array.slice()]))
 }
 
+/** A copy that shares no array with the state. */
 export function cloneState(state: TrainState): TrainState {
   return {
     ...state,

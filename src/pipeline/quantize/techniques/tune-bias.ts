@@ -18,7 +18,7 @@ export const tuneBias: Technique = {
     const trained = await train(candidate, context, given)
     if ('left' in trained) return { leftOut: trained.left }
     const built = await candidate.built()
-    const judge = await Judge.of(context.runtime, context.reference, given.judges)
+    const judge = await Judge.of(context.runtime, context.reference, given.judges, context.options.written)
     const before = await judge.score(built.model, { signal })
     const after = await judge.score(trained.model, { signal })
     return {
