@@ -40,7 +40,7 @@ describe('the fields of a command', () => {
 
   it('have the choices of their type, or of their items', () => {
     assert.deepEqual(field('quantize', 'weightBits').choices, [8, 4])
-    assert.deepEqual(field('quantize', 'embeddings').choices, [8, 'float'])
+    assert.deepEqual(field('quantize', 'embeddings').choices, [8, 4, 'float'])
     assert.ok(field('quantize', 'techniques').choices?.includes('equalize'))
     assert.equal(field('quantize', 'metric').choices, undefined)
   })
