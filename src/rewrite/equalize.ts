@@ -60,6 +60,8 @@ export function equalizeRule(
 export interface Equalized extends RewriteResult {
   /** Modelled noise power, relative to what it was before: below 1. */
   readonly predicted: number
+  /** Products with a vector that were put in front of layers. */
+  readonly gains: number
   /** Values whose channels got factors other than 1. */
   readonly scaled: ReadonlySet<string>
   /** Modelled noise of each layer, before and after. */
@@ -96,7 +98,16 @@ export async function equalize(
   const variables = chooseVariables(graph, known, policyOf, reaches)
   const solved = await solve(placed.model, graph, known, variables, options)
   if (!solved)
-    return { model, statistics, changes: [], skipped: closedWhy(graph), predicted: 1, scaled: new Set(), layers: [] }
+    return {
+      model,
+      statistics,
+      changes: [],
+      skipped: closedWhy(graph),
+      predicted: 1,
+      gains: 0,
+      scaled: new Set(),
+      layers: [],
+    }
   const { at, layers, predicted } = solved
   const u = variables.spread(at)
   const idle = idleGains(graph, placed.freed, layers)
@@ -117,6 +128,7 @@ export async function equalize(
     changes: log.changes,
     skipped: closedWhy(graph),
     predicted,
+    gains: placed.freed.filter((each) => each.value !== each.scaled && !idle.includes(each)).length,
     scaled: new Set([...known.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
     layers,
   }

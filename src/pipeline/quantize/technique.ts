@@ -5,7 +5,7 @@ import type { Watch } from '../../base/index.ts'
 import type { ChannelRequest, Spill } from '../../calibrate/index.ts'
 import type { Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { QuantizeOptions } from '../../quantize/index.ts'
-import type { checkRewrite, RewriteResult } from '../../rewrite/index.ts'
+import type { AppliedRewrite, checkRewrite, RewriteResult } from '../../rewrite/index.ts'
 import type { Runtime, RuntimeProducts } from '../../runtime/index.ts'
 import type { Built, RangeSource } from './build.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
@@ -60,6 +60,8 @@ export interface SearchContext {
   readonly reference: Model
   /** Said of the result; is added to. */
   readonly notes: string[]
+  /** What was proved; what a technique does not use in the end it takes out again. */
+  readonly rewrites: AppliedRewrite[]
   /** Techniques that have not run yet, the one that runs included. */
   readonly ahead: readonly Technique[]
   /** Are candidates compared? */

@@ -70,8 +70,8 @@ export function insertGains(
   return { model: editor.finish(), shapes: known, freed }
 }
 
-/** What a gain must take of the noise of the layers behind it: 1 dB. */
-const MOST_LEFT = 0.79
+/** What a gain must take of the noise of the layers behind it: 3 dB. */
+const MOST_LEFT = 0.5
 
 /** The gains that bring too little for their product. */
 export function idleGains(

@@ -14,7 +14,7 @@ import type { Candidate } from '../candidate.ts'
 import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
 import { leastOfEqualization } from '../judge.ts'
 import { gridsOf } from '../noise-grids.ts'
-import type { SearchContext, Technique } from '../technique.ts'
+import type { SearchContext, Technique, Tried } from '../technique.ts'
 
 interface EqualizeEvidence {
   /** How caps are kept, or which of them are freed. */
@@ -23,7 +23,12 @@ interface EqualizeEvidence {
   readonly channels: StoredChannels
   /** Deviations around their means that channels below a held cap were taken to keep to, where those of the rewrite were too few. */
   readonly deviations?: number
+  /** Absent: layers may get a Mul in front of them. */
+  readonly gains?: false
 }
+
+/** What Muls in front of layers must gain, in dB, against equalisation without them. */
+const LEAST_OF_GAINS = 0.3
 
 export const equalize: Technique<EqualizeEvidence> = {
   name: 'equalize',
@@ -32,36 +37,63 @@ export const equalize: Technique<EqualizeEvidence> = {
     clip: z.union([z.enum(['hold', 'exact']), z.array(z.string())]),
     channels: storedChannelsSchema,
     deviations: z.number().exactOptional(),
+    gains: z.literal(false).exactOptional(),
   }),
   requests: equalizeRequests,
   paysLater: true,
   async attempt(candidate, context) {
     const channels = await context.channels(candidate, this)
     const clip = await chooseClip(candidate, channels, context)
-    const rule = equalizeRule(context.options.clip, context.source.proves)
-    const held = await withinBound(candidate, channels, clip, rule.boundDb, context)
-    if (!held) return undefined
-    const { result, deviations } = held
-    const checked = await context.check(rule, result, candidate)
-    if (!checked) return undefined
-    const evidence = {
-      ...candidate.evidence,
-      [this.name]: { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) },
-    }
-    const form = { ...candidate, ...checked, ...travelling(candidate, result), unequalized: candidate.float, evidence }
-    const { samples } = context.source
-    if (!samples) return { candidate: context.candidate(form) }
-    const reaches = widestReaches(form.float, result.statistics, form.seen.shapes, samples.fitting)
-    const reach = (value: string) => (result.scaled.has(value) ? reaches(value) : undefined)
-    const least = leastOfEqualization(result.scaled, form.seen.shapes)
-    return { candidate: context.candidate({ ...form, reach }), least }
+    const before = context.rewrites.length
+    const made = await equalized(candidate, { channels, clip, gains: true }, context)
+    if (!made?.gains || !context.judges) return made
+    const between = context.rewrites.length
+    const without = await equalized(candidate, { channels, clip, gains: false }, context)
+    const other = await without?.candidate.score()
+    const pays = !other || (await made.candidate.score()).db >= other.db + LEAST_OF_GAINS
+    // The proof of the one that goes on is what the report tells.
+    if (pays) context.rewrites.splice(between)
+    else context.rewrites.splice(before, between - before)
+    return pays ? made : without
   },
-  async replay(candidate, { clip, channels, deviations }, context) {
-    const result = await scaled(candidate, channelsFrom(channels), clip, context, deviations)
+  async replay(candidate, { clip, channels, deviations, gains = true }, context) {
+    const result = await scaled(candidate, { channels: channelsFrom(channels), clip, gains }, context, deviations)
     const rule = equalizeRule(clip === 'exact' ? 'exact' : 'hold', context.source.proves)
     const checked = await context.repeat(rule, result, candidate)
     return context.candidate({ ...candidate, ...checked, ...travelling(candidate, result) })
   },
+}
+
+/** What channels do, what becomes of caps, and whether layers may get a Mul in front of them. */
+interface Means {
+  readonly channels: Statistics
+  readonly clip: EqualizeEvidence['clip']
+  readonly gains: boolean
+}
+
+/** Equalised and proved; undefined where that changes nothing or does not hold. */
+async function equalized(
+  candidate: Candidate,
+  means: Means,
+  context: SearchContext,
+): Promise<(Tried & { readonly gains: number }) | undefined> {
+  const { channels, clip } = means
+  const rule = equalizeRule(context.options.clip, context.source.proves)
+  const held = await withinBound(candidate, means, rule.boundDb, context)
+  if (!held) return undefined
+  const { result, deviations } = held
+  const checked = await context.check(rule, result, candidate)
+  if (!checked) return undefined
+  const learnt = { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) }
+  const evidence = { ...candidate.evidence, [equalize.name]: means.gains ? learnt : { ...learnt, gains: false } }
+  const form = { ...candidate, ...checked, ...travelling(candidate, result), unequalized: candidate.float, evidence }
+  const { gains } = result
+  const { samples } = context.source
+  if (!samples) return { candidate: context.candidate(form), gains }
+  const reaches = widestReaches(form.float, result.statistics, form.seen.shapes, samples.fitting)
+  const reach = (value: string) => (result.scaled.has(value) ? reaches(value) : undefined)
+  const least = leastOfEqualization(result.scaled, form.seen.shapes)
+  return { candidate: context.candidate({ ...form, reach }), least, gains }
 }
 
 /** What is said of caps, or which of them are freed because that gains more than an integer Min costs. */
@@ -89,15 +121,14 @@ const DEVIATIONS = [undefined, 6, 9]
 /** Scaled so that it keeps its bound on held-back samples too; undefined when none does. */
 async function withinBound(
   candidate: Candidate,
-  channels: Statistics,
-  clip: EqualizeEvidence['clip'],
+  means: Means,
   boundDb: number,
   context: SearchContext,
 ): Promise<{ readonly result: Equalized; readonly deviations: number | undefined } | undefined> {
   let db = Number.NaN
   for (const deviations of DEVIATIONS) {
-    const result = await scaled(candidate, channels, clip, context, deviations)
-    if (clip === 'exact' || !context.judges || result.changes.length === 0) return { result, deviations }
+    const result = await scaled(candidate, means, context, deviations)
+    if (means.clip === 'exact' || !context.judges || result.changes.length === 0) return { result, deviations }
     db = await context.judge.lowestDb(result.model, { signal: context.options.signal })
     if (db >= boundDb) return { result, deviations }
   }
@@ -109,8 +140,7 @@ async function withinBound(
 
 function scaled(
   candidate: Candidate,
-  channels: Statistics,
-  clip: EqualizeEvidence['clip'],
+  { channels, clip, gains }: Means,
   context: SearchContext,
   deviations?: number,
 ): Promise<Equalized> {
@@ -120,7 +150,7 @@ function scaled(
   return equalizeChannels(float, seen.shapes, channels, {
     ...gridsOf(candidate, context.options),
     clip: form,
-    gains: true,
+    gains,
     ...wider,
   })
 }

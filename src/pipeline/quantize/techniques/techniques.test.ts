@@ -244,6 +244,63 @@ describe('equalize', () => {
     await sameBytes(candidate, await replayed(equalize as Technique, candidate, model))
   })
 
+  describe('with Muls in front of layers', () => {
+    const model = tinyModel('x[N,6,64] -> MatMul 64->64 -> h; h -> Erf -> e; h,e -> Mul -> g; g -> MatMul 64->64 -> y')
+    /** Eight channels behind Erf reach `times` as far. */
+    const uneven = (times: number) => {
+      const made = tinyModel('x[N,6,64] -> MatMul 64->64 -> h; h -> Erf -> e; h,e -> Mul -> g; g -> MatMul 64->64 -> y')
+      change(made, [...made.graph.initializers.keys()][0] ?? '', (old, i) => (i % 64 < 8 ? times * old : old))
+      return made
+    }
+    const muls = ({ float }: Candidate) => float.graph.nodes.filter(({ opType }) => opType === 'Mul').length
+
+    it('keeps them where they gain, replays them, and has one proof', async () => {
+      const options = { samples: samplesOf(model, 24), techniques: [equalize as Technique] }
+      const { context, naive } = await smallSearch(uneven(20), options)
+      const { candidate } = await attempted(equalize as Technique, naive, context)
+      assert.ok(muls(candidate) > 1, 'there is a Mul of its own')
+      const [before, after] = [await naive.score(), await candidate.score()]
+      assert.ok(after.db > before.db + 3, `${before.db} dB, then ${after.db} dB`)
+      assert.equal(context.rewrites.length, 1)
+      await sameBytes(
+        candidate,
+        await replayed(equalize as Technique, candidate, uneven(20), { techniques: options.techniques }),
+      )
+    })
+
+    it('leaves them out where the same without them is as good, and replays that', async () => {
+      const both = () => {
+        const made = tinyModel(
+          'x[N,6,64] -> MatMul 64->64 -> h; h -> Erf -> e; h,e -> Mul -> g; g -> MatMul 64->64 -> Relu -> r; r -> MatMul 64->32 -> y',
+        )
+        const [first = '', second = ''] = made.graph.initializers.keys()
+        for (const name of [first, second]) change(made, name, (old, i) => (i % 64 < 8 ? 20 * old : old))
+        return made
+      }
+      const options = { samples: samplesOf(model, 24), techniques: [equalize as Technique] }
+      const { context, naive } = await smallSearch(both(), options)
+      // A judge to whom all candidates are alike.
+      const same = await naive.score()
+      const alike: SearchContext['candidate'] = (form, ranges) => ({
+        ...context.candidate(form, ranges),
+        score: async () => same,
+      })
+      const blind = new Proxy<SearchContext>(context, {
+        get: (target, key) => {
+          const value: unknown = key === 'candidate' ? alike : Reflect.get(target, key, target)
+          return typeof value === 'function' && key !== 'candidate' ? value.bind(target) : value
+        },
+      })
+      const { candidate } = await attempted(equalize as Technique, naive, blind)
+      assert.equal(muls(candidate), 1, 'only the one that was there')
+      assert.equal(context.rewrites.length, 1)
+      await sameBytes(
+        candidate,
+        await replayed(equalize as Technique, candidate, both(), { techniques: options.techniques }),
+      )
+    })
+  })
+
   it('needs no sample where BatchNormalization knew the channels', async () => {
     const drawing = 'x[N,3,8,8] -> Conv 3x3 3->6 -> BatchNormalization -> b -> Relu -> Conv 3x3 6->4 -> y'
     const model = tinyModel(drawing)
