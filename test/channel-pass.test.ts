@@ -29,6 +29,7 @@ describe('the pass over channels', () => {
   it('does not run for a block whose channels are all closed', async () => {
     const drawing =
       'x[N,6,12] -> Softmax axis=-1 -> MatMul 12->16 -> Add floats[16] -> Sigmoid -> MatMul 16->12 -> Add =x -> ReduceMean ints(1) keepdims=0 -> Gemm 12->5 transB=1 -> y'
+    // So small that neither a Mul in front of a layer nor a second product could pay.
     const { begun, names } = await passes('sequence/layerNorm', drawing)
     assert.equal(begun, 0)
     assert.ok(names.includes('corrected'))

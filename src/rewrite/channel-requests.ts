@@ -14,6 +14,7 @@ import {
 import { closeTied, tiedTensors } from './constants/tied.ts'
 import { insertGains } from './equalize/free-inputs.ts'
 import { openChannels } from './equalize/variables.ts'
+import { layersByInput } from './outliers/choose.ts'
 
 /** Requests for `channelStatistics`: every value whose channels equalisation, absorption or dead-channel folding looks at. */
 export function channelRequests(model: Model, shapes: Shapes): ChannelRequest[] {
@@ -42,11 +43,11 @@ export function equalizeRequests(model: Model, shapes: Shapes): ChannelRequest[]
   return [...new Map(own.map((request) => [request.value, request])).values()]
 }
 
-/** What outlier channels are found by: the values around layers that read their channels from the last axis. */
+/** What outlier channels are found by: the values around the layers that may have some. */
 export function outlierRequests(model: Model, shapes: Shapes): ChannelRequest[] {
   const axes = new Map<string, number>()
-  for (const { layer } of channelGraph(model, shapes, 'scale').layers)
-    if (layer.facts.channels === 'last' && layer.view)
+  for (const layers of layersByInput(model, shapes, channelGraph(model, shapes, 'scale')).values())
+    for (const layer of layers)
       for (const value of [dataInput(layer), layer.node.outputs[0] ?? '']) {
         const rank = shapes.get(value)?.dims.length ?? 0
         if (rank >= 2) axes.set(value, rank - 1)

@@ -50,8 +50,11 @@ export function chooseOutliers(
   return sites
 }
 
-/** Layers that read their channels from the last axis of a float value, by that value. */
-function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
+/** How many of some channels may be outliers. */
+const mostOf = (count: number) => Math.min(MOST, Math.floor(count * LARGEST_SHARE))
+
+/** Layers that are large enough and read their channels from the last axis of a float value, by that value. */
+export function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
   const constants = constantsOf(model.graph)
   const tied = tiedTensors(model.graph)
   const layers = new Map<string, Layer[]>()
@@ -61,7 +64,8 @@ function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<s
     const fits =
       layer.facts.channels === 'last' && dims !== undefined && dims.length >= 2 && dims.at(-1) === input.length
     if (!fits || dtype !== 'float32' || layer.weight.dtype !== 'float32' || constants(value)) continue
-    if (tied.has(layer.weight) || (layer.view?.outputs ?? 0) < LEAST_OUTPUTS) continue
+    const few = (layer.view?.outputs ?? 0) < LEAST_OUTPUTS || mostOf(input.length) < 1
+    if (tied.has(layer.weight) || few) continue
     layers.set(value, [...(layers.get(value) ?? []), layer])
   }
   return layers
@@ -81,7 +85,7 @@ function fewest(layers: readonly NoiseLayer[], ends: Ends): Pick<OutlierSite, 'c
   const ranked = Array.from({ length: count }, (_, c) => c).sort(
     (a, b) => size(b) * (columns.largest[b] ?? 0) - size(a) * (columns.largest[a] ?? 0) || a - b,
   )
-  const most = Math.min(MOST, Math.floor(count * LARGEST_SHARE))
+  const most = mostOf(count)
   const all = leastNoise(layers, columns, ends, new Set())
   let best: { readonly channels: readonly number[]; readonly noise: number } | undefined
   for (let k = 1; k <= most; k *= 2) {
