@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime/index.ts'
 import type { Built } from './build.ts'
 import type { Candidate, Form } from './candidate.ts'
 import { RunningSearch } from './context.ts'
-import { isBetter } from './judge.ts'
+import { isBetter, LEAST_GAIN_DB } from './judge.ts'
 import { gain } from './rows.ts'
 import type { SearchContext, SearchOptions, Source, Technique, Tried } from './technique.ts'
 import { withExplicitBiases } from './techniques/explicit-biases.ts'
@@ -26,8 +26,8 @@ export interface Found {
 interface Rival {
   readonly candidate: Candidate
   readonly made: Technique
-  /** What it must gain, in dB. */
-  readonly least: number | undefined
+  /** What it must gain, in dB: what its technique asks for, and what it lost on its own, which other samples may lose as well. */
+  readonly least: number
 }
 
 /** @param given a rewritten float model, what it gave on a sample, and what BatchNormalization knew of it */
@@ -97,10 +97,14 @@ async function decide(
     judged ?? (technique.keeps?.(now, before) || context.keeps(now, before, wins ? undefined : attempt.least))
   context.rows.add(technique.row, kept, now, attempt.gained ?? gain(now, before))
   if (!kept)
-    return { best, rival: technique.paysLater ? { candidate: next, made: technique, least: attempt.least } : rival }
+    return { best, rival: technique.paysLater ? rivalOf(next, technique, attempt.least, before.db - now.db) : rival }
   if (!wins || !rival) return { best: applied(technique, next), rival: await carried(context, technique, next, rival) }
   context.rows.revise(rival.made.row, `kept for what it gives once ${technique.name} has run (${gain(now, own)})`)
   return { best: applied(technique, applied(rival.made, next)), rival: undefined }
+}
+
+function rivalOf(candidate: Candidate, made: Technique, least = LEAST_GAIN_DB, lost = 0): Rival {
+  return { candidate, made, least: least + Math.max(0, lost) }
 }
 
 /** The rival beside a better best: what was learnt holds for it too; what it was made by may have paid at once. */

@@ -4,7 +4,7 @@ import type { StopView } from '../../calibrate/index.ts'
 import { roundToEven } from '../../math/index.ts'
 import { type Model, Tensor, withTensors } from '../../onnx/index.ts'
 import type { Scalar } from '../heard.ts'
-import { type ChannelPlace, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
+import { type ChannelPlace, type MeanShift, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
 import { readingOn } from './reading.ts'
 import type { LayerSlots } from './slots.ts'
 
@@ -45,18 +45,20 @@ export async function correctBiasAt(
   const left = (why: string): BiasCorrection => ({ before, after: before, left: why })
   const bias = biasOf(view.model, slots)
   if (!bias) return left('it has no bias')
-  const wanted = seen.error.map((e, c) =>
-    seen.slope[c]! > LEAST_SLOPE && (Math.abs(e) > 2 * seen.standardError[c]! || seen.samples < 4)
-      ? -e / seen.slope[c]!
-      : 0,
-  )
+  const wanted = shiftOf(seen)
   const mean = bias.values.reduce((a, b) => a + Math.abs(b), 0) / Math.max(1, bias.values.length)
   if (mean > 0 && wanted.some((x, c) => Math.abs(x) > LARGEST * Math.max(mean, Math.abs(bias.values[c]!))))
     return left('the correction would be a thousand times the bias')
-  const { tensor, applied } = bias.shifted(wanted)
   const [a, b] = [part(float, true), part(changed, true)]
-  const none = new Float64Array(applied.length)
-  if (a.length > 0 && !(squaredError(a, b, applied, place, heard) < squaredError(a, b, none, place, heard)))
+  const errorOf = (shift: Float64Array) => squaredError(a, b, shift, place, heard)
+  let { tensor, applied } = bias.shifted(wanted)
+  const plain = heard && a.length > 0 ? meanShift(part(float, false), part(changed, false), place) : undefined
+  if (plain) {
+    // Where few values are heard, the mean of all is the better guide now and then: samples that took no part decide.
+    const other = bias.shifted(shiftOf(plain))
+    if (errorOf(other.applied) < errorOf(applied)) ({ tensor, applied } = other)
+  }
+  if (a.length > 0 && !(errorOf(applied) < errorOf(new Float64Array(applied.length))))
     return left('it gains nothing on other samples')
   view.change(withTensors(view.model, new Map([[bias.name, tensor]])))
   // The values are this walk's own, and nobody else has seen them yet.
@@ -64,6 +66,12 @@ export async function correctBiasAt(
   view.replace(slots.output, changed)
   return { before, after: shiftRatio({ ...seen, error: seen.error.map((e, c) => e + applied[c]! * seen.slope[c]!) }) }
 }
+
+/** What takes the error of the mean away, channel by channel, where it is more than chance. */
+const shiftOf = ({ error, standardError, slope, samples }: MeanShift): Float64Array =>
+  error.map((e, c) =>
+    slope[c]! > LEAST_SLOPE && (Math.abs(e) > 2 * standardError[c]! || samples < 4) ? -e / slope[c]! : 0,
+  )
 
 interface Bias {
   readonly name: string
