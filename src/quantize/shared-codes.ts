@@ -2,8 +2,13 @@
 // kernel for them (x86-64 without VNNI, with session.x64quantprecision), once for each reader under one name, and fails on the second.
 import { GraphEditor, isOp, type Model, type Node, Tensor } from '../onnx/index.ts'
 
-/** What int8 codes are shifted by. */
-const SHIFT = 128
+/** int8 codes around 0 as uint8 codes around this. */
+export const SHIFT = 128
+
+/** int8 codes, or their zero points, as uint8 ones for the same numbers. */
+export function unsignedCodes(codes: Tensor): Uint8Array {
+  return new Uint8Array(codes.bytes).map((byte) => byte ^ SHIFT)
+}
 
 /** The same model with the int8 codes that more than one MatMul or Gemm reads in uint8, zero points moved along; not changed in place. */
 export function sharedCodesUnsigned(model: Model): Model {
@@ -22,9 +27,8 @@ export function sharedCodesUnsigned(model: Model): Model {
   return changed ? editor.finish() : model
 }
 
-/** The products that multiply with codes, directly or behind a DequantizeLinear; none when something else reads them too. */
+/** The products that multiply with codes behind a DequantizeLinear; none when something else reads them too. */
 function productsOf(editor: GraphEditor, reader: Node, codes: string): Node[] {
-  if (isOp(reader, 'MatMulInteger')) return reader.inputs[1] === codes ? [reader] : []
   if (!isOp(reader, 'DequantizeLinear') || reader.inputs[0] !== codes) return []
   const behind = editor.consumers(reader.outputs[0] ?? '')
   return behind.every((node) => isOp(node, 'MatMul', 'Gemm')) ? behind : []
@@ -33,18 +37,11 @@ function productsOf(editor: GraphEditor, reader: Node, codes: string): Node[] {
 function shift(editor: GraphEditor, name: string, readers: readonly Node[]): void {
   const codes = editor.constant(name)
   if (!codes) return
-  const moved = (tensor: Tensor) =>
-    Tensor.from(
-      'uint8',
-      tensor.shape,
-      new Uint8Array(tensor.bytes).map((byte) => byte ^ SHIFT),
-    )
+  const moved = (tensor: Tensor) => Tensor.from('uint8', tensor.shape, unsignedCodes(tensor))
   editor.graph.initializers.set(name, moved(codes))
   for (const node of readers) {
-    const place = isOp(node, 'MatMulInteger') ? 3 : 2
-    const zero = editor.constant(node.inputs[place])
-    const grid = place === 2 ? editor.constant(node.inputs[1]) : undefined
+    const grid = editor.constant(node.inputs[1])
     const none = Tensor.from('int8', grid?.shape ?? [], new Int8Array(grid?.size ?? 1))
-    editor.setConstant(node, place, moved(zero ?? none), `${name}/zero_point`)
+    editor.setConstant(node, 2, moved(editor.constant(node.inputs[2]) ?? none), `${name}/zero_point`)
   }
 }

@@ -3,9 +3,7 @@
 // It costs such a processor an eighth of the time, and others nothing.
 import { GraphEditor, intAttr, intAttribute, isOp, type Model, type Node, nodeName, Tensor } from '../onnx/index.ts'
 import { isTransposed } from '../rewrite/index.ts'
-
-/** int8 codes around 0 as uint8 codes around this. */
-const SHIFT = 128
+import { SHIFT, unsignedCodes } from './shared-codes.ts'
 
 /** A layer between its DequantizeLinears. */
 interface Site {
@@ -137,7 +135,7 @@ function codesOf(
   const known = unsigned.get(key)
   if (known) return known
   const [rows = 0, columns = 0] = codes.shape
-  const values = new Uint8Array(codes.bytes).map((byte) => byte ^ SHIFT)
+  const values = unsignedCodes(codes)
   const tensor = turned
     ? Tensor.from(
         'uint8',

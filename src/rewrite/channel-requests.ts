@@ -11,8 +11,9 @@ import {
   type Model,
   type Shapes,
 } from '../onnx/index.ts'
-import { closeTied, tiedTensors } from './constants/tied.ts'
+import { tiedTensors } from './constants/tied.ts'
 import { insertGains } from './equalize/free-inputs.ts'
+import { openGraph } from './equalize/open-graph.ts'
 import { openChannels } from './equalize/variables.ts'
 import { layersByInput } from './outliers/choose.ts'
 
@@ -26,15 +27,10 @@ export function channelRequests(model: Model, shapes: Shapes): ChannelRequest[] 
  * theirs. Nothing when every class is closed.
  */
 export function equalizeRequests(model: Model, shapes: Shapes): ChannelRequest[] {
-  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
+  const graph = openGraph(model, shapes)
   const placed = insertGains(model, shapes, graph)
-  const free =
-    placed.freed.length === 0
-      ? graph
-      : closeTied(
-          channelGraph(placed.model, placed.shapes, 'scale', new Set(placed.freed.map(({ scaled }) => scaled))),
-          placed.model.graph,
-        )
+  const gains = placed.freed.map(({ scaled }) => scaled)
+  const free = gains.length === 0 ? graph : openGraph(placed.model, placed.shapes, gains)
   const linked = linkedTo(openChannels(free), free.layers)
   if (linked.size === 0) return []
   const sources = new Map(placed.freed.map(({ value, scaled }) => [scaled, value]))

@@ -1,6 +1,5 @@
 // Classic cross-layer equalisation: equal weight ranges on both sides of every channel.
-import { type ChannelGraph, channelGraph, type Model, nodeName, type Statistics } from '../onnx/index.ts'
-import { closeTied } from './constants/tied.ts'
+import { type ChannelGraph, type Model, nodeName, type Statistics } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import {
@@ -14,6 +13,7 @@ import {
   type ScaleClass,
   scaleClasses,
 } from './equalize/classes.ts'
+import { openGraph } from './equalize/open-graph.ts'
 import { defineRewrite, type Rewrite, type RewriteContext, type RewriteResult } from './rewrite.ts'
 
 export interface ClassicOptions {
@@ -60,7 +60,7 @@ export function equalizeClassic(
   options: ClassicOptions = {},
 ): RewriteResult & { readonly classes: readonly EqualizedClass[] } {
   const { clip = 'cap' } = options
-  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
+  const graph = openGraph(model, shapes)
   const layers = graph.layers.flatMap((channels) => layerRanges(channels) ?? [])
   const frozen = new Set(clip === 'freeze' ? graph.clips.filter(isBound).flatMap(({ ids }) => [...ids]) : [])
   const classes = scaleClasses(graph, layers, frozen)

@@ -1,21 +1,13 @@
 // Cross-layer equalisation: factors for channels chosen so that the noise of quantisation hurts least. The function is kept.
 import { portable, type Watch } from '../base/index.ts'
-import {
-  type ChannelClip,
-  type ChannelGraph,
-  channelGraph,
-  type Layer,
-  type Model,
-  type Shapes,
-  type Statistics,
-} from '../onnx/index.ts'
-import { closeTied } from './constants/tied.ts'
+import type { ChannelClip, ChannelGraph, Layer, Model, Shapes, Statistics } from '../onnx/index.ts'
 import { PassLog } from './edit-pass.ts'
 import { applyScales } from './equalize/apply-scales.ts'
 import { chooseCaps } from './equalize/choose-caps.ts'
-import { type FreedInput, idleGains, insertGains, removeGains, withFreed } from './equalize/free-inputs.ts'
+import { idleGains, insertGains, removeGains, withFreed } from './equalize/free-inputs.ts'
 import { leastNoise } from './equalize/least-noise.ts'
 import { layerNoise } from './equalize/noise-model.ts'
+import { openGraph } from './equalize/open-graph.ts'
 import { type NoiseGrids, noiseProblem } from './equalize/problem.ts'
 import { reachesOf } from './equalize/reach.ts'
 import { chooseVariables, isCapped, type Variables } from './equalize/variables.ts'
@@ -91,7 +83,11 @@ export async function equalize(
     ? insertGains(model, shapes, openGraph(model, shapes), options.floatInputs)
     : { model, shapes, freed: [] }
   const known = withFreed(statistics, placed.freed)
-  const graph = openGraph(placed.model, placed.shapes, placed.freed)
+  const graph = openGraph(
+    placed.model,
+    placed.shapes,
+    placed.freed.map(({ scaled }) => scaled),
+  )
   const policyOf = ({ node }: ChannelClip) =>
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
   const reaches = reachesOf(placed.model, known, deviations === undefined ? undefined : () => deviations)
@@ -133,9 +129,6 @@ export async function equalize(
     layers,
   }
 }
-
-const openGraph = (model: Model, shapes: Shapes, freed: readonly FreedInput[] = []) =>
-  closeTied(channelGraph(model, shapes, 'scale', new Set(freed.map(({ scaled }) => scaled))), model.graph)
 
 /** What the noise model is told of the grids. */
 export const noiseGrids = ({
@@ -191,7 +184,7 @@ export async function capsWorthFreeing(
 }
 
 /** What keeps channels of layers from being scaled, each reason once. */
-function closedWhy(graph: ReturnType<typeof channelGraph>): string[] {
+function closedWhy(graph: ChannelGraph): string[] {
   const reasons = new Map<string, number>()
   for (const { output } of graph.layers) {
     const why = graph.closed.get(output[0] ?? -1)

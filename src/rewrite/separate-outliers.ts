@@ -2,7 +2,6 @@
 // times that of the others; a small one, which stays in float, adds what they bring.
 import {
   type ChannelGraph,
-  channelGraph,
   GraphEditor,
   intAttr,
   isOp,
@@ -14,7 +13,7 @@ import {
   type Statistics,
   Tensor,
 } from '../onnx/index.ts'
-import { closeTied } from './constants/tied.ts'
+import { openGraph } from './equalize/open-graph.ts'
 import { noiseProblem } from './equalize/problem.ts'
 import { type EqualizeOptions, noiseGrids } from './equalize.ts'
 import { doublesOf, floatTensor } from './float-tensor.ts'
@@ -41,7 +40,7 @@ export const separateOutliersRule: Pick<Rewrite, 'name' | 'kind' | 'boundDb'> = 
  * whether, is decided by the noise model after the best scaling). Needs minimum and maximum of what layers read.
  */
 export function findOutliers(model: Model, shapes: Shapes, statistics: Statistics, options: EqualizeOptions): Outliers {
-  const graph: ChannelGraph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
+  const graph = openGraph(model, shapes)
   const noise = noiseProblem(model, graph, statistics, noiseGrids(options), () => -1).layers
   const known = new Map(noise.map((layer) => [layer.name, layer]))
   const sites = chooseOutliers(model, shapes, graph, statistics, known)
@@ -50,7 +49,7 @@ export function findOutliers(model: Model, shapes: Shapes, statistics: Statistic
 
 /** Puts outlier channels apart. Exact but for the order of sums. */
 export function separateOutliers(model: Model, shapes: Shapes, statistics: Statistics, outliers: Outliers): Separated {
-  const graph = closeTied(channelGraph(model, shapes, 'scale'), model.graph)
+  const graph = openGraph(model, shapes)
   const editor = new GraphEditor(model)
   const apart: string[] = []
   const changes: string[] = []
@@ -62,9 +61,7 @@ export function separateOutliers(model: Model, shapes: Shapes, statistics: Stati
   return { model: editor.finish(), statistics, changes, skipped: [], apart }
 }
 
-type Site = Omit<OutlierSite, 'left'>
-
-function sitesOf(graph: ChannelGraph, outliers: Outliers): Site[] {
+function sitesOf(graph: ChannelGraph, outliers: Outliers): OutlierSite[] {
   return Object.entries(outliers).map(([value, channels]) => ({
     value,
     channels,
@@ -73,7 +70,7 @@ function sitesOf(graph: ChannelGraph, outliers: Outliers): Site[] {
 }
 
 /** @returns the value of the outlier channels */
-function separate(editor: GraphEditor, { value, channels, layers }: Site): string {
+function separate(editor: GraphEditor, { value, channels, layers }: OutlierSite): string {
   const count = layers[0]?.view?.inputsPerGroup ?? 0
   const mask = new Float32Array(count).fill(1)
   for (const c of channels) mask[c] = 0

@@ -39,7 +39,8 @@ export async function correctBiasAt(
   const [float, changed] = [await view.float(view.value), await view.changed(slots.output)]
   const part = <T>(list: readonly T[], which: boolean) => list.filter((_, batch) => held(batch) === which)
   const heard = reading && readingOn(reading, [...float, ...changed])
-  const seen = meanShift(part(float, false), part(changed, false), place, heard)
+  const [fitFloat, fitChanged] = [part(float, false), part(changed, false)]
+  const seen = meanShift(fitFloat, fitChanged, place, heard)
   if (!seen) return undefined
   const before = shiftRatio(seen)
   const left = (why: string): BiasCorrection => ({ before, after: before, left: why })
@@ -52,13 +53,18 @@ export async function correctBiasAt(
   const [a, b] = [part(float, true), part(changed, true)]
   const errorOf = (shift: Float64Array) => squaredError(a, b, shift, place, heard)
   let { tensor, applied } = bias.shifted(wanted)
-  const plain = heard && a.length > 0 ? meanShift(part(float, false), part(changed, false), place) : undefined
+  let error = errorOf(applied)
+  const plain = heard && a.length > 0 ? meanShift(fitFloat, fitChanged, place) : undefined
   if (plain) {
     // Where few values are heard, the mean of all is the better guide now and then: samples that took no part decide.
     const other = bias.shifted(shiftOf(plain))
-    if (errorOf(other.applied) < errorOf(applied)) ({ tensor, applied } = other)
+    const otherError = errorOf(other.applied)
+    if (otherError < error) {
+      error = otherError
+      ;({ tensor, applied } = other)
+    }
   }
-  if (a.length > 0 && !(errorOf(applied) < errorOf(new Float64Array(applied.length))))
+  if (a.length > 0 && !(error < errorOf(new Float64Array(applied.length))))
     return left('it gains nothing on other samples')
   view.change(withTensors(view.model, new Map([[bias.name, tensor]])))
   // The values are this walk's own, and nobody else has seen them yet.

@@ -3,7 +3,6 @@
 import { sizeOf } from '../../base/index.ts'
 import {
   type ChannelGraph,
-  constantsOf,
   dataInput,
   GraphEditor,
   isOp,
@@ -13,7 +12,7 @@ import {
   type Statistics,
   Tensor,
 } from '../../onnx/index.ts'
-import { tiedTensors } from '../constants/tied.ts'
+import { lastAxisLayers } from './open-graph.ts'
 
 /** A gain does one multiplication for each number that the layers behind it read so often: below this they are too small for it. */
 const LEAST_READS = 32
@@ -130,18 +129,7 @@ function hasGain(editor: GraphEditor, value: string, layers: readonly Layer[]): 
 }
 
 function closedInputs(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
-  const constants = constantsOf(model.graph)
-  const tied = tiedTensors(model.graph)
-  const places = new Map<string, Layer[]>()
-  for (const { layer, input } of graph.layers) {
-    const value = dataInput(layer)
-    const { dims, dtype } = shapes.get(value) ?? {}
-    const isLast =
-      layer.facts.channels === 'last' && dims !== undefined && dims.length >= 2 && dims.at(-1) === input.length
-    if (!isLast || dtype !== 'float32' || layer.weight.dtype !== 'float32' || constants(value)) continue
-    if (tied.has(layer.weight) || input.some((id) => !graph.closed.has(id))) continue
-    places.set(value, [...(places.get(value) ?? []), layer])
-  }
+  const places = lastAxisLayers(model, shapes, graph, ({ input }) => input.every((id) => graph.closed.has(id)))
   for (const [value, layers] of places) {
     const reads = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0)
     if (reads < LEAST_READS * (shapes.get(value)?.dims.at(-1) ?? 0)) places.delete(value)

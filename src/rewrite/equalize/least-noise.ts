@@ -34,18 +34,13 @@ export async function leastNoise(
   const whole = variables.wrap(noiseObjective(layers, tensors, variables.denseCount))
   const logOf = (numbers: Float64Array) => whole(numbers, new Float64Array(variables.count))
   const parts = independentParts(layers, tensors, variables)
-  const noiseOf = (part: Part, numbers: Float64Array) =>
-    portable.exp(
-      variables.wrap(noiseObjective(part.layers, part.tensors, variables.denseCount))(
-        numbers,
-        new Float64Array(variables.count),
-      ),
-    )
   let at = variables.start
   let total = portable.exp(logOf(at))
   for (const [index, part] of parts.entries()) {
     const alone = parts.length === 1
-    const rest = alone ? 0 : Math.max(0, total - noiseOf(part, at))
+    const own = alone ? whole : variables.wrap(noiseObjective(part.layers, part.tensors, variables.denseCount))
+    const noiseAt = (numbers: Float64Array) => portable.exp(own(numbers, new Float64Array(variables.count)))
+    const rest = alone ? 0 : Math.max(0, total - noiseAt(at))
     const objective = alone
       ? whole
       : onlyOver(
@@ -68,7 +63,7 @@ export async function leastNoise(
       },
     })
     at = alone ? found.at : merged(at, part.numbers, found.at)
-    total = alone ? total : rest + noiseOf(part, at)
+    total = alone ? total : rest + noiseAt(at)
   }
   report(watch, 'equalise', parts.length * ITERATIONS, parts.length * ITERATIONS)
   return { at, share: portable.exp(logOf(at) - logOf(variables.start)) }

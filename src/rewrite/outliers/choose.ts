@@ -1,15 +1,7 @@
 // Which input channels of layers are outliers: the few that alone decide the steps of all others, however channels are scaled.
-import {
-  type ChannelGraph,
-  constantsOf,
-  dataInput,
-  type Layer,
-  type Model,
-  type Shapes,
-  type Statistics,
-} from '../../onnx/index.ts'
-import { tiedTensors } from '../constants/tied.ts'
+import type { ChannelGraph, Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { NoiseLayer } from '../equalize/noise-model.ts'
+import { lastAxisLayers } from '../equalize/open-graph.ts'
 
 /** Channels that may go apart: at most so many, and at most this share of all. */
 const MOST = 16
@@ -26,8 +18,6 @@ export interface OutlierSite {
   readonly value: string
   readonly channels: readonly number[]
   readonly layers: readonly Layer[]
-  /** Modelled noise of the layers without those channels, as a share of what it is with them. */
-  readonly left: number
 }
 
 /** @param noise the layers as the noise model sees them, by their name */
@@ -44,8 +34,8 @@ export function chooseOutliers(
     const seen = statistics.get(value)
     if (read.length !== layers.length || !seen?.min || !seen.max) continue
     const ends = { low: Float64Array.from(seen.min), high: Float64Array.from(seen.max) }
-    const found = fewest(read, ends)
-    if (found) sites.push({ value, layers, ...found })
+    const channels = fewest(read, ends)
+    if (channels) sites.push({ value, layers, channels })
   }
   return sites
 }
@@ -53,22 +43,14 @@ export function chooseOutliers(
 /** How many of some channels may be outliers. */
 const mostOf = (count: number) => Math.min(MOST, Math.floor(count * LARGEST_SHARE))
 
-/** Layers that are large enough and read their channels from the last axis of a float value, by that value. */
+/** Layers that are large enough to have outliers, by the value whose last axis they read. */
 export function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
-  const constants = constantsOf(model.graph)
-  const tied = tiedTensors(model.graph)
-  const layers = new Map<string, Layer[]>()
-  for (const { layer, input } of graph.layers) {
-    const value = dataInput(layer)
-    const { dims, dtype } = shapes.get(value) ?? {}
-    const fits =
-      layer.facts.channels === 'last' && dims !== undefined && dims.length >= 2 && dims.at(-1) === input.length
-    if (!fits || dtype !== 'float32' || layer.weight.dtype !== 'float32' || constants(value)) continue
-    const few = (layer.view?.outputs ?? 0) < LEAST_OUTPUTS || mostOf(input.length) < 1
-    if (tied.has(layer.weight) || few) continue
-    layers.set(value, [...(layers.get(value) ?? []), layer])
-  }
-  return layers
+  return lastAxisLayers(
+    model,
+    shapes,
+    graph,
+    ({ layer, input }) => (layer.view?.outputs ?? 0) >= LEAST_OUTPUTS && mostOf(input.length) >= 1,
+  )
 }
 
 interface Ends {
@@ -77,7 +59,7 @@ interface Ends {
 }
 
 /** The fewest channels without which the rest is quiet; undefined when no few make the difference. */
-function fewest(layers: readonly NoiseLayer[], ends: Ends): Pick<OutlierSite, 'channels' | 'left'> | undefined {
+function fewest(layers: readonly NoiseLayer[], ends: Ends): readonly number[] | undefined {
   const [{ inputVariable: { length: count = 0 } = [] } = {}] = layers
   const columns = columnsOf(layers, count)
   const size = (c: number) => Math.max(-(ends.low[c] ?? 0), ends.high[c] ?? 0)
@@ -93,7 +75,7 @@ function fewest(layers: readonly NoiseLayer[], ends: Ends): Pick<OutlierSite, 'c
     const noise = leastNoise(layers, columns, ends, new Set(channels))
     if (noise < (best ? MORE_LEFT * best.noise : MOST_LEFT * all)) best = { channels, noise }
   }
-  return best && { channels: best.channels.toSorted((a, b) => a - b), left: best.noise / all }
+  return best?.channels.toSorted((a, b) => a - b)
 }
 
 interface Columns {
