@@ -2,3 +2,4 @@
 // Imports only base and the rest of this module.
 export * from './decode.node.ts'
 export * from './open-dataset.node.ts'
+export { openTokenizer, type SentenceTokenizer, tokenizerBeside } from './tokenizer.node.ts'

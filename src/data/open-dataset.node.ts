@@ -18,6 +18,7 @@ import { openArraySource, openRawSource, openRecords } from './sources/blocks.no
 import { isPictureName, openFolder, openImages, openPicture } from './sources/images.node.ts'
 import { openModule } from './sources/module.node.ts'
 import { openRandom } from './sources/random.ts'
+import { isTextName, openText } from './sources/text.node.ts'
 
 export interface OpenOptions {
   /** The model's inputs, as declared. */
@@ -37,13 +38,19 @@ export interface OpenOptions {
   readonly constants?: Readonly<Record<string, number>> | undefined
   /** For `random`: integer inputs that pick rows of a table → how many it has. */
   readonly vocabularies?: Readonly<Record<string, number>> | undefined
+  /** For sentences: a folder with a tokenizer.json, or the file; looked for beside the model if not given. */
+  readonly tokenizer?: string | undefined
+  /** The file of the model that the samples are for. */
+  readonly modelFile?: string | undefined
+  /** For sentences: all are padded to the longest one. */
+  readonly equalLengths?: boolean | undefined
   /** Ends the opening of a module that never comes to an end. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
  * Opens samples for a model: a folder of pictures or of class folders, a picture, a JSON description (`images`, `raw`,
- * `records`, `idx`, `npy`), a `.npy` or idx file, a `.js`/`.mjs` module, or `random`. Nothing but names, headers and
+ * `records`, `idx`, `npy`, `text`), a `.npy` or idx file, a `.txt`, `.csv` or `.jsonl` of sentences, a `.js`/`.mjs` module, or `random`. Nothing but names, headers and
  * labels is read before a sample is asked for.
  * @throws InputError in one sentence when something is missing, malformed, or does not fit the model's inputs
  */
@@ -69,11 +76,12 @@ async function openSource(path: string, options: OpenOptions): Promise<Source> {
   if (kind === '.json') return openDescription(path, options)
   if (kind === '.js' || kind === '.mjs' || kind === '.cjs') return openModule(path, options)
   if (isPictureName(path)) return openPicture(path, options)
+  if (isTextName(path)) return openText({ file: path }, options)
   const head = await (await openBytes(path)).read(0, 16)
   if (isNpy(head)) return openArraySource(path, 'npy', undefined, options)
   if (isIdx(head)) return openArraySource(path, 'idx', undefined, options)
   throw new InputError(
-    `cannot tell what samples ${path} holds; expected a folder, a picture, .npy, idx, .js, .mjs, or a .json that describes it`,
+    `cannot tell what samples ${path} holds; expected a folder, a picture, .npy, idx, sentences (.txt, .csv, .jsonl), .js, .mjs, or a .json that describes it`,
     { file: path },
   )
 }
@@ -109,6 +117,11 @@ function openDescribed(
       return openRawSource(name, resolvedRaw(description, inFolder), options)
     case 'records':
       return openRecords(name, { ...description, file: inFolder(description.file) }, options)
+    case 'text': {
+      const { file, column, tokenizer } = description
+      const paths = { file: inFolder(file), ...(tokenizer !== undefined && { tokenizer: inFolder(tokenizer) }) }
+      return openText({ ...paths, ...(column !== undefined && { column }) }, options)
+    }
     default:
       return openArraySource(inFolder(description.file), description.format, description.sampleShape, options)
   }

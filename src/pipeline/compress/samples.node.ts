@@ -32,7 +32,7 @@ export async function compressSamples(
 ): Promise<SharedSamples> {
   const { labels, ...unlabelled } = recipe
   const separate = recipe.val !== undefined
-  const opened = { count: recipe.samples, signal: watch.signal }
+  const opened = { count: recipe.samples, equalLengths: recipe.finetune !== undefined, signal: watch.signal }
   const dataset = await openSamples(separate ? unlabelled : recipe, model, recipe.data, opened)
   const { fit, report: kept } = shareSamples(dataset.size, recipe.samples, { separate })
   const shares = judges ? 2 : 1
