@@ -87,7 +87,7 @@ async function featuresOf(
   return Object.fromEntries(
     used.map(([name, { dtype, dims, data }]) => {
       const value = { dtype, dims: dims.slice(1), data }
-      const input = inputs.find((each) => each.name === name) ?? inputFor(inputs, value, place.where)
+      const input = inputs.find((each) => each.name === name) ?? inputOf(value, inputs, place)
       // A normalised waveform and its mask are as long as the sound.
       const fitted = value.dims.length === 1 ? atLength(value, input, place) : value
       return [input.name, fittingFor(input, fitted, undefined, place.where).apply(fitted)]
@@ -95,14 +95,18 @@ async function featuresOf(
   )
 }
 
-/** The waveform, for the input that takes its length, or else for one of a fixed length. */
 function waveformOf(samples: Float32Array, inputs: readonly InputSpec[], place: Place): Record<string, TensorValue> {
   const value: TensorValue = { dtype: 'float32', dims: [samples.length], data: samples }
-  const open = inputs.find((input) => !isScalar(input) && fittingDims(input.shape, value.dims))
-  const fixed = inputs.find((input) => /^float/.test(input.dtype ?? '') && fixedLength(input) !== undefined)
-  const input = open ?? fixed ?? inputFor(inputs, value, place.where)
+  const input = inputOf(value, inputs, place)
   const fitted = atLength(value, input, place)
   return { [input.name]: fittingFor(input, fitted, undefined, place.where).apply(fitted) }
+}
+
+/** The input that takes a value: as it is, or a waveform cut to a fixed length. */
+function inputOf(value: TensorValue, inputs: readonly InputSpec[], { where }: Place): InputSpec {
+  const open = inputs.find((input) => !isScalar(input) && fittingDims(input.shape, value.dims))
+  const fixed = inputs.find((input) => /^float/.test(input.dtype ?? '') && fixedLength(input) !== undefined)
+  return (value.dims.length === 1 ? (open ?? fixed) : undefined) ?? inputFor(inputs, value, where)
 }
 
 /** The length of an input with one long axis, besides the batch and axes of size 1, where that is fixed. */
