@@ -21,7 +21,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  external: ['onnxruntime-node', 'sharp', 'commander', 'hono', 'hono/*', '@hono/node-server'],
+  external: ['onnxruntime-node', 'sharp', '@huggingface/*', 'commander', 'hono', 'hono/*', '@hono/node-server'],
   logLevel: 'warning',
 })
 await import('./build-studio.mjs')

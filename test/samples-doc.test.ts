@@ -11,6 +11,7 @@ import { compareFiles, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
+import { writeTokenizer } from './support/small-tokenizer.ts'
 
 const weights = (...shape: number[]) =>
   Tensor.from(
@@ -80,6 +81,7 @@ describe('the examples of docs/samples.md', async () => {
   before(() => {
     for (const { name, code } of examples) writeFileSync(inFolder(name), code)
     for (const [name, model] of Object.entries(models)) writeFileSync(inFolder(`${name}.onnx`), writeModel(model))
+    writeTokenizer(folder)
     const block = (value: (i: number) => number) =>
       new Uint8Array(BigInt64Array.from({ length: 32 * 16 }, (_, i) => BigInt(value(i))).buffer)
     writeFileSync(
@@ -96,14 +98,15 @@ describe('the examples of docs/samples.md', async () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('are the three that this test knows', () => {
+  it('are the four that this test knows', () => {
     assert.deepEqual(
       examples.map(({ name }) => name),
-      ['sentences.json', 'sentences.mjs', 'frames.mjs'],
+      ['reviews.jsonl', 'sentences.json', 'sentences.mjs', 'frames.mjs'],
     )
   })
 
   const expected = [
+    { file: 'reviews.jsonl', model: 'encoder', size: 4, dims: [1, 7, 4] },
     { file: 'sentences.json', model: 'encoder', size: 32, dims: [1, 16, 4] },
     { file: 'sentences.mjs', model: 'encoder', size: 4, dims: [1, 4, 4] },
     { file: 'frames.mjs', model: 'listener', size: 12, dims: [64, 2] },
@@ -111,7 +114,7 @@ describe('the examples of docs/samples.md', async () => {
   for (const { file, model, size, dims } of expected)
     it(`${file} feeds its model, and quantises it`, async () => {
       const { inputs } = models[model].graph
-      const dataset = await openDataset(inFolder(file), { inputs })
+      const dataset = await openDataset(inFolder(file), { inputs, modelFile: inFolder('model.onnx') })
       assert.equal(dataset.size, size)
       await withSession(runtime, models[model], {}, async (session) => {
         for await (const sample of readSamples(dataset, [0])) {

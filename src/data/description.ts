@@ -1,4 +1,4 @@
-// A data set described in JSON: pictures and labels, or blocks of numbers in files. Paths are relative to the description.
+// A data set described in JSON: pictures and labels, blocks of numbers in files, or sentences. Paths are relative to the description.
 import * as z from 'zod'
 import { InputError, isValueType, type ValueType } from '../base/index.ts'
 import { jsonProblem } from './json-problem.ts'
@@ -65,7 +65,15 @@ export interface ArrayDescription extends Common {
   readonly sampleShape?: readonly number[]
 }
 
-export type Description = ImagesDescription | RawDescription | RecordsDescription | ArrayDescription
+/** Sentences, one a sample: `file` is a .txt, .csv or .jsonl, `column` its column or key, `tokenizer` a folder or tokenizer.json. */
+export interface TextDescription extends Common {
+  readonly format: 'text'
+  readonly file: string
+  readonly column?: string
+  readonly tokenizer?: string
+}
+
+export type Description = ImagesDescription | RawDescription | RecordsDescription | ArrayDescription | TextDescription
 
 const dtype = z.custom<ValueType>((name) => typeof name === 'string' && isValueType(name), {
   error: 'expected an element type such as "float32", "uint8" or "int64"',
@@ -119,6 +127,13 @@ const schema: z.ZodType<Description> = z.discriminatedUnion('format', [
     ...common,
   }),
   z.object({ format: z.enum(['idx', 'npy']), file, sampleShape: shape.exactOptional(), ...common }),
+  z.object({
+    format: z.literal('text'),
+    file,
+    column: z.string().exactOptional(),
+    tokenizer: z.string().min(1).exactOptional(),
+    ...common,
+  }),
 ])
 
 /**

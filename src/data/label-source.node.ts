@@ -16,6 +16,7 @@ import {
   matchLabels,
   nextTokenLabel,
 } from './labels.ts'
+import { isMask } from './plausible.ts'
 import { type ClassFacts, idsOf, type Source, withLabels } from './source.ts'
 
 /**
@@ -44,13 +45,14 @@ export async function labelSource(source: Source, labels: LabelSource, facts: Cl
 
 /**
  * A source with the labels of a file: `.csv` (file,label), `.json` ({file: label} or a list), `.npy`, idx, or text with
- * one label a line.
+ * one label a line; or `next-token`.
  */
 export async function labelFile(source: Source, file: string): Promise<Source> {
   const facts = {
     ...(source.classes !== undefined && { classes: source.classes }),
     ...(source.classNames && { classNames: source.classNames }),
   }
+  if (file === 'next-token') return nextToken(source, facts)
   const kind = extname(file).toLowerCase()
   if (kind === '.csv') return fromTable(source, labelsFromCsv(await readText(file), file), file, facts)
   if (kind === '.json') return fromTable(source, labelsFromJson(await readText(file), file), file, facts)
@@ -115,7 +117,11 @@ function nextToken(source: Source, facts: ClassFacts): Source {
       const sample = await source.read(index)
       const [tokens] = Object.values(sample.values)
       if (!tokens) return sample
-      const numbers = Array.from({ length: tokens.data.length }, (_, at) => elementOf(tokens, at))
+      const mask = Object.entries(sample.values).find(([name]) => isMask({ name }))?.[1]
+      const isPadding = (at: number) => mask?.data.length === tokens.data.length && elementOf(mask, at) === 0
+      const numbers = Array.from({ length: tokens.data.length }, (_, at) =>
+        isPadding(at) ? -1 : elementOf(tokens, at),
+      )
       return { ...sample, label: nextTokenLabel(numbers) }
     },
   }

@@ -12,24 +12,43 @@ export function isScalar({ shape, dtype }: InputSpec): boolean {
   )
 }
 
+/** Does an input hold what a decoder remembers of the tokens before? It is empty at the beginning of a sequence. */
+export function isPast({ name, dtype, shape }: InputSpec): boolean {
+  return isFloatType(dtype ?? '') && /^(past|cache)|past_key|past_value/i.test(name) && freePast(shape).length > 0
+}
+
+/** The axes of a past that are empty: free, and not the batch. */
+export function freePast(shape: InputSpec['shape']): number[] {
+  return (shape ?? []).flatMap((dim, axis) => (axis > 0 && typeof dim !== 'number' && !isBatchName(dim) ? [axis] : []))
+}
+
 /** Is an input a mask, which says what counts? */
-export function isMask({ name }: InputSpec): boolean {
+export function isMask({ name }: Pick<InputSpec, 'name'>): boolean {
   return /mask$/i.test(name)
 }
 
+const RATE = /sampl\w*_?rate|(^|_)sr$|^fs$/i
+
+/** Does an input say at which rate a sound was taken? */
+export function isRate({ name }: InputSpec): boolean {
+  return RATE.test(name)
+}
+
 const WHOLE: readonly (readonly [RegExp, number | 'length'])[] = [
-  [/sampl\w*_?rate|(^|_)sr$|^fs$/i, 16000],
+  [/use_cache|logits_to_keep/i, 0],
+  [RATE, 16000],
   [/len|frames|size|num_?(tokens|samples)/i, 'length'],
   [/max.*(box|detect|output)|top_?k/i, 10],
 ]
 const FRACTIONAL: readonly (readonly [RegExp, number])[] = [
-  [/sampl\w*_?rate|(^|_)sr$|^fs$/i, 16000],
+  [RATE, 16000],
   [/iou|nms/i, 0.5],
   [/thres|score|conf|prob/i, 0.25],
 ]
 
 /**
- * A plausible number for a scalar input: 16000 for a sampling rate, `length` for a length, 1 for any other integer; a
+ * A plausible number for a scalar input: 16000 for a sampling rate, `length` for a length, 0 for what steers the cache and the
+ * logits of a decoder (no past, all positions), 1 for any other integer; a
  * quarter or a half for thresholds, 1 for any other (scales, temperatures, speeds).
  * @param length of the inputs that have one
  */

@@ -6,12 +6,20 @@ import { comparedConstants } from './compared-constants.ts'
 import type { SampleRecipe } from './recipe.ts'
 import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
 
+export interface OpenedFor {
+  /** For `random`: how many. */
+  readonly count?: number | undefined
+  /** Sentences are padded to the longest one: a training graph takes samples of one size. */
+  readonly equalLengths?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Opens the samples of a recipe; the preprocessing is the recipe's, or else the one stored in the model. */
 export async function openSamples(
   recipe: SampleRecipe,
   model: Model,
   path: string = recipe.data,
-  { count, signal }: { readonly count?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+  { count, equalLengths, signal }: OpenedFor = {},
 ): Promise<Dataset> {
   const preprocess = await preprocessOf(recipe, model)
   return openDataset(path, {
@@ -24,6 +32,10 @@ export async function openSamples(
     ...(count === undefined ? {} : { count }),
     constants: comparedConstants(model),
     vocabularies: vocabularies(model),
+    tokenizer: recipe.tokenizer,
+    processor: recipe.processor,
+    modelFile: recipe.model,
+    equalLengths,
     signal,
   })
 }

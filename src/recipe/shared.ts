@@ -5,7 +5,7 @@ import { metricNames, targetNames } from './words.ts'
 
 export const version = z.literal(1).default(1)
 
-const sources = 'image folder, JSON description, .npy, idx, .mjs module'
+const sources = 'folder of images or .wav, JSON description, .npy, idx, sentences (.txt, .csv, .jsonl), .mjs module'
 
 /** The model, and its samples: where they come from and what happens to them. Every command has these. */
 export const run = z.strictObject({
@@ -17,7 +17,7 @@ export const run = z.strictObject({
     .default(64)
     .meta({ description: 'samples that are read, evenly spaced', placeholder: 'n' }),
   labels: z.string().exactOptional().meta({
-    description: 'labels: a CSV (file,label), a JSON object, or one label a line',
+    description: 'labels: a CSV (file,label), a JSON object, one label a line, or next-token',
     placeholder: 'file',
     usual: 'those of the samples',
   }),
@@ -33,6 +33,16 @@ export const run = z.strictObject({
       description: 'preset (imagenet, inception, caffe, unit, raw255) or a JSON file',
       placeholder: 'preset|file',
     }),
+  tokenizer: z.string().exactOptional().meta({
+    description: 'for sentences: a Hugging Face folder with a tokenizer.json, or that file',
+    placeholder: 'path',
+    usual: 'beside the model or above it',
+  }),
+  processor: z.string().exactOptional().meta({
+    description: 'for sounds: a Hugging Face folder with a preprocessor_config.json',
+    placeholder: 'path',
+    usual: 'beside the model or above it',
+  }),
   exif: z.boolean().default(false).describe('turn pictures as their EXIF orientation says'),
   seed: z.int().default(0).meta({ description: 'seed of everything random', placeholder: 'n' }),
   shape: z
@@ -90,4 +100,7 @@ export const patterns = (description: string) =>
   z.array(z.string()).default([]).meta({ description, placeholder: 'pattern' })
 
 /** What every recipe says about its samples. */
-export type SampleRecipe = Pick<RecipeOf<typeof run>, 'data' | 'labels' | 'preprocess' | 'exif' | 'seed' | 'shape'>
+export type SampleRecipe = Pick<
+  RecipeOf<typeof run>,
+  'model' | 'data' | 'labels' | 'preprocess' | 'tokenizer' | 'processor' | 'exif' | 'seed' | 'shape'
+>

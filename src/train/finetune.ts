@@ -11,7 +11,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
-import { type Closeness, closeness, isAsNear, type Samples, type Scorer, scorer } from './score.ts'
+import { type Closeness, chanceDb, closeness, isAsNear, type Samples, type Scorer, scorer } from './score.ts'
 import type { TrainableModel } from './trainable-model.ts'
 
 export interface TuneData {
@@ -22,7 +22,7 @@ export interface TuneData {
   readonly validation?: Samples | undefined
   /**
    * Held-back samples for the last word alone, where there are too few to tell epochs apart: the trained model is kept when it
-   * is no further from the teacher on them than the model as it came.
+   * is closer to the teacher on them than the model as it came, by more than chance.
    */
   readonly guard?: Samples | undefined
 }
@@ -106,7 +106,9 @@ export async function finetune(
   const judges = data.guard ?? (gain <= 0 && byChance ? data.validation : undefined)
   const judged =
     judges && options.teacher ? await judge(runtime, trainable, judges, options.teacher, model, options) : undefined
-  const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false) : gain >= 0
+  // The few samples of a guard are nearer to one model than to another by chance.
+  const least = data.guard ? chanceDb(data.guard.indices.length) : 0
+  const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false, least) : gain >= 0
   return {
     model: kept ? model : exported(initial),
     result,

@@ -10,6 +10,7 @@ import {
   type Shapes,
   Tensor,
   withoutShapes,
+  withTensors,
 } from '../onnx/index.ts'
 import {
   type AppliedRewrite,
@@ -23,6 +24,7 @@ import {
   workingPasses,
 } from '../rewrite/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
+import { withBiases } from './parameters.ts'
 import { TRAINING_OPSET } from './training-opset.ts'
 import { writtenOut } from './write-out.ts'
 
@@ -39,6 +41,8 @@ export interface PrepareOptions extends Watch {
   readonly asItIs?: boolean
   /** All passes that a quantisation applies, so that it finds the model in the same form; to this opset. */
   readonly forQuantization?: number | undefined
+  /** Give every layer with a place for a bias one, so that biases can correct it. */
+  readonly biases?: boolean
   readonly label?: string
 }
 
@@ -103,7 +107,8 @@ export async function prepareModel(
   })
   const batch = free ? options.batch : (options.fixed?.size ?? 1)
   const feeds = repeated(sample, free ? batch : 1)
-  const prepared = options.batchNorm === 'training' ? withBatchStatistics(applied.model) : applied.model
+  const given = options.biases ? withBiases(applied.model) : applied.model
+  const prepared = options.batchNorm === 'training' ? withBatchStatistics(given) : given
   const forward = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
   return {
     model: prepared,
@@ -116,6 +121,11 @@ export async function prepareModel(
     inputDims: new Map(Object.entries(feeds).map(([name, value]) => [name, value.dims])),
     rewrites: applied.applied,
   }
+}
+
+/** The same with other constants, by their names. */
+export function withConstants(prepared: Prepared, tensors: ReadonlyMap<string, Tensor>): Prepared {
+  return { ...prepared, model: withTensors(prepared.model, tensors), forward: withTensors(prepared.forward, tensors) }
 }
 
 /** Samples of a step that make whole runs of a graph: `batch`, or the next multiple of the graph's own. */

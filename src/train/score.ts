@@ -77,13 +77,19 @@ const MOST_LOST_DB = 3
 
 /**
  * Is one model at least as near to the teacher as another? By the divergence of a classifier's answers where it says something,
- * else by SQNR. NaN is never near.
+ * else by SQNR, which must be this much higher. NaN is never near.
  */
-export function isAsNear(model: Closeness, than: Closeness, labelled: boolean): boolean {
+export function isAsNear(model: Closeness, than: Closeness, labelled: boolean, leastGainDb = 0): boolean {
   if (Number.isNaN(model.db)) return Number.isNaN(than.db)
   const [kl, before] = [model.kl, than.kl]
-  if (kl === undefined || before === undefined || Math.max(kl, before) < SURE) return !(model.db < than.db)
+  if (kl === undefined || before === undefined || Math.max(kl, before) < SURE)
+    return !(model.db < than.db + leastGainDb)
   return kl <= before && (labelled || !(model.db < than.db - MOST_LOST_DB))
+}
+
+/** Twice the standard error of an SQNR over so many samples whose noise varies as much as it is large, in dB. */
+export function chanceDb(samples: number): number {
+  return (2 * 10) / Math.LN10 / Math.sqrt(samples)
 }
 
 /** How near a model comes to the teacher on some samples. */

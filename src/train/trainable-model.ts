@@ -7,7 +7,7 @@ import type { Runtime, Values } from '../runtime/index.ts'
 import type { Arrays } from './loop/state.ts'
 import { logitsOf } from './loss/logits.ts'
 import type { LossTerm } from './loss/terms.ts'
-import { findParameters, type TrainWhat, withBiases } from './parameters.ts'
+import { findParameters, type TrainWhat } from './parameters.ts'
 import { type BatchNormMode, type Prepared, prepareModel, trainedBatchNorms, withRunningStatistics } from './prepare.ts'
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.ts'
 import { untrainedNotes } from './untrained.ts'
@@ -53,8 +53,7 @@ export async function floatTrainableModel(
   sample: Values,
   options: FloatTrainableOptions,
 ): Promise<TrainableModel> {
-  const first = await prepareModel(runtime, model, sample, options)
-  const prepared = options.train === 'biases' ? { ...first, model: withBiases(first.model) } : first
+  const prepared = await prepareModel(runtime, model, sample, { ...options, biases: options.train === 'biases' })
   const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
   const graph = await buildTrainingGraph(prepared, {
     parameters,

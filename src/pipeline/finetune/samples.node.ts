@@ -22,7 +22,7 @@ export async function trainingSamples(
   model: Model,
   { heldBack, judged, ...watch }: ShareWatch,
 ): Promise<TrainingSamples> {
-  const opened = { count: recipe.samples, signal: watch.signal }
+  const opened = { count: recipe.samples, equalLengths: true, signal: watch.signal }
   const dataset = await openSamples(recipe, model, recipe.data, opened)
   const shares = trainingShares(dataset.size, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(shares.train[0] ?? 0)])

@@ -13,11 +13,16 @@ import {
   relativeRates,
   type TrainableModel,
 } from '../../train/index.ts'
+import { walkSize } from '../quantize/some-samples.ts'
+import { ENOUGH_FOR_MEANS } from '../quantize/walk-up.ts'
 import type { FinetuneRecipe } from '../recipe.ts'
 import type { ChosenLoss } from './loss.node.ts'
 import { refuseTooLarge } from './memory.node.ts'
 import type { TrainingSamples } from './samples.node.ts'
 import { ratesOf } from './settings.ts'
+
+/** Every fourth batch of those that correct biases takes no part, and tells whether a correction holds for others. */
+const HELD = 4
 
 /** What is trained, on what, towards what. */
 export interface Training {
@@ -130,6 +135,15 @@ function quantized(
     calibration: (prepared) => {
       const read = readSamples(dataset, calibration, { signal: options.signal })
       return { batches: batches(read, fixedBatch(prepared.model) ?? 8), total: calibration.length }
+    },
+    correction: (prepared) => {
+      const few = chooseSamples(calibration.length, walkSize(prepared.sampleShapes, ENOUGH_FOR_MEANS))
+      const chosen = few.map((place) => calibration[place] ?? 0)
+      const each = fixedBatch(prepared.model) ?? 1
+      return {
+        batches: batches(readSamples(dataset, chosen, { signal: options.signal }), each),
+        held: (batch) => chosen.length >= HELD * each && batch % HELD === HELD - 1,
+      }
     },
   })
 }

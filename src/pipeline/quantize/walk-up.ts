@@ -5,7 +5,7 @@ import { someOf, walkSize } from './some-samples.ts'
 import type { SearchContext } from './technique.ts'
 
 /** Samples that bias correction walks with, held-back ones included. */
-const ENOUGH_FOR_MEANS = 24
+export const ENOUGH_FOR_MEANS = 24
 
 export interface WalkUp {
   /** Rounds from plain codes: a corrected bias would be corrected twice. */

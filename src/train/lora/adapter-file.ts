@@ -2,7 +2,7 @@
 import { InputError, sizeOf } from '../../base/index.ts'
 import { type Layer, layersOf, type Model, Tensor, withTensors } from '../../onnx/index.ts'
 import type { Arrays } from '../loop/state.ts'
-import type { LoraTrainableModel } from './lora-trainable-model.ts'
+import type { Adapter } from './adapters.ts'
 import { addProduct } from './merge.ts'
 
 /** Where a tensor of the file lies: element type, sizes, and its bytes behind the header. */
@@ -16,10 +16,13 @@ type Named = ReadonlyMap<string, { readonly shape: readonly number[]; readonly d
 
 /**
  * Trained adapters as the bytes of a safetensors file: `<layer>.lora_A.weight` [rank, inputs] and `<layer>.lora_B.weight`
- * [outputs, rank], to be added as B·A, and `<layer>.weight` [outputs, inputs] of a layer that was trained itself.
+ * [outputs, rank], to be added as B·A, and `<layer>.weight` [outputs, inputs] of a layer whose weight is among the
+ * `trained` arrays itself.
  */
 export function encodeAdapters(
-  { adapters, graph, prepared }: Pick<LoraTrainableModel, 'adapters' | 'graph' | 'prepared'>,
+  model: Model,
+  adapters: readonly Adapter[],
+  trained: ReadonlySet<string>,
   values: Arrays,
 ): Uint8Array {
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>()
@@ -32,8 +35,7 @@ export function encodeAdapters(
     add(`${name}.lora_A.weight`, rank, inputs, (r, i) => a?.[i * rank + r] ?? 0)
     add(`${name}.lora_B.weight`, outputs, rank, (o, r) => b?.[r * outputs + o] ?? 0)
   }
-  const trained = new Set(graph.parameters.map(({ name }) => name))
-  for (const { name, node, weightIndex, view } of layersOf(prepared.model)) {
+  for (const { name, node, weightIndex, view } of layersOf(model)) {
     const weight = values.get(node.inputs[weightIndex] ?? '')
     if (!view || !weight || !trained.has(node.inputs[weightIndex] ?? '')) continue
     const at = (o: number, i: number) => weight[view.offset(o) + i * view.inputStride] ?? 0

@@ -66,7 +66,7 @@ export async function loraTrainableModel(
     graph,
     initial,
     adapters,
-    adapterFile: (values) => encodeAdapters({ adapters, graph, prepared }, values),
+    adapterFile: (values) => encodeAdapters(prepared.model, adapters, trained, values),
     exported: (values) => mergeAdapters(withValues(prepared.model, values), found.adapters, values),
     notes: [...untrainedNotes(graph), ...found.left.map((why) => `no adapter for ${why}`)],
   }

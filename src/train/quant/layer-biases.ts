@@ -39,7 +39,8 @@ export function layerBiases(quantized: Model, statistics: Statistics): LayerBias
   })
 }
 
-function biasTensor({ graph }: Model, slot: BiasSlot): Tensor | undefined {
+/** A layer's bias in the unit of the output. */
+export function biasTensor({ graph }: Model, slot: BiasSlot): Tensor | undefined {
   if ('float' in slot) return graph.initializers.get(slot.float)
   const [codes, scale] = [graph.initializers.get(slot.codes), graph.initializers.get(slot.scale)?.floats()]
   if (!codes || !scale) return undefined

@@ -15,10 +15,11 @@ import {
   weightBitsOf,
 } from '../../quantize/index.ts'
 import { type Runtime, typesOf, type Values } from '../../runtime/index.ts'
+import type { Arrays } from '../loop/state.ts'
 import { logitsOf } from '../loss/logits.ts'
 import type { LossTerm } from '../loss/terms.ts'
 import { findParameters, type TrainWhat } from '../parameters.ts'
-import { type Prepared, prepareModel } from '../prepare.ts'
+import { type Prepared, prepareModel, withConstants } from '../prepare.ts'
 import type { TrainableModel } from '../trainable-model.ts'
 import { buildTrainingGraph } from '../training-graph.ts'
 import { TRAINING_OPSET } from '../training-opset.ts'
@@ -26,6 +27,7 @@ import { untrainedNotes } from '../untrained.ts'
 import { valuesOf } from '../values.ts'
 import { biasRoom } from './bias-room.ts'
 import { capCodes } from './cap-codes.ts'
+import { type CorrectionSamples, correctedBiases } from './corrected-start.ts'
 import { fakePlan } from './fake-plan.ts'
 import { type ActivationBits, largestScale, scaleNames, spanOf, trainedPlan, withFourBits } from './grids.ts'
 import { packInt4 } from './pack-int4.ts'
@@ -50,6 +52,8 @@ export interface QuantTrainableOptions extends Watch {
   readonly relativeRates?: boolean
   /** Samples to set the first ranges with. */
   readonly calibration: (prepared: Prepared) => { readonly batches: AsyncIterable<Batch>; readonly total: number }
+  /** Samples to correct the biases with that training starts from; absent: it starts from those of the model. */
+  readonly correction?: (prepared: Prepared) => CorrectionSamples
   readonly label?: string
 }
 
@@ -62,12 +66,14 @@ export async function quantTrainableModel(
 ): Promise<TrainableModel> {
   const { activationBits } = options
   const { target } = { ...quantizeDefaults, ...options.quantize }
-  const prepared = await prepareModel(runtime, model, sample, {
+  const plain = await prepareModel(runtime, model, sample, {
     ...options,
     batchNorm: 'frozen',
+    biases: options.correction !== undefined,
     forQuantization: activationBits === 16 || options.storage === 'int4' ? target.opsets.wide : TRAINING_OPSET,
   })
-  const plan = await planFor(runtime, prepared, options)
+  const plan = await planFor(runtime, plain, options)
+  const prepared = await withCorrectedStart(runtime, plain, plan, options)
   const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
   const graph = await buildTrainingGraph(prepared, {
     parameters,
@@ -90,12 +96,7 @@ export async function quantTrainableModel(
     prepared,
     graph,
     initial,
-    exported: (values) => {
-      const after = trainedPlan(prepared.model, plan, values)
-      const written = insertQdq(after.model, after.plan)
-      const capped = activationBits === 4 ? capCodes(written, after.plan) : written
-      return options.storage === 'int4' ? packInt4(capped) : capped
-    },
+    exported: (values) => writtenWith(prepared.model, plan, values, options),
     rateOf: ((options.relativeRates ?? true) ? relativeRates : scaleRates)(prepared.model, graph.parameters, initial),
     afterStep: (values) => {
       keepScales(values, initial, limits)
@@ -104,6 +105,31 @@ export async function quantTrainableModel(
     plan,
     notes: untrainedNotes(graph),
   }
+}
+
+async function withCorrectedStart(
+  runtime: Runtime,
+  prepared: Prepared,
+  plan: Plan,
+  options: QuantTrainableOptions,
+): Promise<Prepared> {
+  if (!options.correction) return prepared
+  const quantized = writtenWith(prepared.model, plan, new Map(), { activationBits: options.activationBits })
+  const samples = options.correction(prepared)
+  return withConstants(prepared, await correctedBiases(runtime, prepared, quantized, samples, options))
+}
+
+/** The Q/DQ file that trained values make. */
+function writtenWith(
+  model: Model,
+  plan: Plan,
+  values: Arrays,
+  { activationBits, storage }: Pick<QuantTrainableOptions, 'activationBits' | 'storage'>,
+): Model {
+  const after = trainedPlan(model, plan, values)
+  const written = insertQdq(after.model, after.plan)
+  const capped = activationBits === 4 ? capCodes(written, after.plan) : written
+  return storage === 'int4' ? packInt4(capped) : capped
 }
 
 async function planFor(runtime: Runtime, prepared: Prepared, options: QuantTrainableOptions): Promise<Plan> {

@@ -11,7 +11,7 @@ import { withSession } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { makeBatch, SampleStore } from '../loop/sample-store.ts'
 import { crossEntropy, type LossTerm, outputSquares } from '../loss/terms.ts'
-import { isAsNear } from '../score.ts'
+import { chanceDb, isAsNear } from '../score.ts'
 import { FEEDS } from '../training-graph.ts'
 import { type QuantTrainableOptions, quantTrainableModel } from './quant-trainable-model.ts'
 
@@ -169,7 +169,19 @@ describe('the guard of a training', () => {
     assert.equal(spoiled.kept, false)
     assert.deepEqual(writeModel(spoiled.model), writeModel(trainable.exported(trainable.initial)))
     const left = await finetune(await testRuntime(), trainable, data, { ...options, rate: 1e-12 })
-    assert.equal(left.kept, true)
+    assert.equal(left.kept, false, 'what moved nothing is no better than by chance')
+  })
+
+  it('keeps what is closer to the teacher by more than chance', async () => {
+    const trainable = await trainableOf(2, 8, { loss: [outputSquares()], teacher: net() })
+    const silent = { ...dataset, hasLabels: false }
+    const half = { dataset: silent, indices: indices.slice(16) }
+    const data = { dataset: silent, indices: indices.slice(0, 16), guard: half }
+    const settings = { epochs: 60, batch: 8, seed: 0, rate: 0.01, teacher: net() }
+    const { kept, judged } = await finetune(await testRuntime(), trainable, data, settings)
+    assert.ok(judged, 'the guard has judged')
+    assert.equal(kept, judged.after.db >= judged.before.db + chanceDb(16))
+    assert.equal(kept, true, `${judged.before.db} dB before, ${judged.after.db} dB after`)
   })
 })
 

@@ -4,7 +4,7 @@ import { finetuneModel } from '../../finetune.node.ts'
 import { defaultOutput } from '../../output.node.ts'
 import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../../recipe.ts'
 import type { NextStep } from './next-step.node.ts'
-import { sameSamples } from './same-samples.ts'
+import { sameSamples } from './same-samples.node.ts'
 
 /** Weight of inner tensors beside the divergence of the answers: it counts for most of the loss (docs/training.md). */
 const MATCHED = 400
@@ -22,7 +22,7 @@ export function finetuneStep(recipe: CompressRecipe, original: Model): NextStep 
   return {
     run: async (runtime, { model, file }, watch) => {
       const next = parseRecipe('finetune', {
-        ...{ ...sameSamples(recipe), epochs: recipe.finetune, teacher: recipe.model },
+        ...{ ...(await sameSamples(recipe)), epochs: recipe.finetune, teacher: recipe.model },
         ...{ optimizer: 'muon', match: ['auto'], matchWeight: MATCHED },
         ...movedPictures(model),
         ...{ model: file, output: defaultOutput(file, 'tuned') },

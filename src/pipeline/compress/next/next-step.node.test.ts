@@ -5,7 +5,7 @@ import type { Runtime } from '../../../runtime/index.ts'
 import { parseRecipe } from '../../recipe.ts'
 import { nextSteps } from './index.node.ts'
 import { follow, type NextStep, type StepRuns } from './next-step.node.ts'
-import { sameSamples } from './same-samples.ts'
+import { sameSamples } from './same-samples.node.ts'
 
 const model = tinyModel('x[N,4] -> Gemm 4->4 -> y')
 const recipe = (more: object) => parseRecipe('compress', { model: 'm.onnx', data: 'd', macs: [0.5], ...more })
@@ -36,9 +36,9 @@ describe('steps after a compression', () => {
     )
   })
 
-  it('see the samples of the compression, and only what is said of them', () => {
+  it('see the samples of the compression, and only what is said of them', async () => {
     const { data, exif, seed, shape } = recipe({})
-    assert.deepEqual(sameSamples(recipe({})), { data, exif, seed, shape })
-    assert.equal(sameSamples(recipe({ val: 'v' })).val, 'v')
+    assert.deepEqual(await sameSamples(recipe({})), { data, exif, seed, shape })
+    assert.equal((await sameSamples(recipe({ val: 'v', tokenizer: 't' }))).tokenizer, 't')
   })
 })
