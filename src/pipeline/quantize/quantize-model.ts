@@ -1,5 +1,5 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
-import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
@@ -10,11 +10,11 @@ import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { TUNING_SAMPLES } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
-import { worstOutput } from '../verdict.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
+import { checkPromises, refuseNoGain } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
 
@@ -93,8 +93,12 @@ export async function quantizeModel(
   if (host.lint) report(watch, 'lint', 0, 1)
   const kernels = await host.lint?.(written, bytes)
   const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
-  checkPromises(recipe, bytes.byteLength, measured.measures?.comparison)
   const elsewhere = targetOf(recipe.target).runtime === runtime.name ? undefined : runtime.name
+  const size = { before: writeModel(original).byteLength, after: bytes.byteLength }
+  checkPromises(recipe, size.after, measured.measures?.comparison)
+  // Times of random inputs on another runtime say nothing of what is gained.
+  if (made.plan && made.plan.weights.size > 0 && recipe.data !== 'random' && !elsewhere)
+    refuseNoGain(recipe, size, measured.measures?.latency)
   if (elsewhere && (measured.measures?.latency || kernels))
     notes.push(
       `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
@@ -110,7 +114,7 @@ export async function quantizeModel(
     recipe,
     output,
     measured: measured.measures !== undefined,
-    sizeBytes: { before: writeModel(original).byteLength, after },
+    sizeBytes: { before: size.before, after },
     rewrites,
     plan,
     kernels,
@@ -129,19 +133,6 @@ export async function quantizeModel(
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(learnt ? { learnt } : {}),
   }
-}
-
-/** @throws RefusedError for a file that is larger, or an output that has more noise, than was asked for */
-function checkPromises({ maxBytes, minSqnr }: QuantizeRecipe, bytes: number, comparison: Comparison | undefined): void {
-  if (maxBytes !== undefined && bytes > maxBytes)
-    throw new RefusedError(
-      `the file has ${bytes} bytes, more than ${maxBytes}: allow more, or try --mode weights --weight-bits 4 and --embeddings 4`,
-    )
-  const worst = comparison && worstOutput(comparison)
-  if (minSqnr !== undefined && worst && worst.db !== null && !(worst.db >= minSqnr))
-    throw new RefusedError(
-      `output ${worst.name} has ${worst.db.toFixed(2)} dB on the scored samples, less than ${minSqnr}: ask for less, or keep more of the model in float (--exclude)`,
-    )
 }
 
 interface Measured {
