@@ -26,18 +26,16 @@ export function checkPromises(
 const SMALL_FILE = 64 * 1024
 
 /**
- * @param latency as it was measured on the runtime that the file is for; absent: it was not, and nothing is refused
- * @throws RefusedError for a file that is neither smaller nor faster: the float model is the better one then
+ * Says that a file is neither smaller nor faster than the float model, which is the better one then; undefined where something is gained.
+ * @param latency as it was measured on the runtime that the file is for; absent: it was not, and nothing is said
  */
-export function refuseNoGain(
+export function gainsNothing(
   { mode, force }: QuantizeRecipe,
   sizeBytes: { readonly before: number; readonly after: number },
   latency: Parameters<typeof faster>[0]['latency'],
-): void {
-  if (force || !latency || (mode !== 'static' && mode !== 'dynamic') || sizeBytes.before < SMALL_FILE) return
+): string | undefined {
+  if (force || !latency || (mode !== 'static' && mode !== 'dynamic') || sizeBytes.before < SMALL_FILE) return undefined
   const [size, time] = [smaller({ sizeBytes }), faster({ latency })]
-  if (size.answer === 'yes' || time.answer === 'yes') return
-  throw new RefusedError(
-    `nothing is gained, and the float model is kept: ${formatBytes(sizeBytes.before)} → ${formatBytes(sizeBytes.after)}, ${time.text}. For the size try --mode weights or --mode float16; --force writes it all the same`,
-  )
+  if (size.answer === 'yes' || time.answer === 'yes') return undefined
+  return `integers gain nothing here (${formatBytes(sizeBytes.before)} → ${formatBytes(sizeBytes.after)}, ${time.text}): the result is the float model as it came; for its size try --mode weights or --mode float16; --force writes the quantised one all the same`
 }
