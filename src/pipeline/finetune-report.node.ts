@@ -6,6 +6,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
+import { similarityJson, similarityRow } from './similarity.ts'
 import { accurate, columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
 /** A score before and after, and whether it is one of dB. */
@@ -41,6 +42,8 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
     epochCurve: tuned.result.history,
     ...(tuned.result.best ? { bestEpoch: tuned.result.best.epoch } : {}),
     trainedNumbers: run.trainedNumbers,
+    ...(run.recipe.lora === undefined ? {} : { lora: run.recipe.lora }),
+    ...(run.recipe.adapters === undefined ? {} : { adapters: run.recipe.adapters }),
     layersTrained: { trained: run.layers.trained, asked: run.layers.asked },
     ...(run.layers.untrained.length > 0 ? { untrained: run.layers.untrained } : {}),
     kept: tuned.kept,
@@ -50,6 +53,7 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
           samples: comparison.samples,
           sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
           ...columnsJson(comparison),
+          ...similarityJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -91,11 +95,12 @@ export function finetuneReport(run: FinetuneRun, runtime: Runtime): Report {
       { label: 'model', value: basename(recipe.model) },
       {
         label: 'trained',
-        value: `${run.trainedNumbers} numbers (${recipe.train}) of ${run.layers.trained} of ${run.layers.asked} layers, ${result.steps} steps of ${recipe.batch} samples`,
+        value: `${run.trainedNumbers} numbers (${recipe.lora === undefined ? recipe.train : `adapters of rank ${recipe.lora}`}) of ${run.layers.trained} of ${run.layers.asked} layers, ${result.steps} steps of ${recipe.batch} samples`,
       },
       { label: 'step', value: `${result.stepMs.toFixed(1)} ms` },
       ...deployedFacts(run),
       { label: 'result', value: run.output },
+      ...(recipe.adapters === undefined ? [] : [{ label: 'adapters', value: recipe.adapters }]),
     ],
     variants: variantsOf(run),
     outputs: comparison ? outputRows(comparison) : {},
@@ -186,6 +191,7 @@ function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {
         metric ? { difference: { value: metric.difference, interval: metric.interval } } : {},
       ),
       ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
+      ...(comparison ? similarityRow(comparison) : {}),
       ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
     },
   ]
