@@ -77,7 +77,9 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   }
   const { weights, ladder } = await withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
   const lying = weights.size + tied.size
-  addNotes(lying, layers.length - lying, recipe, notes)
+  const rest = layers.filter((layer) => !weights.has(layer) && !tied.has(layer))
+  const products = rest.filter(({ facts }) => facts.channels === 'last').length
+  addNotes(lying, { products, others: rest.length - products }, recipe, notes)
   notes.push(...embeddingNotes(tables))
   if (recipe.embeddings === 4)
     notes.push(...embeddingNotes(new Map([...all].filter(([gather]) => inBlocks.tables.has(gather))), block ?? 32))
@@ -150,18 +152,31 @@ function withDequantizedWeights(
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
-function addNotes(blocked: number, rest: number, recipe: QuantizeRecipe, notes: string[]): void {
+/** What ONNX Runtime does with weights in blocks, and with the rest, whose grids are those of channels. */
+function addNotes(
+  blocked: number,
+  rest: { readonly products: number; readonly others: number },
+  recipe: QuantizeRecipe,
+  notes: string[],
+): void {
   const { weightBits, weightStorage, weightForm, accuracyLevel } = recipe
+  const rounds = 'which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1'
   if (blocked > 0) {
     const where = `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} with ${weightBits} bits`
     notes.push(
       weightForm === 'onnx'
-        ? `${where} behind DequantizeLinear of opset 21; ONNX Runtime makes MatMulNBits of it, which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1`
+        ? `${where} behind DequantizeLinear of opset 21; ONNX Runtime makes MatMulNBits of it, ${rounds}`
         : `${where}; ONNX Runtime reads them as they are (MatMulNBits) and ${accuracyLevel === 4 ? 'rounds activations to 8 bits inside' : weightBits === 8 ? 'computes in float, which on a CPU is slow with 8 bits; --accuracy-level 4 is fast' : 'computes in float'}`,
     )
   }
-  if (rest > 0)
+  const bits = weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'
+  const have = (count: number, what: string) => `${count} ${what}${count === 1 ? ' has' : 's have'} ${bits} bits`
+  if (rest.products > 0)
     notes.push(
-      `${rest} ${rest === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
+      `${have(rest.products, 'weight')} behind DequantizeLinear; ONNX Runtime makes MatMulNBits of products of matrices, ${rounds}`,
+    )
+  if (rest.others > 0)
+    notes.push(
+      `${have(rest.others, 'kernel')} behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
     )
 }
