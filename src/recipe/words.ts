@@ -23,7 +23,7 @@ export const targetNames = ['ort-cpu', 'ort-wasm'] as const
 export type TargetName = (typeof targetNames)[number]
 
 /** Metrics that are there; top takes any k: `metrics`. */
-export const metricNames = ['top1', 'top5', 'next-token', 'perplexity'] as const
+export const metricNames = ['top1', 'top5', 'next-token', 'perplexity', 'token-error-rate'] as const
 
 /** The passes of `rewrite`. */
 export const passNames = [
