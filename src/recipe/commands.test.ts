@@ -15,6 +15,7 @@ const least: Readonly<Record<string, object>> = {
   finetune: { model: 'm.onnx', data: 'd' },
   evaluate: { model: 'm.onnx', data: 'd' },
   compare: { model: 'm.onnx', data: 'd', other: 'n.onnx' },
+  variants: { model: 'm.onnx' },
 }
 
 /** The sentence with which a recipe of a command is refused; undefined when it is taken. */
