@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import type { ProgressEvent } from '../src/base/index.ts'
 import { makeModel, makeNode, Tensor, writeModel } from '../src/onnx/index.ts'
+import { compressFile, quantizeFile } from '../src/pipeline/index.node.ts'
+import { parseRecipe } from '../src/recipe/index.ts'
 import { built } from './support/built.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const program = resolve('bin/onnxpress.js')
 
@@ -134,6 +138,21 @@ describe('a run that meets an error ends', () => {
         )
     })
   }
+
+  it('NaN in a sample that is scored in the end: before anything is computed', async () => {
+    const [model, data] = ['model.onnx', 'nan.json'].map((name) => join(folder, name))
+    const output = join(folder, 'out.onnx')
+    const runtime = await testRuntime()
+    const steps = new Set<string>()
+    const watch = { progress: ({ step }: ProgressEvent) => steps.add(step) }
+    for (const run of [
+      () => quantizeFile(runtime, parseRecipe('quantize', { model, data, output }), watch),
+      () => compressFile(runtime, parseRecipe('compress', { model, data, output, macs: [0.5] }), watch),
+    ]) {
+      await assert.rejects(run, /tensor "x" is NaN for sample nan\.bin#5;/)
+      assert.deepEqual([...steps], ['read'])
+    }
+  })
 
   it('an infinity in a sample', async () => {
     refused(await run('quantize', 'model.onnx', '--data', 'inf.json'), /tensor "x" is infinite for sample inf\.bin#5;/)

@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { CancelledError, RefusedError, UsageError } from '../src/base/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
+import { layersOf } from '../src/onnx/index.ts'
 import { finetuneFile, finetuneJson, finetuneReport } from '../src/pipeline/index.node.ts'
 import { type FinetuneRecipe, parseRecipe } from '../src/pipeline/index.ts'
 import { checkReport, renderHtml, renderJson, renderMarkdown, renderSummary } from '../src/report/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
+import { withAdapterFile } from '../src/train/index.ts'
 
 let runtime: Promise<Runtime> | undefined
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-finetune-'))
@@ -52,6 +54,29 @@ describe('finetune', () => {
     assert.match(renderMarkdown(report), /fine-tuned/)
     assert.equal((await readModelFile(join(folder, 'a.onnx'))).metadata.has('onnxpress.preprocess'), true)
     assert.equal(existsSync(join(folder, 'a.onnx.checkpoint')), false)
+  })
+
+  it('trains low-rank adapters, merged in the model and alone in a file', async () => {
+    const adapters = join(folder, 'lora.safetensors')
+    const run = await finetuneFile(await open(), recipe('lora.onnx', { lora: 2, adapters }))
+    assert.deepEqual([finetuneJson(run)['lora'], finetuneJson(run)['adapters']], [2, adapters])
+    const [base, merged] = [await readModelFile('demo/model.onnx'), await readModelFile(join(folder, 'lora.onnx'))]
+    const again = layersOf(withAdapterFile(base, readFileSync(adapters)))
+    const changed = layersOf(merged).filter(({ facts }) => facts.window === undefined)
+    assert.ok(changed.length > 0)
+    for (const { name, weight } of changed) {
+      const values = again.find((layer) => layer.name === name)?.weight.floats()
+      assert.ok(
+        weight.floats().every((value, i) => Math.abs(value - (values?.[i] ?? 0)) < 1e-6),
+        name,
+      )
+    }
+    for (const [more, message] of [
+      [{ lora: 2, qat: true }, /leave --qat out/],
+      [{ lora: 2, train: 'biases' }, /leave --train biases out/],
+      [{ adapters }, /give --lora/],
+    ] as const)
+      await assert.rejects(finetuneFile(await open(), recipe('no.onnx', more)), message)
   })
 
   it('writes the same bytes for the same recipe', async () => {

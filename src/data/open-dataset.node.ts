@@ -15,9 +15,11 @@ import { type Preprocess, parsePreprocess } from './preprocess.ts'
 import { findPreset } from './presets.ts'
 import { type Source, withRows } from './source.ts'
 import { openArraySource, openRawSource, openRecords } from './sources/blocks.node.ts'
+import { filesIn, withClasses } from './sources/class-folders.node.ts'
 import { isPictureName, openFolder, openImages, openPicture } from './sources/images.node.ts'
 import { openModule } from './sources/module.node.ts'
 import { openRandom } from './sources/random.ts'
+import { isSoundName, openSounds } from './sources/sounds.node.ts'
 import { isTextName, openText } from './sources/text.node.ts'
 
 export interface OpenOptions {
@@ -40,6 +42,8 @@ export interface OpenOptions {
   readonly vocabularies?: Readonly<Record<string, number>> | undefined
   /** For sentences: a folder with a tokenizer.json, or the file; looked for beside the model if not given. */
   readonly tokenizer?: string | undefined
+  /** For sounds: a folder with a preprocessor_config.json; looked for beside the model if not given. */
+  readonly processor?: string | undefined
   /** The file of the model that the samples are for. */
   readonly modelFile?: string | undefined
   /** For sentences: all are padded to the longest one. */
@@ -49,9 +53,9 @@ export interface OpenOptions {
 }
 
 /**
- * Opens samples for a model: a folder of pictures or of class folders, a picture, a JSON description (`images`, `raw`,
- * `records`, `idx`, `npy`, `text`), a `.npy` or idx file, a `.txt`, `.csv` or `.jsonl` of sentences, a `.js`/`.mjs` module, or `random`. Nothing but names, headers and
- * labels is read before a sample is asked for.
+ * Opens samples for a model: a folder of pictures, of sounds, or of class folders; a picture, a `.wav`; sentences (`.txt`, `.csv`,
+ * `.jsonl`); a JSON description (`images`, `raw`, `records`, `idx`, `npy`, `text`), a `.npy` or idx file; a `.js`/`.mjs` module; or
+ * `random`. Nothing but names, headers, labels and sentences is read before a sample is asked for, and one sound.
  * @throws InputError in one sentence when something is missing, malformed, or does not fit the model's inputs
  */
 export async function openDataset(path: string, options: OpenOptions): Promise<Dataset> {
@@ -71,19 +75,29 @@ async function openSource(path: string, options: OpenOptions): Promise<Source> {
   if (path === 'random') return openRandom(options)
   const info = await stat(path).catch(() => undefined)
   if (!info) throw new InputError(`there are no samples at ${path}: no such file or folder`, { file: path })
-  if (info.isDirectory()) return openFolder(path, options)
+  if (info.isDirectory()) return (await soundsIn(path, options)) ?? openFolder(path, options)
   const kind = extname(path).toLowerCase()
   if (kind === '.json') return openDescription(path, options)
   if (kind === '.js' || kind === '.mjs' || kind === '.cjs') return openModule(path, options)
   if (isPictureName(path)) return openPicture(path, options)
+  if (isSoundName(path)) return openSounds(dirname(path), [basename(path)], options)
   if (isTextName(path)) return openText({ file: path }, options)
   const head = await (await openBytes(path)).read(0, 16)
   if (isNpy(head)) return openArraySource(path, 'npy', undefined, options)
   if (isIdx(head)) return openArraySource(path, 'idx', undefined, options)
   throw new InputError(
-    `cannot tell what samples ${path} holds; expected a folder, a picture, .npy, idx, sentences (.txt, .csv, .jsonl), .js, .mjs, or a .json that describes it`,
+    `cannot tell what samples ${path} holds; expected a folder, a picture, a .wav, .npy, idx, sentences (.txt, .csv, .jsonl), .js, .mjs, or a .json that describes it`,
     { file: path },
   )
+}
+
+/** The sounds of a folder that holds some, and no pictures. */
+async function soundsIn(folder: string, options: OpenOptions): Promise<Source | undefined> {
+  if ((await filesIn(folder, isPictureName)).files.length > 0) return undefined
+  const { files, classes } = await filesIn(folder, isSoundName)
+  if (files.length === 0) return undefined
+  const source = await openSounds(folder, files, options)
+  return classes ? withClasses({ ...source, notes: () => [classes.note, ...source.notes()] }, classes) : source
 }
 
 async function openDescription(path: string, options: OpenOptions): Promise<Source> {

@@ -27,14 +27,21 @@ export function isMask({ name }: Pick<InputSpec, 'name'>): boolean {
   return /mask$/i.test(name)
 }
 
+const RATE = /sampl\w*_?rate|(^|_)sr$|^fs$/i
+
+/** Does an input say at which rate a sound was taken? */
+export function isRate({ name }: InputSpec): boolean {
+  return RATE.test(name)
+}
+
 const WHOLE: readonly (readonly [RegExp, number | 'length'])[] = [
   [/use_cache|logits_to_keep/i, 0],
-  [/sampl\w*_?rate|(^|_)sr$|^fs$/i, 16000],
+  [RATE, 16000],
   [/len|frames|size|num_?(tokens|samples)/i, 'length'],
   [/max.*(box|detect|output)|top_?k/i, 10],
 ]
 const FRACTIONAL: readonly (readonly [RegExp, number])[] = [
-  [/sampl\w*_?rate|(^|_)sr$|^fs$/i, 16000],
+  [RATE, 16000],
   [/iou|nms/i, 0.5],
   [/thres|score|conf|prob/i, 0.25],
 ]

@@ -1,8 +1,8 @@
 // finetune: read → share out samples → make it trainable → train with checkpoints → export → measure → write. One call is one run.
 import { stat } from 'node:fs/promises'
-import { report, type Watch } from '../base/index.ts'
+import { report, UsageError, type Watch } from '../base/index.ts'
 import { comparisonNotes } from '../metrics/index.ts'
-import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
+import { readModelFile, writeFileAtomic, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { fixedBatch, type Runtime } from '../runtime/index.ts'
 import { finetune, type TrainableModel, type Tuned, wholeRuns } from '../train/index.ts'
@@ -91,6 +91,9 @@ export async function finetuneModel(
   report(watch, 'write', 0, 1, output)
   const result = form.asGiven(written)
   const after = await writeModelFile(result, output)
+  const values = tuned.kept ? tuned.result.values : trainable.initial
+  if (recipe.adapters !== undefined && trainable.adapterFile)
+    await writeFileAtomic(recipe.adapters, trainable.adapterFile(values))
   await checkpoint.remove()
   return {
     ...{ recipe, output, model: result, ...measures },
@@ -145,7 +148,12 @@ async function train(
 /** @throws UsageError for an output that could not be written */
 function outputOf(recipe: FinetuneRecipe): string {
   const output = recipe.output ?? defaultOutput(recipe.model, suffixOf(recipe))
-  checkOutput(output, [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])])
+  const read = [recipe.model, ...(recipe.teacher === undefined ? [] : [recipe.teacher])]
+  checkOutput(output, read)
+  if (recipe.adapters !== undefined) {
+    if (recipe.lora === undefined) throw new UsageError('--adapters writes what --lora RANK trains; give --lora')
+    checkOutput(recipe.adapters, [...read, output])
+  }
   return output
 }
 

@@ -18,7 +18,7 @@ import { parseStatistics, type StoredStatistics } from './quantize/stored-statis
 import type { QuantizeRecipe } from './recipe.ts'
 import { readJson } from './run-folder.node.ts'
 import { inputBounds, openSamples, scoringSamples } from './samples.node.ts'
-import type { ShareWatch } from './samples.ts'
+import { readAhead, type ShareWatch, unusedSamples } from './samples.ts'
 import { workingForm } from './working-form.ts'
 
 /** What holds for every int8 file on such a processor, whoever made it. */
@@ -62,6 +62,8 @@ export async function quantizeGiven(
   const original = form.model
   const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch, heldBack)
+  if (recipe.val === undefined && needsSamples(recipe))
+    await readAhead(unusedSamples(dataset, samples.indices, Number.MAX_SAFE_INTEGER, heldBack), watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const host: QuantizeHost = {

@@ -33,6 +33,7 @@ export async function openSamples(
     constants: comparedConstants(model),
     vocabularies: vocabularies(model),
     tokenizer: recipe.tokenizer,
+    processor: recipe.processor,
     modelFile: recipe.model,
     equalLengths,
     signal,

@@ -1,5 +1,5 @@
 // Samples between data set and model, wherever they come from: batches, the choice of what is scored, preprocessing.
-import { InputError, messageOf, RuntimeFailure, type Watch } from '../base/index.ts'
+import { InputError, messageOf, RuntimeFailure, sizeOf, type Watch } from '../base/index.ts'
 import {
   type Batch,
   batches,
@@ -94,6 +94,24 @@ export function unusedSamples(
   const samples = indices.length === 1 ? 'one sample' : `${indices.length} samples`
   const checked = finiteDataset(dataset, used[0] ?? 0)
   return { dataset: checked, indices, note: `scored on ${samples} that nothing was fitted to` }
+}
+
+/** Elements of samples that are looked at ahead, at most. */
+const AHEAD_ELEMENTS = 64e6
+
+/**
+ * Reads the samples that will be scored: one that cannot be ends the command before its work, not after it. Pictures are left
+ * out, which hold nothing but numbers, and what lies beyond 64 million elements.
+ * @throws InputError naming the sample
+ */
+export async function readAhead({ dataset, indices }: Scoring, { signal }: Watch): Promise<void> {
+  if (dataset.preprocess) return
+  let elements = 0
+  for (const index of indices) {
+    const { inputs } = await dataset.sample(index, signal)
+    elements += Object.values(inputs).reduce((sum, { dims }) => sum + sizeOf(dims), 0)
+    if (elements > AHEAD_ELEMENTS) return
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ export { type Corrections, correctionsIn, onRanges } from './correct/on-ranges.t
 export { type LayerSlots, slotsOf } from './correct/slots.ts'
 export type { VisitOptions } from './correct/visit-layers.ts'
 export * from './correct-bias-analytic.ts'
+export { quantizableLstms, withDynamicLstms } from './dynamic-lstm.ts'
 export { tablesOf } from './embeddings.ts'
 export { channelMoments, type Moments } from './expectation/moments.ts'
 export { type GridFamily, gridFamilies, planOfFamilies } from './grid-families.ts'

@@ -53,6 +53,14 @@ export const finetune = z.strictObject({
     .default('all')
     .meta({ description: 'what is trained', placeholder: 'what' }),
   only: patterns('only these nodes'),
+  lora: z.int().positive().exactOptional().meta({
+    description: 'train low-rank adapters of the linear layers instead, merged when the file is written',
+    placeholder: 'rank',
+  }),
+  adapters: z.string().exactOptional().meta({
+    description: 'with --lora: the adapters alone, as a safetensors file beside the merged one',
+    placeholder: 'file',
+  }),
   batchNorm: z
     .enum(['frozen', 'training'])
     .exactOptional()

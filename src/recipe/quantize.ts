@@ -117,6 +117,7 @@ export const quantize = z.strictObject({
     .default('hold')
     .meta({ description: 'caps under equalisation: hold (nothing added), exact or auto', placeholder: 'form' }),
   target: target('what the file must run on'),
+  force: z.boolean().default(false).describe('write the quantised file even when it is neither smaller nor faster'),
   exclude: patterns('nodes that stay float: name, operator, glob or /regex/'),
   only: patterns('only these nodes'),
   metric,

@@ -5,7 +5,7 @@ import { metricNames, targetNames } from './words.ts'
 
 export const version = z.literal(1).default(1)
 
-const sources = 'image folder, JSON description, .npy, idx, sentences (.txt, .csv, .jsonl), .mjs module'
+const sources = 'folder of images or .wav, JSON description, .npy, idx, sentences (.txt, .csv, .jsonl), .mjs module'
 
 /** The model, and its samples: where they come from and what happens to them. Every command has these. */
 export const run = z.strictObject({
@@ -35,6 +35,11 @@ export const run = z.strictObject({
     }),
   tokenizer: z.string().exactOptional().meta({
     description: 'for sentences: a Hugging Face folder with a tokenizer.json, or that file',
+    placeholder: 'path',
+    usual: 'beside the model or above it',
+  }),
+  processor: z.string().exactOptional().meta({
+    description: 'for sounds: a Hugging Face folder with a preprocessor_config.json',
     placeholder: 'path',
     usual: 'beside the model or above it',
   }),
@@ -97,5 +102,5 @@ export const patterns = (description: string) =>
 /** What every recipe says about its samples. */
 export type SampleRecipe = Pick<
   RecipeOf<typeof run>,
-  'model' | 'data' | 'labels' | 'preprocess' | 'tokenizer' | 'exif' | 'seed' | 'shape'
+  'model' | 'data' | 'labels' | 'preprocess' | 'tokenizer' | 'processor' | 'exif' | 'seed' | 'shape'
 >

@@ -69,6 +69,7 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
   for (const node of model.graph.nodes) {
     const layer = layers.get(node)
     const follows = node.inputs.some((input) => behind.has(input))
+    if (layer && movesChannels(layer.weight)) continue
     if (layer) {
       add(node.inputs[layer.weightIndex], 'weight', node, layer.view?.groups === 1)
       if (layer.bias) add(node.inputs[layer.facts.bias ?? -1], 'bias', node)
@@ -86,6 +87,22 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
     if (layer || follows) for (const output of node.outputs) behind.add(output)
   }
   return [...found.values()]
+}
+
+/** Is it a matrix with at most one number in each row and column, 1 or −1? It moves channels about, as rotary embeddings do. */
+export function movesChannels(weight: Tensor): boolean {
+  const [rows = 0, columns = 0] = weight.shape
+  if (weight.shape.length !== 2 || Math.min(rows, columns) < 2) return false
+  const values = weight.floats()
+  const [inRow, inColumn] = [new Uint8Array(rows), new Uint8Array(columns)]
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === 0) continue
+    const [row, column] = [Math.floor(i / columns), i % columns]
+    if (Math.abs(values[i] ?? 0) !== 1 || inRow[row] || inColumn[column]) return false
+    inRow[row] = 1
+    inColumn[column] = 1
+  }
+  return true
 }
 
 /** One number a channel: all dimensions but one are 1. */

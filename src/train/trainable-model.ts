@@ -19,6 +19,8 @@ export interface TrainableModel {
   readonly initial: Arrays
   /** The model with trained values, as it would be written. */
   readonly exported: (values: Arrays) => Model
+  /** Of low-rank adapters: these alone, as the bytes of a file. */
+  readonly adapterFile?: (values: Arrays) => Uint8Array
   /** Learning rate of an array, as a factor. */
   readonly rateOf?: (name: string) => number
   readonly afterStep?: (values: Map<string, Float32Array>) => void

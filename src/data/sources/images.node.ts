@@ -1,15 +1,15 @@
 // Pictures: a folder, a folder of class folders, one file, or what a glob finds.
-import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
 import { InputError } from '../../base/index.ts'
 import { decodePicture } from '../decode.node.ts'
 import type { ImagesDescription } from '../description.ts'
 import { globFiles, listFiles } from '../glob.node.ts'
-import { type Source, withLabels } from '../source.ts'
+import type { Source } from '../source.ts'
+import { filesIn, withClasses } from './class-folders.node.ts'
 import { type PictureOptions, picturesSource } from './pictures.ts'
 
 const extensions = ['.jpg', '.jpeg', '.png', '.webp']
-const expected = 'expected .jpg .jpeg .png .webp or a JSON description'
+const expected = 'expected .jpg .jpeg .png .webp, .wav or a JSON description'
 
 /** Is this the name of a picture that can be decoded? */
 export function isPictureName(name: string): boolean {
@@ -27,23 +27,10 @@ export function openPicture(file: string, options: PictureOptions): Source {
  */
 export async function openFolder(folder: string, options: PictureOptions): Promise<Source> {
   const name = basename(resolve(folder))
-  const here = (await listFiles(folder, false)).filter(isPictureName)
-  const classNames = await subFolders(folder)
-  if (here.length > 0) {
-    const notes = await descriptionsIn(folder)
-    return inFolder(name, folder, here, notes, options)
-  }
-  const files: string[] = []
-  const labels: number[] = []
-  for (const [label, className] of classNames.entries())
-    for (const file of (await listFiles(join(folder, className), true)).filter(isPictureName)) {
-      files.push(`${className}/${file}`)
-      labels.push(label)
-    }
+  const { files, classes } = await filesIn(folder, isPictureName)
   if (files.length === 0) throw new InputError(`no pictures in ${folder}; ${expected}`, { file: folder })
-  const note = `the ${classNames.length} sub-folders are the classes, in sorted order: 0 is "${classNames[0]}"`
-  const source = inFolder(name, folder, files, [note], options)
-  return withLabels(source, async (index) => labels[index]!, { classes: classNames.length, classNames })
+  if (!classes) return inFolder(name, folder, files, await descriptionsIn(folder), options)
+  return withClasses(inFolder(name, folder, files, [classes.note], options), classes)
 }
 
 /** The pictures that a description's globs find, sorted; labels are added by the caller. */
@@ -60,12 +47,6 @@ export async function openImages(
       file: folder,
     })
   return inFolder(name, folder, files, [], options)
-}
-
-async function subFolders(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort()
-  const infos = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)))
-  return names.filter((_, index) => infos[index]?.isDirectory())
 }
 
 async function descriptionsIn(folder: string): Promise<string[]> {

@@ -4,7 +4,7 @@ import { chooseSamples, type Dataset, feedsOf, shareSamples } from '../../data/i
 import type { Model } from '../../onnx/index.ts'
 import type { CompressRecipe } from '../recipe.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
-import { readBatches, type ShareWatch } from '../samples.ts'
+import { readAhead, readBatches, type ShareWatch } from '../samples.ts'
 import type { CompressSamples, Share } from './problem.ts'
 
 /** Samples that are scored at most: with labels, and without. */
@@ -37,6 +37,7 @@ export async function compressSamples(
   const { fit, report: kept } = shareSamples(dataset.size, recipe.samples, { separate })
   const shares = judges ? 2 : 1
   const scoring = await scoringSamples(recipe, model, dataset, fit, shares * SCORED.labelled, watch)
+  if (!separate) await readAhead(scoring, watch)
   const limit = shares * (scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled)
   const scored = chooseSamples(scoring.indices.length, limit).map((place) => scoring.indices[place] ?? 0)
   const enough = judges && scored.length > 1

@@ -5,8 +5,10 @@ import type { Model } from '../../onnx/index.ts'
 import { selector, targetOf } from '../../quantize/index.ts'
 import { fixedBatch, type Runtime } from '../../runtime/index.ts'
 import {
+  adapterRates,
   type FloatTrainableOptions,
   floatTrainableModel,
+  loraTrainableModel,
   quantTrainableModel,
   relativeRates,
   type TrainableModel,
@@ -49,10 +51,12 @@ export async function trainableOf(
     throw new UsageError(
       '--qat trains the layers with BatchNorm folded into them, on the grids that the file will have; leave --batch-norm training out, or train the float model with it first',
     )
+  refuseBesideLora(recipe)
   const selected = recipe.only.length > 0 ? selector(recipe.only, model.graph.nodes, '--only') : () => true
   const make = (batch: number): Promise<TrainableModel> => {
     const common = { train: recipe.train, selected, batch, fixed: samples.fixed, loss: loss.terms, teacher }
     const options = { ...common, label: recipe.model, ...watch }
+    if (recipe.lora !== undefined) return adapted(runtime, recipe, recipe.lora, training, options)
     return recipe.qat ? quantized(runtime, recipe, training, options) : float(runtime, recipe, training, options)
   }
   // A graph for one sample tells what a batch will take, before anything of that size is run.
@@ -77,6 +81,32 @@ async function float(
     ...trainable,
     rateOf: relativeRates(trainable.prepared.model, trainable.graph.parameters, trainable.initial),
   }
+}
+
+/** @throws UsageError for options that say otherwise what is trained */
+function refuseBesideLora({ lora, qat, fromScratch, batchNorm, train }: FinetuneRecipe): void {
+  if (lora === undefined) return
+  const other = [
+    ...(qat ? ['--qat'] : []),
+    ...(fromScratch ? ['--from-scratch'] : []),
+    ...(batchNorm === 'training' ? ['--batch-norm training'] : []),
+    ...(train === 'all' ? [] : [`--train ${train}`]),
+  ]
+  if (other.length > 0)
+    throw new UsageError(
+      `--lora trains adapters of finished layers alone; leave ${other.join(' and ')} out (--only says which layers get one)`,
+    )
+}
+
+async function adapted(
+  runtime: Runtime,
+  recipe: FinetuneRecipe,
+  rank: number,
+  { model, samples, loss }: Training,
+  options: Common,
+): Promise<TrainableModel> {
+  const trainable = await loraTrainableModel(runtime, model, samples.sample, { ...options, rank, seed: recipe.seed })
+  return ratesOf(recipe, loss).relative ? { ...trainable, rateOf: adapterRates(trainable) } : trainable
 }
 
 function quantized(

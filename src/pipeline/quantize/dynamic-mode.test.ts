@@ -4,7 +4,8 @@ import { freshScores } from '../../../test/support/fresh-scores.ts'
 import { datasetOf, type OpGraph } from '../../../test/support/op-graphs.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UnsupportedError } from '../../base/index.ts'
-import type { Model } from '../../onnx/index.ts'
+import { randomStream } from '../../math/index.ts'
+import { intAttr, type Model, makeModel, makeNode, Tensor } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -79,12 +80,69 @@ describe('--mode dynamic', () => {
     assert.ok(countOf(quantized, 'QuantizeLinear') > 0, 'the convolution has static grids')
   })
 
-  it('is refused below opset 11 in one sentence', () => {
+  it('is refused below opset 11 in one sentence', async () => {
     const model = tinyModel(drawing, { opset: 9 })
     const recipe = parseRecipe('quantize', { model: 'small.onnx', data: 'random', mode: 'dynamic' })
-    assert.throws(
+    await assert.rejects(
       () => quantizeDynamic({ model, recipe, material: {} } as ModeJob),
       (error) => error instanceof UnsupportedError && /small\.onnx is at opset 9 .* needs opset 11/.test(error.message),
     )
+  })
+
+  describe('LSTMs', () => {
+    const [steps, inputs, units] = [12, 8, 16]
+    /** x[12,N,8] -> LSTM of 16 units whose weights are so large -> MatMul 16->4 -> y */
+    const recurrent = (size: number): OpGraph => {
+      const random = randomStream(7, 'recurrent')
+      const normal = (shape: readonly number[], scale: number) =>
+        Tensor.from(
+          'float32',
+          shape,
+          Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * random.normal()),
+        )
+      const draw = (name: string, count: number) =>
+        datasetOf(name, [steps, 1, inputs], count, (data, own) => {
+          for (const i of data.keys()) data[i] = own.normal()
+        })
+      const model = makeModel({
+        name: 'recurrent',
+        nodes: [
+          makeNode({
+            ...{ opType: 'LSTM', name: 'cell', inputs: ['x', 'w', 'r'], outputs: ['', 'h'] },
+            attributes: { hidden_size: intAttr(units) },
+          }),
+          makeNode({ opType: 'MatMul', name: 'head', inputs: ['h', 'm'], outputs: ['y'] }),
+        ],
+        inputs: [{ name: 'x', dtype: 'float32', shape: [steps, 1, inputs] }],
+        outputs: [{ name: 'y', dtype: 'float32', shape: [1, 1, 4] }],
+        initializers: {
+          w: normal([1, 4 * units, inputs], size),
+          r: normal([1, 4 * units, units], size),
+          m: normal([units, 4], 0.5),
+        },
+      })
+      return { name: 'recurrent.onnx', model, calibration: draw('calibration', 24), fresh: draw('fresh', 24) }
+    }
+
+    it('take integers where outputs keep 20 dB, on fresh samples too', async () => {
+      const graph = recurrent(0.3)
+      const { quantized } = await produced(graph, {})
+      assert.equal(countOf(quantized, 'DynamicQuantizeLSTM'), 1)
+      const [db = 0] = await freshScores(runtime, graph, [quantized])
+      assert.ok(db > 20, `${db} dB`)
+    })
+
+    it('stay float where a chaotic cell makes noise of every step, where they are excluded, and where nothing is measured', async () => {
+      for (const [size, more] of [
+        [6, {}],
+        [0.3, { exclude: ['cell'] }],
+        [0.3, { data: 'none' }],
+        [0.3, { effort: 'fast' }],
+      ] as const) {
+        const { quantized } = await produced(recurrent(size), more)
+        assert.equal(countOf(quantized, 'LSTM'), 1, JSON.stringify([size, more]))
+        assert.equal(countOf(quantized, 'DynamicQuantizeLSTM'), 0)
+      }
+    })
   })
 })

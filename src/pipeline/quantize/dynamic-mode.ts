@@ -3,6 +3,7 @@ import { UnsupportedError } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
 import { layersOf, opsetOf } from '../../onnx/index.ts'
 import { type QuantizeOptions, type Target, toDynamic } from '../../quantize/index.ts'
+import { withIntegerLstms } from './integer-lstms.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { quantizeAll } from './static-mode.ts'
 import type { Source } from './technique.ts'
@@ -11,7 +12,7 @@ import type { Source } from './technique.ts'
 const LEAST_OPSET = 11
 
 /** @throws UnsupportedError below opset 11 */
-export function quantizeDynamic(job: ModeJob): Promise<Produced> {
+export async function quantizeDynamic(job: ModeJob): Promise<Produced> {
   const { model, recipe, material } = job
   if (opsetOf(model) < LEAST_OPSET)
     throw new UnsupportedError(
@@ -19,7 +20,8 @@ export function quantizeDynamic(job: ModeJob): Promise<Produced> {
     )
   const ranged = needsSamples(recipe) || material.stored !== undefined
   const options = ranged ? withoutIdleGrids(job) : matrixProductsOnly(job.options)
-  return quantizeAll({ ...job, options }, { written: toDynamic, ...(ranged ? {} : { withoutData: rangeless }) })
+  const form = { written: toDynamic, ...(ranged ? {} : { withoutData: rangeless }) }
+  return withIntegerLstms(job, await quantizeAll({ ...job, options }, form))
 }
 
 /** Where no convolution has a static grid, no operator between two products of matrices needs one. */

@@ -1,20 +1,20 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
-import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
-import { isExpensive, type Model, writeModel } from '../../onnx/index.ts'
+import { isExpensive, layersOf, type Model, nodeName, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import { TUNING_SAMPLES } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
-import { worstOutput } from '../verdict.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
+import { checkPromises, gainsNothing } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
 
@@ -79,22 +79,28 @@ export async function quantizeModel(
   const { original, samples } = material
   const notes: string[] = []
   const { withSpill, freeMemory } = host
-  const made = await produceQuantized(
+  const produced = await produceQuantized(
     runtime,
     recipe,
     { ...material, ...(withSpill ? { withSpill } : {}), ...(freeMemory ? { freeMemory } : {}) },
     notes,
     watch,
   )
-  // The last thing that is done: whoever looks for weights finds them in place until here.
-  const once = (model: Model) => storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
-  const written = once(made.quantized)
-  const bytes = writeModel(written)
-  if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(written, bytes)
-  const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
-  checkPromises(recipe, bytes.byteLength, measured.measures?.comparison)
   const elsewhere = targetOf(recipe.target).runtime === runtime.name ? undefined : runtime.name
+  const before = writeModel(original).byteLength
+  const checked = (made: Produced) => checkProduced(runtime, recipe, original, made, samples, host, notes, watch)
+  let result = await checked(produced)
+  // Times on another runtime, and of what random inputs made, say nothing of what is gained.
+  const nothing =
+    recipe.data === 'random' || elsewhere
+      ? undefined
+      : gainsNothing(recipe, { before, after: result.bytes.byteLength }, result.measured.measures?.latency)
+  if (nothing !== undefined && produced.plan && produced.plan.weights.size > 0) {
+    notes.push(nothing)
+    result = await checked(asItCame(produced, original))
+  }
+  const { made, written, bytes, kernels, measured } = result
+  checkPromises(recipe, bytes.byteLength, measured.measures?.comparison)
   if (elsewhere && (measured.measures?.latency || kernels))
     notes.push(
       `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
@@ -102,7 +108,7 @@ export async function quantizeModel(
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
-  const outer = made.asWritten && once(made.asWritten)
+  const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
@@ -110,7 +116,7 @@ export async function quantizeModel(
     recipe,
     output,
     measured: measured.measures !== undefined,
-    sizeBytes: { before: writeModel(original).byteLength, after },
+    sizeBytes: { before, after },
     rewrites,
     plan,
     kernels,
@@ -131,17 +137,52 @@ export async function quantizeModel(
   }
 }
 
-/** @throws RefusedError for a file that is larger, or an output that has more noise, than was asked for */
-function checkPromises({ maxBytes, minSqnr }: QuantizeRecipe, bytes: number, comparison: Comparison | undefined): void {
-  if (maxBytes !== undefined && bytes > maxBytes)
-    throw new RefusedError(
-      `the file has ${bytes} bytes, more than ${maxBytes}: allow more, or try --mode weights --weight-bits 4 and --embeddings 4`,
-    )
-  const worst = comparison && worstOutput(comparison)
-  if (minSqnr !== undefined && worst && worst.db !== null && !(worst.db >= minSqnr))
-    throw new RefusedError(
-      `output ${worst.name} has ${worst.db.toFixed(2)} dB on the scored samples, less than ${minSqnr}: ask for less, or keep more of the model in float (--exclude)`,
-    )
+/** A model as it would be written, and what is known of it. */
+interface Checked {
+  readonly made: Produced
+  readonly written: Model
+  readonly bytes: Uint8Array
+  readonly kernels: readonly LayerKernel[] | undefined
+  readonly measured: Measured
+}
+
+async function checkProduced(
+  runtime: Runtime,
+  recipe: QuantizeRecipe,
+  original: Model,
+  made: Produced,
+  samples: CalibrationSamples,
+  host: QuantizeHost,
+  notes: string[],
+  watch: Watch,
+): Promise<Checked> {
+  const written = storedOnce(made.quantized)
+  const bytes = writeModel(written)
+  if (host.lint) report(watch, 'lint', 0, 1)
+  const kernels = await host.lint?.(written, bytes)
+  const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
+  return { made, written, bytes, kernels, measured }
+}
+
+/** The last thing that is done: whoever looks for weights finds them in place until here. */
+function storedOnce(model: Model): Model {
+  return storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
+}
+
+/** The model given as the result: nothing made of it is better. What was tried stays in the report. */
+function asItCame({ shapes, ladder, float }: Produced, original: Model): Produced {
+  const reason = 'integers gain neither size nor time in this model'
+  const names = new Set(float.map(({ name }) => name))
+  const layers = layersOf(original).flatMap(({ node }) => (names.has(nodeName(node)) ? [] : [nodeName(node)]))
+  return {
+    quantized: original,
+    floatModel: original,
+    shapes,
+    plan: undefined,
+    float: [...float, ...layers.map((name) => ({ name, reason }))],
+    rewrites: [],
+    ...(ladder ? { ladder } : {}),
+  }
 }
 
 interface Measured {
@@ -180,7 +221,7 @@ async function measure(
   )
   const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
   // Values of float16 and float32 are not walked side by side.
-  const walks = recipe.mode !== 'float16' && !recipe.float16
+  const walks = recipe.mode !== 'float16' && !recipe.float16 && made.quantized !== original
   const layerSqnr = walks
     ? await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
     : []

@@ -37,8 +37,9 @@ export function scaleRates(model: Model, parameters: readonly Parameter[], initi
   return (name) => (scales.has(name) ? factors(name) / size : 1)
 }
 
-function rms(values: Float32Array): number {
+/** Root mean square. */
+export function rms(values: ArrayLike<number>): number {
   let sum = 0
-  for (const value of values) sum += value * value
+  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!
   return Math.sqrt(sum / Math.max(1, values.length))
 }
