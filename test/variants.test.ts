@@ -1,5 +1,6 @@
 // `variants`, with transformers.js as the judge: what it loads for each dtype answers as our own session does.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -12,13 +13,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { AutoModel, AutoTokenizer, env } from '@huggingface/transformers'
-import { main } from '../src/cli/main.ts'
-import { writeVariants } from '../src/pipeline/index.node.ts'
+import { type VariantsRun, writeVariants } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type VariantsRecipe } from '../src/pipeline/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
+import { built } from './support/built.ts'
 import { sharedFolder } from './support/manifest.ts'
 import { writeSmallHub } from './support/small-encoder.ts'
 
@@ -60,10 +61,13 @@ function assertSame({ theirs, ours }: Awaited<ReturnType<typeof answers>>, what:
     assert.ok(Math.abs(value - (ours[i] ?? 0)) < 1e-4, `${what}: ${value} at ${i}`)
 }
 
-describe('the variants of a small encoder', async () => {
+describe('the variants of a small encoder', () => {
   const hub = writeSmallHub(join(folder, 'tiny'))
   const dtypes = ['q8', 'q4', 'q4f16', 'fp16', 'int8', 'uint8', 'bnb4'] as const
-  const run = await make({ model: hub, data: join(hub, 'sentences.txt'), dtypes: [...dtypes] })
+  let run: VariantsRun
+  before(async () => {
+    run = await make({ model: hub, data: join(hub, 'sentences.txt'), dtypes: [...dtypes] })
+  })
 
   it('lie under the names that transformers.js has for them, and nothing else does', () => {
     assert.deepEqual(
@@ -95,37 +99,36 @@ describe('the variants of a small encoder', async () => {
       assertSame(await answers(hub, dtype as 'q8', file, 'the big cat ran home faster .'), dtype)
     })
 
-  it('have signed codes in int8, and unsigned ones in uint8 and q8', async () => {
-    const codes = (dtype: string) => {
-      const { file } = run.variants.find((each) => each.dtype === dtype) ?? { file: '' }
-      return readFileSync(file)
-    }
-    assert.deepEqual(codes('uint8'), codes('q8'))
-    assert.notDeepEqual(codes('int8'), codes('q8'))
+  it('have the same codes in q8, int8 and uint8: unsigned, which are exact on every processor', () => {
+    const [q8, int8, uint8] = ['q8', 'int8', 'uint8'].map((dtype) =>
+      readFileSync(run.variants.find((each) => each.dtype === dtype)?.file ?? ''),
+    )
+    assert.deepEqual(int8, q8)
+    assert.deepEqual(uint8, q8)
   })
 })
 
 describe('a command that writes variants', () => {
+  before(built)
   const hub = writeSmallHub(join(folder, 'refused'))
-  const before = Buffer.from('an earlier one')
-  writeFileSync(join(hub, 'onnx', 'model_q4.onnx'), before)
+  const earlier = Buffer.from('an earlier one')
+  writeFileSync(join(hub, 'onnx', 'model_q4.onnx'), earlier)
 
   it('does not write a file that loses too much, leaves the earlier one, and ends with 6', async () => {
-    const args = ['variants', hub, '--dtypes', 'q4,fp16', '--data', join(hub, 'sentences.txt'), '--min-sqnr', '30']
-    const printed: string[] = []
-    const { write } = process.stdout
-    process.stdout.write = (text) => printed.push(String(text)) > 0
-    const code = await main([...args, '--json', '--quiet'], '0').finally(() => {
-      process.stdout.write = write
+    const args = ['variants', hub, '--dtypes', 'q4,fp16', '--data', join(hub, 'sentences.txt'), '--min-sqnr', '45']
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/onnxpress.js', ...args, '--json', '--quiet'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
     })
-    assert.equal(code, 6)
-    const [q4, fp16] = JSON.parse(printed.join('')).variants
+    assert.equal(stderr, '1 of 2 files was not written: model_q4.onnx\n')
+    assert.equal(status, 6)
+    const [q4, fp16] = JSON.parse(stdout).variants
     assert.deepEqual([q4.written, fp16.written], [false, true])
     assert.match(
       q4.reason,
-      /output last_hidden_state has [\d.]+ dB against the float model, less than 30 \(--min-sqnr\)/,
+      /output last_hidden_state has [\d.]+ dB against the float model, less than 45 \(--min-sqnr\)/,
     )
-    assert.deepEqual(readFileSync(join(hub, 'onnx', 'model_q4.onnx')), before)
+    assert.deepEqual(readFileSync(join(hub, 'onnx', 'model_q4.onnx')), earlier)
     assert.deepEqual(readdirSync(join(hub, 'onnx')).sort(), ['model.onnx', 'model_fp16.onnx', 'model_q4.onnx'])
   })
 
@@ -198,14 +201,9 @@ describe('the variants of MiniLM', {
     copyFileSync(join(data, 'tokenizer.json'), join(hub, 'tokenizer.json'))
     writeFileSync(join(hub, 'config.json'), JSON.stringify({ model_type: 'bert', hidden_size: 384 }))
     writeFileSync(join(hub, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'BertTokenizer' }))
-    const dtypes = ['q8', 'bnb4'] as const
-    const run = await make({
-      model: hub,
-      data: join(data, 'sentences.txt'),
-      dtypes: [...dtypes],
-      effort: 'fast',
-      samples: 16,
-    })
+    const dtypes = ['q8', 'q4'] as const
+    // Without samples nothing is searched for: what is asked here is what loads.
+    const run = await make({ model: hub, dtypes: [...dtypes] })
     for (const { dtype, file, written } of run.variants) {
       assert.ok(written, dtype)
       assertSame(await answers(hub, dtype as 'q8', file, 'How do I reset my password?'), dtype)
