@@ -1,34 +1,28 @@
-// Runs every *.test.ts with node:test through tsx and ends with the line "N passed, N failed".
+// Runs every *.test.ts with node:test and ends with the line "N passed, N failed".
 // Usage: node scripts/test.mjs [word…]   only files whose path contains one of the words
-import { existsSync, readdirSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { join, relative } from 'node:path'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
-import { fileURLToPath } from 'node:url'
+import { batchesOf, testFiles, writeBatch } from './test-batches.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const words = process.argv.slice(2)
-
-const files = ['src', 'test', 'demo', 'bench', 'examples', 'studio']
-  .filter((folder) => existsSync(join(root, folder)))
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))),
-  )
-  .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => words.length === 0 || words.some((word) => relative(root, file).includes(word)))
-  .sort()
-
+const files = testFiles(words)
 if (files.length === 0) {
   console.error(`no test file matches ${words.join(', ')}`)
   process.exit(1)
 }
 
+const folder = mkdtempSync(join(tmpdir(), 'onnxpress-tests-'))
+const batches = batchesOf(files).map((batch) => writeBatch(folder, batch))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
 const counts = { passed: 0, failed: 0, skipped: 0 }
-const isTest = (event) => event.details?.type !== 'suite' && !files.includes(event.name)
+const isTest = (event) => event.details?.type !== 'suite' && !batches.includes(event.name)
 process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--import=tsx'].filter(Boolean).join(' ')
 
-const stream = run({ files, concurrency: Math.min(2, availableParallelism()) })
+const stream = run({ files: batches, concurrency: Math.min(2, availableParallelism()) })
 stream.on('test:pass', (event) => {
   if (!isTest(event)) return
   if (event.skip !== undefined) counts.skipped++

@@ -3,19 +3,23 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const [{ compareFiles }, { columnsJson, jsonDb, metricJson, outputRows }, { formatMetricValue, formatSigned }] =
-    await Promise.all([
-      import('../pipeline/index.node.ts'),
-      import('../pipeline/index.ts'),
-      import('../report/index.ts'),
-    ])
+  const [
+    { compareFiles },
+    { columnsJson, jsonDb, metricJson, outputRows, similarityJson, similarityWords },
+    { formatMetricValue, formatSigned },
+  ] = await Promise.all([
+    import('../pipeline/index.node.ts'),
+    import('../pipeline/index.ts'),
+    import('../report/index.ts'),
+  ])
   const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
   const { comparison, latency, sizeBytes, layers } = run
-  const { agreement, kl, sqnrDb, metric } = comparison
+  const { agreement, kl, sqnrDb, metric, similarity } = comparison
   const exact = Object.values(sqnrDb).every((db) => db === null)
   if (flags.json)
     return printJson({
       ...(agreement === undefined ? {} : { agreement, kl }),
+      ...similarityJson(comparison),
       sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, value]) => [name, jsonDb(value)])),
       ...(exact ? { exact } : {}),
       ...columnsJson(comparison),
@@ -35,6 +39,7 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
         ]
       : []),
     ...(agreement === undefined ? [] : [`agreement ${percent(agreement)}, KL ${kl?.toFixed(4)}`]),
+    ...(similarity ? [similarityWords(similarity)] : []),
     ...Object.entries(outputRows(comparison)).map(([name, value]) => `SQNR of ${name}: ${db(value)}`),
     `latency ${latency.before.medianMs.toFixed(2)} → ${latency.after.medianMs.toFixed(2)} ms, size ${sizeBytes.before} → ${sizeBytes.after} bytes, ${comparison.samples} samples`,
     ...layers

@@ -28,6 +28,12 @@ export function klDivergence(
   return Math.max(0, sum)
 }
 
+/** ln of the probability of value `index`: of softmax(logits), or of the values when they sum to 1. */
+export function logProbability(values: ArrayLike<number>, index: number, from: number, length: number): number {
+  if (isDistribution(values, from, length)) return Math.log(Math.max(values[from + index] ?? 0, 1e-12))
+  return logSoftmax(values, from, length)(index)
+}
+
 /** softmax of `length` values from `from` on. */
 export function softmax(values: ArrayLike<number>, from = 0, length: number = values.length): Float64Array {
   let highest = Number.NEGATIVE_INFINITY

@@ -7,12 +7,16 @@ import { type ColumnGroup, Columns } from './columns.ts'
 import { type MetricPair, pairOf } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
 import { usualMetric } from './score.ts'
+import { type Similarity, SimilarityTally } from './similarity.ts'
+import type { TextOutput } from './text-output.ts'
 
 export interface Comparison {
   readonly samples: number
   /** Share of samples (positions, for sequences) with the same arg-max; absent for models that are not classifiers. */
   readonly agreement?: number
   readonly kl?: number
+  /** How near the embeddings are, where a model gives some. */
+  readonly similarity?: Similarity
   /** Output → SQNR in dB; null is an exact match. */
   readonly sqnrDb: Readonly<Record<string, number | null>>
   /** Outputs whose columns have different units → the SQNR of each group of columns. */
@@ -59,10 +63,17 @@ export class Comparer {
   /** Was the metric asked for? Then labels that do not fit are an error, and not the labels of another task. */
   readonly #asked: boolean
   #unscored: string | undefined
+  readonly #text: TextOutput | undefined
+  readonly #similarity: SimilarityTally | undefined
   readonly #scores: { before: unknown[]; after: unknown[] } = { before: [], after: [] }
 
-  /** @param metric what was asked for; without it labels are scored by the usual metric */
-  constructor(metric?: Metric) {
+  /**
+   * @param metric what was asked for; without it labels are scored by the usual metric
+   * @param text what the first output of the original is, where that is known (`textOutputOf`)
+   */
+  constructor(metric?: Metric, text?: TextOutput) {
+    this.#text = text
+    this.#similarity = text?.kind === 'embedding' ? new SimilarityTally(text) : undefined
     this.#metric = metric
     this.#asked = metric !== undefined
   }
@@ -73,8 +84,9 @@ export class Comparer {
     const { labels, size } = batch
     this.#samples += size
     this.#score(before, after, batch)
-    const others = countedOf(after, batch)
-    for (const [index, [name, value]] of Object.entries(countedOf(before, batch)).entries()) {
+    const [own, others] = [countedOf(before, batch), countedOf(after, batch)]
+    this.#similarity?.add(own, others, batch)
+    for (const [index, [name, value]] of Object.entries(own).entries()) {
       const other = others[name]
       if (!other || !(value.data instanceof Float32Array) || !(other.data instanceof Float32Array)) continue
       const sum = this.#sqnr.get(name) ?? new SqnrAccumulator()
@@ -105,10 +117,11 @@ export class Comparer {
     const width = dims.at(-1) ?? 1
     // Classes on the last axis, one row a sample or position: rank 2 or 3. Maps and boxes are not classifiers.
     this.#classifier ??=
+      this.#similarity === undefined &&
       dims.length >= 2 &&
       dims.length <= 3 &&
       width >= 2 &&
-      (dims.length === 2 || labelled || isDistribution(a, 0, width))
+      (dims.length === 2 || labelled || this.#text?.kind === 'logits' || isDistribution(a, 0, width))
     if (!this.#classifier) return
     const rows = a.length / width
     for (let row = 0; row < rows; row++) {
@@ -127,6 +140,7 @@ export class Comparer {
   result(): Comparison {
     const { before, after } = this.#scores
     const metric = this.#metric && this.#unscored === undefined ? pairOf(this.#metric, before, after) : undefined
+    const similarity = this.#similarity?.result()
     const columns = [...this.#columns].flatMap(([name, each]) => {
       const groups = each.groups()
       return groups ? [[name, groups] as const] : []
@@ -135,6 +149,7 @@ export class Comparer {
       samples: this.#samples,
       ...(this.#rows > 0 ? { agreement: this.#same / this.#rows } : {}),
       ...(this.#klRows > 0 ? { kl: this.#kl / this.#klRows } : {}),
+      ...(similarity ? { similarity } : {}),
       sqnrDb: Object.fromEntries([...this.#sqnr].flatMap(([name, sum]) => (sum.count > 0 ? [[name, sum.db]] : []))),
       ...(columns.length > 0 ? { columns: Object.fromEntries(columns) } : {}),
       ...(this.#unscored === undefined ? {} : { unscored: this.#unscored }),
@@ -180,6 +195,8 @@ export interface CompareOptions extends Watch {
   readonly step?: string
   /** What labelled samples are scored by; default: top-1 of classifiers. */
   readonly metric?: Metric | undefined
+  /** What the first output of the original is, where that is known (`textOutputOf`). */
+  readonly text?: TextOutput | undefined
 }
 
 /** Runs two sessions over the batches and compares them. */
@@ -189,8 +206,8 @@ export async function compareSessions(
   batches: AsyncIterable<Batch>,
   options: CompareOptions,
 ): Promise<Comparison> {
-  const { total, step = 'compare', metric, ...watch } = options
-  const comparer = new Comparer(metric)
+  const { total, step = 'compare', metric, text, ...watch } = options
+  const comparer = new Comparer(metric, text)
   let done = 0
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)

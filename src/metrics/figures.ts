@@ -17,6 +17,8 @@ export interface MetricValue {
 export interface MetricPair {
   readonly name: string
   readonly unit?: string
+  /** Absent: higher is better. */
+  readonly lowerIsBetter?: true
   readonly before: number
   readonly after: number
   readonly difference: number
@@ -49,6 +51,7 @@ export function pairOf(metric: Metric, before: readonly unknown[], after: readon
   return {
     name: metric.name,
     ...(metric.unit === undefined ? {} : { unit: metric.unit }),
+    ...(metric.lowerIsBetter && { lowerIsBetter: metric.lowerIsBetter }),
     before: a.value,
     after: b.value,
     difference: b.value - a.value,

@@ -41,13 +41,14 @@ describe('metrics', () => {
     assert.equal(usualMetric([1]).name, 'top1')
   })
 
-  it('names: any top-k and next-token; another one is refused', () => {
+  it('names: any top-k, next-token, perplexity; another one is refused', () => {
     assert.equal(metricNamed('top5').name, 'top5')
     assert.throws(() => metricNamed('top'), /there is no metric "top"; did you mean "top1"\?/)
     assert.throws(
-      () => metricNamed('perplexity'),
-      /there is no metric "perplexity"; the metrics are top1, top5, next-token, or give a module/,
+      () => metricNamed('bleu'),
+      /there is no metric "bleu"; the metrics are top1, top5, next-token, perplexity, or give a module/,
     )
+    assert.throws(() => metricNamed('cosine'), /cosine compares the embeddings of two models and needs no --metric/)
   })
 
   it('figures: hits have Wilson intervals, other values those of their mean', () => {

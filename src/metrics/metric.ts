@@ -1,4 +1,4 @@
-// What a metric is: a value per sample, higher is better, so that two models can be compared on the same samples.
+// What a metric is: a value per sample, higher is better unless it says otherwise, so that two models can be compared on the same samples.
 import { InputError } from '../base/index.ts'
 import { type Batch, type FixedBatch, type Label, rowsOf } from '../data/index.ts'
 import type { Values } from '../runtime/index.ts'
@@ -11,11 +11,12 @@ export interface ScoredSample {
   readonly label?: Label
 }
 
-/** Higher is better. */
 export interface Metric {
   readonly name: string
   /** Unit of its values, '' for bare numbers; absent: it is a share, 0 to 1, shown in per cent. */
   readonly unit?: string
+  /** Absent: higher is better. */
+  readonly lowerIsBetter?: true
   readonly needsLabels: boolean
   /**
    * What one sample is worth: a number, one a position, or undefined when it cannot be scored. With `total` it may be anything.

@@ -3,7 +3,7 @@ import { InputError, messageOf, OnnxpressError } from '../base/index.ts'
 import { defineMetric, type Metric } from './metric.ts'
 
 /**
- * A metric from what a module exports: `{ name, score, unit?, needsLabels?, total? }`, see Metric.
+ * A metric from what a module exports: `{ name, score, unit?, lowerIsBetter?, needsLabels?, total? }`, see Metric.
  * @throws InputError naming the file and what is wrong
  */
 export function ownMetric(exported: unknown, file: string): Metric {
@@ -11,7 +11,7 @@ export function ownMetric(exported: unknown, file: string): Metric {
     new InputError(`cannot use the metric ${file}: ${what}`, { file }, cause)
   if (typeof exported !== 'object' || exported === null)
     throw fail('its default export must be an object { name, score(sample) }')
-  const { name, unit, needsLabels = false, score, total } = exported as Partial<Metric>
+  const { name, unit, lowerIsBetter, needsLabels = false, score, total } = exported as Partial<Metric>
   let metric: Metric
   try {
     metric = defineMetric({
@@ -19,6 +19,7 @@ export function ownMetric(exported: unknown, file: string): Metric {
       needsLabels: needsLabels === true,
       score: score as Metric['score'],
       ...(unit === undefined ? {} : { unit }),
+      ...(lowerIsBetter === true && { lowerIsBetter }),
       ...(total === undefined ? {} : { total }),
     })
   } catch (error) {

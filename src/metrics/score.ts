@@ -7,13 +7,19 @@ import type { Session } from '../runtime/index.ts'
 import { figureOf, type MetricValue } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
 import { nextToken } from './next-token.ts'
+import { perplexity } from './perplexity.ts'
 import { topK } from './top-k.ts'
 
-/** The metric of a name: top1, top5 (any k), next-token. @throws UsageError when there is none */
+/** The metric of a name: top1, top5 (any k), next-token, perplexity. @throws UsageError when there is none */
 export function metricNamed(name: string): Metric {
   const match = /^top([1-9]\d*)$/.exec(name)
   if (match) return topK(Number(match[1]))
-  if (name === nextToken.name) return nextToken
+  const found = [nextToken, perplexity].find((metric) => metric.name === name)
+  if (found) return found
+  if (name === 'cosine' || name === 'retrieval')
+    throw new UsageError(
+      `${name} compares the embeddings of two models and needs no --metric: quantize, compress and compare tell it wherever a model gives embeddings`,
+    )
   throw new UsageError(
     `there is no metric "${name}"${didYouMean(name, metricNames) || `; the metrics are ${metricNames.join(', ')}, or give a module (FILE.mjs) of your own`}`,
   )

@@ -4,6 +4,7 @@ import { ratioOf } from './compress/layer-ratio.ts'
 import type { CompressPoint, CompressRun } from './compress.node.ts'
 import { finetuneJson } from './finetune-report.node.ts'
 import { quantizeJson } from './quantize-report.ts'
+import { similarityJson } from './similarity.ts'
 import { columnsJson, jsonDb, metricJson } from './verdict.ts'
 
 /** What `compress --json` prints: one point, or `points` for several targets. */
@@ -40,6 +41,7 @@ function pointJson(run: CompressRun, point: CompressPoint): Record<string, unkno
     sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, db]) => [name, jsonDb(db)])),
     ...(Object.values(sqnrDb).some((db) => db === null) ? { exact: true } : {}),
     ...columnsJson(comparison),
+    ...similarityJson(comparison),
     ...(agreement === undefined ? {} : { agreement, kl }),
     ...(metric ? { metric: metricJson(metric) } : {}),
     evaluations: run.evaluations,

@@ -26,6 +26,7 @@ import { channelRows } from './channel-rows.ts'
 import { commandLineOf } from './command-line.ts'
 import { ratioOf } from './compress/layer-ratio.ts'
 import type { CompressPoint, CompressRun } from './compress.node.ts'
+import { similarityRow } from './similarity.ts'
 import { mainSqnr, makeVerdict, outputRows } from './verdict.ts'
 
 /** The whole report; of several points the last, strongest one is the result. */
@@ -116,6 +117,7 @@ function variantsOf({ points }: CompressRun): VariantRow[] {
       sizeBytes: point.sizeBytes.after,
       ...time('after'),
       ...(metric ? scored(metric.after, { difference: { value: metric.difference, interval: metric.interval } }) : {}),
+      ...similarityRow(comparison),
       ...(agreement === undefined ? {} : { agreement, ...(kl === undefined ? {} : { kl }) }),
       ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
     })

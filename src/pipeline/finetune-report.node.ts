@@ -6,6 +6,7 @@ import { describeEnvironment } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { commandLineOf } from './command-line.ts'
 import type { FinetuneRun } from './finetune.node.ts'
+import { similarityJson, similarityRow } from './similarity.ts'
 import { accurate, columnsJson, jsonDb, mainSqnr, outputRows, smaller } from './verdict.ts'
 
 /** A score before and after, and whether it is one of dB. */
@@ -52,6 +53,7 @@ export function finetuneJson(run: FinetuneRun): Record<string, unknown> {
           samples: comparison.samples,
           sqnrDb: Object.fromEntries(Object.entries(sqnr).map(([name, db]) => [name, jsonDb(db)])),
           ...columnsJson(comparison),
+          ...similarityJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -189,6 +191,7 @@ function variantsOf({ comparison, sizeBytes }: FinetuneRun): VariantRow[] {
         metric ? { difference: { value: metric.difference, interval: metric.interval } } : {},
       ),
       ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
+      ...(comparison ? similarityRow(comparison) : {}),
       ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
     },
   ]

@@ -37,4 +37,5 @@ export { layerCounts, quantizeJson, reportOfQuantization } from './quantize-repo
 export * from './recipe.ts'
 export type * from './run-summary.ts'
 export * from './samples.ts'
+export { similarityJson, similarityWords } from './similarity.ts'
 export * from './verdict.ts'

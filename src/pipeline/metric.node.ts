@@ -26,7 +26,7 @@ export async function loadMetric(name: string): Promise<Metric> {
 export function checkLabels(metric: Metric, dataset: Dataset, path: string): void {
   if (metric.needsLabels && !dataset.hasLabels)
     throw new InputError(
-      `${path} has no labels, and the metric ${metric.name} needs them; give --labels FILE (a CSV with the columns file,label)`,
+      `${path} has no labels, and the metric ${metric.name} needs them; give --labels FILE (a CSV with the columns file,label), or --labels next-token for a language model`,
       { file: path },
     )
 }

@@ -7,6 +7,7 @@ import { blockOf } from './quantize/options-for.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import { activationRows, layerRows } from './quantize-rows.ts'
 import type { QuantizeRecipe } from './recipe.ts'
+import { similarityJson, similarityRow } from './similarity.ts'
 import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 
 /** Integer layers and all layers of the written model. */
@@ -34,6 +35,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
           sqnrDb: outputsJson(comparison),
           ...(Object.values(comparison.sqnrDb).some((db) => db === null) ? { exact: true } : {}),
           ...columnsJson(comparison),
+          ...similarityJson(comparison),
           ...(comparison.agreement === undefined ? {} : { agreement: comparison.agreement, kl: comparison.kl }),
         }
       : {}),
@@ -228,6 +230,7 @@ function variantsOf(run: QuantizeOutcome): VariantRow[] {
       ...(comparison?.agreement === undefined
         ? {}
         : { agreement: comparison.agreement, ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }),
+      ...(comparison ? similarityRow(comparison) : {}),
       ...(sqnr === undefined ? {} : { sqnrDb: sqnr }),
       ...(counts ? { integerLayers: counts.integer, totalLayers: counts.total } : {}),
     },

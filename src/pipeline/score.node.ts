@@ -9,6 +9,7 @@ import {
   comparisonNotes,
   type MetricValue,
   scoreSession,
+  textOutputOf,
   usualMetric,
 } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
@@ -111,7 +112,12 @@ export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watc
           ? ([second, seen] as const)
           : ([first, shapes] as const)
       const batches = readBatches(dataset, indices, asked, its, watch)
-      const comparison = await compareSessions(before, after, batches, { ...watch, total: indices.length, metric })
+      const comparison = await compareSessions(before, after, batches, {
+        ...watch,
+        total: indices.length,
+        metric,
+        text: textOutputOf(first),
+      })
       report(watch, 'latency', 0, 1)
       const [a, b] = await measureLatency(runtime, [before, after], sample)
       if (!a || !b) throw new InputError('there is no sample to time the models on')

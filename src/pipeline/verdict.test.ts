@@ -57,6 +57,36 @@ describe('the verdict', () => {
     assert.equal(given.tone, 'dead')
   })
 
+  it('judges embeddings by the interval of their cosine, and is never unclear about them', () => {
+    const judged = (low: number, value: number, db = 15) => {
+      const pooled = { name: 'cosine', unit: '', value, samples: 64, interval: { low, high: 1 } }
+      return verdict({ comparison: comparison({ y: db }, { similarity: { pooled } }) })
+    }
+    assert.equal(answers(judged(0.9951, 0.997))['as accurate'], 'yes')
+    assert.equal(answers(judged(0.985, 0.995))['as accurate'], 'no')
+    assert.match(
+      judged(0.991, 0.997).points[2]?.text ?? '',
+      /^cosine 0\.9970 \(95 % 0\.9910 to 1\.0000\), SQNR 15\.0 dB$/,
+    )
+    assert.equal(judged(0.995, 0.999, 2).tone, 'dead')
+  })
+
+  it('takes a metric that is better where it is lower for what it is', () => {
+    const spread = { low: 0.4, high: 0.6 }
+    const metric = {
+      name: 'perplexity',
+      unit: '',
+      lowerIsBetter: true as const,
+      before: 20,
+      after: 20.5,
+      difference: 0.5,
+    }
+    const scored = { ...metric, interval: spread, intervals: { before: spread, after: spread }, samples: 100 }
+    const judged = (interval: { low: number; high: number }) =>
+      answers(verdict({ comparison: comparison({ y: 30 }, { metric: { ...scored, interval } }) }))['as accurate']
+    assert.deepEqual([{ low: -0.2, high: 0.1 }, { low: -0.2, high: 0.9 }, spread].map(judged), ['yes', 'unclear', 'no'])
+  })
+
   it('does not call a file smaller that is 99 % or more of the original', () => {
     const same = verdict({ sizeBytes: { before: 1000, after: 995 } })
     assert.equal(answers(same).smaller, 'no')

@@ -12,6 +12,7 @@ import {
 } from '../report/index.ts'
 import type { Latency } from '../runtime/index.ts'
 import { advise } from './advice.ts'
+import { isAlike, similarityWords } from './similarity.ts'
 
 /** What was measured of a quantised model against the one it was made from. */
 export interface Measured {
@@ -184,23 +185,28 @@ export function faster({ latency, elsewhere }: Pick<Measured, 'latency' | 'elsew
   return { question: 'faster', answer: ratio > 1.1 ? 'yes' : ratio < 0.9 ? 'no' : 'unclear', text }
 }
 
-/** As accurate? By the metric where there are labels, else by agreement and SQNR. */
+/** As accurate? By the metric where there are labels, by the cosine of embeddings, else by agreement and SQNR. */
 export function accurate({ comparison }: Pick<Measured, 'comparison'>): VerdictPoint {
   if (!comparison) return { question: 'as accurate', answer: 'not measured', text: 'not measured' }
   const sqnr = mainSqnr(comparison)
   const noise = noiseOf(comparison)
-  const { metric, agreement } = comparison
+  const { metric, agreement, similarity } = comparison
   if (metric) {
     const { before, after, difference, interval, unit } = metric
     // A loss of two points of a share, or of two hundredths of another figure, is within what "as accurate" means.
     const small = 0.02 * (unit === undefined ? 1 : Math.abs(before))
-    const kept = interval.high < 0 ? 'no' : interval.low >= -small ? 'yes' : 'unclear'
+    const [least, most] = metric.lowerIsBetter ? [-interval.high, -interval.low] : [interval.low, interval.high]
+    const kept = most < 0 ? 'no' : least >= -small ? 'yes' : 'unclear'
     // Labels judge one output; a dead one beside it is not as accurate, whatever they say.
     const answer = hasDeadOutput(comparison) ? 'no' : kept
     const [from, to] = [before, after].map((value) => formatMetricValue(metric, value))
     const [middle, low, high] = [difference, interval.low, interval.high].map((value) => formatSigned(value, unit))
     const text = `${metric.name} ${from} → ${to} (${middle}, 95 % ${low} to ${high}), ${noise}`
     return { question: 'as accurate', answer, text }
+  }
+  if (similarity) {
+    const text = [similarityWords(similarity), noise].filter((part) => part !== '').join(', ')
+    return { question: 'as accurate', answer: isDead(comparison) ? 'no' : isAlike(similarity), text }
   }
   const good = (agreement === undefined || agreement >= 0.97) && (sqnr === null || (sqnr ?? 0) >= 20)
   const text = [agreement === undefined ? '' : `agreement ${percent(agreement)}`, noise]

@@ -26,10 +26,6 @@ export const variants = z.strictObject({
     placeholder: 'n',
     usual: '64; 128 with 4 bits',
   }),
-  tokenizer: z
-    .string()
-    .exactOptional()
-    .meta({ ...run.shape.tokenizer.meta(), usual: "the folder's own" }),
   dtypes: z
     .array(z.enum(variantDtypes))
     .min(1)

@@ -27,7 +27,7 @@ export const variantDtypes = ['q8', 'q4', 'q4f16', 'fp16', 'int8', 'uint8', 'bnb
 export type VariantDtype = (typeof variantDtypes)[number]
 
 /** Metrics that are there; top takes any k: `metrics`. */
-export const metricNames = ['top1', 'top5', 'next-token'] as const
+export const metricNames = ['top1', 'top5', 'next-token', 'perplexity'] as const
 
 /** The passes of `rewrite`. */
 export const passNames = [

@@ -89,6 +89,12 @@ export function formatDb(db: number | null | undefined): string {
   return Number.isFinite(db) ? `${formatFixed(db, 1)} dB` : `${db < 0 ? '−' : ''}∞ dB`
 }
 
+/** A cosine with four digits; what is not quite 1 is never shown as 1. */
+export function formatCosine(cosine: number): string {
+  const text = formatFixed(cosine, 4)
+  return text === '1.0000' && cosine < 1 ? '> 0.9999' : text
+}
+
 /** A factor: "3.5×", "0.92×", "28×". */
 export function formatFactor(factor: number): string {
   return `${formatFixed(factor, factor < 0.995 ? 2 : factor < 9.95 ? 1 : 0)}×`

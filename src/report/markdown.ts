@@ -2,6 +2,7 @@
 import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
 import {
   formatBytes,
+  formatCosine,
   formatCount,
   formatDate,
   formatDb,
@@ -56,6 +57,7 @@ export function renderMarkdown(given: Report): string {
 
 function variantTable(variants: readonly VariantRow[]): string {
   const metric = variants.find((row) => row.metric !== undefined)?.metric
+  const alike = variants.some(({ similarity }) => similarity !== undefined)
   const heads = [
     'Model',
     'Size',
@@ -63,6 +65,7 @@ function variantTable(variants: readonly VariantRow[]): string {
     words(metric?.name ?? 'Metric'),
     'Difference',
     'Agreement',
+    ...(alike ? ['Cosine'] : []),
     'SQNR',
     'In integers',
   ]
@@ -75,6 +78,7 @@ function variantTable(variants: readonly VariantRow[]): string {
       row.metric === undefined ? notMeasured : formatMetric(row.metric),
       row.metric === undefined ? notMeasured : formatDifference(row.metric),
       row.agreement === undefined ? notMeasured : formatPercent(row.agreement),
+      ...(alike ? [row.similarity ? formatCosine(row.similarity.pooled.value) : notMeasured] : []),
       formatDb(row.sqnrDb),
       row.integerLayers === undefined ? notMeasured : `${row.integerLayers} of ${row.totalLayers ?? notMeasured}`,
     ]),

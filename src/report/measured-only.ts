@@ -13,6 +13,10 @@ const indivisible = new Set([
   'metric',
   'ranges',
   'rangesAfter',
+  'pooled',
+  'byToken',
+  'retrieval',
+  'similarity',
 ])
 
 /** SQNR is the exception: NaN and minus infinity say that a layer is dead, and every rendering says so too. */

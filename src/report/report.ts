@@ -25,6 +25,13 @@ export interface Verdict {
 }
 
 /** One model that was measured: the float original, a technique that was tried, the result. */
+/** A figure with its interval. */
+export interface FigureRow {
+  readonly value: number
+  readonly interval: IntervalRow
+  readonly samples: number
+}
+
 export interface VariantRow {
   readonly name: string
   readonly kept?: boolean
@@ -44,6 +51,12 @@ export interface VariantRow {
   }
   readonly agreement?: number
   readonly kl?: number
+  /** Embeddings against the original's: mean cosine of the texts, of their tokens, share of texts with the same nearest one. */
+  readonly similarity?: {
+    readonly pooled: FigureRow
+    readonly byToken?: FigureRow
+    readonly retrieval?: FigureRow
+  }
   /** SQNR of the first output in dB; null is an exact match. */
   readonly sqnrDb?: number | null
   readonly integerLayers?: number

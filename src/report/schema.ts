@@ -34,6 +34,8 @@ const metric = z.object({
   difference: z.object({ value: z.number(), interval }).exactOptional(),
 })
 
+const figure = z.object({ value: z.number(), interval, samples: z.number() })
+
 const variant = z.object({
   name: z.string(),
   kept: z.boolean().exactOptional(),
@@ -43,6 +45,9 @@ const variant = z.object({
   metric: metric.exactOptional(),
   agreement: number,
   kl: number,
+  similarity: z
+    .object({ pooled: figure, byToken: figure.exactOptional(), retrieval: figure.exactOptional() })
+    .exactOptional(),
   sqnrDb: db,
   integerLayers: number,
   totalLayers: number,

@@ -69,9 +69,8 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
   for (const node of model.graph.nodes) {
     const layer = layers.get(node)
     const follows = node.inputs.some((input) => behind.has(input))
-    if (layer && movesChannels(layer.weight)) continue
     if (layer) {
-      add(node.inputs[layer.weightIndex], 'weight', node, layer.view?.groups === 1)
+      if (!movesChannels(layer.weight)) add(node.inputs[layer.weightIndex], 'weight', node, layer.view?.groups === 1)
       if (layer.bias) add(node.inputs[layer.facts.bias ?? -1], 'bias', node)
     } else if (isOp(node, 'BatchNormalization', 'LayerNormalization', 'InstanceNormalization')) {
       add(node.inputs[1], 'norm', node)

@@ -24,6 +24,8 @@ import {
   workingPasses,
 } from '../rewrite/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
+import { expandFused, hasFused } from './expand/expand-fused.ts'
+import { withKnownSizes } from './expand/known-sizes.ts'
 import { withBiases } from './parameters.ts'
 import { TRAINING_OPSET } from './training-opset.ts'
 import { writtenOut } from './write-out.ts'
@@ -49,9 +51,11 @@ export interface PrepareOptions extends Watch {
 export interface Prepared {
   /** The float model in the form that is trained and exported; its batch is free where it was. */
   readonly model: Model
-  /** The same with If and Loop written out, as the gradient needs it. */
+  /** The same with If, Loop and fused operators written out, as the gradient needs it. */
   readonly forward: Model
-  /** Nodes with sub-graphs that could not be written out → why. */
+  /** Where what can be trained is looked for: `model`, its fused operators in primitive ones. */
+  readonly learned: Model
+  /** Nodes that could not be written out → why. */
   readonly left: ReadonlyMap<string, string>
   /** Shapes of the forward model for a run of `batch` samples. */
   readonly shapes: Shapes
@@ -109,11 +113,14 @@ export async function prepareModel(
   const feeds = repeated(sample, free ? batch : 1)
   const given = options.biases ? withBiases(applied.model) : applied.model
   const prepared = options.batchNorm === 'training' ? withBatchStatistics(given) : given
-  const forward = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
+  const written = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
+  const sized = withKnownSizes(written.model, written.shapes)
+  const forward = await expandFused(runtime, sized, written.shapes, feeds, options.label)
   return {
     model: prepared,
     forward: forward.model,
-    left: forward.left,
+    left: new Map([...written.left, ...forward.left]),
+    learned: hasFused(prepared) ? withConstantsOf(forward.model, prepared) : prepared,
     shapes: forward.shapes,
     batch,
     ...(options.fixed ? { fixed: options.fixed } : {}),
@@ -141,6 +148,12 @@ function repeated(sample: Values, count: number): Values {
       value.dims.length === 0 || count === 1 ? value : concatValues(Array.from({ length: count }, () => value)),
     ]),
   )
+}
+
+/** A model with only those of its constants that another one has too. */
+function withConstantsOf(model: Model, other: Model): Model {
+  const initializers = new Map([...model.graph.initializers].filter(([name]) => other.graph.initializers.has(name)))
+  return { ...model, graph: { ...model.graph, initializers } }
 }
 
 /** The model with inputs of exactly these sizes. */

@@ -54,7 +54,11 @@ export async function floatTrainableModel(
   options: FloatTrainableOptions,
 ): Promise<TrainableModel> {
   const prepared = await prepareModel(runtime, model, sample, { ...options, biases: options.train === 'biases' })
-  const parameters = findParameters(prepared.model, options.train, options.selected ?? (() => true))
+  const parameters = findParameters(
+    options.train === 'biases' ? prepared.model : prepared.learned,
+    options.train,
+    options.selected ?? (() => true),
+  )
   const graph = await buildTrainingGraph(prepared, {
     parameters,
     loss: options.loss,

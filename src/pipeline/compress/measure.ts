@@ -1,6 +1,6 @@
 // What is measured of compressed models: times and scores that choices go by, and everything that a result is told by.
-import { report, sizeOf, type Watch } from '../../base/index.ts'
-import { type Comparison, compareSessions } from '../../metrics/index.ts'
+import { report, sizeOf } from '../../base/index.ts'
+import { type Comparison, compareSessions, textOutputOf } from '../../metrics/index.ts'
 import { byteLengthOf, layersOf, type Model, macsOf, peakBytes, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureModels, observeShapes, withSession } from '../../runtime/index.ts'
 import type { Measure } from './budget.ts'
@@ -44,10 +44,10 @@ export function measureFor(
 /** Compares a result with the original on some samples. */
 export function compareOn(problem: Problem, { bytes }: Pick<Compressed, 'bytes'>, share: Share): Promise<Comparison> {
   const { runtime, original, shapes, progress, signal } = problem
-  const watch: Watch = { progress, signal }
+  const options = { progress, signal, total: share.size, text: textOutputOf(original) }
   return withSession(runtime, original, { label: 'the model' }, (first) =>
     withSession(runtime, bytes, { label: 'the compressed model' }, (second) =>
-      compareSessions(first, second, share.batches(original, shapes, watch), { ...watch, total: share.size }),
+      compareSessions(first, second, share.batches(original, shapes, { progress, signal }), options),
     ),
   )
 }

@@ -1,6 +1,6 @@
 // What a fine-tuning is worth: on samples that no fit has seen, against the model given, its teacher, or the quantised model before training.
 import type { Watch } from '../../base/index.ts'
-import { type Comparison, compareSessions } from '../../metrics/index.ts'
+import { type Comparison, compareSessions, textOutputOf } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import { type LayerKernel, lintFusion, targetOf } from '../../quantize/index.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
@@ -45,7 +45,7 @@ export async function measureTuned(
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {
         const batches = readBatches(dataset, indices, before, shapes, watch)
-        return compareSessions(a, b, batches, { ...watch, total: indices.length, step })
+        return compareSessions(a, b, batches, { ...watch, total: indices.length, step, text: textOutputOf(before) })
       }),
     )
   const comparison = await compared(before, after)

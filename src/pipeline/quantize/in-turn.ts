@@ -19,9 +19,9 @@ export async function compareInTurn(
   runtime: Runtime,
   [before, after]: readonly [Named, Named],
   batches: AsyncIterable<Batch>,
-  { total, step = 'compare', metric, ...watch }: CompareOptions,
+  { total, step = 'compare', metric, text, ...watch }: CompareOptions,
 ): Promise<Comparison> {
-  const comparer = new Comparer(metric)
+  const comparer = new Comparer(metric, text)
   const source = batches[Symbol.asyncIterator]()
   let done = 0
   for (let ended = false; !ended; ) {

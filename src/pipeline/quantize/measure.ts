@@ -2,7 +2,14 @@
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
 import { type Batch, type Dataset, feedsOf } from '../../data/index.ts'
-import { Comparer, type Comparison, compareSessions, comparisonNotes, type Metric } from '../../metrics/index.ts'
+import {
+  Comparer,
+  type Comparison,
+  compareSessions,
+  comparisonNotes,
+  type Metric,
+  textOutputOf,
+} from '../../metrics/index.ts'
 import { constantsOf, isExpensive, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -32,20 +39,21 @@ export async function measureQuantized(
 ): Promise<Measures> {
   const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
   const { length: total } = scoring.indices
+  const text = textOutputOf(original)
   if (isExpensive(shapes)) {
     const both = [
       { model: original, label },
       { model: quantized, label: 'the quantised model' },
     ] as const
     const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-    const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric })
+    const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric, text })
     notes.push(...comparisonNotes(comparison))
     return { comparison, ...(timed ? latencyOf(await latencyInTurn(runtime, both, sample)) : {}) }
   }
   return withSession(runtime, original, { label }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
-      const comparison = await compareSessions(before, after, batches, { ...watch, total, metric })
+      const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))
       if (!timed) return { comparison }
       report(watch, 'latency', 0, 1)

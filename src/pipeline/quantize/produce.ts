@@ -71,6 +71,8 @@ function checkWords(recipe: QuantizeRecipe): void {
     throw new UsageError('--float16 is about what --mode weights leaves; for a model in float16 say --mode float16')
   if (recipe.weightForm === 'bnb4' && (recipe.mode !== 'weights' || recipe.weightBits !== 4))
     throw new UsageError('--weight-form bnb4 is a form of 4-bit weights: say --mode weights --weight-bits 4')
+  if (recipe.weightForm === 'bnb4' && recipe.embeddings === 4)
+    throw new UsageError('--weight-form bnb4 has no form for tables: give --embeddings 8 or float')
   if (recipe.weightForm === 'bnb4' && (recipe.rounding ?? 'plain') !== 'plain')
     throw new UsageError(
       `--weight-form bnb4 has codes of its own, the nearest of sixteen numbers: leave out --rounding ${recipe.rounding}`,

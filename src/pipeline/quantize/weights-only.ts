@@ -72,7 +72,7 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const unchanged = { plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
   if (recipe.weightForm === 'bnb4') {
     const weights = nf4Weights(formats.keys(), block ?? 64)
-    addNotes(weights.size, layers.length - weights.size, recipe, notes)
+    addNotes(weights.size, kindsOf(layers.filter((layer) => !weights.has(layer))), recipe, notes)
     notes.push(...embeddingNotes(tables))
     return { ...unchanged, quantized: withRest(insertNf4(model, weights), weights) }
   }
@@ -85,7 +85,8 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const work = () => withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
   const { weights, ladder } = await sharedWeights(job, formats, work)
   const lying = weights.size + tied.size
-  addNotes(lying, layers.length - lying, recipe, notes)
+  const rest = layers.filter((layer) => !weights.has(layer) && !tied.has(layer))
+  addNotes(lying, kindsOf(rest), recipe, notes)
   notes.push(...embeddingNotes(tables))
   if (recipe.embeddings === 4)
     notes.push(...embeddingNotes(new Map([...all].filter(([gather]) => inBlocks.tables.has(gather))), block ?? 32))
@@ -186,8 +187,20 @@ function withDequantizedWeights(
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
-function addNotes(blocked: number, rest: number, recipe: QuantizeRecipe, notes: string[]): void {
+interface Kinds {
+  readonly products: number
+  readonly others: number
+}
+
+function kindsOf(layers: readonly Layer[]): Kinds {
+  const products = layers.filter(({ facts }) => facts.channels === 'last').length
+  return { products, others: layers.length - products }
+}
+
+/** What ONNX Runtime does with weights in blocks, and with the rest, whose grids are those of channels. */
+function addNotes(blocked: number, rest: Kinds, recipe: QuantizeRecipe, notes: string[]): void {
   const { weightBits, weightStorage, weightForm, accuracyLevel } = recipe
+  const rounds = 'which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1'
   if (blocked > 0 && weightForm === 'bnb4')
     notes.push(
       `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} as 4-bit NormalFloat (MatMulBnb4); ONNX Runtime computes in float`,
@@ -196,12 +209,18 @@ function addNotes(blocked: number, rest: number, recipe: QuantizeRecipe, notes: 
     const where = `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} with ${weightBits} bits`
     notes.push(
       weightForm === 'onnx'
-        ? `${where} behind DequantizeLinear of opset 21; ONNX Runtime makes MatMulNBits of it, which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1`
+        ? `${where} behind DequantizeLinear of opset 21; ONNX Runtime makes MatMulNBits of it, ${rounds}`
         : `${where}; ONNX Runtime reads them as they are (MatMulNBits) and ${accuracyLevel === 4 ? 'rounds activations to 8 bits inside' : weightBits === 8 ? 'computes in float, which on a CPU is slow with 8 bits; --accuracy-level 4 is fast' : 'computes in float'}`,
     )
   }
-  if (rest > 0)
+  const bits = weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'
+  const have = (count: number, what: string) => `${count} ${what}${count === 1 ? ' has' : 's have'} ${bits} bits`
+  if (rest.products > 0)
     notes.push(
-      `${rest} ${rest === 1 ? 'weight has' : 'weights have'} ${weightBits === 4 && weightStorage === 'int4' ? '4 or 8' : '8'} bits behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
+      `${have(rest.products, 'weight')} behind DequantizeLinear; ONNX Runtime makes MatMulNBits of products of matrices, ${rounds}`,
+    )
+  if (rest.others > 0)
+    notes.push(
+      `${have(rest.others, 'kernel')} behind DequantizeLinear, which plain ONNX Runtime runs at each inference before it computes in float: a smaller file, not a faster one; session.disable_quant_qdq = "1" does it once at load`,
     )
 }

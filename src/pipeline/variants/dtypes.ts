@@ -49,7 +49,7 @@ export function variantOf(name: string): string | undefined {
 
 /** The quantisation that makes a variant of a graph; nothing is fitted to random inputs. */
 export function quantizeRecipeOf(
-  { samples, effort, seed, shape, threads, preprocess, exif, tokenizer, val }: VariantsRecipe,
+  { samples, effort, seed, shape, threads, preprocess, exif, tokenizer, processor, val }: VariantsRecipe,
   model: string,
   data: string,
   dtype: VariantDtype,
@@ -60,6 +60,7 @@ export function quantizeRecipeOf(
     ...(threads === undefined ? {} : { threads }),
     ...(preprocess === undefined ? {} : { preprocess }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(processor === undefined ? {} : { processor }),
     ...(val === undefined ? {} : { val }),
     ...facts[dtype].quantize,
   })

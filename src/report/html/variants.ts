@@ -3,6 +3,7 @@ import { type BarRow, barChart, intervalChart } from '../charts/index.ts'
 import {
   byteAxis,
   formatBytes,
+  formatCosine,
   formatDifference,
   formatInteger,
   formatMetric,
@@ -79,12 +80,28 @@ function accuracyPanel(variants: readonly VariantRow[]): Markup | undefined {
       }),
     )
   }
+  const alike = variants.findLast((row) => row.similarity !== undefined)?.similarity
+  if (alike !== undefined) return similarityPanel(alike)
   const rows = variants.flatMap((row): BarRow[] =>
     row.agreement === undefined ? [] : [{ ...nameOf(row), value: row.agreement, text: formatPercent(row.agreement) }],
   )
   if (rows.length === 0) return undefined
   const label = sentence('Share of samples with the same answer as the original', rows)
   return panel('Agreement with the original', barChart({ rows, label, axis: 'same answer', format: formatPercentTick }))
+}
+
+/** How near the embeddings are: texts, tokens, and which text is nearest. */
+function similarityPanel({ pooled, byToken, retrieval }: NonNullable<VariantRow['similarity']>): Markup {
+  const figures = [
+    ['cosine of texts', pooled, formatCosine(pooled.value)],
+    ['cosine of tokens', byToken, byToken && formatCosine(byToken.value)],
+    ['same nearest text', retrieval, retrieval && formatPercent(retrieval.value)],
+  ] as const
+  const rows = figures.flatMap(([label, row, text]) =>
+    row && text ? [{ label, text, value: row.value, ...row.interval }] : [],
+  )
+  const label = sentence('Embeddings against the original, with 95 % intervals', rows)
+  return panel('Embeddings', intervalChart({ rows, label, axis: 'cosine, share of texts', format: formatNumber }))
 }
 
 function variantColumns(variants: readonly VariantRow[]): Column<VariantRow>[] {
@@ -107,6 +124,11 @@ function variantColumns(variants: readonly VariantRow[]): Column<VariantRow>[] {
       cell: (row) => (row.metric === undefined ? notMeasured : formatDifference(row.metric)),
     },
     { title: 'Agreement', figure: true, cell: (row) => figureCell(row.agreement, formatPercent) },
+    {
+      title: 'Cosine',
+      figure: true,
+      cell: (row) => figureCell(row.similarity?.pooled.value, formatCosine),
+    },
     { title: 'KL', figure: true, cell: (row) => figureCell(row.kl, formatNumber) },
     { title: 'SQNR', figure: true, cell: (row) => dbCell(row.sqnrDb) },
     { title: 'In integers', figure: true, cell: (row) => integerCell(row) },

@@ -1,6 +1,6 @@
 // The first screen: the verdict, three big answers, what to do next.
 import { bareHeadline, originalOf, resultOf } from '../figures.ts'
-import { formatDb, formatFactor, formatPercent, formatSigned } from '../format.ts'
+import { formatCosine, formatDb, formatFactor, formatPercent, formatSigned } from '../format.ts'
 import { type Markup, markup } from '../markup.ts'
 import type { Report, VariantRow, Verdict, VerdictPoint } from '../report.ts'
 import { factList } from './parts.ts'
@@ -78,7 +78,7 @@ function factorHero(
     : { figure: formatFactor(after / before), words: worse }
 }
 
-/** The difference of the metric where there is one, else the agreement, else the SQNR. */
+/** The difference of the metric where there is one, else the cosine of embeddings, else the agreement, else the SQNR. */
 function accuracyHero(before: VariantRow, after: VariantRow): Hero | undefined {
   const metric = after.metric
   if (metric !== undefined && before.metric !== undefined) {
@@ -86,6 +86,7 @@ function accuracyHero(before: VariantRow, after: VariantRow): Hero | undefined {
     const unit = metric.unit ?? 'points'
     return { figure: formatSigned(difference, metric.unit), words: `${unit} ${metric.name}`.trim() }
   }
+  if (after.similarity) return { figure: formatCosine(after.similarity.pooled.value), words: 'cosine' }
   if (after.agreement !== undefined) return { figure: formatPercent(after.agreement), words: 'same answers' }
   if (after.sqnrDb === undefined) return undefined
   return { figure: formatDb(after.sqnrDb), words: 'SQNR' }

@@ -40,7 +40,7 @@ export async function loraTrainableModel(
   options: LoraOptions,
 ): Promise<LoraTrainableModel> {
   const prepared = await prepareModel(runtime, model, sample, { ...options, batchNorm: 'frozen' })
-  const found = findAdapters(prepared.model, options.rank, options.selected ?? (() => true))
+  const found = findAdapters(prepared.learned, options.rank, options.selected ?? (() => true))
   if (found.adapters.length + found.whole.length === 0)
     throw new UnsupportedError(
       `there is nothing to adapt: the model has no Gemm or MatMul with a constant float32 matrix in its main graph that --lora and --only select${found.left.length > 0 ? ` (${found.left.join('; ')})` : ''}`,
@@ -66,7 +66,7 @@ export async function loraTrainableModel(
     graph,
     initial,
     adapters,
-    adapterFile: (values) => encodeAdapters(prepared.model, adapters, trained, values),
+    adapterFile: (values) => encodeAdapters(prepared.learned, adapters, trained, values),
     exported: (values) => mergeAdapters(withValues(prepared.model, values), found.adapters, values),
     notes: [...untrainedNotes(graph), ...found.left.map((why) => `no adapter for ${why}`)],
   }

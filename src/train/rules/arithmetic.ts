@@ -24,9 +24,13 @@ const div = binary('Div', (g, dY, _a, b, { y }) => [
   () => g.over(dY, b),
   () => g.unary('Neg', g.over(g.times(dY, y), b)),
 ])
-/** Only for a base above 0 where the exponent is trained too. */
-const pow = binary('Pow', (g, dY, a, b, { y }) => [
-  () => g.times(dY, g.times(b, g.binary('Pow', a, g.minus(b, g.scalar(1))))),
+/** Only for a base above 0 where the exponent is trained too. A square, as in variances, needs no power. */
+const pow = binary('Pow', (g, dY, a, b, { y, constant }) => [
+  () => {
+    const exponent = constant(1)
+    if (exponent?.size === 1 && exponent.numbers()[0] === 2) return g.times(dY, g.scaled(a, 2))
+    return g.times(dY, g.times(b, g.binary('Pow', a, g.minus(b, g.scalar(1)))))
+  },
   () => g.times(dY, g.times(y, g.unary('Log', a))),
 ])
 

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { assertGradients } from '../../../test/support/gradient-check.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import type { TensorValue } from '../../base/index.ts'
-import { randomStream } from '../../math/index.ts'
-import { GraphEditor, Tensor } from '../../onnx/index.ts'
+import { type Attribute, intAttr, type Model, makeModel, makeNode, stringAttr, Tensor } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
-import { observeShapes, type Runtime, type Values, withSession } from '../../runtime/index.ts'
-import { addGradients } from '../graph/backward.ts'
-import { Emitter } from '../graph/emitter.ts'
-import { gradientRuleOf, gradientRules } from './index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import { gradientRules } from './index.ts'
 
 let runtime: Promise<Runtime> | undefined
 after(async () => (await runtime)?.close())
@@ -57,88 +54,69 @@ const drawings: Readonly<Record<string, string>> = {
   'DepthToSpace and back': 'x[2,8,3,3] -> DepthToSpace blocksize=2 mode=CRD -> Sin -> SpaceToDepth blocksize=2 -> y',
   'Resize linear, half pixels': 'x[1,2,4,4] -> Resize = = ints(1,2,7,6) mode=linear -> y',
   'Resize nearest, round': 'x[1,2,4,4] -> Resize = = ints(1,2,7,6) -> y',
+  'Pow: a square': 'x[2,5] -> Pow number(2) -> y',
   'Cast and Dropout at rest': 'x[2,5] -> Cast to=1 -> Dropout -> y',
-}
-
-interface Built {
-  readonly run: (feeds: Values) => Promise<Values>
-  readonly wanted: readonly string[]
-  readonly feeds: Record<string, TensorValue>
-  readonly gradients: ReadonlyMap<string, string>
-}
-
-/** One at which no two elements of a maximum come near a tie. */
-const SEED = 5
-
-const normal = (dims: readonly number[], purpose: string) => {
-  const random = randomStream(SEED, purpose)
-  return Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, random.normal)
-}
-
-/** ⟨R, y⟩ and its gradients, for a random R. */
-async function build(drawing: string, work: (built: Built) => Promise<void>): Promise<void> {
-  runtime ??= openRuntime({ threads: 1 })
-  const model = tinyModel(drawing, { opset: 18 })
-  const feeds: Record<string, TensorValue> = {}
-  for (const { name, shape = [] } of model.graph.inputs) {
-    const dims = shape.map(Number)
-    feeds[name] = { dtype: 'float32', dims, data: normal(dims, name) }
-  }
-  const shapes = await observeShapes(await runtime, model, feeds)
-  const editor = new GraphEditor(model)
-  const g = new Emitter(editor, shapes)
-  for (const [name, tensor] of [...editor.graph.initializers]) {
-    if (tensor.dtype !== 'float32' || tensor.shape.length === 0) continue
-    editor.graph.initializers.delete(name)
-    editor.graph.inputs.push({ name, dtype: 'float32', shape: tensor.shape })
-    g.declare(name, tensor.shape)
-    feeds[name] = { dtype: 'float32', dims: tensor.shape, data: tensor.floats().slice() }
-  }
-  const wanted = Object.keys(feeds)
-  const upstream = g.constant(Tensor.from('float32', g.dims('y'), normal(g.dims('y'), 'upstream')))
-  const gradients = addGradients(g, { seeds: new Map([['y', upstream]]), wanted, rules: gradientRuleOf })
-  const product = g.times(upstream, 'y')
-  const value = g.sum(
-    product,
-    g.dims(product).map((_, axis) => axis),
-  )
-  editor.graph.outputs.splice(0, 9, { name: value, dtype: 'float32' })
-  for (const name of gradients.values()) editor.graph.outputs.push({ name, dtype: 'float32' })
-  await withSession(await runtime, editor.finish(), { optimization: 'disabled' }, (session) =>
-    work({ run: (given) => session.run(given), wanted, feeds, gradients }),
-  )
-}
-
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return sum
 }
 
 describe('gradients agree with central differences', () => {
   for (const [what, drawing] of Object.entries(drawings))
     it(what, async () => {
-      await build(drawing, async ({ run, wanted, feeds, gradients }) => {
-        const results = await run(feeds)
-        for (const name of wanted) {
-          const gradient = results[gradients.get(name) ?? '']
-          assert.ok(gradient, `no gradient of ${name}`)
-          assert.deepEqual([...gradient.dims], [...feeds[name]!.dims])
-          const direction = normal(feeds[name]!.dims, `direction ${name}`)
-          const expected = dot(gradient.data as Float32Array, direction)
-          // Kinks between the two points and rounding have opposite needs: the best of several steps counts.
-          let best = Number.POSITIVE_INFINITY
-          for (const step of [0.1, 0.03, 0.01, 0.003, 0.001]) {
-            const moved = async (sign: number) => {
-              const data = (feeds[name]!.data as Float32Array).map((x, i) => x + sign * step * direction[i]!)
-              return Number(Object.values(await run({ ...feeds, [name]: { ...feeds[name]!, data } }))[0]!.data[0])
-            }
-            const slope = ((await moved(1)) - (await moved(-1))) / (2 * step)
-            best = Math.min(best, Math.abs(slope - expected) / Math.max(1, Math.abs(expected)))
-          }
-          assert.ok(best < 2e-3, `gradient of ${name} is off by ${best}`)
-        }
-      })
+      runtime ??= openRuntime({ threads: 1 })
+      await assertGradients(await runtime, tinyModel(drawing, { opset: 18 }))
+    })
+})
+
+/** One operator on x [2, 3, 4] and further constants. */
+function onCube(opType: string, constants: readonly Tensor[], attributes: Record<string, Attribute> = {}): Model {
+  const names = constants.map((_, i) => `c${i}`)
+  const model = makeModel({
+    name: opType,
+    inputs: [{ name: 'x', dtype: 'float32', shape: [2, 3, 4] }],
+    outputs: [{ name: 'y', dtype: 'float32' }],
+    nodes: [makeNode({ opType, inputs: ['x', ...names], outputs: ['y'], attributes })],
+    initializers: Object.fromEntries(names.map((name, i) => [name, constants[i]!])),
+  })
+  model.opsets.set('', 18)
+  return model
+}
+
+const floats = (dims: readonly number[]) =>
+  Tensor.from(
+    'float32',
+    dims,
+    Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i + 1)),
+  )
+const ints = (dims: readonly number[], values: readonly number[]) => Tensor.from('int64', dims, values)
+
+const cubes = {
+  'Einsum of three, one letter only summed over': onCube('Einsum', [floats([4, 5]), floats([3, 2])], {
+    equation: stringAttr('abc,cd,be->ad'),
+  }),
+  'Einsum of one, turned, a letter summed over': onCube('Einsum', [], { equation: stringAttr('abc->ca') }),
+  'Einsum without an output': onCube('Einsum', [floats([4, 2])], { equation: stringAttr('abc, cd') }),
+  'GatherElements, one twice': onCube(
+    'GatherElements',
+    [
+      ints(
+        [2, 2, 4],
+        Array.from({ length: 16 }, (_, i) => i % 3),
+      ),
+    ],
+    {
+      axis: intAttr(1),
+    },
+  ),
+  GatherND: onCube('GatherND', [ints([3, 2], [0, 1, 1, 2, 0, 1])]),
+  'GatherND of batches': onCube('GatherND', [ints([2, 2, 1], [0, 2, 1, 1])], { batch_dims: intAttr(1) }),
+  'Trilu, lower': onCube('Trilu', [ints([], [1])], { upper: intAttr(0) }),
+  'CumSum, exclusive': onCube('CumSum', [ints([], [2])], { exclusive: intAttr(1) }),
+}
+
+describe('gradients of indices and sums over letters agree with central differences', () => {
+  for (const [what, model] of Object.entries(cubes))
+    it(what, async () => {
+      runtime ??= openRuntime({ threads: 1 })
+      await assertGradients(await runtime, model)
     })
 })
 
@@ -147,7 +125,8 @@ describe('the table of rules', () => {
     const { readFileSync } = await import('node:fs')
     const golden = readFileSync(new URL('./golden.test.ts', import.meta.url), 'utf8')
     const cases = readFileSync(new URL('./fixtures/gradients.json', import.meta.url), 'utf8')
-    const drawn = Object.values(drawings).join(' ')
+    const operators = Object.values(cubes).flatMap(({ graph }) => graph.nodes.map(({ opType }) => opType))
+    const drawn = [...Object.values(drawings), ...operators].join(' ')
     const missing = gradientRules
       .map(({ op }) => op)
       .filter((op) => {

@@ -4,7 +4,9 @@ import type { GradientRule } from '../graph/rule.ts'
 import { activationRules } from './activations.ts'
 import { arithmeticRules } from './arithmetic.ts'
 import { convRules } from './conv.ts'
+import { einsumRules } from './einsum.ts'
 import { FAKE_DOMAIN, fakeQuantRules } from './fake-quant.ts'
+import { indexedRules } from './indexed.ts'
 import { matrixRules } from './matrix.ts'
 import { movementRules } from './movement.ts'
 import { normRules } from './norm.ts'
@@ -16,6 +18,7 @@ import { softmaxRules } from './softmax.ts'
 export const gradientRules: readonly GradientRule[] = [
   ...convRules,
   ...matrixRules,
+  ...einsumRules,
   ...arithmeticRules,
   ...activationRules,
   ...softmaxRules,
@@ -23,6 +26,7 @@ export const gradientRules: readonly GradientRule[] = [
   ...normRules,
   ...reduceRules,
   ...movementRules,
+  ...indexedRules,
   ...resizeRules,
 ]
 

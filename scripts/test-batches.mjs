@@ -1,0 +1,55 @@
+// Test files by the processes that run them. Loading the toolkit takes longer than most files of unit tests, so that those of one module
+// share a process; each stays a suite of its own.
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folders = ['src', 'test', 'demo', 'bench', 'examples', 'studio']
+
+/** Paths of all test files, from the root, or of those with one of the words in it. */
+export function testFiles(words) {
+  return folders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))))
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort()
+}
+
+/** Unit tests by their module, at most 20 files in a process; every other file has one of its own, and starts earlier: it takes longer. */
+export function batchesOf(files) {
+  const modules = new Map()
+  for (const file of files) {
+    const key = file.startsWith('src') ? (relative('src', file).split(sep)[0] ?? '') : file
+    modules.set(key, [...(modules.get(key) ?? []), file])
+  }
+  const batches = [...modules.values()].flatMap((batch) => chunks(batch, 20))
+  return [...batches.filter(runsAlone), ...batches.filter((batch) => !runsAlone(batch))]
+}
+
+const runsAlone = ([file = '']) => !file.startsWith('src')
+
+function chunks(files, size) {
+  return Array.from({ length: Math.ceil(files.length / size) }, (_, at) => files.slice(at * size, (at + 1) * size))
+}
+
+/**
+ * Writes the program that runs the files of a batch, named after the first of them, and gives its path. What tests share, such as
+ * a runtime, is loaded outside of their suites, so that it is closed after the last of them. The processes that they start are the
+ * built command line, which needs no TypeScript.
+ */
+export function writeBatch(folder, files) {
+  const path = join(folder, `${files[0].replaceAll(sep, '-').replace(/\.ts$/, '')}.mjs`)
+  const url = (file) => JSON.stringify(pathToFileURL(join(root, file)).href)
+  const suites = files.map((file) => `describe(${JSON.stringify(file)}, () => import(${url(file)}))`)
+  writeFileSync(
+    path,
+    `import { describe } from 'node:test'
+import ${url('test/support/rewrite-conformance.ts')}
+delete process.env.NODE_OPTIONS
+${suites.join('\n')}
+`,
+  )
+  return path
+}
