@@ -3,6 +3,7 @@ import { constantsOf, type Layer, layerOf } from '../layers.ts'
 import { allInputs, capturesOf, type Model, subgraphsOf } from '../model.ts'
 import type { Shapes } from '../shapes.ts'
 import type { ChannelMap } from './channel-map.ts'
+import { headedValues } from './heads.ts'
 import { type LayerChannels, passLayer } from './layer-rule.ts'
 import { passNode } from './rules.ts'
 import { type ChannelCarrier, type ChannelClip, type ChannelPurpose, ChannelScope } from './scope.ts'
@@ -40,6 +41,7 @@ export function channelGraph(
   const { graph } = model
   const constants = constantsOf(graph)
   const scope = new ChannelScope(purpose, constants, shapes, gains)
+  if (purpose === 'remove') scope.headed = headedValues(model, constants)
   for (const input of allInputs(graph)) {
     const dims = shapes.get(input.name)?.dims
     if (dims && dims.length >= 2 && input.dtype?.includes('float'))

@@ -2,6 +2,7 @@
 import { intAttribute, stringAttribute } from '../attributes.ts'
 import { isOp, type Node } from '../model.ts'
 import { type ChannelMap, onAxis, singleAxis } from './channel-map.ts'
+import { productOfHeads, softmaxOfScores, tieHeads } from './heads.ts'
 import { channelPads, setPadded } from './pads.ts'
 import type { ChannelScope } from './scope.ts'
 import { shapeEntries } from './shape-values.ts'
@@ -69,6 +70,8 @@ export const removeRules: Readonly<Record<string, Rule>> = {
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   InstanceNormalization: instanceNorm,
+  MatMul: productOfHeads,
+  Softmax: softmaxOfScores,
   Shape: () => undefined,
 }
 
@@ -80,8 +83,10 @@ export function unfitShape(scope: ChannelScope, node: Node, map: ChannelMap): st
   if (!isOp(node, 'Reshape') || scope.constants(node.inputs[1])) return undefined
   const entries = shapeEntries(scope, node.inputs[1])
   if (!entries) return 'takes its shape from elsewhere'
+  // Heads go as a whole: of their axes the first alone is shortened.
+  const shortened = scope.headed.has(node.outputs[0] ?? '') ? map.axes.slice(0, 1) : map.axes
   const fits = entries.every(({ value, ids }, axis) => {
-    if (!map.axes.includes(axis)) return ids === undefined
+    if (!shortened.includes(axis)) return ids === undefined || scope.isClosed(ids)
     return value === -1 || value === 0 || (singleAxis(map) && ids?.join() === map.ids.join())
   })
   return fits ? undefined : 'is given a shape that would not follow'
@@ -89,10 +94,15 @@ export function unfitShape(scope: ChannelScope, node: Node, map: ChannelMap): st
 
 /**
  * Ties the channels of a value that lies along several axes (inside a channel shuffle) so that its longest axis can be
- * shortened: what stands at the same place of that axis goes together.
+ * shortened: what stands at the same place of that axis goes together. Heads of attention go as a whole.
  */
-export function tieAcrossAxes(scope: ChannelScope, { axes, sizes, ids }: ChannelMap): void {
+export function tieAcrossAxes(scope: ChannelScope, map: ChannelMap, value = ''): void {
+  const { axes, sizes, ids } = map
   if (axes.length < 2) return
+  if (scope.headed.has(value)) {
+    tieHeads(scope, map)
+    return
+  }
   let longest = 0
   for (const [i, size] of sizes.entries()) if (size >= (sizes[longest] ?? 0)) longest = i
   const inner = sizes.slice(longest + 1).reduce((product, size) => product * size, 1)

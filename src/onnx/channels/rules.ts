@@ -145,7 +145,7 @@ const reshape: Rule = (scope, node) => {
   if (scope.purpose === 'remove') {
     const unfit = unfitShape(scope, node, moved)
     if (unfit) return unfit
-    tieAcrossAxes(scope, moved)
+    tieAcrossAxes(scope, moved, node.outputs[0])
   }
   scope.set(node.outputs[0], moved)
   return undefined

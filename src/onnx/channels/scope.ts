@@ -53,6 +53,8 @@ export class ChannelScope {
   readonly clips: ChannelClip[] = []
   /** Values inside a written out Gelu, which a runtime knows by its constants. */
   readonly insideGelu: Set<string> = new Set()
+  /** Values whose channels are heads of attention; known only when channels are taken out. */
+  headed: ReadonlySet<string> = new Set()
   /** Vectors that were computed from shapes; followed only when channels are taken out. */
   readonly shapeValues: Map<string, readonly ShapeEntry[]> = new Map()
 

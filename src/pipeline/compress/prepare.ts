@@ -3,7 +3,13 @@ import { UsageError, type Watch } from '../../base/index.ts'
 import { type CompressibleLayer, type FitProducts, type LayerSurvey, surveyLayers } from '../../compress/index.ts'
 import { type Batch, fullBatches } from '../../data/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
-import { type AppliedRewrite, type AppliedRewrites, applyRewrites, workingPasses } from '../../rewrite/index.ts'
+import {
+  type AppliedRewrite,
+  type AppliedRewrites,
+  applyRewrites,
+  openHeads,
+  workingPasses,
+} from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { memoryCache } from '../../search/index.ts'
 import { workingForm } from '../working-form.ts'
@@ -35,7 +41,7 @@ export async function prepare(
   const { sample } = samples
   const cache = host.memory?.cache ?? memoryCache()
   const content = [writeModel(given)]
-  const plain = await applyRewrites(runtime, original, workingPasses, sample, { ...watch, label })
+  const plain = await applyRewrites(runtime, original, [...workingPasses, openHeads], sample, { ...watch, label })
   const machine = `${nameOf(runtime)} ${host.machine?.name ?? ''}`
   const key = (parts: Iterable<string | Uint8Array>) => `${host.memory?.digest(parts) ?? ''} ${nameOf(runtime)}`
   const rewritten =
