@@ -1,6 +1,7 @@
 // onnx: the model as data — read, write, walk, edit, cut, print; facts of operators; layers and their weights.
 // Imports only base. Only read.ts and write.ts know protobuf.
 export * from './attributes.ts'
+export { type LayerPlace, layerPlaces } from './blocks.ts'
 export * from './channels/index.ts'
 export * from './consumers.ts'
 export * from './dtype.ts'
@@ -16,7 +17,7 @@ export * from './ops/half.ts'
 export * from './ops/index.ts'
 export { type NormFacts, normOf } from './ops/norms.ts'
 export { type IntegerLayer, integerWeightOf, type WeightForms, weightFormsOf } from './ops/quantized.ts'
-export * from './parts.ts'
+export { type Part, type PartName, partsOf } from './parts.ts'
 export * from './peak-bytes.ts'
 export * from './print.ts'
 export * from './read.ts'

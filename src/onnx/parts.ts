@@ -63,6 +63,33 @@ export function partsOf(model: Model): Part[] {
     .sort((a, b) => b.bytes - a.bytes)
 }
 
+/** The part that each node with a constant weight belongs to, in the main graph. */
+export function partOfLayers(model: Model): ReadonlyMap<Node, PartName> {
+  const readers: Reader[] = []
+  collect(model.graph, () => undefined, readers)
+  return new Map(readers.map(({ node, part }) => [node, part] as const))
+}
+
+/** The linear layers of each attention, in graph order: those that a product of activations ties together. */
+export function attentionGroups({ graph }: Model): ReadonlySet<Node>[] {
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  let groups: Set<Node>[] = []
+  for (const found of attentionLayers(
+    graph,
+    makers,
+    constantsIn(graph, makers, () => undefined),
+  ).values()) {
+    const same = groups.filter((group) => [...found].some((node) => group.has(node)))
+    groups = [
+      ...groups.filter((group) => !same.includes(group)),
+      new Set([...same.flatMap((group) => [...group]), ...found]),
+    ]
+  }
+  const place = new Map(graph.nodes.map((node, index) => [node, index] as const))
+  const first = (group: ReadonlySet<Node>) => Math.min(...[...group].map((node) => place.get(node) ?? 0))
+  return groups.filter(({ size }) => size > 0).sort((a, b) => first(a) - first(b))
+}
+
 interface Reader {
   readonly node: Node
   readonly tensor: Tensor
@@ -73,7 +100,21 @@ type LookUp = (value: string) => Tensor | undefined
 
 function collect(graph: Graph, outer: LookUp, readers: Reader[]): void {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
-  const constant: LookUp = (value) => {
+  const constant = constantsIn(graph, makers, outer)
+  const mixes = new Set([...attentionLayers(graph, makers, constant).values()].flatMap((found) => [...found]))
+  for (const node of graph.nodes) {
+    if (isOp(node, 'Constant') || forms.has(node.opType)) continue
+    for (const [index, input] of node.inputs.entries()) {
+      const tensor = input === '' ? undefined : constant(input)
+      if (tensor && isWeight(tensor)) readers.push({ node, tensor, part: partOf(node, index, mixes) })
+    }
+    for (const inner of subgraphsOf(node)) collect(inner, constant, readers)
+  }
+}
+
+/** Looks a constant up behind what keeps its numbers. */
+function constantsIn(graph: Graph, makers: ReadonlyMap<string, Node>, outer: LookUp): LookUp {
+  return (value) => {
     for (let name = value, steps = 0; name !== '' && steps <= graph.nodes.length; steps++) {
       const tensor = graph.initializers.get(name)
       if (tensor) return tensor
@@ -84,15 +125,6 @@ function collect(graph: Graph, outer: LookUp, readers: Reader[]): void {
       name = maker.inputs[0] ?? ''
     }
     return undefined
-  }
-  const mixes = attentionLayers(graph, makers, constant)
-  for (const node of graph.nodes) {
-    if (isOp(node, 'Constant') || forms.has(node.opType)) continue
-    for (const [index, input] of node.inputs.entries()) {
-      const tensor = input === '' ? undefined : constant(input)
-      if (tensor && isWeight(tensor)) readers.push({ node, tensor, part: partOf(node, index, mixes) })
-    }
-    for (const inner of subgraphsOf(node)) collect(inner, constant, readers)
   }
 }
 
@@ -113,16 +145,18 @@ function isLinear(node: Node): boolean {
   return factsOf(node).layer !== undefined || /MatMul|Gemm/.test(node.opType)
 }
 
-/** Linear layers that feed a product of two activations, or read one, with no other layer between; fused attention itself. */
-function attentionLayers(graph: Graph, makers: ReadonlyMap<string, Node>, constant: LookUp): Set<Node> {
+/** Products of two activations → linear layers that feed one, or read it, with no other layer between; fused attention itself. */
+function attentionLayers(graph: Graph, makers: ReadonlyMap<string, Node>, constant: LookUp): Map<Node, Set<Node>> {
   const consumers = new Map<string, Node[]>()
   for (const node of graph.nodes)
     for (const input of new Set(node.inputs)) consumers.set(input, [...(consumers.get(input) ?? []), node])
   const weighted = (node: Node) => isLinear(node) && node.inputs.some((input) => constant(input) !== undefined)
   const fused = graph.nodes.filter((node) => attention.test(node.opType))
   const products = [...graph.nodes.filter((node) => isOp(node, 'MatMul', 'Einsum') && !weighted(node)), ...fused]
-  const found = new Set<Node>(fused)
-  const reach = (start: Node, next: (node: Node) => readonly (Node | undefined)[]) => {
+  const groups = new Map(
+    products.map((product) => [product, new Set<Node>(fused.includes(product) ? [product] : [])] as const),
+  )
+  const reach = (start: Node, found: Set<Node>, next: (node: Node) => readonly (Node | undefined)[]) => {
     const seen = new Set<Node>([start])
     const open = [start]
     for (let node = open.pop(); node; node = open.pop())
@@ -133,13 +167,13 @@ function attentionLayers(graph: Graph, makers: ReadonlyMap<string, Node>, consta
         else if (!factsOf(other).layer) open.push(other)
       }
   }
-  for (const product of products) {
-    reach(product, (node) => node.inputs.map((input) => makers.get(input)))
-    reach(product, (node) =>
+  for (const [product, found] of groups) {
+    reach(product, found, (node) => node.inputs.map((input) => makers.get(input)))
+    reach(product, found, (node) =>
       joins(node, product) ? [] : node.outputs.flatMap((output) => consumers.get(output) ?? []),
     )
   }
-  return found
+  return groups
 }
 
 /** Does the stream go on behind an addition of two activations? Then what follows reads the residual, not the product. */

@@ -1,8 +1,9 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 import type { Comparison } from '../metrics/index.ts'
 import { otherProducts } from '../onnx/index.ts'
-import { type Report, repairsOf, type StepRow, type VariantRow } from '../report/index.ts'
+import { type PartRow, type Report, repairsOf, type StepRow, type VariantRow } from '../report/index.ts'
 import { commandLineOf } from './command-line.ts'
+import { inputChannelRows, outlierChannels } from './outlier-channels.ts'
 import { blockOf } from './quantize/options-for.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import { activationRows, layerRows } from './quantize-rows.ts'
@@ -25,6 +26,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
   const { comparison, latency } = run
   const metric = comparison?.metric
   const counts = countsOf(run)
+  const apart = outlierChannels(run)
   return {
     output: run.output,
     measured: run.measured,
@@ -67,6 +69,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
           })),
         }
       : {}),
+    ...(apart.length > 0 ? { outlierChannels: apart } : {}),
     ...(isHalf(run.recipe) && run.float.length > 0 ? { float32: run.float } : {}),
     samples: run.samples,
     notes: run.notes,
@@ -153,11 +156,23 @@ export function reportOfQuantization(run: QuantizeOutcome, environment: Readonly
     layers,
     ...(others.length > 0 ? { otherProducts: others } : {}),
     activations: activationRows(run),
+    inputChannels: inputChannelRows(run),
+    parts: partRows(run),
     notes: run.notes,
     environment,
     recipe,
     commandLine: commandLineOf(recipe),
   }
+}
+
+/** Where the bytes are, before and after. */
+function partRows({ parts }: QuantizeOutcome): PartRow[] {
+  const after = new Map(parts?.after.map(({ part, bytes }) => [part, bytes]))
+  const before = new Map(parts?.before.map(({ part, bytes }) => [part, bytes]))
+  return [...new Set([...before.keys(), ...after.keys()])].map((part) => ({
+    part,
+    bytes: { before: before.get(part) ?? 0, after: after.get(part) ?? 0 },
+  }))
 }
 
 /** Does a recipe compute in float16? */

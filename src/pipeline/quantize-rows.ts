@@ -24,6 +24,7 @@ export function layerRows(run: QuantizeOutcome): LayerRow[] {
     return {
       name: layer.name,
       op: layer.node.opType,
+      ...placeOf(run, layer.name),
       parameters: layer.weight.size + (layer.bias?.size ?? 0),
       ...(macs === undefined ? {} : { macs }),
       ...(kernel ? { integer: kernel.integer, kernel: kernel.kernel } : {}),
@@ -47,6 +48,11 @@ export function layerRows(run: QuantizeOutcome): LayerRow[] {
       ...(shift ? { meanShift: shift } : {}),
     }
   })
+}
+
+/** What goes apart of a layer stands where the layer does. */
+function placeOf({ places }: QuantizeOutcome, name: string): Pick<LayerRow, 'part' | 'block'> {
+  return places?.get(name) ?? places?.get(name.replace(/\/apart$/, '')) ?? {}
 }
 
 function whyFloat(kernel: LayerKernel | undefined, reason: string | undefined): string | undefined {

@@ -33,7 +33,7 @@ const tensorSchema = z.strictObject({
   integerProducer: z.boolean(),
 })
 const reasonSchema = z.strictObject({
-  code: z.enum(['excluded', 'no-kernel', 'slow', 'form', 'cost', 'alone']),
+  code: z.enum(['excluded', 'no-kernel', 'slow', 'read-elsewhere', 'form', 'cost', 'alone']),
   text: z.string(),
 })
 const names = z.array(z.string())

@@ -5,6 +5,7 @@ import { assertWellFormed } from '../../test/support/assert-well-formed.ts'
 import {
   deadReport,
   emptyReport,
+  encoderReport,
   largeReport,
   techniquesReport,
   usualReport,
@@ -14,6 +15,7 @@ import { pageScript } from './html/script.ts'
 import { pageStyle } from './html/style.ts'
 import { renderHtml } from './html.ts'
 import { readReport, renderJson } from './json.ts'
+import { renderMarkdown } from './markdown.ts'
 import type { Report } from './report.ts'
 
 /** A report in which every text is an attack. */
@@ -68,6 +70,7 @@ describe('html report', () => {
     usualReport,
     deadReport,
     emptyReport,
+    encoderReport,
     hostile: hostile(usualReport),
   })) {
     it(`of ${name} is well-formed`, () => assertWellFormed(renderHtml(report)))
@@ -177,6 +180,17 @@ describe('html report', () => {
     assertPresent(html, />naive<\/text>/)
     assertPresent(html, /The shift became smaller in 5 of 5 layers/)
     assertAbsent(visible(renderHtml(usualReport)), /naive|Mean shift/)
+  })
+
+  it('shows an encoder by its embeddings, block by block, with the channels that go apart and the size by part', () => {
+    const page = renderHtml(encoderReport)
+    assert.match(page, /0\.9988<\/b> cosine/)
+    for (const words of ['Embeddings against the original', 'Block by block', 'Channels that layers read'])
+      assert.ok(page.includes(words), words)
+    assert.match(page, /Ranges of the 4 channels that 1\/query reads; the widest is 24× the middle one, 2 goes apart/)
+    assert.match(page, /embedding: 47\.7 MB → 12\.0 MB/)
+    assert.match(renderMarkdown(encoderReport), /Cosine/)
+    assert.doesNotMatch(renderHtml(usualReport), /Block by block|Channels that layers read|Size by part/)
   })
 
   it('links only to places that exist', () => {

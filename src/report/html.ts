@@ -1,8 +1,10 @@
 // A report as one self-contained page: first screen for who decides, everything below for who looks closer.
 import { formatDate } from './format.ts'
 import { activationSection } from './html/activations.ts'
+import { blockTable } from './html/blocks.ts'
 import { compressionSection } from './html/compression.ts'
 import { depthFigure } from './html/depth.ts'
+import { inputChannelSection } from './html/input-channels.ts'
 import { layerSection } from './html/layers.ts'
 import { placementFigure } from './html/placement.ts'
 import { contentPolicy } from './html/policy.ts'
@@ -36,10 +38,11 @@ export function renderHtml(given: Report): string {
     {
       id: 'depth',
       title: 'Layer by layer',
-      content: together(depthFigure(report), shiftFigure(report), placementFigure(report)),
+      content: together(depthFigure(report), blockTable(report), shiftFigure(report), placementFigure(report)),
     },
     { id: 'compression', title: 'What was compressed', content: compressionSection(report) },
     { id: 'layers', title: 'All layers', content: layerSection(report) },
+    { id: 'inputs', title: 'Channels that layers read', content: inputChannelSection(report) },
     { id: 'weights', title: 'Weight ranges', content: weightSection(report) },
     { id: 'activations', title: 'Activation ranges', content: activationSection(report) },
     { id: 'steps', title: 'Steps and their proof', content: stepSection(report) },

@@ -102,10 +102,36 @@ export interface RangeSummary {
   readonly deadCount: number
 }
 
+/** The channels of a value that layers read; above 512 channels a row stands for `bucketed` neighbours. */
+export interface InputChannelsRow {
+  readonly value: string
+  /** Who reads it. */
+  readonly layers: readonly string[]
+  readonly channels: number
+  /** Widest ÷ middle channel. */
+  readonly peak: number
+  readonly min: readonly number[]
+  readonly max: readonly number[]
+  readonly bucketed: number
+  /** Channels that are computed in float beside the layer. */
+  readonly apart: readonly number[]
+}
+
+/** What a part of a model stores. */
+export interface PartRow {
+  /** "embedding", "attention", "feed-forward" … */
+  readonly part: string
+  readonly bytes: { readonly before: number; readonly after: number }
+}
+
 /** One layer (Conv, ConvTranspose, Gemm or MatMul with a constant weight) of the written model. */
 export interface LayerRow {
   readonly name: string
   readonly op: string
+  /** What it belongs to: "attention", "feed-forward"; where the model has blocks. */
+  readonly part?: string
+  /** Its block, from 1. */
+  readonly block?: number
   readonly macs?: number
   readonly parameters: number
   /** Does ONNX Runtime run it with an integer kernel? */
@@ -246,6 +272,10 @@ export interface Report {
   /** What multiplies and is not a layer: products of activations, recurrent operators, what lies in sub-graphs. All of it is float. */
   readonly otherProducts?: readonly { readonly op: string; readonly count: number; readonly macs?: number }[]
   readonly activations: readonly ActivationRow[]
+  /** Values whose channels go apart, or in which one stands out. */
+  readonly inputChannels?: readonly InputChannelsRow[]
+  /** Where the bytes are, the largest part of the original first. */
+  readonly parts?: readonly PartRow[]
   /** Curves, when the model was trained. */
   readonly training?: TrainingRows
   readonly compression?: CompressionReport

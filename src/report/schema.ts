@@ -82,6 +82,8 @@ const ranges = z
 const layer = z.object({
   name: z.string(),
   op: z.string(),
+  part: text,
+  block: number,
   macs: number,
   parameters: z.number(),
   integer: z.boolean().exactOptional(),
@@ -98,6 +100,19 @@ const layer = z.object({
   rangesAfter: ranges,
   meanShift: z.object({ before: z.number(), after: z.number() }).exactOptional(),
 })
+
+const inputChannels = z.object({
+  value: z.string(),
+  layers: z.array(z.string()),
+  channels: z.number(),
+  peak: z.number(),
+  min: numbers,
+  max: numbers,
+  bucketed: z.number(),
+  apart: numbers,
+})
+
+const part = z.object({ part: z.string(), bytes: z.object({ before: z.number(), after: z.number() }) })
 
 const activation = z.object({
   tensor: z.string(),
@@ -178,6 +193,8 @@ export const reportSchema: z.ZodType<Report> = z.object({
   steps: z.array(step),
   layers: z.array(layer),
   activations: z.array(activation),
+  inputChannels: z.array(inputChannels).exactOptional(),
+  parts: z.array(part).exactOptional(),
   training: training.exactOptional(),
   compression: compression.exactOptional(),
   notes: z.array(z.string()),

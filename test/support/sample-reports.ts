@@ -276,6 +276,40 @@ export const techniquesReport: Report = {
 }
 
 /** The least a run can say: nothing was measured. */
+/** An encoder: embeddings, blocks, channels that go apart, size by part. */
+export const encoderReport: Report = {
+  ...usualReport,
+  variants: [
+    { name: 'float', sizeBytes: 90_400_000 },
+    {
+      name: 'int8',
+      kept: true,
+      sizeBytes: 23_700_000,
+      sqnrDb: 24.6,
+      similarity: {
+        pooled: { value: 0.99876, samples: 32, interval: { low: 0.9987, high: 0.9989 } },
+        byToken: { value: 0.9983, samples: 32, interval: { low: 0.9982, high: 0.9984 } },
+        retrieval: { value: 0.9375, samples: 32, interval: { low: 0.7985, high: 0.9827 } },
+      },
+    },
+  ],
+  outputs: { last_hidden_state: 24.6 },
+  layers: [1, 2].flatMap((block): LayerRow[] => [
+    { name: `${block}/query`, op: 'MatMul', part: 'attention', block, parameters: 100, macs: 1000, sqnrDb: 20 + block },
+    { name: `${block}/dense`, op: 'MatMul', part: 'feed-forward', block, parameters: 400, integer: true, sqnrDb: 30 },
+  ]),
+  inputChannels: [
+    {
+      ...{ value: 'x', layers: ['1/query', '1/key'], channels: 4, peak: 24, bucketed: 1, apart: [2] },
+      ...{ min: [-1, -1, -3, -1], max: [1, 1, 24, 1] },
+    },
+  ],
+  parts: [
+    { part: 'embedding', bytes: { before: 47_700_000, after: 12_000_000 } },
+    { part: 'attention', bytes: { before: 14_200_000, after: 3_600_000 } },
+  ],
+}
+
 export const emptyReport: Report = {
   version: 1,
   command: 'rewrite',

@@ -1,6 +1,6 @@
 // What techniques share in one search: how candidates are made, scored and proved, where evidence comes from, and the rows so far.
 import { RefusedError, report, throwIfCancelled } from '../../base/index.ts'
-import type { Model, Statistics } from '../../onnx/index.ts'
+import type { ChannelStatistics, Model, Statistics } from '../../onnx/index.ts'
 import { type AppliedRewrite, checkRewrite, type RewriteResult } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { type Built, buildQuantized, type RangeSource } from './build.ts'
@@ -21,6 +21,8 @@ export class RunningSearch implements SearchContext {
   readonly rows: Rows = new Rows()
   readonly rewrites: AppliedRewrite[] = []
   readonly notes: string[] = []
+  /** The channels that techniques looked at, as they were at first. */
+  readonly watched: Map<string, ChannelStatistics> = new Map()
   readonly reference: Model
   ahead: readonly Technique[]
   readonly #judge: Judge | undefined
@@ -106,8 +108,10 @@ export class RunningSearch implements SearchContext {
     )
   }
 
-  channels(form: Form, technique: Pick<Technique, 'requests'>): Promise<Statistics> {
-    return this.source.channels(form, technique.requests?.(form.float, form.seen.shapes) ?? [], this)
+  async channels(form: Form, technique: Pick<Technique, 'requests'>): Promise<Statistics> {
+    const found = await this.source.channels(form, technique.requests?.(form.float, form.seen.shapes) ?? [], this)
+    for (const [value, channels] of found) if (!this.watched.has(value)) this.watched.set(value, channels)
+    return found
   }
 
   keeps(now: Score, before: Score, least?: number): boolean {

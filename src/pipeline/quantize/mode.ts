@@ -4,7 +4,7 @@ import type { Spill } from '../../calibrate/index.ts'
 import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
 import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
-import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
@@ -27,6 +27,9 @@ export interface Produced {
   readonly naive?: { readonly float: Model; readonly quantized: Model; readonly shapes: Shapes }
   readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
   readonly learnt?: StoredStatistics
+  /** What the channels of values do that techniques looked at, before any of them changed the model. */
+  readonly inputChannels?: Statistics
+  readonly outliers?: Outliers
 }
 
 /** What a quantisation needs beside the recipe and the runtime. */

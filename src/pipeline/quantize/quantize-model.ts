@@ -3,7 +3,7 @@ import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
-import { isExpensive, layersOf, type Model, nodeName, writeModel } from '../../onnx/index.ts'
+import { isExpensive, layerPlaces, layersOf, type Model, nodeName, partsOf, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -112,6 +112,7 @@ export async function quantizeModel(
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
+  const { inputChannels, outliers } = made
   return {
     recipe,
     output,
@@ -134,6 +135,10 @@ export async function quantizeModel(
     ...(meanShift ? { meanShift } : {}),
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(learnt ? { learnt } : {}),
+    ...(inputChannels ? { inputChannels } : {}),
+    ...(outliers ? { outliers } : {}),
+    places: layerPlaces(originalFolded ?? made.naive?.float ?? floatModel),
+    parts: { before: partsOf(original), after: partsOf(written) },
   }
 }
 

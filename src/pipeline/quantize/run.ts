@@ -1,10 +1,10 @@
 // What a quantisation knows at its end.
 import type { LayerSqnr } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
+import type { LayerPlace, Model, Part, Shapes, Statistics } from '../../onnx/index.ts'
 import type { LayerKernel, Plan } from '../../quantize/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
-import type { AppliedRewrite } from '../../rewrite/index.ts'
+import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Latency } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
@@ -41,6 +41,14 @@ export interface QuantizeOutcome {
   readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
   /** Per-layer SQNR of the naive quantisation, by the same names as `layerSqnr`. */
   readonly naiveLayerSqnr?: readonly LayerSqnr[]
+  /** What the channels of values do that techniques looked at, before any of them changed the model. */
+  readonly inputChannels?: Statistics
+  /** Value → channels that are computed in float beside the layers that read it. */
+  readonly outliers?: Outliers
+  /** Layer → its part and block, where the model has blocks. */
+  readonly places?: ReadonlyMap<string, LayerPlace>
+  /** Where the bytes are. */
+  readonly parts?: { readonly before: readonly Part[]; readonly after: readonly Part[] }
   /** What the samples taught: from this the same file can be made without them. */
   readonly learnt?: StoredStatistics
 }

@@ -1,5 +1,6 @@
 // The order of a quantisation: techniques are tried one after the other, each is measured on held-back samples, and the best stays.
 // The same for samples, for what was stored of them, and for BatchNormalization's statistics; only judging falls away there.
+import type { Statistics } from '../../onnx/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -20,6 +21,8 @@ export interface Found {
   readonly rows: readonly TechniqueRow[]
   readonly rewrites: readonly AppliedRewrite[]
   readonly notes: readonly string[]
+  /** What the channels of values do that techniques looked at, as the model came. */
+  readonly channels: Statistics
 }
 
 /** A candidate that was not kept and may pay once later techniques have run. */
@@ -52,6 +55,7 @@ export async function search(
     rows: context.rows.all,
     rewrites: context.rewrites,
     notes: [...source.notes, ...context.notes],
+    channels: context.watched,
   }
 }
 

@@ -8,7 +8,7 @@ import {
   sharedCodesUnsigned,
   tablesOf,
 } from '../../quantize/index.ts'
-import { observeModel, randomLike } from '../../rewrite/index.ts'
+import { type Outliers, observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../recipe.ts'
 import { batchNormSource } from './batch-norm-source.ts'
@@ -25,6 +25,7 @@ import type { StoredStatistics } from './stored-statistics.ts'
 import type { Source } from './technique.ts'
 import { defaultTechniques } from './technique-names.ts'
 import { techniquesOf } from './techniques/index.ts'
+import { separateOutliersTechnique } from './techniques/separate-outliers.ts'
 
 export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job, { written: sharedCodesUnsigned })
 
@@ -129,6 +130,7 @@ function produced(
 ): Produced {
   const { best, built, naive, rows, rewrites } = found
   const judged = naive !== undefined
+  const outliers = outliersIn(best, material.stored)
   const shifts = best.corrections.flatMap(({ name, bias }) =>
     bias ? [[name, { before: bias.before, after: bias.after }] as const] : [],
   )
@@ -145,8 +147,17 @@ function produced(
     ...(judged && naive.model !== built.model
       ? { naive: { float: model, quantized: written(naive.model), shapes } }
       : {}),
+    inputChannels: found.channels,
+    ...(outliers ? { outliers } : {}),
     ...(shifts.length > 0 ? { meanShift: new Map(shifts) } : {}),
   }
+}
+
+/** What was kept of the channels that were looked at; stored evidence was applied as it stands. */
+function outliersIn({ applied, evidence }: Found['best'], stored: StoredStatistics | undefined): Outliers | undefined {
+  const { name, evidence: form } = separateOutliersTechnique
+  const given = evidence[name] ?? (applied.includes(name) ? stored?.evidence[name] : undefined)
+  return form?.safeParse(given).data
 }
 
 function learntIn(

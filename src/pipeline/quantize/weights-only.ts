@@ -7,6 +7,7 @@ import {
   type BlockFormat,
   blockedTables,
   embeddingGrids,
+  type FloatCode,
   insertBlocked,
   insertNf4,
   insertWeights,
@@ -36,6 +37,9 @@ import { untuned } from './static-mode.ts'
 
 const NO_TABLES: BlockedTables = { tables: new Map(), tied: new Map() }
 
+/** Why a weight stays float in this mode. */
+const LEFT: ReadonlySet<FloatCode | undefined> = new Set(['excluded', 'read-elsewhere'])
+
 /** Quantises the weights of a float model; activations stay float. */
 export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   const { recipe, options, model, shapes, material, notes } = job
@@ -44,7 +48,7 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
     notes.push(untuned('activations are not quantised, and biases are right as they are'))
   const { reasons, embeddings } = place(model, options, typesOf(model))
   const layers = layersOf(model).filter(
-    (layer) => layer.weight.dtype === 'float32' && reasons.get(layer.name)?.code !== 'excluded',
+    ({ weight, name }) => weight.dtype === 'float32' && !LEFT.has(reasons.get(name)?.code),
   )
   const block = blockOf(recipe)
   const all = tablesOf(model.graph, embeddings)

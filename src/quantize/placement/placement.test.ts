@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { withBranches } from '../../../test/support/branches.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UnsupportedError, UsageError } from '../../base/index.ts'
 import { packNibbles } from '../../math/index.ts'
-import { intsAttr, layersOf, type Model, Tensor } from '../../onnx/index.ts'
+import { intsAttr, layersOf, type Model, makeNode, nodeName, Tensor } from '../../onnx/index.ts'
 import { typesOf } from '../../runtime/index.ts'
 import { slotsOf } from '../correct/slots.ts'
 import { gridFamilies, planOfFamilies } from '../grid-families.ts'
@@ -66,6 +67,30 @@ describe('why a node stays float', () => {
       if (reason === undefined) assert.equal(said, undefined)
       else assert.match(said ?? 'nothing', reason)
     })
+
+  it('says so of a layer whose weight a graph inside another node reads too: it would be stored twice', () => {
+    const branches = withBranches([makeNode({ opType: 'MatMul', inputs: ['x', 'w'], outputs: ['inside'] })], 'inside')
+    const model = (outputs: number) => {
+      const { graph } = branches
+      const nodes = [...graph.nodes, makeNode({ opType: 'MatMul', name: 'layer', inputs: ['x', 'w'], outputs: ['z'] })]
+      const w = Tensor.from('float32', [8, outputs], new Float32Array(8 * outputs).fill(0.5))
+      const initializers = new Map([...graph.initializers, ['w', w] as const])
+      const outer = [...graph.outputs, { name: 'z', dtype: 'float32' as const, shape: ['N', outputs] }]
+      return { ...branches, graph: { ...graph, nodes, initializers, outputs: outer } }
+    }
+    const reasonOf = (outputs: number) => placed(model(outputs)).reasons.get('layer')
+    assert.equal(reasonOf(64)?.code, 'read-elsewhere')
+    assert.match(reasonOf(64)?.text ?? '', /reads its weight too/)
+    const read = (drawing: string) => {
+      const read = tinyModel(drawing)
+      const [first, second] = read.graph.nodes
+      second?.inputs.splice(1, 1, first?.inputs[1] ?? '')
+      return placed(read).reasons.get(nodeName(first!))?.code
+    }
+    assert.equal(read('x[N,32] -> MatMul 32->32 -> a -> Pow floats[32,32] -> y'), 'read-elsewhere')
+    assert.equal(read('x[N,32] -> MatMul 32->32 -> a -> MatMul 32->32 -> y'), undefined, 'layers share codes')
+    assert.equal(reasonOf(4), undefined, 'a hundred bytes more are not worth a float layer')
+  })
 
   it('says so of an Add that carries a mask into a Softmax', () => {
     const mask = (model: Model) => {

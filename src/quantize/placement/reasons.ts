@@ -1,5 +1,15 @@
 // Why a node stays float.
-import { factsOf, hasOpenBias, intAttribute, isDepthwise, isOp, type Layer, type Node } from '../../onnx/index.ts'
+import {
+  factsOf,
+  hasOpenBias,
+  intAttribute,
+  isDepthwise,
+  isOp,
+  type Layer,
+  layerOf,
+  type Node,
+  nodeName,
+} from '../../onnx/index.ts'
 import type { SlowLayers } from '../targets/target.ts'
 import type { Scope } from './scope.ts'
 
@@ -16,6 +26,8 @@ export type FloatCode =
   | 'no-kernel'
   /** The target has one, and is faster in float. */
   | 'slow'
+  /** Something else reads its weight in float: integers would be stored beside it. */
+  | 'read-elsewhere'
   /** Its operands, types or attributes are not those of the kernel. */
   | 'form'
   /** A grid for one of its values costs the outputs too much. */
@@ -31,6 +43,7 @@ export function whyFloat(scope: Scope, node: Node, layer: Layer | undefined): Fl
   return (
     because('excluded', scope.excluded(node)) ??
     because('form', whyNoRange(scope, node)) ??
+    because('read-elsewhere', whyStoredTwice(scope, node, layer)) ??
     (scope.role(node)?.role === 'layer'
       ? (because('form', whyNoLayer(scope, node, layer)) ?? because('slow', whySlow(scope, node, layer)))
       : because('form', whyNotInteger(scope, node)))
@@ -43,6 +56,20 @@ export function whyNoKernel(scope: Scope, node: Node, layer: Layer | undefined):
   const known = floatReasons[node.opType]
   if (known === undefined && !layer) return undefined
   return { code: 'no-kernel', text: known ?? `${name} has no integer kernel for ${node.opType}` }
+}
+
+/** Smaller weights may be stored twice. */
+const WORTH_BYTES = 1024
+
+function whyStoredTwice(scope: Scope, node: Node, layer: Layer | undefined): string | undefined {
+  const weight = layer && node.inputs[layer.weightIndex]
+  if (weight === undefined || layer === undefined || layer.weight.bytes.byteLength < WORTH_BYTES) return undefined
+  // Other layers, and rows that are picked, take the same codes.
+  const takesCodes = (other: Node) =>
+    isOp(other, 'Gather', 'Transpose') || layerOf(other, scope.constants)?.weight === layer.weight
+  const others = scope.consumers.get(weight)?.filter((other) => other !== node && !takesCodes(other)) ?? []
+  const reader = scope.readInside.get(weight) ?? others.map(nodeName)[0]
+  return reader && `${reader} reads its weight too, and float and integer ones would both be stored`
 }
 
 /** What may be fed has no range that holds. */

@@ -11,6 +11,8 @@ import {
   type Layer,
   type Model,
   type Node,
+  nodeName,
+  readsOf,
   stringAttribute,
 } from '../../onnx/index.ts'
 import { biasAddOf } from '../bias-add.ts'
@@ -28,6 +30,8 @@ export class Scope {
   readonly producers: ReadonlyMap<string, Node>
   readonly outputs: ReadonlySet<string>
   readonly floatValues: ReadonlyMap<string, string>
+  /** Value that a graph inside a node reads → the node. */
+  readonly readInside: ReadonlyMap<string, string>
   /** Why a node is left out by its name, as one clause. */
   readonly excluded: (node: Node) => string | undefined
   readonly #ops: ReadonlyMap<string, TargetOp>
@@ -41,6 +45,12 @@ export class Scope {
     this.constants = constantsOf(model.graph)
     this.consumers = consumersOf(nodes)
     this.producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+    this.readInside = new Map(
+      nodes.flatMap((node) => {
+        const direct = new Set(node.inputs)
+        return [...readsOf(node)].filter((value) => !direct.has(value)).map((value) => [value, nodeName(node)] as const)
+      }),
+    )
     this.outputs = new Set(outputs.map((output) => output.name))
     this.floatValues = options.floatValues ?? new Map()
     this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))

@@ -10,7 +10,9 @@ import {
   intervalChart,
   type LinePoint,
   lineChart,
+  pairChart,
   rangeChart,
+  rangeStrip,
   relativeChart,
   scatterChart,
   standaloneSvg,
@@ -61,6 +63,19 @@ const pictures: Readonly<Record<string, string>> = {
   'interval-chart': intervalChart({ rows: shares, label, axis: 'top1', limits: [0, 1] }),
   'line-chart': lineChart({ points: depth, label, ...lineAxes, ceiling: 'exact', reading: noise, width: 600 }),
   'range-chart': rangeChart({ rows: ranges, label }),
+  'pair-chart': pairChart({
+    rows: [
+      { label: 'embedding', text: '47.7 MB → 12.0 MB', before: 47.7, after: 12 },
+      { label: 'attention', text: '14.2 MB → 3.6 MB', before: 14.2, after: 3.6 },
+    ],
+    label,
+    axis: 'stored numbers (MB)',
+  }),
+  'range-strip': rangeStrip({
+    min: [-1, -0.5, -2, -1, -0.2, -1],
+    max: [1, 0.8, 24, 1, 0.1, 2],
+    ...{ bucketed: 2, channels: 12, apart: [4, 11], label, xAxis: 'channel', yAxis: 'value', width: 600 },
+  }),
   'channel-chart': channelChart({ ...channels, label, xAxis: 'output channel', yAxis: 'weight' }),
   'channel-chart-before': channelChart({
     ...channels,
@@ -136,6 +151,8 @@ function drawAll(values: readonly number[]): string[] {
       xAxis: 'x',
       yAxis: 'y',
     }),
+    pairChart({ rows: named.map((row) => ({ ...row, before: 1, after: Math.abs(row.value) })), label, axis: 'x' }),
+    rangeStrip({ min, max: values, bucketed: 1, channels: values.length, apart: [0], label, xAxis: 'x', yAxis: 'y' }),
     relativeChart({ values, before: min, limit: 2, outliers: [0], dead: [1], label, xAxis: 'x' }),
     relativeChart({ values, limit: 0, outliers: [], dead: [], bucketed: 4, label, xAxis: 'x' }),
     scatterChart({ x: values, y: min, outliers: new Map([[0, 't']]), label, xAxis: 'x', yAxis: 'y' }),

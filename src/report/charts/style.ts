@@ -28,7 +28,7 @@ export const chartStyle: string = `.chart{display:block;max-width:100%;height:au
 .chart .whisker{stroke:var(--ink);stroke-width:1.5;fill:none}
 .chart .bound{stroke:var(--warn);stroke-width:1.5;stroke-dasharray:4 3}
 .chart .mean{stroke:var(--ink);stroke-width:1.5;fill:none}
-.chart .bars{stroke:var(--accent);fill:none}
+.chart .bars{stroke:var(--accent);fill:none}.chart .apart{stroke:var(--warn);fill:none}
 .chart .dotted{fill:none;stroke:var(--ink);stroke-width:1.2;stroke-dasharray:1.5 2.5;opacity:.75}
 .chart .dots{fill:none;stroke:var(--accent);stroke-width:5;stroke-linecap:round}
 .chart .ghost{fill:none;stroke:var(--base);stroke-width:4;stroke-linecap:round;opacity:.6}

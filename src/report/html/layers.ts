@@ -18,6 +18,8 @@ export function layerSection(report: Report): Markup | undefined {
     { title: '#', figure: true, cell: (row) => ({ show: String(row.index), value: row.index }) },
     { title: 'Layer', cell: (row) => longName(row.name) },
     { title: 'Op', cell: (row) => row.op },
+    { title: 'Block', figure: true, cell: (row) => figureCell(row.block, String) },
+    { title: 'Part', tight: true, cell: (row) => row.part ?? notMeasured },
     { title: 'SQNR', figure: true, cell: (row) => dbCell(row.sqnrDb) },
     { title: 'Naive', figure: true, cell: (row) => dbCell(row.naiveSqnrDb) },
     { title: 'Runs in', cell: runsIn },

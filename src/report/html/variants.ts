@@ -1,5 +1,5 @@
 // Every model that was measured, side by side: bars for size and latency, intervals for accuracy, one table.
-import { type BarRow, barChart, intervalChart } from '../charts/index.ts'
+import { type BarRow, barChart, intervalChart, pairChart } from '../charts/index.ts'
 import {
   byteAxis,
   formatBytes,
@@ -22,7 +22,7 @@ import { type Cell, type Column, dbCell, figureCell, table } from './table.ts'
 export function variantSection(report: Report): Markup | undefined {
   const { variants, outputs } = report
   if (variants.length === 0) return undefined
-  const panels = [sizePanel(variants), latencyPanel(variants), accuracyPanel(variants)].filter(
+  const panels = [sizePanel(variants), partPanel(report.parts), latencyPanel(variants), accuracyPanel(variants)].filter(
     (panel) => panel !== undefined,
   )
   const samples = variants.find((row) => row.metric !== undefined)?.metric?.samples
@@ -45,6 +45,21 @@ function sizePanel(variants: readonly VariantRow[]): Markup | undefined {
   if (rows.length === 0) return undefined
   const { unit, format } = byteAxis(Math.max(...rows.map((row) => row.value)))
   return panel('Size', barChart({ rows, label: sentence('File size', rows), axis: `file size (${unit})`, format }))
+}
+
+/** Where the bytes are, before and after; undefined where there is one part alone. */
+function partPanel(parts: Report['parts'] = []): Markup | undefined {
+  const rows = parts
+    .filter(({ bytes }) => bytes.before + bytes.after > 0)
+    .map(({ part, bytes: { before, after } }) => ({
+      ...{ label: part, before, after },
+      text: `${formatBytes(before)} → ${formatBytes(after)}`,
+    }))
+  if (rows.length < 2) return undefined
+  const { unit, format } = byteAxis(Math.max(...rows.flatMap(({ before, after }) => [before, after])))
+  const words = rows.map(({ label, text }) => `${label}: ${text}`).join('; ')
+  const label = `Stored numbers by part, before and after. ${words}.`
+  return panel('Size by part, before and after', pairChart({ rows, label, axis: `stored numbers (${unit})`, format }))
 }
 
 function latencyPanel(variants: readonly VariantRow[]): Markup | undefined {
@@ -101,7 +116,10 @@ function similarityPanel({ pooled, byToken, retrieval }: NonNullable<VariantRow[
     row && text ? [{ label, text, value: row.value, ...row.interval }] : [],
   )
   const label = sentence('Embeddings against the original, with 95 % intervals', rows)
-  return panel('Embeddings', intervalChart({ rows, label, axis: 'cosine, share of texts', format: formatNumber }))
+  return panel(
+    'Embeddings',
+    intervalChart({ rows, label, axis: 'cosine, share of texts', format: formatNumber, limits: [-1, 1] }),
+  )
 }
 
 function variantColumns(variants: readonly VariantRow[]): Column<VariantRow>[] {
