@@ -1,7 +1,16 @@
 // Putting fitted numbers into the graph: another weight and bias, or two layers for one.
 import type { LayerGeometry } from '../calibrate/index.ts'
 import type { Matrix } from '../math/index.ts'
-import { type Attribute, type GraphEditor, intAttr, intsAttr, isOp, type Node, Tensor } from '../onnx/index.ts'
+import {
+  type Attribute,
+  type GraphEditor,
+  intAttr,
+  intsAttr,
+  isOp,
+  type Node,
+  type NodeSpec,
+  Tensor,
+} from '../onnx/index.ts'
 import type { Factors } from './bilinear.ts'
 import type { CompressibleLayer } from './layers.ts'
 import type { Split, SplitPart } from './splits/index.ts'
@@ -38,7 +47,7 @@ export function splitLayer(
   const weightName = old.inputs[1] ?? output
   if (isOp(old, 'Conv')) {
     const dims = target.weight.shape.length
-    const first = convNode(editor, old, parts.first, geometry.groups, dims, {
+    const first = convSpec(editor, old, parts.first, geometry.groups, dims, {
       name: `${old.name}/first`,
       input,
       output: between,
@@ -50,8 +59,7 @@ export function splitLayer(
       weightName: `${weightName}/first`,
     })
     const outputs = geometry.groups * geometry.outputsPerGroup
-    editor.removeNode(old)
-    const second = convNode(editor, old, parts.second, geometry.groups, dims, {
+    const second = convSpec(editor, old, parts.second, geometry.groups, dims, {
       name: old.name,
       input: between,
       output,
@@ -59,7 +67,7 @@ export function splitLayer(
       weightName: `${weightName}/second`,
       bias,
     })
-    return { first, second }
+    return { first: editor.addNode(first), second: editor.replaceNode(old, second) }
   }
   return splitRows(editor, target, old, between, rank, firstWeight, secondWeight, bias)
 }
@@ -164,14 +172,14 @@ interface ConvParts {
   readonly bias?: Float64Array
 }
 
-function convNode(
+function convSpec(
   editor: GraphEditor,
   old: Node,
   part: SplitPart,
   groups: number,
   dims: number,
   { name, input, output, weight, weightName, bias }: ConvParts,
-): Node {
+): NodeSpec {
   const [top, left, bottom, right] = part.pads
   const spatial = dims - 2
   const attributes = {
@@ -184,7 +192,7 @@ function convNode(
   const inputs = [input, editor.addTensor(weightName, weight)]
   if (bias)
     inputs.push(editor.addTensor(`${old.name}/bias`, Tensor.from('float32', [bias.length], Float32Array.from(bias))))
-  return editor.addNode({ opType: 'Conv', name, inputs, outputs: [output], attributes })
+  return { opType: 'Conv', name, inputs, outputs: [output], attributes }
 }
 
 function shapeOf(outputs: number, inputs: number, { kernel }: SplitPart, dims: number): number[] {
