@@ -55,12 +55,13 @@ export async function compressFile(
 ): Promise<CompressRun> {
   const started = performance.now()
   const budget = budgetOf(recipe, thisMachine())
-  const methods = methodsOf(recipe, budget, recipe.manual === undefined ? undefined : await readJson(recipe.manual))
+  const manual = recipe.manual === undefined ? undefined : await readJson(recipe.manual)
   if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
   report(watch, 'read', 0, 1, recipe.model)
   const given = await readModelFile(recipe.model)
   const mixed = refuseQuantized(given, recipe.model, 'compress')
   const form = workingForm(given, 'inference')
+  const methods = methodsOf(recipe, budget, form.model, manual)
   const judges = budget.looksAt === 'scores' || methods.length > 1 || methods.some((method) => method.judges)
   const samples = await compressSamples(recipe, form.model, judges, watch)
   const { preprocess } = samples.dataset

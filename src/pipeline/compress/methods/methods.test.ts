@@ -161,9 +161,14 @@ describe('a plan by hand', () => {
 })
 
 describe('the methods of a recipe', () => {
-  const names = (more: object, budget: Budget) =>
-    methodsOf(parseRecipe('compress', { model: 'm', data: 'd', ...more }), budget, {}).map(({ name }) => name)
-  it('are both where time counts, and splits alone elsewhere', () => {
+  const names = (more: object, budget: Budget, model = MODEL) =>
+    methodsOf(parseRecipe('compress', { model: 'm', data: 'd', ...more }), budget, model, {}).map(({ name }) => name)
+  it('are both where time counts or there is attention, and splits alone elsewhere', () => {
+    const attention = tinyModel(
+      'x[N,5,8] -> MatMul 8->8 -> q; x -> MatMul 8->8 -> k; q -> Reshape ints(0,5,2,4) -> Transpose perm=0,2,1,3 -> a; k -> Reshape ints(0,5,2,4) -> Transpose perm=0,2,3,1 -> b; a -> MatMul =b -> y',
+    )
+    assert.deepEqual(names({}, macsBudget([0.5]), attention), ['splits', 'pruning'])
+    assert.deepEqual(names({}, { ...macsBudget([0.5]), looksAt: 'scores' }, attention), ['splits'])
     const times: Budget = { ...macsBudget([0.5]), looksAt: 'times' }
     assert.deepEqual(names({}, macsBudget([0.5])), ['splits'])
     assert.deepEqual(names({}, times), ['splits', 'pruning'])
