@@ -13,7 +13,7 @@ rmSync(join(root, 'dist', 'bundle'), { recursive: true, force: true })
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
 await build({
   absWorkingDir: root,
-  entryPoints: ['dist/cli/main.js', 'dist/runtime/worker.node.js'],
+  entryPoints: ['dist/cli/main.js', 'dist/runtime/worker.node.js', 'dist/runtime/web-worker.node.js'],
   outdir: 'dist/bundle',
   entryNames: '[name]',
   bundle: true,
@@ -21,7 +21,16 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  external: ['onnxruntime-node', 'sharp', '@huggingface/*', 'commander', 'hono', 'hono/*', '@hono/node-server'],
+  external: [
+    'onnxruntime-node',
+    'onnxruntime-web',
+    'sharp',
+    '@huggingface/*',
+    'commander',
+    'hono',
+    'hono/*',
+    '@hono/node-server',
+  ],
   logLevel: 'warning',
 })
 await import('./build-studio.mjs')

@@ -16,6 +16,7 @@ const summaries: Readonly<Record<CommandName, string>> = {
   quantize: 'quantise a model to int8, measure what it costs, and write a report',
   finetune: 'train a model: all weights or biases alone, float or with quantised weights and activations',
   compress: 'make a float model smaller and faster under a budget, measure what it costs, and write a report',
+  variants: 'write every form of a model that transformers.js loads, each opened and compared in every runtime',
   rewrite: 'rewrite a model into a better float form; every pass is checked',
   evaluate: 'score a model on labelled samples',
   compare: 'compare two models with the same inputs and outputs',

@@ -1,5 +1,6 @@
 // onnxpress inspect MODEL: loads what it needs only when it runs, so that --help stays fast.
 import type { Inspection } from '../pipeline/index.ts'
+import { aligned } from './table.ts'
 
 export interface InspectFlags {
   readonly json?: boolean
@@ -63,15 +64,4 @@ function table(
     ...aligned(['layer', 'op', 'MACs', 'parameters', 'range spread', ''], rows),
     ...inspection.notes.map((note) => `note: ${note}`),
   ].join('\n')
-}
-
-/** Lines with every column as wide as its widest cell. */
-function aligned(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
-  return [header, ...rows].map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }

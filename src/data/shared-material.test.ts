@@ -38,6 +38,26 @@ describe('the shared data sets', () => {
       }
     })
 
+  it('sentences become the tokens that the reference tokenizer makes of them', { skip }, async () => {
+    const names = ['input_ids', 'attention_mask', 'token_type_ids']
+    const inputs = names.map((name) => ({ name, dtype: 'int64', shape: ['N', 'length'] }))
+    const at = (name: string) => join(folder, 'minilm', name)
+    const valuesOf = async (path: string, tokenizer?: string) => {
+      const data = await openDataset(path, { inputs, tokenizer })
+      const all: string[] = []
+      for await (const { inputs: values } of readSamples(data, chooseSamples(data.size, data.size)))
+        all.push(names.map((name) => `${values[name]?.dims}: ${values[name]?.data.join()}`).join('; '))
+      return all
+    }
+    const own = new Set(await valuesOf(at('sentences.txt'), at('tokenizer.json')))
+    const wanted = [...(await valuesOf(at('minilm.calib.mjs'))), ...(await valuesOf(at('minilm.eval.mjs')))]
+    assert.deepEqual(
+      wanted.filter((values) => !own.has(values)),
+      [],
+    )
+    assert.equal(wanted.length, own.size)
+  })
+
   it('odd-jpegs become three channels; five were grey and one was turned', { skip }, async () => {
     const inputs = [{ name: 'x', dtype: 'float32', shape: ['N', 3, 64, 64] }]
     const data = await openDataset(join(folder, 'odd-jpegs'), { inputs })

@@ -103,13 +103,24 @@ export class Comparer {
   #score(before: Values, after: Values, batch: Batch): void {
     this.#metric ??= batch.labels && usualMetric(batch.labels)
     const metric = this.#metric
-    if (!metric || this.#unscored !== undefined || (metric.needsLabels && !batch.labels)) return
+    if (!metric || metric.between || this.#unscored !== undefined || (metric.needsLabels && !batch.labels)) return
     try {
       this.#scores.before.push(...samplesOf(batch, before).map(metric.score))
       this.#scores.after.push(...samplesOf(batch, after).map(metric.score))
     } catch (error) {
       if (this.#asked || !(error instanceof InputError)) throw error
       this.#unscored = messageOf(error)
+    }
+  }
+
+  /** Adds what a metric that runs both models itself makes of the samples of a batch. */
+  async addBetween(sessions: readonly [Session, Session], batch: Batch): Promise<void> {
+    const { between } = this.#metric ?? {}
+    if (!between || batch.fixed) return
+    for (const { inputs } of samplesOf(batch, {})) {
+      if (this.#scores.after.length >= between.most) return
+      this.#scores.before.push(0)
+      this.#scores.after.push(await between.score(...sessions, inputs, this.#text))
     }
   }
 
@@ -213,6 +224,7 @@ export async function compareSessions(
     throwIfCancelled(watch.signal)
     report(watch, step, done, total)
     comparer.add(withoutFloat16(await before.run(batch.inputs)), withoutFloat16(await after.run(batch.inputs)), batch)
+    await comparer.addBetween([before, after], batch)
     done += batch.size
   }
   report(watch, step, done, total)

@@ -19,6 +19,8 @@ export interface MetricPair {
   readonly unit?: string
   /** Absent: higher is better. */
   readonly lowerIsBetter?: true
+  /** `after` is the distance from the first model, which has none itself. */
+  readonly isDistance?: true
   readonly before: number
   readonly after: number
   readonly difference: number
@@ -52,6 +54,7 @@ export function pairOf(metric: Metric, before: readonly unknown[], after: readon
     name: metric.name,
     ...(metric.unit === undefined ? {} : { unit: metric.unit }),
     ...(metric.lowerIsBetter && { lowerIsBetter: metric.lowerIsBetter }),
+    ...(metric.between && { isDistance: true as const }),
     before: a.value,
     after: b.value,
     difference: b.value - a.value,

@@ -46,7 +46,7 @@ describe('metrics', () => {
     assert.throws(() => metricNamed('top'), /there is no metric "top"; did you mean "top1"\?/)
     assert.throws(
       () => metricNamed('bleu'),
-      /there is no metric "bleu"; the metrics are top1, top5, next-token, perplexity, or give a module/,
+      /there is no metric "bleu"; the metrics are top1, top5, next-token, perplexity, token-error-rate, or give a module/,
     )
     assert.throws(() => metricNamed('cosine'), /cosine compares the embeddings of two models and needs no --metric/)
   })

@@ -1,7 +1,11 @@
 // What a metric is: a value per sample, higher is better unless it says otherwise, so that two models can be compared on the same samples.
 import { InputError } from '../base/index.ts'
 import { type Batch, type FixedBatch, type Label, rowsOf } from '../data/index.ts'
-import type { Values } from '../runtime/index.ts'
+import type { Session, Values } from '../runtime/index.ts'
+import type { TextOutput } from './text-output.ts'
+
+/** What runs a model. */
+export type Runs = Pick<Session, 'run'>
 
 /** One sample with what a model made of it. Values keep their leading axis of 1. */
 export interface ScoredSample {
@@ -23,6 +27,16 @@ export interface Metric {
    * @throws InputError when the sample's label does not fit the model
    */
   readonly score: (sample: ScoredSample) => unknown
+  /** It holds one model against another, of which it is told instead of outputs; for at most so many samples. */
+  readonly between?: {
+    readonly most: number
+    readonly score: (
+      before: Runs,
+      after: Runs,
+      inputs: Values,
+      text: TextOutput | undefined,
+    ) => Promise<number | undefined>
+  }
   /** The figure of all samples from their scores; their mean if not given. */
   readonly total?: (scores: readonly unknown[]) => number
 }

@@ -8,13 +8,14 @@ import { figureOf, type MetricValue } from './figures.ts'
 import { type Metric, samplesOf } from './metric.ts'
 import { nextToken } from './next-token.ts'
 import { perplexity } from './perplexity.ts'
+import { tokenErrorRate } from './token-error-rate.ts'
 import { topK } from './top-k.ts'
 
-/** The metric of a name: top1, top5 (any k), next-token, perplexity. @throws UsageError when there is none */
+/** The metric of a name: top1, top5 (any k), next-token, perplexity, token-error-rate. @throws UsageError when there is none */
 export function metricNamed(name: string): Metric {
   const match = /^top([1-9]\d*)$/.exec(name)
   if (match) return topK(Number(match[1]))
-  const found = [nextToken, perplexity].find((metric) => metric.name === name)
+  const found = [nextToken, perplexity, tokenErrorRate].find((metric) => metric.name === name)
   if (found) return found
   if (name === 'cosine' || name === 'retrieval')
     throw new UsageError(

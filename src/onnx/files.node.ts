@@ -132,14 +132,13 @@ class DataFiles {
 }
 
 /**
- * Writes a model under a temporary name, then renames it. Weights above 1.5 GB go into `<name>.data` beside it.
- * Nothing is left behind when it fails.
+ * Writes a model under a temporary name, then renames it. Weights above 1.5 GB go into a data file beside it, `<name>.data` unless
+ * another name is given. Nothing is left behind when it fails.
  * @returns size of what was written, in bytes
  */
-export async function writeModelFile(model: Model, path: string): Promise<number> {
+export async function writeModelFile(model: Model, path: string, dataPath = `${path}.data`): Promise<number> {
   const total = [...tensorsOf(model)].reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0)
   if (total <= INLINE_LIMIT) return writeFileAtomic(path, writeModel(model))
-  const dataPath = `${path}.data`
   const chunks: { bytes: Uint8Array; offset: number }[] = []
   let end = 0
   const sink: ExternalSink = {

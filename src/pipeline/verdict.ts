@@ -196,7 +196,9 @@ export function accurate({ comparison }: Pick<Measured, 'comparison'>): VerdictP
     // A loss of two points of a share, or of two hundredths of another figure, is within what "as accurate" means.
     const small = 0.02 * (unit === undefined ? 1 : Math.abs(before))
     const [least, most] = metric.lowerIsBetter ? [-interval.high, -interval.low] : [interval.low, interval.high]
-    const kept = most < 0 ? 'no' : least >= -small ? 'yes' : 'unclear'
+    // A distance is never below 0: that it is not 0 says nothing yet.
+    const lost = metric.isDistance ? most < -small : most < 0
+    const kept = lost ? 'no' : least >= -small ? 'yes' : 'unclear'
     // Labels judge one output; a dead one beside it is not as accurate, whatever they say.
     const answer = hasDeadOutput(comparison) ? 'no' : kept
     const [from, to] = [before, after].map((value) => formatMetricValue(metric, value))

@@ -41,5 +41,6 @@ export {
   type WeightForm,
   whyNotBlocked,
 } from './weight-only/matmul-nbits.ts'
+export { insertNf4, type Nf4Weight, nf4Weights } from './weight-only/nf4.ts'
 export { bytesOfBlocked } from './weight-only/pack-blocks.ts'
 export { type BlockedLayer, plainBlocks, roundBlocked } from './weight-only/round-blocked.ts'

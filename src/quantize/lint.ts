@@ -88,7 +88,8 @@ function writtenLayers(model: Model, { kernels }: Target): { node: Node; weightN
   return model.graph.nodes.flatMap((node) => {
     const float = floats.get(node)
     if (float) return [{ node, weightName: node.inputs[float.weightIndex] ?? '' }]
-    if (node.opType === 'MatMulNBits') return [{ node, weightName: node.inputs[1] ?? '' }]
+    if (node.opType === 'MatMulNBits' || node.opType === 'MatMulBnb4')
+      return [{ node, weightName: node.inputs[1] ?? '' }]
     const codes = kernels[node.opType]?.find((index) => initializers.has(node.inputs[index] ?? ''))
     if (codes !== undefined) return [{ node, weightName: node.inputs[codes] ?? '' }]
     if (!factsOf(node).layer) return []

@@ -6,6 +6,7 @@ import { type EvaluateRecipe, evaluate } from './evaluate.ts'
 import { type FinetuneRecipe, finetune } from './finetune.ts'
 import { completeQuantize, type QuantizeRecipe, quantize } from './quantize.ts'
 import { type RewriteRecipe, rewrite } from './rewrite.ts'
+import { type VariantsRecipe, variants } from './variants.ts'
 
 /** Command → its recipe. */
 export interface Recipes {
@@ -15,6 +16,7 @@ export interface Recipes {
   readonly compare: CompareRecipe
   readonly compress: CompressRecipe
   readonly finetune: FinetuneRecipe
+  readonly variants: VariantsRecipe
 }
 
 export type CommandName = keyof Recipes
@@ -24,7 +26,7 @@ export type Recipe = Recipes[CommandName]
 /** Command → what its recipe may hold. */
 export const recipeSchemas: {
   readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
-} = { quantize, rewrite, evaluate, compare, compress, finetune }
+} = { quantize, rewrite, evaluate, compare, compress, finetune, variants }
 
 /** What a recipe of the command holds where fields follow from others. */
 export function completed(

@@ -61,10 +61,11 @@ export const quantize = z.strictObject({
     .meta({
       description: `${WEIGHTS}: weights of a matrix product that share a scale and a zero point`,
       placeholder: 'n',
-      usual: '32 with 4 bits; with 8 a scale for each channel',
+      usual: '32 with 4 bits, 64 as bnb4; with 8 a scale for each channel',
     }),
-  weightForm: z.enum(['matmul-nbits', 'onnx']).default('matmul-nbits').meta({
-    description: "blocks as ONNX Runtime's MatMulNBits, or in plain ONNX: DequantizeLinear of opset 21",
+  weightForm: z.enum(['matmul-nbits', 'bnb4', 'onnx']).default('matmul-nbits').meta({
+    description:
+      "blocks as ONNX Runtime's MatMulNBits, as its MatMulBnb4 (4-bit NormalFloat), or in plain ONNX: DequantizeLinear of opset 21",
     placeholder: 'form',
   }),
   rounding: z.enum(['plain', 'hqq', 'gptq']).exactOptional().meta({

@@ -22,8 +22,12 @@ export type TechniqueName = (typeof techniqueNames)[number]
 export const targetNames = ['ort-cpu', 'ort-wasm'] as const
 export type TargetName = (typeof targetNames)[number]
 
+/** Forms of a model, by the words that transformers.js has for them: `pipeline`. */
+export const variantDtypes = ['q8', 'q4', 'q4f16', 'fp16', 'int8', 'uint8', 'bnb4'] as const
+export type VariantDtype = (typeof variantDtypes)[number]
+
 /** Metrics that are there; top takes any k: `metrics`. */
-export const metricNames = ['top1', 'top5', 'next-token', 'perplexity'] as const
+export const metricNames = ['top1', 'top5', 'next-token', 'perplexity', 'token-error-rate'] as const
 
 /** The passes of `rewrite`. */
 export const passNames = [

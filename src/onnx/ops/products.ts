@@ -106,6 +106,7 @@ const contributed: Readonly<Record<string, Rule>> = {
   FusedGemm: gemm,
   FusedConv: convolution(1),
   MatMulNBits: lastAxis,
+  MatMulBnb4: lastAxis,
   MatMulIntegerToFloat: lastAxis,
   DynamicQuantizeMatMul: lastAxis,
   DynamicQuantizeLSTM: ({ inputs }) => {

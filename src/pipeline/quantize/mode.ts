@@ -8,6 +8,7 @@ import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { QuantizeRecipe } from '../recipe.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import type { SharedWork } from './shared-work.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 
 /** A quantised model and how it came about. */
@@ -40,6 +41,8 @@ export interface Material {
   readonly inputs: ReadonlyMap<string, readonly Bounds[]>
   /** Instead of samples. */
   readonly stored?: StoredStatistics | undefined
+  /** What other quantisations of the same model on the same samples have done already. */
+  readonly shared?: SharedWork | undefined
   /** Gives room on disk to what does not fit in memory, where there is a disk. */
   readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
   /** Bytes of memory that are free, where that is known. */

@@ -6,11 +6,13 @@ import { convertOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts
 import type { QuantizeRecipe } from '../recipe.ts'
 
 /** Weights that share a scale in a recipe; undefined where each channel has one. */
-export function blockOf({ mode, block, weightBits }: QuantizeRecipe): number | undefined {
-  return mode === 'weights' ? (block ?? (weightBits === 4 ? 32 : undefined)) : undefined
+export function blockOf({ mode, block, weightBits, weightForm }: QuantizeRecipe): number | undefined {
+  const usual = weightForm === 'bnb4' ? 64 : 32
+  return mode === 'weights' ? (block ?? (weightBits === 4 ? usual : undefined)) : undefined
 }
 
-const isWide = (recipe: QuantizeRecipe) =>
+/** Does it need an opset with grids of 16 and 4 bits and of float16? */
+export const isWide = (recipe: QuantizeRecipe): boolean =>
   recipe.activationType.endsWith('16') ||
   recipe.weightStorage === 'int4' ||
   recipe.float16 ||

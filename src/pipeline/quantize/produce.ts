@@ -11,7 +11,8 @@ import { subGraphNotes } from '../sub-graphs.ts'
 import { quantizeDynamic } from './dynamic-mode.ts'
 import { inHalf, quantizeFloat16 } from './float16-mode.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
-import { blockOf, optionsFor, passesFor } from './options-for.ts'
+import { blockOf, isWide, optionsFor, passesFor } from './options-for.ts'
+import { sharedOr } from './shared-work.ts'
 import { quantizeStatic } from './static-mode.ts'
 import { quantizeWeightsAlone } from './weights-only.ts'
 
@@ -39,8 +40,10 @@ export async function produceQuantized(
   const mixed = refuseQuantized(original, recipe.model, 'quantise')
   if (mixed) notes.push(mixed)
   const first = await samples.first()
-  const { applied, ...rewritten } = await withGuessedShapes(recipe, original, first, () =>
-    applyRewrites(runtime, original, passesFor(recipe), first, { ...watch, label: recipe.model }),
+  const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', isWide(recipe), () =>
+    withGuessedShapes(recipe, original, first, () =>
+      applyRewrites(runtime, original, passesFor(recipe), first, { ...watch, label: recipe.model }),
+    ),
   )
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
   notes.push(...original.notes, ...subGraphNotes(original))
@@ -66,6 +69,14 @@ function checkWords(recipe: QuantizeRecipe): void {
     )
   if (recipe.float16 && recipe.mode !== 'weights')
     throw new UsageError('--float16 is about what --mode weights leaves; for a model in float16 say --mode float16')
+  if (recipe.weightForm === 'bnb4' && (recipe.mode !== 'weights' || recipe.weightBits !== 4))
+    throw new UsageError('--weight-form bnb4 is a form of 4-bit weights: say --mode weights --weight-bits 4')
+  if (recipe.weightForm === 'bnb4' && recipe.embeddings === 4)
+    throw new UsageError('--weight-form bnb4 has no form for tables: give --embeddings 8 or float')
+  if (recipe.weightForm === 'bnb4' && (recipe.rounding ?? 'plain') !== 'plain')
+    throw new UsageError(
+      `--weight-form bnb4 has codes of its own, the nearest of sixteen numbers: leave out --rounding ${recipe.rounding}`,
+    )
   const half = recipe.weightStorage.endsWith('float16')
   if (half && recipe.mode !== 'float16')
     throw new UsageError(`--weight-storage ${recipe.weightStorage} is a form of --mode float16`)

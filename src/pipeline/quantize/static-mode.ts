@@ -19,6 +19,7 @@ import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
+import { sharedOr, withoutForm } from './shared-work.ts'
 import { storedSource } from './stored-source.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 import type { Source } from './technique.ts'
@@ -36,7 +37,13 @@ interface OwnForm {
   readonly withoutData?: Source
 }
 
-export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnForm): Promise<Produced> {
+export async function quantizeAll(job: ModeJob, form: OwnForm): Promise<Produced> {
+  const { recipe, material } = job
+  const found = await sharedOr(material.shared, 'search', withoutForm(recipe), () => searched(job, form))
+  return produced(job, found, form.written)
+}
+
+async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promise<Found> {
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
@@ -68,7 +75,7 @@ export async function quantizeAll(job: ModeJob, { written, withoutData }: OwnFor
       }),
     )
     notes.push(...found.notes)
-    return produced(job, found, written)
+    return found
   } finally {
     await products.close()
   }

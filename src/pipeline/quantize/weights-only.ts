@@ -3,12 +3,15 @@ import type { Spill } from '../../calibrate/index.ts'
 import { type Layer, layersOf, type Model, type Tensor } from '../../onnx/index.ts'
 import {
   type BlockedTables,
+  type BlockedWeight,
   type BlockFormat,
   blockedTables,
   embeddingGrids,
   type FloatCode,
   insertBlocked,
+  insertNf4,
   insertWeights,
+  nf4Weights,
   place,
   type QuantizeOptions,
   quantizeDefaults,
@@ -29,6 +32,7 @@ import { type MixedOptions, mixedBits } from './mixed-bits.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { blockOf } from './options-for.ts'
 import { Rows } from './rows.ts'
+import { sharedOr, withoutForm } from './shared-work.ts'
 import { untuned } from './static-mode.ts'
 
 const NO_TABLES: BlockedTables = { tables: new Map(), tied: new Map() }
@@ -64,38 +68,69 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
           layers.filter((layer) => !shared.has(layer)),
           block,
         )
+  // Layers of the written model are found again by their names: replaced nodes keep those.
+  const withRest = (written: Model, blocked: ReadonlyMap<Layer, unknown>) => {
+    const rest = layers.filter((layer) => !blocked.has(layer))
+    return withDequantizedWeights(written, model, rest, tables, recipe, options)
+  }
+  const unchanged = { plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
+  if (recipe.weightForm === 'bnb4') {
+    const weights = nf4Weights(formats.keys(), block ?? 64)
+    addNotes(weights.size, kindsOf(layers.filter((layer) => !weights.has(layer))), recipe, notes)
+    notes.push(...embeddingNotes(tables))
+    return { ...unchanged, quantized: withRest(insertNf4(model, weights), weights) }
+  }
   const form = { form: recipe.weightForm, accuracyLevel: recipe.accuracyLevel }
   const write = (weights: Blocked) => insertBlocked(model, weights, form)
-  // Layers of the written model are found again by their names: replaced nodes keep those.
   const finish = (weights: Blocked) => {
     const blocked = new Map([...weights, ...tied])
-    const rest = layers.filter((layer) => !blocked.has(layer))
-    return withDequantizedWeights(
-      insertBlocked(model, blocked, form, inBlocks.tables),
-      model,
-      rest,
-      tables,
-      recipe,
-      options,
-    )
+    return withRest(insertBlocked(model, blocked, form, inBlocks.tables), blocked)
   }
-  const { weights, ladder } = await withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
+  const work = () => withSpill((spill) => blockedWeights(job, formats, { write, finish }, spill))
+  const { weights, ladder } = await sharedWeights(job, formats, work)
   const lying = weights.size + tied.size
   const rest = layers.filter((layer) => !weights.has(layer) && !tied.has(layer))
-  const products = rest.filter(({ facts }) => facts.channels === 'last').length
-  addNotes(lying, { products, others: rest.length - products }, recipe, notes)
+  addNotes(lying, kindsOf(rest), recipe, notes)
   notes.push(...embeddingNotes(tables))
   if (recipe.embeddings === 4)
     notes.push(...embeddingNotes(new Map([...all].filter(([gather]) => inBlocks.tables.has(gather))), block ?? 32))
   return {
+    ...unchanged,
     quantized: finish(weights),
     ...(ladder ? { ladder } : {}),
-    plan: undefined,
-    floatModel: model,
-    shapes,
-    float: [],
-    rewrites: [],
   }
+}
+
+interface Chosen {
+  readonly weights: Blocked
+  readonly ladder?: readonly TechniqueRow[]
+}
+
+/** Codes that another quantisation found for the same weights, whatever the opset of the model around them; or what `work` finds. */
+async function sharedWeights(
+  { recipe, material: { shared } }: ModeJob,
+  formats: ReadonlyMap<Layer, BlockFormat>,
+  work: () => Promise<Chosen>,
+): Promise<Chosen> {
+  const found = await sharedOr(shared, 'codes', withoutForm(recipe), work)
+  const known = new Map([...found.weights].map(([layer, weight]) => [layer.name, { layer, weight }]))
+  const own = new Map<Layer, BlockedWeight>()
+  for (const layer of formats.keys()) {
+    const same = known.get(layer.name)
+    if (!same || !sameWeight(same.layer, layer)) return work()
+    own.set(layer, same.weight)
+  }
+  return { ...found, weights: own }
+}
+
+function sameWeight(a: Layer, b: Layer): boolean {
+  if (a.weight === b.weight) return a.view?.outputAxis === b.view?.outputAxis
+  const [own, other] = [a.weight.bytes, b.weight.bytes]
+  return (
+    a.view?.outputAxis === b.view?.outputAxis &&
+    a.weight.shape.join() === b.weight.shape.join() &&
+    own.every((byte, i) => byte === other[i])
+  )
 }
 
 /** The weights in blocks, with the codes that are best on what judges, and 4 or 8 bits where a promise asks for it. */
@@ -104,7 +139,7 @@ async function blockedWeights(
   formats: ReadonlyMap<Layer, BlockFormat>,
   { write, finish }: Pick<MixedOptions, 'finish'> & Pick<CodeJudge, 'write'>,
   spill: Spill | undefined,
-): Promise<{ readonly weights: Blocked; readonly ladder?: readonly TechniqueRow[] }> {
+): Promise<Chosen> {
   const { runtime, recipe, model } = job
   const block = blockOf(recipe) ?? 0
   const mixes = recipe.weightBits === 4
@@ -156,16 +191,25 @@ function withDequantizedWeights(
   return four.size === 0 ? result : storeInt4Weights(result, four)
 }
 
+interface Kinds {
+  readonly products: number
+  readonly others: number
+}
+
+function kindsOf(layers: readonly Layer[]): Kinds {
+  const products = layers.filter(({ facts }) => facts.channels === 'last').length
+  return { products, others: layers.length - products }
+}
+
 /** What ONNX Runtime does with weights in blocks, and with the rest, whose grids are those of channels. */
-function addNotes(
-  blocked: number,
-  rest: { readonly products: number; readonly others: number },
-  recipe: QuantizeRecipe,
-  notes: string[],
-): void {
+function addNotes(blocked: number, rest: Kinds, recipe: QuantizeRecipe, notes: string[]): void {
   const { weightBits, weightStorage, weightForm, accuracyLevel } = recipe
   const rounds = 'which on a CPU rounds activations to 8 bits inside unless session.qdq_matmulnbits_accuracy_level is 1'
-  if (blocked > 0) {
+  if (blocked > 0 && weightForm === 'bnb4')
+    notes.push(
+      `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} as 4-bit NormalFloat (MatMulBnb4); ONNX Runtime computes in float`,
+    )
+  else if (blocked > 0) {
     const where = `${blocked} ${blocked === 1 ? 'weight lies' : 'weights lie'} in blocks of ${blockOf(recipe)} with ${weightBits} bits`
     notes.push(
       weightForm === 'onnx'

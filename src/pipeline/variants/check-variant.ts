@@ -1,0 +1,174 @@
+// A written file in every runtime at hand: does it load, what does it answer, how long does it take, and do the runtimes agree?
+import { RuntimeFailure, throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
+import { median, withoutFloat16 } from '../../math/index.ts'
+import { Comparer, type Comparison } from '../../metrics/index.ts'
+import type { Model } from '../../onnx/index.ts'
+import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
+import { mainSqnr } from '../verdict.ts'
+import { cosinesOf, lowestCosine, meanOf } from './cosine.ts'
+import type { Reference } from './reference.ts'
+
+/**
+ * Mean cosine of the samples between two runtimes that compute the same. Integers that a runtime rounds itself may fall to another code
+ * where two sums of floats differ in the last bit; from there on a sample has other noise, and no more of it.
+ */
+const SAME = 0.9999
+/** Runtimes whose SQNR differs by less, in dB, are equally near to the float model. */
+const EQUALLY_NEAR_DB = 1
+/** Samples that runtimes behind the first one are asked. */
+const ASKED = 32
+const TIMED = { warmups: 3, rounds: 30, limitMs: 1200 }
+
+export interface CheckedFile {
+  readonly file: Model | Uint8Array
+  readonly label: string
+  readonly float: Model
+  /** The runtime that it is made for, where two answer otherwise and neither is nearer. */
+  readonly madeFor: string
+}
+
+/** What is known of a file after it was opened. */
+export interface CheckedVariant {
+  /** Runtime → true, or why it is not for it. */
+  readonly loads: Readonly<Record<string, true | string>>
+  /** Runtime → median of a run with one sample. */
+  readonly latencyMs: Readonly<Record<string, number>>
+  /** The same of the float model, interleaved with it. */
+  readonly floatMs: Readonly<Record<string, number>>
+  /** Against the float model, in the runtime that it is for; absent when there is none. */
+  readonly comparison?: Comparison
+  /** Mean cosine of the samples, for models that are not classifiers. */
+  readonly cosine?: number
+  /** The same between the runtimes. */
+  readonly runtimeCosine?: number
+}
+
+interface Answers {
+  readonly runtime: string
+  readonly comparison: Comparison
+  readonly cosine?: number
+  /** Of the samples that every runtime is asked, a list a batch. */
+  readonly outputs: readonly Values[]
+}
+
+/** Opens a file in each runtime, and compares it with the float model and with itself in the first one. */
+export async function checkVariant(
+  runtimes: readonly Runtime[],
+  given: CheckedFile,
+  reference: Reference,
+  watch: Watch,
+): Promise<CheckedVariant> {
+  const loads: Record<string, true | string> = {}
+  const latencyMs: Record<string, number> = {}
+  const floatMs: Record<string, number> = {}
+  const all: Answers[] = []
+  for (const runtime of runtimes) {
+    const { name } = runtime
+    try {
+      await withSession(runtime, given.file, { label: given.label }, async (session) => {
+        const answers = await answersOf(session, reference, all.length > 0, watch)
+        const { own, its } = await times(runtime, session, given.float, reference.sample)
+        latencyMs[name] = own
+        if (its !== undefined) floatMs[name] = its
+        all.push({ runtime: name, ...answers })
+      })
+      loads[name] = true
+    } catch (error) {
+      throwIfCancelled(watch.signal)
+      if (!(error instanceof UnsupportedError || error instanceof RuntimeFailure)) throw error
+      loads[name] = error.message
+    }
+  }
+  const agreed = agreementOf(all, reference, given.madeFor)
+  return {
+    ...{ loads: { ...loads, ...agreed.otherwise }, latencyMs, floatMs },
+    ...(agreed.chosen ? { comparison: agreed.chosen.comparison } : {}),
+    ...(agreed.chosen?.cosine === undefined ? {} : { cosine: agreed.chosen.cosine }),
+    ...(agreed.cosine === undefined ? {} : { runtimeCosine: agreed.cosine }),
+  }
+}
+
+async function answersOf(
+  session: Session,
+  { batches }: Reference,
+  few: boolean,
+  watch: Watch,
+): Promise<Omit<Answers, 'runtime'>> {
+  const comparer = new Comparer()
+  const cosines: number[] = []
+  const outputs: Values[] = []
+  let samples = 0
+  for (const { batch, outputs: float } of batches) {
+    throwIfCancelled(watch.signal)
+    if (few && samples >= ASKED) break
+    const got = withoutFloat16(await session.run(batch.inputs))
+    comparer.add(float, got, batch)
+    cosines.push(...cosinesOf(float, got, batch))
+    if (samples < ASKED) outputs.push(got)
+    samples += batch.size
+  }
+  const comparison = comparer.result()
+  // Of a classifier the classes count, not the direction of its answer.
+  const told = comparison.agreement === undefined && cosines.length > 0
+  return { comparison, outputs, ...(told ? { cosine: meanOf(cosines) } : {}) }
+}
+
+interface Agreement {
+  /** The answers that count. */
+  readonly chosen: Answers | undefined
+  /** Lowest mean cosine between the first runtime and another. */
+  readonly cosine?: number
+  /** Runtime → why the file is not for it. */
+  readonly otherwise: Readonly<Record<string, string>>
+}
+
+function agreementOf(all: readonly Answers[], { batches }: Reference, madeFor: string): Agreement {
+  const [first] = all
+  if (!first) return { chosen: undefined, otherwise: {} }
+  const cosines = all.slice(1).map(({ outputs }) =>
+    meanOf(
+      outputs.flatMap((values, index) => {
+        const [before, batch] = [first.outputs[index] ?? {}, batches[index]?.batch]
+        const each = batch ? cosinesOf(before, values, batch) : []
+        return each.length > 0 ? each : [lowestCosine(before, values)]
+      }),
+    ),
+  )
+  if (cosines.length === 0) return { chosen: first, otherwise: {} }
+  const cosine = Math.min(...cosines)
+  if (cosine >= SAME) return { chosen: first, cosine, otherwise: {} }
+  const chosen = all.reduce((best, each) => (isBetterIn(each, best, madeFor) ? each : best))
+  const why = `it answers otherwise than ${chosen.runtime} (cosine ${cosine.toFixed(5)}), which the file is for`
+  const others = all.filter((each) => each !== chosen)
+  return { chosen, cosine, otherwise: Object.fromEntries(others.map(({ runtime }) => [runtime, why])) }
+}
+
+function isBetterIn(a: Answers, b: Answers, madeFor: string): boolean {
+  const db = ({ comparison }: Answers) => mainSqnr(comparison) ?? Number.POSITIVE_INFINITY
+  const gain = db(a) - db(b)
+  return Math.abs(gain) >= EQUALLY_NEAR_DB ? gain > 0 : a.runtime === madeFor
+}
+
+/** Medians of the file and of the float model on one sample, in turn; of the file alone where the float model does not load. */
+async function times(
+  runtime: Runtime,
+  session: Session,
+  float: Model,
+  sample: Values,
+): Promise<{ readonly own: number; readonly its?: number }> {
+  const timed = async (sessions: readonly Session[]) => {
+    const feeds = sessions.map(() => sample)
+    const { milliseconds } = await runtime.time(sessions, feeds, TIMED)
+    return milliseconds.map((each) => median(each))
+  }
+  try {
+    return await withSession(runtime, float, { label: 'the float model' }, async (other) => {
+      const [own = 0, its = 0] = await timed([session, other])
+      return { own, its }
+    })
+  } catch (error) {
+    if (!(error instanceof UnsupportedError || error instanceof RuntimeFailure)) throw error
+    const [own = 0] = await timed([session])
+    return { own }
+  }
+}

@@ -1,0 +1,19 @@
+// What all graphs and forms of one command have in common.
+import type { Watch } from '../../base/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
+import type { VariantsRecipe } from '../recipe.ts'
+
+export interface Job {
+  readonly recipe: VariantsRecipe
+  /** The first one makes the variants. */
+  readonly runtimes: readonly [Runtime, ...Runtime[]]
+  /** Where files lie until all are done, */
+  readonly staging: string
+  /** and where they go then. */
+  readonly folder: string
+  /** Is there one graph alone? */
+  readonly alone: boolean
+  /** Is added to. */
+  readonly notes: string[]
+  readonly watch: Watch
+}

@@ -1,0 +1,48 @@
+// Files that are finished one by one and appear together: they lie in a folder of their own until the command has succeeded.
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { InputError, messageOf } from '../../base/index.ts'
+import { withTemporary } from '../../onnx/index.node.ts'
+
+/**
+ * Gives `work` a folder for its files; when it ends well they move to `folder`, which is made where there is none. When it fails
+ * nothing of it is left.
+ * @throws InputError when the folder cannot be made
+ */
+export async function withStaging<T>(folder: string, work: (staging: string) => Promise<T>): Promise<T> {
+  const made = madeFolders(folder)
+  try {
+    return await withTemporary(join(folder, `.onnxpress.${process.pid}.tmp`), async (staging) => {
+      await mkdir(staging)
+      const result = await work(staging)
+      // Data files first: whoever opens a model meanwhile finds what it refers to.
+      const names = (await readdir(staging)).sort((a, b) => Number(a.endsWith('.onnx')) - Number(b.endsWith('.onnx')))
+      for (const name of names) await rename(join(staging, name), join(folder, name))
+      return result
+    })
+  } finally {
+    for (const each of made) removeEmpty(each)
+  }
+}
+
+/** Makes a folder and what is missing above it; returns what was made, the innermost first. */
+function madeFolders(folder: string): string[] {
+  let first: string | undefined
+  try {
+    first = mkdirSync(folder, { recursive: true })
+  } catch (error) {
+    throw new InputError(`cannot make the folder ${folder}: ${messageOf(error)}`, { file: folder }, error)
+  }
+  const made: string[] = []
+  for (let at = resolve(folder); first !== undefined && at.length >= first.length; at = dirname(at)) made.push(at)
+  return made
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Something lies in it: it stays.
+  }
+}

@@ -1,0 +1,89 @@
+// One form of one graph: quantised, written where files wait, opened in every runtime, judged.
+import { readFile, rm, stat } from 'node:fs/promises'
+import { freemem } from 'node:os'
+import { join } from 'node:path'
+import { report, throwIfCancelled } from '../../base/index.ts'
+import { writeModelFile } from '../../onnx/index.node.ts'
+import type { Model } from '../../onnx/index.ts'
+import { storeOnce } from '../../rewrite/index.ts'
+import { withSpillFolder } from '../../runtime/index.node.ts'
+import { needsSamples } from '../quantize/mode.ts'
+import { produceQuantized } from '../quantize/produce.ts'
+import type { VariantDtype } from '../recipe.ts'
+import { inputBounds } from '../samples.node.ts'
+import { mainSqnr } from '../verdict.ts'
+import { checkVariant } from './check-variant.ts'
+import { quantizeRecipeOf, runtimeOf, variantFile } from './dtypes.ts'
+import type { Job } from './job.ts'
+import type { PreparedGraph } from './prepare-graph.node.ts'
+import { whyNotWritten } from './refusal.ts'
+import type { Variant } from './run.ts'
+
+interface WrittenVariant {
+  readonly variant: Variant
+  /** Runtime → median of the float model, timed beside it. */
+  readonly beside: Readonly<Record<string, number>>
+}
+
+/** @throws UnsupportedError, RuntimeFailure, RefusedError when it cannot be made, and whatever ends the command */
+export async function writeVariant(job: Job, graph: PreparedGraph, dtype: VariantDtype): Promise<WrittenVariant> {
+  const { recipe, runtimes, staging, folder, watch } = job
+  const file = variantFile(graph.name, dtype)
+  const path = join(staging, file)
+  const model = await quantized(job, graph, dtype)
+  throwIfCancelled(watch.signal)
+  report(watch, 'write', 0, 1, file)
+  const written = graph.asGiven(model)
+  const sizeBytes = await writeModelFile(written, path, `${path}_data`)
+  report(watch, 'check', 0, 1, file)
+  // As it lies on disk, unless its weights lie in a second file, or its inputs have a type that no runtime takes.
+  const opened =
+    written === model && (await stat(path)).size === sizeBytes ? new Uint8Array(await readFile(path)) : model
+  const {
+    comparison,
+    floatMs: beside,
+    ...checked
+  } = await checkVariant(
+    runtimes,
+    { file: opened, label: file, float: graph.original, madeFor: runtimeOf(dtype) },
+    graph.reference,
+    watch,
+  )
+  const reason = whyNotWritten(
+    { sizeBytes, floatBytes: graph.sizeBytes, loads: checked.loads, comparison },
+    recipe.minSqnr,
+  )
+  if (reason !== undefined) for (const each of [path, `${path}_data`]) await rm(each, { force: true })
+  const sqnrDb = mainSqnr(comparison)
+  const variant = {
+    ...{ dtype, graph: graph.name, file: join(folder, file), sizeBytes, written: reason === undefined },
+    ...(reason === undefined ? {} : { reason }),
+    ...(sqnrDb === undefined ? {} : { sqnrDb }),
+    ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
+    ...checked,
+  }
+  return { variant, beside }
+}
+
+/** The model in one form, every tensor stored once. */
+async function quantized(
+  { recipe, runtimes, notes, watch }: Job,
+  graph: PreparedGraph,
+  dtype: VariantDtype,
+): Promise<Model> {
+  const { original, data, file, shares, shared } = graph
+  const own = quantizeRecipeOf(recipe, file, data, dtype)
+  const inputs = needsSamples(own) ? new Map() : await inputBounds(own, original)
+  const material = {
+    original,
+    samples: shares.fit(own),
+    inputs,
+    shared,
+    withSpill: withSpillFolder,
+    freeMemory: freemem,
+  }
+  const told: string[] = []
+  const made = await produceQuantized(runtimes[0], own, material, told, watch)
+  notes.push(...told.map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
+  return storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() }).model
+}

@@ -1,0 +1,53 @@
+// The process in which onnxruntime-web computes, one request after the other.
+import { messageOf } from '../base/index.ts'
+import type { Replies, Request } from './messages.ts'
+import type { Session } from './session.ts'
+import { type WebModule, webRuntime } from './web-runtime.ts'
+
+const ort: WebModule = await import('onnxruntime-web')
+const runtime = webRuntime(ort)
+const sessions = new Map<number, Session>()
+let next = 1
+
+function sessionOf(number: number): Session {
+  const session = sessions.get(number)
+  if (!session) throw new Error('the session was closed before')
+  return session
+}
+
+async function handle(request: Request): Promise<Replies[keyof Replies]> {
+  switch (request.kind) {
+    case 'open': {
+      const session = await runtime.open(request.bytes, request.options)
+      const number = next++
+      sessions.set(number, session)
+      const { inputs, outputs, outputTypes } = session
+      const { version, notes } = runtime
+      const note = notes.splice(0)[0]
+      return { session: number, inputs: [...inputs], outputs: [...outputs], outputTypes, version, note }
+    }
+    case 'run':
+      return await sessionOf(request.session).run(request.feeds)
+    case 'time': {
+      const { milliseconds } = await runtime.time(request.sessions.map(sessionOf), request.feeds, request.options)
+      return milliseconds.map((times) => [...times])
+    }
+    case 'close': {
+      const session = sessionOf(request.session)
+      sessions.delete(request.session)
+      await session.close()
+      return null
+    }
+  }
+}
+
+process.on('message', async ({ id, request }: { id: number; request: Request }) => {
+  try {
+    process.send?.({ id, ok: true, value: await handle(request) })
+  } catch (error) {
+    process.send?.({ id, ok: false, message: messageOf(error) })
+  }
+})
+// Ctrl-C reaches the whole group of processes: the one that asks decides. Without it there is nothing left to do.
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit())
