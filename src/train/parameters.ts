@@ -88,7 +88,10 @@ function candidates(model: Model): { parameter: Parameter; node: Node }[] {
   return [...found.values()]
 }
 
-/** Is it a matrix with at most one number in each row and column, 1 or −1? It moves channels about, as rotary embeddings do. */
+/**
+ * Is it a matrix with at most one number in each row and column, 1 or −1? It moves channels about, as rotary embeddings do. One of
+ * zeros moves nothing: it has still to learn.
+ */
 export function movesChannels(weight: Tensor): boolean {
   const [rows = 0, columns = 0] = weight.shape
   if (weight.shape.length !== 2 || Math.min(rows, columns) < 2) return false
@@ -101,7 +104,7 @@ export function movesChannels(weight: Tensor): boolean {
     inRow[row] = 1
     inColumn[column] = 1
   }
-  return true
+  return inRow.includes(1)
 }
 
 /** One number a channel: all dimensions but one are 1. */

@@ -10,12 +10,16 @@ export function packInt4(quantized: Model): Model {
     const codes = editor.constant(node.inputs[0])
     const values = codes?.values()
     if (codes?.dtype !== 'int8' || !(values instanceof Int8Array)) continue
-    if (!values.every((code) => code >= -8 && code <= 7)) continue
+    const zeros = editor.constant(node.inputs[2])
+    const offsets = zeros?.values() ?? none
+    if (!(offsets instanceof Int8Array) || ![values, offsets].every((codes) => codes.every(isNibble))) continue
     const small = packed.get(codes) ?? new Tensor('int4', codes.shape, packNibbles(values))
     packed.set(codes, small)
     editor.setConstant(node, 0, small)
-    const zeros = editor.constant(node.inputs[2])
-    if (zeros) editor.setConstant(node, 2, new Tensor('int4', zeros.shape, packNibbles(new Int8Array(zeros.size))))
+    if (zeros) editor.setConstant(node, 2, new Tensor('int4', zeros.shape, packNibbles(offsets)))
   }
   return editor.finish()
 }
+
+const none = new Int8Array(0)
+const isNibble = (code: number) => code >= -8 && code <= 7
