@@ -39,7 +39,7 @@ const cases: readonly Case[] = [
   {
     name: 'minilm',
     model: async () => withHead(await readModelFile(join(sharedFolder, 'models/strangers/minilm_l6.onnx'))),
-    ...{ batch: 8, tokens: 64, vocabulary: 30_000 },
+    ...{ batch: 2, tokens: 64, vocabulary: 30_000 },
   },
 ]
 

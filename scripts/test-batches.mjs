@@ -1,7 +1,7 @@
 // Test files by the processes that run them. Loading the toolkit takes longer than most files of unit tests, so that those of one module
 // share a process; each stays a suite of its own.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -17,18 +17,39 @@ export function testFiles(words) {
     .sort()
 }
 
-/** Unit tests by their module, at most 20 files in a process; every other file has one of its own, and starts earlier: it takes longer. */
+/**
+ * What takes longest, longest first: real models, browsers, many command lines. Each has a process of its own and starts early, so that
+ * both cores end together.
+ */
+const long = [
+  'test/quantize.test.ts',
+  'test/studio-page.test.ts',
+  'src/compress/prune/manifest.test.ts',
+  'test/errors.test.ts',
+  'test/browser-page.test.ts',
+  'test/compress-quantize.test.ts',
+  'src/rewrite/manifest.test.ts',
+  'test/cases-samples.test.ts',
+  'test/graph-kinds.test.ts',
+  'test/compress.test.ts',
+  'test/detector-blocks.test.ts',
+]
+
+/** The files by their processes: long ones alone, the others by module, at most 20 in one, and those of commands, at most 6. */
 export function batchesOf(files) {
   const modules = new Map()
-  for (const file of files) {
-    const key = file.startsWith('src') ? (relative('src', file).split(sep)[0] ?? '') : file
+  for (const file of files.filter((each) => !long.includes(each))) {
+    const [folder = '', module = ''] = file.split(sep)
+    const key = folder === 'src' ? `${folder}/${module}` : folder
     modules.set(key, [...(modules.get(key) ?? []), file])
   }
-  const batches = [...modules.values()].flatMap((batch) => chunks(batch, 20))
-  return [...batches.filter(runsAlone), ...batches.filter((batch) => !runsAlone(batch))]
+  const batches = [...modules].flatMap(([key, batch]) => chunks(batch, key === 'test' ? 6 : 20))
+  const size = (batch) => (batch[0].startsWith('test') ? 1 : 0)
+  return [
+    ...long.filter((file) => files.includes(file)).map((file) => [file]),
+    ...batches.sort((a, b) => size(b) - size(a)),
+  ]
 }
-
-const runsAlone = ([file = '']) => !file.startsWith('src')
 
 function chunks(files, size) {
   return Array.from({ length: Math.ceil(files.length / size) }, (_, at) => files.slice(at * size, (at + 1) * size))

@@ -75,6 +75,7 @@ describe('finetune on sentences', () => {
   for (const [what, more] of [
     ['all weights', { lr: 0.01 }],
     ['low-rank adapters', { lora: 2, lr: 0.05 }],
+    ['low-rank adapters, from a teacher', { loss: 'distill', lora: 2, lr: 0.05, teacher: join(folder, 'lr.onnx') }],
   ] as const)
     it(`learns their labels, short and long ones in one batch: ${what}`, async () => {
       await writeModelFile(encoder(), model)

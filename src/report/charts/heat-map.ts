@@ -36,7 +36,7 @@ export function heatMap({ rows, columns, label, full, format, width = 640 }: Hea
     const y = top + r * rowHeight
     const cells = row.values.map((value, i) => {
       if (value === null) return undefined
-      const shade = round(Math.min(1, Math.sqrt(Math.max(0, value) / full)))
+      const shade = value > 0 ? round(Math.min(1, Math.sqrt(value / full))) : 0
       const x = round(left + i * cell)
       const chosen = row.chosen === i
       return markup`<rect class="accent" x="${x}" y="${y}" width="${round(cell - 1)}" height="${rowHeight - 1}" fill-opacity="${shade}"><title>${row.name}, ${columns[i] ?? ''}: ${format(value)}</title></rect>${
