@@ -31,6 +31,22 @@ describe('concreteShapes', () => {
     assert.deepEqual(concreteShapes(inputs, { ids: [1, 9] }).get('mask'), [1, 9])
   })
 
+  it('adds up what a name adds up, wherever its parts are declared', () => {
+    const shapes = concreteShapes(
+      [
+        { ...input('mask', 'batch', 'past_sequence_length + sequence_length'), dtype: 'int64' },
+        { ...input('ids', 'batch', 'sequence_length'), dtype: 'int64' },
+        input('past', 'batch', 2, 'past_sequence_length', 8),
+        { ...input('positions', 'batch', 'past_sequence_length + 1'), dtype: 'int64' },
+        { ...input('odd', 'batch', 'unknown + 1'), dtype: 'int64' },
+      ],
+      { ids: [1, 3] },
+    )
+    assert.deepEqual(shapes.get('mask'), [1, 19])
+    assert.deepEqual(shapes.get('positions'), [1, 17])
+    assert.deepEqual(shapes.get('odd'), [1, 16])
+  })
+
   it('says of an input that is not a tensor what it is, and does not ask for a shape', () => {
     const container = { dtype: 'float32', inside: ['sequence', 'optional'] }
     assert.throws(() => concreteShapes([{ name: 's', container }]), /input "s" is a sequence; .* begin at the tensors/)

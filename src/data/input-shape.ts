@@ -39,7 +39,7 @@ export function dimsFit(shape: InputSpec['shape'], dims: readonly number[]): boo
 }
 
 /**
- * Concrete dims for every input, batch 1. Equal names of dynamic dims get equal sizes.
+ * Concrete dims for every input, batch 1. Equal names of dynamic dims get equal sizes, and "past_sequence_length + 1" their sum.
  * The axis called batch is the batch, or else the first dynamic one, unless the first axis is a fixed 1 or called a length; others
  * become 224 in pictures (rank 4 with 1 or 3 channels), 512 in signals (float of rank 1 or 2 with a free last axis) and 16
  * elsewhere, fewer where a sample would have more than four million values.
@@ -54,7 +54,7 @@ export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes 
   checkTensors(inputs)
   const named = new Map<string, number>()
   const result = new Map<string, readonly number[]>()
-  const order = [...inputs].sort((a, b) => Number(b.name in given) - Number(a.name in given))
+  const order = [...inputs].sort((a, b) => rank(a, given) - rank(b, given))
   for (const input of order) {
     const dims = given[input.name] ?? guess(input, named)
     if (!dimsFit(input.shape, dims))
@@ -67,6 +67,30 @@ export function concreteShapes(inputs: readonly InputSpec[], given: GivenShapes 
     result.set(input.name, dims)
   }
   return result
+}
+
+/** Given shapes first; sums last, whose parts are known then. */
+function rank({ name, shape }: InputSpec, given: GivenShapes): number {
+  return name in given ? 0 : shape?.some(isSum) ? 2 : 1
+}
+
+/** Is a size called the sum of others, "past_sequence_length + 1"? */
+function isSum(dim: number | string | null): boolean {
+  return typeof dim === 'string' && /^\w+( *\+ *\w+)+$/.test(dim)
+}
+
+/** A size that has a name: the same as elsewhere, or the sum of what its name adds up, as far as that is known. */
+function sizeOfName(name: string, named: ReadonlyMap<string, number>): number | undefined {
+  const known = named.get(name)
+  if (known !== undefined || !isSum(name)) return known
+  const parts = name.split('+').map((part) => {
+    const word = part.trim()
+    return /^\d+$/.test(word) ? Number(word) : named.get(word)
+  })
+  return parts.reduce<number | undefined>(
+    (sum, part) => (sum === undefined || part === undefined ? undefined : sum + part),
+    0,
+  )
 }
 
 function guess(input: InputSpec, named: ReadonlyMap<string, number>): number[] {
@@ -83,7 +107,7 @@ function guess(input: InputSpec, named: ReadonlyMap<string, number>): number[] {
     shape.map((dim, axis) => {
       if (typeof dim === 'number') return dim
       if (axis === batchAxis) return 1
-      return (dim === null ? undefined : named.get(dim)) ?? free
+      return (dim === null ? undefined : sizeOfName(dim, named)) ?? free
     })
   let free = usual
   while (free > 1 && sizeOf(sized(free)) > MOST_VALUES) free = Math.floor(free / 2)

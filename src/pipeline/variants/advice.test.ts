@@ -32,7 +32,7 @@ describe('which variant to take', () => {
         'smallest: q4 (1.0 MB)',
         'most accurate: fp16 (60.0 dB)',
         'fastest in onnxruntime-node here: q8 (4.00 ms, float 8.00 ms)',
-        'on WebGPU: fp16; it computes in float16, and was not measured here',
+        'on WebGPU, which computes in float16 and was not measured here: fp16 (3.0 MB)',
       ],
     )
   })

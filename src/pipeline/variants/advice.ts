@@ -14,6 +14,8 @@ interface Whole {
   readonly runtimes: readonly string[]
 }
 
+const wordOf = ({ dtype, sizeBytes }: Whole) => `${dtype} (${formatBytes(sizeBytes)})`
+
 /** Lines for the end of the table; none where nothing was written. */
 export function variantAdvice({ variants, float, runtimes }: VariantsRun): string[] {
   const wholes = wholesOf(variants)
@@ -24,7 +26,7 @@ export function variantAdvice({ variants, float, runtimes }: VariantsRun): strin
   const exact = Number.isFinite(closest.sqnrDb) ? `${closest.sqnrDb.toFixed(1)} dB` : 'exact'
   const half = wholes.filter(({ dtype }) => dtype === 'q4f16' || dtype === 'fp16')
   return [
-    `smallest: ${smallest.dtype} (${formatBytes(smallest.sizeBytes)})`,
+    `smallest: ${wordOf(smallest)}`,
     `most accurate: ${closest.dtype} (${exact})`,
     ...runtimes.flatMap((runtime) => {
       const before = float.reduce((sum, { latencyMs }) => sum + (latencyMs[runtime] ?? Number.NaN), 0)
@@ -36,9 +38,7 @@ export function variantAdvice({ variants, float, runtimes }: VariantsRun): strin
       return [`fastest in ${runtime} here: ${fastest.dtype} (${formatMs(time)}, float ${formatMs(before)})`]
     }),
     ...(half.length > 0
-      ? [
-          `on WebGPU: ${half.map(({ dtype }) => dtype).join(' where size counts, ')}; it computes in float16, and was not measured here`,
-        ]
+      ? [`on WebGPU, which computes in float16 and was not measured here: ${half.map(wordOf).join(', ')}`]
       : []),
   ]
 }

@@ -24,6 +24,8 @@ export interface Variant {
   readonly latencyMs: Readonly<Record<string, number>>
   /** Runtime → true, or why the file is not for it. */
   readonly loads: Readonly<Record<string, true | string>>
+  /** In float16: nodes that stay float32, and why. */
+  readonly float32?: readonly { readonly name: string; readonly reason: string }[]
 }
 
 /** The float model of a graph, to compare with. */

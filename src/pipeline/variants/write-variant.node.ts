@@ -30,7 +30,7 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
   const { recipe, runtimes, staging, folder, watch } = job
   const file = variantFile(graph.name, dtype)
   const path = join(staging, file)
-  const model = await quantized(job, graph, dtype)
+  const { model, float32 } = await quantized(job, graph, dtype)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, file)
   const written = graph.asGiven(model)
@@ -61,16 +61,24 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
     ...(sqnrDb === undefined ? {} : { sqnrDb }),
     ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
     ...checked,
+    ...(float32.length > 0 ? { float32 } : {}),
   }
   return { variant, beside }
 }
 
-/** The model in one form, every tensor stored once. */
+/** A model in one form, every tensor stored once. */
+interface Quantized {
+  readonly model: Model
+  /** In float16: nodes that stay float32, and why. */
+  readonly float32: NonNullable<Variant['float32']>
+}
+
+/** Makes one form of a graph. */
 async function quantized(
   { recipe, runtimes, notes, watch }: Job,
   graph: PreparedGraph,
   dtype: VariantDtype,
-): Promise<Model> {
+): Promise<Quantized> {
   const { original, data, file, shares, shared } = graph
   const own = quantizeRecipeOf(recipe, file, data, dtype)
   const inputs = needsSamples(own) ? new Map() : await inputBounds(own, original)
@@ -85,5 +93,6 @@ async function quantized(
   const told: string[] = []
   const made = await produceQuantized(runtimes[0], own, material, told, watch)
   notes.push(...told.map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
-  return storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() }).model
+  const { model } = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() })
+  return { model, float32: own.mode === 'float16' ? made.float : [] }
 }
