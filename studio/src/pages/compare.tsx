@@ -2,6 +2,7 @@
 import {
   barChart,
   formatBytes,
+  formatCosine,
   formatDb,
   formatDifference,
   formatMetric,
@@ -104,6 +105,7 @@ function figuresOf(a: Report, b: Report): [string, string, string][] {
     row('metric', ({ metric }) => metric && `${metric.name} ${formatMetric(metric)}`),
     row('against the original', ({ metric }) => metric && formatDifference(metric)),
     row('agreement', ({ agreement }) => (agreement === undefined ? undefined : formatPercent(agreement))),
+    row('cosine', ({ similarity }) => similarity && formatCosine(similarity.pooled.value)),
     row('SQNR', ({ sqnrDb }) => formatDb(sqnrDb)),
     row('layers in integers', ({ integerLayers, totalLayers }) =>
       integerLayers === undefined ? undefined : `${integerLayers} of ${totalLayers}`,
