@@ -3,7 +3,9 @@ import { mkdirSync, rmdirSync } from 'node:fs'
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { InputError, messageOf } from '../../base/index.ts'
-import { withTemporary } from '../../onnx/index.node.ts'
+import { removeTemporaries, withTemporary } from '../../onnx/index.node.ts'
+
+const ENDING = ['SIGTERM', 'SIGHUP'] as const
 
 /**
  * Gives `work` a folder for its files; when it ends well they move to `folder`, which is made where there is none. When it fails
@@ -12,6 +14,13 @@ import { withTemporary } from '../../onnx/index.node.ts'
  */
 export async function withStaging<T>(folder: string, work: (staging: string) => Promise<T>): Promise<T> {
   const made = madeFolders(folder)
+  // Who is told to end takes along what is not finished; Ctrl-C ends the command in its own way.
+  const end = (signal: NodeJS.Signals) => {
+    removeTemporaries()
+    for (const each of made) removeEmpty(each)
+    process.kill(process.pid, signal)
+  }
+  for (const signal of ENDING) process.once(signal, end)
   try {
     return await withTemporary(join(folder, `.onnxpress.${process.pid}.tmp`), async (staging) => {
       await mkdir(staging)
@@ -22,6 +31,7 @@ export async function withStaging<T>(folder: string, work: (staging: string) => 
       return result
     })
   } finally {
+    for (const signal of ENDING) process.removeListener(signal, end)
     for (const each of made) removeEmpty(each)
   }
 }
