@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { parseAnyRecipe, parseRecipe, recipeDefaults } from '../recipe/index.ts'
 import { commandLineOf } from './command-line.ts'
-import { parseAnyRecipe, parseRecipe, recipeDefaults } from './recipe.ts'
 
 const needed: Readonly<Record<string, Record<string, unknown>>> = { compare: { other: 'b.onnx' } }
 

@@ -1,5 +1,5 @@
 // A recipe as the command line that repeats it.
-import { type Recipe, type RecipeField, recipeDefaults, recipeFields } from './recipe.ts'
+import { type Recipe, type RecipeField, recipeDefaults, recipeFields } from '../recipe/index.ts'
 import { quoted } from './shell-word.ts'
 
 /** `onnxpress quantize model.onnx --data images …`. What was given as an object has no word: see the recipe. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { surveyLayers } from '../compress/index.ts'
+import { parseRecipe } from '../recipe/index.ts'
 import { checkReport, renderHtml, renderJson } from '../report/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
@@ -10,7 +11,6 @@ import type { PointMeasures } from './compress/measure.ts'
 import type { CompressPoint, CompressRun } from './compress.node.ts'
 import { compressJson } from './compress-json.node.ts'
 import { compressReport } from './compress-report.node.ts'
-import { parseRecipe } from './recipe.ts'
 
 const runtime = await openRuntime({ threads: 1 })
 after(() => runtime.close())

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Comparison } from '../metrics/index.ts'
+import { parseRecipe } from '../recipe/index.ts'
 import { checkReport, renderHtml, renderJson } from '../report/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import type { FinetuneRun } from './finetune.node.ts'
 import { finetuneJson, finetuneReport } from './finetune-report.node.ts'
-import { parseRecipe } from './recipe.ts'
 
 const runtime = await openRuntime({ threads: 1 })
 after(() => runtime.close())

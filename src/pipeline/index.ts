@@ -1,5 +1,7 @@
 // pipeline: whole commands as one call each — recipes, verdicts, inspection; what touches files is in index.node.ts.
 // Imports every lower module; never cli, server or jobs.
+
+export * from '../recipe/index.ts'
 export * from './channel-rows.ts'
 export * from './command-line.ts'
 export { comparedConstants } from './compared-constants.ts'
@@ -34,7 +36,6 @@ export type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 export { storedShapes } from './quantize/stored-source.ts'
 export { parseStatistics, type StoredStatistics } from './quantize/stored-statistics.ts'
 export { layerCounts, quantizeJson, reportOfQuantization } from './quantize-report.ts'
-export * from './recipe.ts'
 export type * from './run-summary.ts'
 export * from './samples.ts'
 export { similarityJson, similarityWords } from './similarity.ts'

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
+import { parseRecipe } from '../recipe/index.ts'
 import { type Report, readReport, renderHtml, renderJson } from '../report/index.ts'
 import { openRuntime } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
@@ -14,7 +15,6 @@ import type { QuantizeRun } from './quantize/run.ts'
 import { quantizeFile } from './quantize.node.ts'
 import { quantizeReport } from './quantize-report.node.ts'
 import { quantizeJson } from './quantize-report.ts'
-import { parseRecipe } from './recipe.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-report-'))
 after(() => rmSync(folder, { recursive: true }))

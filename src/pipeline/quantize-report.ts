@@ -1,13 +1,13 @@
 // From a finished quantisation to the report's rows and to the JSON of the command line.
 import type { Comparison } from '../metrics/index.ts'
 import { otherProducts } from '../onnx/index.ts'
+import type { QuantizeRecipe } from '../recipe/index.ts'
 import { type PartRow, type Report, repairsOf, type StepRow, type VariantRow } from '../report/index.ts'
 import { commandLineOf } from './command-line.ts'
 import { inputChannelRows, outlierChannels } from './outlier-channels.ts'
 import { blockOf } from './quantize/options-for.ts'
 import type { QuantizeOutcome, QuantizeRun } from './quantize/run.ts'
 import { activationRows, layerRows } from './quantize-rows.ts'
-import type { QuantizeRecipe } from './recipe.ts'
 import { similarityJson, similarityRow } from './similarity.ts'
 import { columnsJson, jsonDb, mainSqnr, makeVerdict, metricJson, outputRows } from './verdict.ts'
 

@@ -2,8 +2,8 @@
 import { openDataset, readPreprocess } from '../data/index.node.ts'
 import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
 import { type Bounds, type Model, vocabularies } from '../onnx/index.ts'
+import type { SampleRecipe } from '../recipe/index.ts'
 import { comparedConstants } from './compared-constants.ts'
-import type { SampleRecipe } from './recipe.ts'
 import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
 
 export interface OpenedFor {

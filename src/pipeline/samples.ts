@@ -11,9 +11,9 @@ import {
 } from '../data/index.ts'
 import type { Bounds, Model, Shapes } from '../onnx/index.ts'
 import { pixelBounds } from '../quantize/index.ts'
+import type { SampleRecipe } from '../recipe/index.ts'
 import { fixedBatch, type Values } from '../runtime/index.ts'
 import { finiteDataset } from './finite-dataset.ts'
-import type { SampleRecipe } from './recipe.ts'
 
 /** Where the preprocessing is kept in a written model, so that later commands need not repeat it. */
 export const PREPROCESS_KEY = 'onnxpress.preprocess'

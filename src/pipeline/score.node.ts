@@ -14,6 +14,7 @@ import {
 } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { isOp, layersOf, type Model, printValue, type Statistics } from '../onnx/index.ts'
+import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from '../recipe/index.ts'
 import {
   type AppliedRewrite,
   type AppliedRewrites,
@@ -30,7 +31,6 @@ import { growthNote } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
-import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from './recipe.ts'
 import { openSamples } from './samples.node.ts'
 import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'

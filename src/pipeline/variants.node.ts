@@ -2,10 +2,10 @@
 // what was written in every runtime, compare it with the float model; keep what passes.
 import { join } from 'node:path'
 import { RefusedError, RuntimeFailure, UnsupportedError, type Watch } from '../base/index.ts'
+import type { VariantsRecipe } from '../recipe/index.ts'
 import { openWebProcess } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkOutput } from './output.node.ts'
-import type { VariantsRecipe } from './recipe.ts'
 import { variantFile } from './variants/dtypes.ts'
 import { copyCompanions, type GraphFile, type HubFolder, openHubFolder } from './variants/hub-folder.node.ts'
 import type { Job } from './variants/job.ts'

@@ -2,7 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import { chooseSamples, type Dataset, feedsOf, shareSamples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import type { CompressRecipe } from '../recipe.ts'
+import type { CompressRecipe } from '../../recipe/index.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
 import { readAhead, readBatches, type ShareWatch } from '../samples.ts'
 import type { CompressSamples, Share } from './problem.ts'

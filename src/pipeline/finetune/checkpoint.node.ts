@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { CancelledError } from '../../base/index.ts'
 import { writeFileAtomic, writeModelFile } from '../../onnx/index.node.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import {
   type Arrays,
   cloneArrays,
@@ -12,7 +13,6 @@ import {
   type TrainState,
   type Tuned,
 } from '../../train/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 
 /** The files of one training. */
 export class Checkpoint {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
+import { parseRecipe } from '../../recipe/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
-import { parseRecipe } from '../recipe.ts'
 import { lossOf } from './loss.node.ts'
 
 const runtime = await openRuntime({ threads: 1 })

@@ -2,6 +2,7 @@
 import { InputError, UsageError } from '../../base/index.ts'
 import { readModelFile } from '../../onnx/index.node.ts'
 import { isOp, type Model } from '../../onnx/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import {
   crossEntropy,
@@ -13,7 +14,6 @@ import {
   sharedFeatures,
   userLoss,
 } from '../../train/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 
 export interface ChosenLoss {
   readonly terms: readonly LossTerm[]

@@ -3,9 +3,9 @@ import type { Watch } from '../../base/index.ts'
 import { type Comparison, compareSessions, textOutputOf } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import { type LayerKernel, lintFusion, targetOf } from '../../quantize/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import { optimizedGraph } from '../../runtime/index.node.ts'
 import { type Runtime, withSession } from '../../runtime/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 
 export interface FinetuneMeasures {

@@ -1,8 +1,8 @@
 // Memory of a training, estimated before it starts: a batch that would not fit is refused with one that would.
 import { freemem } from 'node:os'
 import { RefusedError } from '../../base/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import { type Arrays, largestBatch, type TrainingGraph, trainingBytes } from '../../train/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 
 /**
  * Refuses a batch for which the memory would not do.

@@ -1,8 +1,8 @@
 // The samples of a training: opened, shared out, and looked at as far as the training should not fail at its end.
 import { type Dataset, type FixedBatch, joinSamples, readSamples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import type { Values } from '../../runtime/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
 import type { Scoring, ShareWatch } from '../samples.ts'
 import { type TrainingShares, trainingShares } from './shares.ts'

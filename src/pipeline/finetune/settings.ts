@@ -1,5 +1,6 @@
 // From the words of a recipe to how a training goes: optimiser, rate, schedule, epochs, what is done to samples.
 import { UsageError } from '../../base/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import {
   type Augmentation,
   adam,
@@ -13,7 +14,6 @@ import {
   type TrainableModel,
   warmUp,
 } from '../../train/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 
 export function optimizerOf({ optimizer }: FinetuneRecipe): Optimizer {
   switch (optimizer) {

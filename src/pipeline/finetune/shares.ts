@@ -1,6 +1,6 @@
 // Which samples of a recipe are trained on, which choose between epochs, and which judge the result.
 import { chooseSamples, type SampleShares, shareSamples } from '../../data/index.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 
 /** Held back by default: a tenth, at most this many, and none where a tenth would be too few to tell epochs apart. */
 const MOST_HELD = 1000

@@ -3,6 +3,7 @@ import { UsageError, type Watch } from '../../base/index.ts'
 import { batches, chooseSamples, readSamples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { selector, targetOf } from '../../quantize/index.ts'
+import type { FinetuneRecipe } from '../../recipe/index.ts'
 import { fixedBatch, type Runtime } from '../../runtime/index.ts'
 import {
   adapterRates,
@@ -15,7 +16,6 @@ import {
 } from '../../train/index.ts'
 import { walkSize } from '../quantize/some-samples.ts'
 import { ENOUGH_FOR_MEANS } from '../quantize/walk-up.ts'
-import type { FinetuneRecipe } from '../recipe.ts'
 import type { ChosenLoss } from './loss.node.ts'
 import { refuseTooLarge } from './memory.node.ts'
 import type { TrainingSamples } from './samples.node.ts'

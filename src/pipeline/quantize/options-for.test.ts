@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UnsupportedError } from '../../base/index.ts'
-import { parseRecipe } from '../recipe.ts'
+import { parseRecipe } from '../../recipe/index.ts'
 import { optionsFor, passesFor } from './options-for.ts'
 
 const recipe = (fields: object = {}) => parseRecipe('quantize', { model: 'm.onnx', data: 'random', ...fields })

@@ -2,8 +2,8 @@
 import { UnsupportedError } from '../../base/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
 import { type QuantizeOptions, quantizeDefaults, targetOf } from '../../quantize/index.ts'
+import type { QuantizeRecipe } from '../../recipe/index.ts'
 import { convertOpsetTo, type Pass, workingPasses } from '../../rewrite/index.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
 
 /** Weights that share a scale in a recipe; undefined where each channel has one. */
 export function blockOf({ mode, block, weightBits, weightForm }: QuantizeRecipe): number | undefined {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { UsageError } from '../../base/index.ts'
+import { parseRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { parseRecipe } from '../recipe.ts'
 import type { Material } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 

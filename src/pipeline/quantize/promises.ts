@@ -1,8 +1,8 @@
 // What a file must hold to be written: what was asked of it, and that something is gained by it at all.
 import { RefusedError } from '../../base/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
+import type { QuantizeRecipe } from '../../recipe/index.ts'
 import { formatBytes } from '../../report/index.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
 import { faster, smaller, worstOutput } from '../verdict.ts'
 
 /** @throws RefusedError for a file that is larger, or an output that has more noise, than was asked for */

@@ -3,10 +3,10 @@ import type { LayerSqnr } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
 import type { LayerPlace, Model, Part, Shapes, Statistics } from '../../onnx/index.ts'
 import type { LayerKernel, Plan } from '../../quantize/index.ts'
+import type { QuantizeRecipe } from '../../recipe/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Latency } from '../../runtime/index.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 
 /** Everything a quantisation knows at its end; summary, JSON and report are made from it. */

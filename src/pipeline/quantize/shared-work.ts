@@ -1,5 +1,5 @@
 // What several quantisations of one model on the same samples have in common is done once.
-import type { QuantizeRecipe } from '../recipe.ts'
+import type { QuantizeRecipe } from '../../recipe/index.ts'
 
 /** Results of steps by what they depend on. */
 export class SharedWork {

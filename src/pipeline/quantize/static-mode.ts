@@ -8,9 +8,9 @@ import {
   sharedCodesUnsigned,
   tablesOf,
 } from '../../quantize/index.ts'
+import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../../recipe/index.ts'
 import { type Outliers, observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
-import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../recipe.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
+import { parseRecipe, type QuantizeRecipe } from '../../recipe/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
-import { parseRecipe, type QuantizeRecipe } from '../recipe.ts'
 import type { StoredCorrections } from './evidence.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-stored-'))

@@ -6,10 +6,10 @@ import { after, before, describe, it } from 'node:test'
 import { manifestEntries, noModels, recipeFor } from '../../../test/support/manifest.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
+import { parseRecipe } from '../../recipe/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
-import { parseRecipe } from '../recipe.ts'
 import type { QuantizeOutcome } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-tuning-'))

@@ -22,9 +22,9 @@ import {
   weightGrid,
   whyNotBlocked,
 } from '../../quantize/index.ts'
+import type { QuantizeRecipe } from '../../recipe/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import { typesOf } from '../../runtime/index.ts'
-import type { QuantizeRecipe } from '../recipe.ts'
 import { type Blocked, type CodeJudge, codesOfWeights, judgedCodes } from './block-codes.ts'
 import { embeddingNotes } from './embedding-notes.ts'
 import { Judge } from './judge.ts'

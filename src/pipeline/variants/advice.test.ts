@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { VariantDtype } from '../recipe.ts'
+import type { VariantDtype } from '../../recipe/index.ts'
 import { variantAdvice } from './advice.ts'
 import { variantFile, variantOf } from './dtypes.ts'
 import { whyNotWritten } from './refusal.ts'

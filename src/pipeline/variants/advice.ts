@@ -1,6 +1,7 @@
 // Which of the written files to take for what, a line each. A model of several graphs is chosen as a whole: their sizes and times add up.
+
+import type { VariantDtype } from '../../recipe/index.ts'
 import { formatBytes, formatMs } from '../../report/index.ts'
-import type { VariantDtype } from '../recipe.ts'
 import type { Variant, VariantsRun } from './run.ts'
 
 /** A form in which every graph was written. */

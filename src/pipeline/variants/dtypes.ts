@@ -1,6 +1,12 @@
 // The words that transformers.js has for forms of a model: the file that it loads for each, and the quantisation that makes it.
 import { targetOf } from '../../quantize/index.ts'
-import { parseRecipe, type QuantizeRecipe, type VariantDtype, type VariantsRecipe, variantDtypes } from '../recipe.ts'
+import {
+  parseRecipe,
+  type QuantizeRecipe,
+  type VariantDtype,
+  type VariantsRecipe,
+  variantDtypes,
+} from '../../recipe/index.ts'
 
 interface DtypeFacts {
   /** What stands behind the name of the graph. */

@@ -1,7 +1,7 @@
 // What all graphs and forms of one command have in common.
 import type { Watch } from '../../base/index.ts'
+import type { VariantsRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import type { VariantsRecipe } from '../recipe.ts'
 
 export interface Job {
   readonly recipe: VariantsRecipe

@@ -1,5 +1,5 @@
 // What is known at the end of `variants`, and as JSON.
-import type { VariantDtype } from '../recipe.ts'
+import type { VariantDtype } from '../../recipe/index.ts'
 import { jsonDb } from '../verdict.ts'
 
 /** One file: a graph in one form. */

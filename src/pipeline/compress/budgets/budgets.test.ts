@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Comparison } from '../../../metrics/index.ts'
-import { parseRecipe } from '../../recipe.ts'
+import { parseRecipe } from '../../../recipe/index.ts'
 import type { Budget, Measure } from '../budget.ts'
 import { isRefusal, type Plan, type PlansAt, type Refusal } from '../plan.ts'
 import { asPlanned } from './as-planned.ts'

@@ -1,6 +1,6 @@
 // The budgets by their words in a recipe. A new one is a file here and a line in this table.
 import { UsageError } from '../../../base/index.ts'
-import type { CompressRecipe } from '../../recipe.ts'
+import type { CompressRecipe } from '../../../recipe/index.ts'
 import type { Budget } from '../budget.ts'
 import type { Machine } from '../problem.ts'
 import { asPlanned } from './as-planned.ts'

@@ -1,6 +1,6 @@
 // The methods by their words in a recipe. A new one is a file here and a line in this table.
 import { constantsOf, headedValues, type Model } from '../../../onnx/index.ts'
-import type { CompressRecipe } from '../../recipe.ts'
+import type { CompressRecipe } from '../../../recipe/index.ts'
 import type { Budget } from '../budget.ts'
 import type { Method } from '../method.ts'
 import { manualMethod } from './manual.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../../test/support/tiny-model.ts'
+import { parseRecipe } from '../../../recipe/index.ts'
 import { ratesOf } from '../../finetune/settings.ts'
-import { parseRecipe } from '../../recipe.ts'
 import { movedPictures } from './finetune.node.ts'
 
 const recipe = (more: Readonly<Record<string, unknown>>) =>

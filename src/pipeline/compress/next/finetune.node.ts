@@ -1,8 +1,8 @@
 // compress --finetune: the compressed model is trained with the original as teacher.
 import { type Model, writeModel } from '../../../onnx/index.ts'
+import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../../../recipe/index.ts'
 import { finetuneModel } from '../../finetune.node.ts'
 import { defaultOutput } from '../../output.node.ts'
-import { type CompressRecipe, type FinetuneRecipe, parseRecipe } from '../../recipe.ts'
 import type { NextStep } from './next-step.node.ts'
 import { sameSamples } from './same-samples.node.ts'
 

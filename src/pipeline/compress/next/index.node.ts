@@ -1,6 +1,6 @@
 // The steps after a compression, in order. A new one is a file here and a line in this list.
 import type { Model } from '../../../onnx/index.ts'
-import type { CompressRecipe } from '../../recipe.ts'
+import type { CompressRecipe } from '../../../recipe/index.ts'
 import { finetuneStep } from './finetune.node.ts'
 import type { NextStep } from './next-step.node.ts'
 import { quantizeStep } from './quantize.node.ts'

@@ -1,6 +1,7 @@
 // compress --then quantize: each result becomes int8 as well.
+
+import { type CompressRecipe, parseRecipe } from '../../../recipe/index.ts'
 import { quantizeGiven } from '../../quantize.node.ts'
-import { type CompressRecipe, parseRecipe } from '../../recipe.ts'
 import type { NextStep } from './next-step.node.ts'
 import { sameSamples } from './same-samples.node.ts'
 

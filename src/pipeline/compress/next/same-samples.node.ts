@@ -1,6 +1,6 @@
 // A step after a compression sees the samples that the compression saw, prepared in the same way.
 import { processorBeside, tokenizerBeside } from '../../../data/index.node.ts'
-import type { CompressRecipe } from '../../recipe.ts'
+import type { CompressRecipe } from '../../../recipe/index.ts'
 
 const WORDS = ['data', 'labels', 'val', 'preprocess', 'exif', 'seed', 'shape'] as const
 
