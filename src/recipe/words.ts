@@ -50,6 +50,7 @@ export const passNames = [
   'freeze-inputs',
   'fold-dead-channels',
   'shortcut-to-conv',
+  'open-heads',
   'explicit-biases',
   'equalize',
   'equalize-classic',

@@ -17,6 +17,7 @@ import { freezeInputs } from './freeze-inputs.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { nameNodes } from './name-nodes.ts'
 import { normalizeGemm } from './normalize-gemm.ts'
+import { openHeads } from './open-heads.ts'
 import { pointwiseToGemm } from './pointwise-to-gemm.ts'
 import { reduceMeanToPool } from './reduce-mean-to-pool.ts'
 import { removeIdentity } from './remove-identity.ts'
@@ -51,6 +52,7 @@ export const optionalPasses: readonly Pass[] = listed([
   freezeInputs,
   foldDeadChannels,
   shortcutToConv,
+  openHeads,
   explicitBiases,
   equalizePass,
   equalizeClassicPass,

@@ -110,7 +110,9 @@ class WebProcess {
     if (this.#child) return this.#child
     const fromSource = import.meta.url.endsWith('.ts')
     const script = fileURLToPath(new URL(`./web-worker.node.${fromSource ? 'ts' : 'js'}`, import.meta.url))
-    const child = fork(script, { serialization: 'advanced', ...(fromSource ? {} : { execArgv: [] }) })
+    // From source (tests) it is TypeScript, and tsx must read it.
+    const execArgv = fromSource ? ['--import', import.meta.resolve('tsx')] : []
+    const child = fork(script, { serialization: 'advanced', execArgv })
     child.on('message', (reply: Reply) => {
       const waiting = this.#waiting.get(reply.id)
       this.#waiting.delete(reply.id)

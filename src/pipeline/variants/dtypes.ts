@@ -1,8 +1,9 @@
 // The words that transformers.js has for forms of a model: the file that it loads for each, and the quantisation that makes it.
-import { targetOf } from '../../quantize/index.ts'
+import { quantizeDefaults, targetOf } from '../../quantize/index.ts'
 import {
   parseRecipe,
   type QuantizeRecipe,
+  targetNames,
   type VariantDtype,
   type VariantsRecipe,
   variantDtypes,
@@ -20,7 +21,7 @@ interface DtypeFacts {
  * unsigned for all three words: with signed ones ONNX Runtime saturates where a processor has no VNNI, and transformers.js does not tell
  * it otherwise.
  */
-const dynamic = { mode: 'dynamic', target: 'ort-wasm' } as const
+const dynamic: Partial<QuantizeRecipe> = { mode: 'dynamic', ...targetFor('onnxruntime-web') }
 const fourBits = { mode: 'weights', weightBits: 4 } as const
 
 const facts: Readonly<Record<VariantDtype, DtypeFacts>> = {
@@ -36,6 +37,12 @@ const facts: Readonly<Record<VariantDtype, DtypeFacts>> = {
 /** Endings that stand for forms which are not made here. */
 const otherSuffixes = ['_q2', '_q2f16', '_q1', '_q1f16', '_q8']
 
+/** The first target whose files a runtime runs, as a recipe says it. */
+function targetFor(runtime: string): Pick<QuantizeRecipe, 'target'> | undefined {
+  const name = targetNames.find((each) => targetOf(each).runtime === runtime)
+  return name && { target: name }
+}
+
 /** `model`, `q4` → `model_q4.onnx`. */
 export function variantFile(graph: string, dtype: VariantDtype): string {
   return `${graph}${facts[dtype].suffix}.onnx`
@@ -43,7 +50,8 @@ export function variantFile(graph: string, dtype: VariantDtype): string {
 
 /** The runtime that a form is made for first. */
 export function runtimeOf(dtype: VariantDtype): string {
-  return targetOf(facts[dtype].quantize.target ?? 'ort-cpu').runtime
+  const { target } = facts[dtype].quantize
+  return target === undefined ? quantizeDefaults.target.runtime : targetOf(target).runtime
 }
 
 /** The graph that a file name is a variant of, if it is one: `model_q4` → `model`. */
