@@ -1,6 +1,6 @@
 // How good a model that is trained has become on samples that it is not trained on.
 import { UnsupportedError, type Watch } from '../base/index.ts'
-import { batches, type Dataset, readSamples } from '../data/index.ts'
+import { type Batch, batches, type Dataset, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions, meanSqnrDb, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
@@ -135,17 +135,28 @@ function sqnrOf(comparison: Comparison): number {
 }
 
 /** Mean SQNR of a model's float outputs against those of another, in dB. */
-export async function outputSqnr(
+export function outputSqnr(
   runtime: Runtime,
   float: Model,
   model: Model,
   { dataset, indices }: Samples,
+  watch: Watch,
+): Promise<number> {
+  const read = batches(readSamples(dataset, indices, { signal: watch.signal }), 1)
+  return batchSqnr(runtime, float, model, { batches: read, total: indices.length }, watch)
+}
+
+/** The same on batches at hand. */
+export function batchSqnr(
+  runtime: Runtime,
+  float: Model,
+  model: Model,
+  { batches: read, total }: { readonly batches: AsyncIterable<Batch>; readonly total: number },
   { signal }: Watch,
 ): Promise<number> {
-  const read = batches(readSamples(dataset, indices, { signal }), 1)
   return withSession(runtime, float, { label: 'the float model' }, (before) =>
     withSession(runtime, model, { label: 'the quantised model' }, async (after) =>
-      sqnrOf(await compareSessions(before, after, read, { total: indices.length, signal })),
+      sqnrOf(await compareSessions(before, after, read, { total, signal })),
     ),
   )
 }

@@ -1,19 +1,8 @@
-// How alike two vectors of values are, whatever their length; an encoder's answer is one for each sample.
+// How alike the answers of two runtimes, or of two models, are: as a whole, and sample by sample.
 import type { TensorValue } from '../../base/index.ts'
 import type { Batch } from '../../data/index.ts'
+import { cosineOf } from '../../metrics/index.ts'
 import type { Values } from '../../runtime/index.ts'
-
-/** The cosine of the angle between two lists of values; 1 where both are 0. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let [ab, aa, bb] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i]!, b[i] ?? 0]
-    ab += x * y
-    aa += x * x
-    bb += y * y
-  }
-  return aa === 0 && bb === 0 ? 1 : ab / Math.sqrt(aa * bb)
-}
 
 /** The mean of some numbers; NaN of none. */
 export function meanOf(values: readonly number[]): number {
@@ -26,7 +15,7 @@ export function lowestCosine(reference: Values, got: Values): number {
   for (const [name, { data }] of Object.entries(reference)) {
     const other = got[name]?.data
     if (!(data instanceof Float32Array && other instanceof Float32Array)) continue
-    const value = cosine(data, other)
+    const value = cosineOf(data, other)
     if (!(value >= lowest)) lowest = value
   }
   return lowest
@@ -46,7 +35,7 @@ export function cosinesOf(reference: Values, got: Values, batch: Batch): number[
   const width = value.dims.at(-1) ?? 1
   return Array.from({ length: batch.size }, (_, i) => {
     const part = (list: Float32Array) => list.subarray(i * width, (i + 1) * width)
-    return cosine(part(own), part(its))
+    return cosineOf(part(own), part(its))
   })
 }
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertGradients } from '../../../test/support/gradient-check.ts'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { sumOfOutput } from '../../../test/support/sum-of-output.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { TensorValue } from '../../base/index.ts'
 import { type Model, Tensor } from '../../onnx/index.ts'
 import { loraTrainableModel } from '../lora/lora-trainable-model.ts'
-import type { LossTerm } from '../loss/terms.ts'
 import { floatTrainableModel } from '../trainable-model.ts'
 import { CONTRIBUTED } from './fused.ts'
 
@@ -59,15 +59,6 @@ function fused(drawing: string, opset = 18): Model {
   return model
 }
 
-const total: LossTerm = {
-  name: 'total',
-  weight: 1,
-  build: ({ g, value, output }) =>
-    g.sum(
-      value(output),
-      g.dims(value(output)).map((_, i) => i),
-    ),
-}
 const sample: { x: TensorValue } = {
   x: { dtype: 'float32', dims: [1, 3, 8], data: Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)) },
 }
@@ -83,7 +74,7 @@ describe('a graph of fixed sizes', () => {
   it('has slices at places that follow from them: rotary embeddings as exporters write them', async () => {
     const halves =
       'x[N,3,8] -> Shape -> s; s -> Gather ints(2) -> d; d -> Div ints(2) -> half; x -> MatMul 8->8 -> m; m -> Slice ints(0) =half ints(2) -> a; m -> Slice =half ints(9999) ints(2) -> b; b -> Neg -> c; c -> Concat =a axis=2 -> y'
-    const options = { train: 'all', batch: 2, batchNorm: 'frozen', loss: [total] } as const
+    const options = { train: 'all', batch: 2, batchNorm: 'frozen', loss: [sumOfOutput] } as const
     const { graph } = await floatTrainableModel(await testRuntime(), tinyModel(halves), sample, options)
     assert.equal(graph.parameters.length, 1)
   })
@@ -94,7 +85,7 @@ describe('a model with fused operators', () => {
     'x[N,3,8] -> MsAttention floats[8,24] floats[24] num_heads=2 -> a; a -> MatMul 8->6 -> FastGelu floats[6] -> y'
 
   it('is trained by its own weights and written with its own operators', async () => {
-    const options = { train: 'all', batch: 2, batchNorm: 'frozen', loss: [total] } as const
+    const options = { train: 'all', batch: 2, batchNorm: 'frozen', loss: [sumOfOutput] } as const
     const { graph, initial, exported } = await floatTrainableModel(await testRuntime(), fused(drawing), sample, options)
     assert.deepEqual(
       graph.parameters.map(({ dims }) => dims),
@@ -105,7 +96,7 @@ describe('a model with fused operators', () => {
   })
 
   it('takes adapters of the products inside', async () => {
-    const options = { rank: 2, seed: 0, batch: 2, loss: [total] }
+    const options = { rank: 2, seed: 0, batch: 2, loss: [sumOfOutput] }
     const { adapters } = await loraTrainableModel(await testRuntime(), fused(drawing), sample, options)
     const names = adapters.map(({ layers }) => layers[0]?.name.replace(/_v\d+$/, ''))
     assert.deepEqual(names, ['MsAttention_a', 'MatMul'])
@@ -114,7 +105,7 @@ describe('a model with fused operators', () => {
   it('is refused where one cannot be written out, with node and reason', async () => {
     const past =
       'x[N,3,8] -> MatMul 8->8 -> m; m -> MsAttention floats[8,24] floats[24] = floats[2,1,2,1,4] num_heads=2 and:p -> a'
-    const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [total] } as const
+    const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [sumOfOutput] } as const
     await assert.rejects(
       floatTrainableModel(await testRuntime(), fused(past), sample, options),
       /node "MsAttention_a" is an Attention, which has no gradient \(it continues from keys and values of the past\)/,

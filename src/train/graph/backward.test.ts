@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { sumOfOutput } from '../../../test/support/sum-of-output.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import type { LossTerm } from '../loss/terms.ts'
 import { floatTrainableModel } from '../trainable-model.ts'
 import { untrainedNotes } from '../untrained.ts'
 
 const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: new Float32Array(4).fill(1) } }
-/** Σ of the first output. */
-const total: LossTerm = {
-  name: 'total',
-  weight: 1,
-  build: ({ g, value, output }) => g.sum(value(output), [0, 1]),
-}
-const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [total] } as const
+const options = { train: 'all', batch: 1, batchNorm: 'frozen', loss: [sumOfOutput] } as const
 
 describe('what gets no gradient', () => {
   it('is told of where the loss does not depend on it', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
+import { sumOfOutput } from '../../../test/support/sum-of-output.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { TensorValue } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { GraphEditor, layersOf, type Model, Tensor } from '../../onnx/index.ts'
 import { withSession } from '../../runtime/index.ts'
-import type { LossTerm } from '../loss/terms.ts'
 import { withValues } from '../values.ts'
 import { withAdapterFile } from './adapter-file.ts'
 import { findAdapters } from './adapters.ts'
@@ -17,19 +17,8 @@ const random = (dims: readonly number[], purpose: string): TensorValue => {
   return { dtype: 'float32', dims, data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, stream.normal) }
 }
 
-/** Σ of the first output. */
-const total: LossTerm = {
-  name: 'total',
-  weight: 1,
-  build: ({ g, value, output }) =>
-    g.sum(
-      value(output),
-      g.dims(value(output)).map((_, axis) => axis),
-    ),
-}
-
 async function adapted(model: Model, dims: readonly number[]): Promise<LoraTrainableModel> {
-  const options = { rank: 2, seed: 7, batch: dims[0] ?? 1, loss: [total] }
+  const options = { rank: 2, seed: 7, batch: dims[0] ?? 1, loss: [sumOfOutput] }
   return loraTrainableModel(await testRuntime(), model, { x: random([1, ...dims.slice(1)], 'sample') }, options)
 }
 

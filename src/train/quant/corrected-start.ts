@@ -1,11 +1,11 @@
 // Where quantisation-aware training starts from: biases corrected for what quantisation shifts, as `quantize` corrects them.
 import type { Watch } from '../../base/index.ts'
 import type { Batch } from '../../data/index.ts'
-import { compareSessions, meanSqnrDb } from '../../metrics/index.ts'
 import { consumersOf, type Model, nodeName, Tensor } from '../../onnx/index.ts'
 import { correctBias, type LayerSlots, slotsOf } from '../../quantize/index.ts'
-import { type Runtime, withSession } from '../../runtime/index.ts'
+import type { Runtime } from '../../runtime/index.ts'
 import type { Prepared } from '../prepare.ts'
+import { batchSqnr } from '../score.ts'
 import { biasTensor } from './layer-biases.ts'
 
 /** Samples whose means biases are corrected with. */
@@ -34,24 +34,9 @@ export async function correctedBiases(
   const { model: corrected } = await correctBias(runtime, model, quantized, inputs, { ...watch, shapes, held })
   const judges = all.filter((_, index) => held(index))
   const scored = judges.length > 0 ? judges : all
-  const near = (changed: Model) => outputSqnr(runtime, model, changed, scored, watch)
+  const near = (changed: Model) =>
+    batchSqnr(runtime, model, changed, { batches: from(scored), total: scored.length }, watch)
   return (await near(corrected)) > (await near(quantized)) ? movedBiases(model, quantized, corrected) : new Map()
-}
-
-async function outputSqnr(
-  runtime: Runtime,
-  float: Model,
-  changed: Model,
-  batches: readonly Batch[],
-  { signal }: Watch,
-): Promise<number> {
-  const options = { total: batches.length, signal }
-  const comparison = await withSession(runtime, float, { label: 'the float model' }, (before) =>
-    withSession(runtime, changed, { label: 'the quantised model' }, (after) =>
-      compareSessions(before, after, from(batches), options),
-    ),
-  )
-  return meanSqnrDb(comparison) ?? Number.NaN
 }
 
 async function* from(batches: readonly Batch[]): AsyncGenerator<Batch> {
