@@ -10,8 +10,9 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { GraphEditor, intAttr, intsAttr, type Model, Tensor } from '../src/onnx/index.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { adam, crossEntropy, FEEDS, loraTrainableModel, withTrainingSession } from '../src/train/index.ts'
+import { crossEntropy, loraTrainableModel } from '../src/train/index.ts'
 import { noModels, sharedFolder } from '../test/support/manifest.ts'
+import { type Step, withTimedSteps } from './timed-steps.ts'
 
 const RANK = 8
 const TURNS = 3
@@ -70,12 +71,6 @@ try {
   await runtime.close()
 }
 
-/** Milliseconds of a step by the clock, and of all threads of the process together. */
-interface Step {
-  readonly ms: number
-  readonly cpuMs: number
-}
-
 /** An encoder with a classifier of two classes on the mean of its tokens. */
 function withHead(model: Model): Model {
   const editor = new GraphEditor(model)
@@ -121,44 +116,9 @@ async function withSteps(
   const feeds = (samples: number) =>
     Object.fromEntries(read.graph.inputs.map((input): [string, TensorValue] => [input.name, ids(input.name, samples)]))
   const loss = [crossEntropy()]
-  const { graph, initial } = await loraTrainableModel(run, read, feeds(1), { rank: RANK, seed: 0, batch, loss })
-  const values = new Map([...initial].map(([key, array]) => [key, array.slice()]))
-  const moments = new Map(
-    [...initial].map(([key, array]) => [key, [new Float32Array(array.length), new Float32Array(array.length)]]),
-  )
-  const optimizer = adam()
-  const inputs = feeds(batch)
-  const { rows } = graph.needs
-  const labels = BigInt64Array.from({ length: rows }, (_, i) => BigInt(i % 2))
-  let step = 0
-  await withTrainingSession(run, graph, (session) =>
-    work(async (count) => {
-      const steps: Step[] = []
-      for (let i = 0; i < count; i++) {
-        const [started, used] = [performance.now(), process.cpuUsage()]
-        const results = await session.run({
-          ...inputs,
-          [FEEDS.labels]: { dtype: 'int64', dims: [rows], data: labels },
-          [FEEDS.rowWeight]: { dtype: 'float32', dims: [rows], data: new Float32Array(rows).fill(1) },
-          ...Object.fromEntries(
-            graph.parameters.map(({ name: key, dims }): [string, TensorValue] => [
-              key,
-              { dtype: 'float32', dims, data: values.get(key)! },
-            ]),
-          ),
-        })
-        for (const { name: key, gradient } of graph.parameters)
-          optimizer.update(values.get(key)!, results[gradient]!.data as Float32Array, moments.get(key)!, {
-            rate: 1e-6,
-            decay: 0,
-            step: ++step,
-          })
-        const { user, system } = process.cpuUsage(used)
-        steps.push({ ms: performance.now() - started, cpuMs: (user + system) / 1000 })
-      }
-      return steps
-    }),
-  )
+  const trainable = await loraTrainableModel(run, read, feeds(1), { rank: RANK, seed: 0, batch, loss })
+  const labels = BigInt64Array.from({ length: trainable.graph.needs.rows }, (_, i) => BigInt(i % 2))
+  await withTimedSteps(run, trainable, feeds(batch), labels, work)
 }
 
 /** Steps of PyTorch; none where it is not installed. */

@@ -9,8 +9,9 @@ import { median, randomStream } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
-import { adam, crossEntropy, FEEDS, floatTrainableModel, withTrainingSession } from '../src/train/index.ts'
+import { crossEntropy, floatTrainableModel } from '../src/train/index.ts'
 import { noModels, sharedFolder } from '../test/support/manifest.ts'
+import { type Step, withTimedSteps } from './timed-steps.ts'
 
 const models = [
   ['classic_mnist_cnn.onnx', 32],
@@ -52,12 +53,6 @@ try {
   await runtime.close()
 }
 
-/** Milliseconds of a step by the clock, and of all threads of the process together. */
-interface Step {
-  readonly ms: number
-  readonly cpuMs: number
-}
-
 /** Hands out a function that takes so many steps. */
 async function withSteps(
   run: Runtime,
@@ -87,43 +82,9 @@ async function withSteps(
       loss: [crossEntropy()],
     },
   )
-  const { graph, initial } = trainable
-  const values = new Map([...initial].map(([name, array]) => [name, array.slice()]))
-  const moments = new Map(
-    [...initial].map(([name, array]) => [name, [new Float32Array(array.length), new Float32Array(array.length)]]),
-  )
-  const optimizer = adam()
   const picture = noise([batch, ...dims.slice(1)])
   const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % 10))
-  let step = 0
-  await withTrainingSession(run, graph, (session) =>
-    work(async (count) => {
-      const steps: Step[] = []
-      for (let i = 0; i < count; i++) {
-        const [started, used] = [performance.now(), process.cpuUsage()]
-        const results = await session.run({
-          [input.name]: picture,
-          [FEEDS.labels]: { dtype: 'int64', dims: [batch], data: labels },
-          [FEEDS.rowWeight]: { dtype: 'float32', dims: [batch], data: new Float32Array(batch).fill(1) },
-          ...Object.fromEntries(
-            graph.parameters.map(({ name, dims: own }): [string, TensorValue] => [
-              name,
-              { dtype: 'float32', dims: own, data: values.get(name)! },
-            ]),
-          ),
-        })
-        for (const { name, gradient } of graph.parameters)
-          optimizer.update(values.get(name)!, results[gradient]!.data as Float32Array, moments.get(name)!, {
-            rate: 1e-6,
-            decay: 0,
-            step: ++step,
-          })
-        const { user, system } = process.cpuUsage(used)
-        steps.push({ ms: performance.now() - started, cpuMs: (user + system) / 1000 })
-      }
-      return steps
-    }),
-  )
+  await withTimedSteps(run, trainable, { [input.name]: picture }, labels, work)
 }
 
 /** Steps of PyTorch; none where it is not installed. */
