@@ -60,20 +60,18 @@ describe('the teacher of a training', () => {
     assert.deepEqual(counts.opened, ['the teacher'])
   })
 
-  it('computes anew what is moved or mixed', async () => {
+  it('computes anew what is moved or mixed, and forgets it', async () => {
     const counts = await counted()
     await withTeacher(counts.runtime, model(), ['y'], 2, async (teacher) => {
-      const first = await teacher.run([0, 1], batchOf(1, 5), false)
-      const moved = await teacher.run([0, 1], batchOf(2, 6), false)
-      assert.deepEqual(
-        [first, moved].map((values) => [...(values['y']?.data as Float32Array)]),
-        [
-          [3, 11],
-          [5, 13],
-        ],
-      )
+      const answers = async (keep: boolean, ...values: number[]) => [
+        ...((await teacher.run([0, 1], batchOf(...values), keep))['y']?.data as Float32Array),
+      ]
+      assert.deepEqual(await answers(false, 2, 6), [5, 13])
+      assert.deepEqual(await answers(true, 1, 5), [3, 11], 'what was moved is not what stays')
+      assert.deepEqual(await answers(false, 3, 7), [7, 15], 'what stays is not what was moved')
+      assert.deepEqual(await answers(true, 1, 5), [3, 11])
     })
-    assert.equal(counts.runs, 2)
+    assert.equal(counts.runs, 3)
   })
 
   it('is not even opened when nothing is asked of it', async () => {
