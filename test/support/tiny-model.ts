@@ -83,7 +83,7 @@ class Builder {
     const input = /^(\w+)\[(.*)\]$/.exec(text)
     if (!input) return text.split(',')
     const [, name = '', dims = ''] = input
-    const shape = dims.split(',').map((dim) => (/^\d+$/.test(dim) ? Number(dim) : dim))
+    const shape = dims === '' ? [] : dims.split(',').map((dim) => (/^\d+$/.test(dim) ? Number(dim) : dim))
     this.#channels = Number(shape[1] ?? 0)
     this.#model.graph.inputs.push({ name, dtype: this.#dtype, shape })
     return [name]

@@ -18,7 +18,8 @@ export function blockTable({ layers }: Report): Markup | undefined {
   if (rows.length === 0) return undefined
   const all = ({ attention, others }: BlockRow) => [...attention, ...others]
   const outside = layers.filter(({ block }) => block === undefined).length
-  const rest = outside > 0 ? ` ${formatPlural(outside, 'layer')} stand outside of the blocks.` : ''
+  const rest =
+    outside > 0 ? ` ${formatPlural(outside, 'layer')} stand${outside === 1 ? 's' : ''} outside of the blocks.` : ''
   return markup`
     <figure>
       <figcaption>Block by block</figcaption>

@@ -44,7 +44,7 @@ export function chooseOutliers(
 const mostOf = (count: number) => Math.min(MOST, Math.floor(count * LARGEST_SHARE))
 
 /** Layers that are large enough to have outliers, by the value whose last axis they read. */
-export function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
+export function layersByInput(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, readonly Layer[]> {
   return lastAxisLayers(
     model,
     shapes,

@@ -9,6 +9,7 @@ import { randomStream } from '../../math/index.ts'
 import { GraphEditor, isOp, Tensor } from '../../onnx/index.ts'
 import { broadcastDims, reducedTo } from './broadcast.ts'
 import { Emitter } from './emitter.ts'
+import { sliceSize } from './slice-size.ts'
 
 type Shapes = Readonly<Record<string, readonly number[]>>
 
@@ -149,6 +150,28 @@ describe('nodes that an emitter writes', () => {
     assertNear(picked, [...b.slice(8), ...b.slice(8), ...b.slice(0, 4)], 0)
   })
 
+  it('cut from the end, beyond it and backwards, as ONNX counts', async () => {
+    // Start, end and step on an axis of 4 → the places that are left.
+    const cuts: readonly (readonly [start: number, end: number, step: number, places: readonly number[]])[] = [
+      [-3, -1, 1, [1, 2]],
+      [2, 99, 1, [2, 3]],
+      [-99, 3, 2, [0, 2]],
+      [3, -5, -1, [3, 2, 1, 0]],
+      [3, 1, -1, [3, 2]],
+      [9, -9, -2, [3, 1]],
+      [-1, 0, -3, [3]],
+      [0, -99, -1, [0]],
+    ]
+    const values = await emitted(shapes, (g) =>
+      cuts.map(([start, end, step]) => g.slice('b', [1], [start], [end], [step])),
+    )
+    for (const [index, [start, end, step, places]] of cuts.entries()) {
+      const rows = [0, 4, 8].flatMap((row) => places.map((place) => b[row + place] ?? 0))
+      assertNear(values[index], rows, 0, `${start} to ${end} by ${step}`)
+    }
+    assert.equal(emitterOf(shapes).slice('row', [0], [0], [99], [1]), 'row')
+  })
+
   it('fill, repeat, compare and scale', async () => {
     const [filled = [], repeated = [], larger = [], twice = []] = await emitted(shapes, (g) => [
       g.filled([2, 2], 3),
@@ -206,6 +229,23 @@ describe('nodes that an emitter writes', () => {
     assert.ok(isOp(dropout!, 'Dropout') && dropout?.outputs[1] === mask)
     assert.equal(g.isFloat(mask), false)
     assert.equal(g.isFloat(''), false)
+  })
+})
+
+describe('a slice', () => {
+  it('has as many elements as there are places on the way', () => {
+    const place = fc.integer({ min: -9, max: 9 })
+    const steps = fc.constantFrom(-3, -2, -1, 1, 2, 3)
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 6 }), place, place, steps, (size, start, end, step) => {
+        const [from, to] = [start, end].map((each) => (each < 0 ? each + size : each)) as [number, number]
+        // Walks from the start; where that lies outside, from the nearest place that does not.
+        let at = step > 0 ? Math.max(from, 0) : Math.min(Math.max(from, 0), size - 1)
+        let count = 0
+        for (; at >= 0 && at < size && (step > 0 ? at < to : at > to); at += step) count++
+        assert.equal(sliceSize(size, start, end, step), count)
+      }),
+    )
   })
 })
 

@@ -11,6 +11,7 @@ import {
   Tensor,
 } from '../../onnx/index.ts'
 import { broadcastDims, reducedTo } from './broadcast.ts'
+import { sliceSize } from './slice-size.ts'
 
 /** ONNX's number of float32, for Cast. */
 export const FLOAT = 1
@@ -252,6 +253,7 @@ export class Emitter {
     return this.reshape(this.sum(x, reducedTo(this.dims(x), dims), true), dims)
   }
 
+  /** Cuts along axes (0 to rank − 1); places and steps as in ONNX's Slice. */
   slice(
     x: string,
     axes: readonly number[],
@@ -261,8 +263,8 @@ export class Emitter {
   ): string {
     const dims = [...this.dims(x)]
     for (const [i, axis] of axes.entries())
-      dims[axis] = Math.ceil(((ends[i] ?? 0) - (starts[i] ?? 0)) / (steps?.[i] ?? 1))
-    if (dims.join() === this.dims(x).join()) return x
+      dims[axis] = sliceSize(dims[axis] ?? 1, starts[i] ?? 0, ends[i] ?? 0, steps?.[i] ?? 1)
+    if (dims.join() === this.dims(x).join() && !steps?.some((step) => step < 0)) return x
     const inputs = [x, this.ints(starts), this.ints(ends), this.ints(axes)]
     return this.add('Slice', steps ? [...inputs, this.ints(steps)] : inputs, dims)
   }
