@@ -41,7 +41,8 @@ export async function writeVariants(runtime: Runtime, recipe: VariantsRecipe, wa
   try {
     const graphs = await withStaging(folder, async (staging) => {
       checkFiles(hub, folder, recipe)
-      const job = { recipe, runtimes, staging, folder, alone: hub.graphs.length === 1, notes, watch }
+      const { graphs: all, root } = hub
+      const job = { recipe, runtimes, staging, folder, graphs: all, root, alone: all.length === 1, notes, watch }
       const runs: GraphRun[] = []
       for (const graph of hub.graphs) runs.push(await variantsOf(job, graph))
       return runs

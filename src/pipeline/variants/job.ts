@@ -2,6 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import type { VariantsRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
+import type { GraphFile } from './hub-folder.node.ts'
 
 export interface Job {
   readonly recipe: VariantsRecipe
@@ -11,6 +12,10 @@ export interface Job {
   readonly staging: string
   /** and where they go then. */
   readonly folder: string
+  /** All graphs of the model, */
+  readonly graphs: readonly GraphFile[]
+  /** and where its configuration lies. */
+  readonly root: string
   /** Is there one graph alone? */
   readonly alone: boolean
   /** Is added to. */

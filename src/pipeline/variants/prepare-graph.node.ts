@@ -41,7 +41,7 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
   refuseQuantized(given, file, 'quantise')
   const form = workingForm(given, 'inference')
   const { model: original, asGiven } = form
-  const samples = await samplesOfGraph(recipe, graph, original, alone, watch)
+  const samples = await samplesOfGraph(job, graph, original)
   const { data, dataset } = samples
   const wanted = recipe.dtypes.map((dtype) => quantizeRecipeOf(recipe, file, data, dtype).samples)
   const shares = new SampleShares(samples, Math.max(...wanted), recipe.val !== undefined, watch)
