@@ -86,13 +86,29 @@ describe('the variants of an encoder with its decoders', () => {
 })
 
 describe('the variants of a merged decoder', () => {
-  it('are scored with and without its cache; where nothing can be stored in a form that is said', async () => {
+  it('hold both branches, are scored through both, and load everywhere', async () => {
     const hub = hubOf('merged', { decoder_model_merged: { behind: 'encoder', past: 'merged' } })
-    const run = await make({ model: hub, data: join(hub, 'sentences.txt'), dtypes: ['q4'] })
-    const { written, reason, tokenErrorRate, sqnrDb } = of(run, 'decoder_model_merged', 'q4')
-    assert.deepEqual([written, tokenErrorRate, sqnrDb], [false, 0, null])
-    assert.match(reason ?? '', /what it multiplies with cannot be stored in this form/)
-    assert.match(run.notes.join('\n'), /If "cached" holds \d+ nodes in 2 sub-graphs/)
+    const dtypes = ['q8', 'q4', 'q4f16', 'fp16'] as const
+    const run = await make({ model: hub, data: join(hub, 'sentences.txt'), dtypes: [...dtypes] })
+    for (const dtype of dtypes) {
+      const { written, reason, tokenErrorRate, sqnrDb, loads } = of(run, 'decoder_model_merged', dtype)
+      assert.ok(written, `${dtype}: ${reason}`)
+      assert.deepEqual(loads, { 'onnxruntime-node': true, 'onnxruntime-web': true })
+      assert.ok((sqnrDb ?? 0) > { q8: 25, q4: 8, q4f16: 8, fp16: 45 }[dtype], `${dtype}: ${sqnrDb} dB`)
+      assert.ok((tokenErrorRate ?? 1) < 0.3, `${dtype}: ${tokenErrorRate}`)
+    }
+    assert.match(run.notes.join('\n'), /model_merged_q4\.onnx: its two branches are quantised alike/)
+    assert.doesNotMatch(run.notes.join('\n'), /left as they are/)
+  })
+
+  it('are refused where nothing runs through one of its branches', async () => {
+    const hub = hubOf('unheard', { decoder_model_merged: { behind: 'encoder', past: 'merged' } })
+    const run = await make({ model: hub, dtypes: ['q4'] })
+    assert.match(
+      of(run, 'decoder_model_merged', 'q4').reason ?? '',
+      /what it multiplies with cannot be stored in this form/,
+    )
+    assert.match(run.notes.join('\n'), /If "cached" holds \d+ nodes in 2 sub-graphs.*left as they are/)
   })
 })
 

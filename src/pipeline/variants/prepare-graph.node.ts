@@ -10,6 +10,7 @@ import { SharedWork } from '../quantize/shared-work.ts'
 import { withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { workingForm } from '../working-form.ts'
+import { branchesOf } from './branches.ts'
 import { quantizeRecipeOf } from './dtypes.ts'
 import { SampleShares, samplesOfGraph } from './graph-samples.node.ts'
 import type { GraphFile } from './hub-folder.node.ts'
@@ -52,7 +53,9 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
   )
   report(watch, 'reference', 0, 1, name)
   const reference = await referenceOf(runtimes[0], original, scoring, shapes, watch)
-  notes.push(...form.notes, ...samples.notes, ...original.notes, ...subGraphNotes(original), ...dataset.notes)
+  // The branches of a merged decoder are taken apart where samples run through both.
+  const left = branchesOf(original) ? [] : subGraphNotes(original)
+  notes.push(...form.notes, ...samples.notes, ...original.notes, ...left, ...dataset.notes)
   if (data !== 'random') notes.push(`${alone ? '' : `${name}: `}${scoring.note}`)
   const { size: sizeBytes } = await stat(file)
   return { ...graph, sizeBytes, original, asGiven, data, shares, reference, shared: new SharedWork() }
