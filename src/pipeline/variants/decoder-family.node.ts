@@ -11,6 +11,9 @@ import { type Beginning, decoderSamples } from './decoder-samples.ts'
 import type { GraphFile } from './hub-folder.node.ts'
 import type { Job } from './job.ts'
 
+/** Random samples: enough to see that runtimes agree. */
+export const RANDOM = 8
+
 export interface MadeSamples {
   readonly dataset: Dataset
   readonly notes: readonly string[]
@@ -28,28 +31,32 @@ export async function samplesOfDecoder(
   const given = decoderInputs(decoder.graph.inputs)
   // Labels are those of whole texts.
   if (!given || (given.states === undefined && recipe.labels !== undefined)) return undefined
-  const encoderFile = given.states === undefined ? undefined : graphs.find((each) => /^(text_)?encoder/.test(each.name))
-  if (given.states !== undefined && !encoderFile)
-    return `it reads "${given.states}", and there is no encoder_model.onnx beside it that makes some`
-  const startFile = /_with_past/.test(name)
-    ? graphs.find((each) => each.name === name.replace('_with_past', ''))
-    : undefined
-  if (/_with_past/.test(name) && !startFile)
+  const goesOn = /_with_past/.test(name)
+  const beginner = goesOn ? graphs.find((each) => each.name === name.replace('_with_past', '')) : undefined
+  if (goesOn && !beginner)
     return `it goes on from a cache, and there is no ${name.replace('_with_past', '')}.onnx beside it that begins one`
   const open = async (path: string) => workingForm(await readModelFile(path), 'inference').model
   try {
-    const encoder = encoderFile && (await open(encoderFile.file))
-    const starter = startFile ? await open(startFile.file) : decoder
-    const source = encoderFile && encoder ? { model: encoder, file: encoderFile.file } : { model: starter, file }
-    const dataset = await openSamples({ ...recipe, model: source.file }, source.model, recipe.data, watch)
+    const starter = beginner ? await open(beginner.file) : decoder
+    const { states } = decoderInputs(starter.graph.inputs) ?? {}
+    // Random inputs serve a decoder alone as they are.
+    if (recipe.data === 'random' && states === undefined) return undefined
+    const reader = states === undefined ? undefined : graphs.find((each) => /^(text_)?encoder/.test(each.name))
+    if (states !== undefined && !reader)
+      return `it reads "${states}", and there is no encoder_model.onnx beside it that makes some`
+    const encoder = reader && (await open(reader.file))
+    const source = reader && encoder ? { model: encoder, file: reader.file } : { model: starter, file }
+    const few = recipe.data === 'random' ? { count: RANDOM } : {}
+    const dataset = await openSamples({ ...recipe, model: source.file }, source.model, recipe.data, {
+      ...watch,
+      ...few,
+    })
     const sources = { decoder, starter, ...(encoder ? { encoder } : {}), dataset, ...(await beginningOf(root)) }
     const made = await decoderSamples(runtimes[0], sources, watch)
-    const from = encoderFile ? `what ${encoderFile.name} made of ${recipe.data} and of ` : ''
+    const words = recipe.data === 'random' ? 'random inputs' : recipe.data
+    const from = reader ? `what ${reader.name} made of ${words}, of the tokens that the float decoder writes` : words
     const cache = given.pasts.length > 0 ? ', and of caches of its own' : ''
-    const notes = [
-      `${name}: its samples are made of ${from}${encoder ? 'the tokens that the float decoder writes' : recipe.data}${cache}`,
-    ]
-    return { dataset: made, notes }
+    return { dataset: made, notes: [`${name}: its samples are made of ${from}${cache}`] }
   } catch (error) {
     if (error instanceof InputError || error instanceof RuntimeFailure || error instanceof UnsupportedError)
       return messageOf(error)

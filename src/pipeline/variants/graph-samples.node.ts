@@ -9,7 +9,7 @@ import type { CalibrationSamples } from '../quantize/calibration-samples.ts'
 import { calibrationSamples } from '../quantize/quantize-model.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
 import type { Scoring } from '../samples.ts'
-import { samplesOfDecoder } from './decoder-family.node.ts'
+import { RANDOM, samplesOfDecoder } from './decoder-family.node.ts'
 import type { GraphFile } from './hub-folder.node.ts'
 import type { Job } from './job.ts'
 
@@ -23,9 +23,6 @@ export interface GraphSamples {
   readonly made?: true
 }
 
-/** Random samples that are scored: enough to see that runtimes agree. */
-const RANDOM = 8
-
 /** Samples that are scored, at most. */
 const SCORED = 256
 
@@ -38,10 +35,13 @@ export async function samplesOfGraph(job: Job, graph: GraphFile, model: Model): 
     const dataset = await openSamples(of, model, 'random', { count: RANDOM, signal: watch.signal })
     return { data: 'random', dataset, notes }
   }
-  if (recipe.data === 'random')
-    return random([
-      `${name}: nothing was fitted to samples, and figures on random inputs say little of those on real ones; give some with --data`,
-    ])
+  if (recipe.data === 'random') {
+    const note = `${name}: nothing was fitted to samples, and figures on random inputs say little of those on real ones; give some with --data`
+    const made = await samplesOfDecoder(job, graph, model)
+    return typeof made === 'object'
+      ? { data: 'random', dataset: made.dataset, notes: [note, ...made.notes] }
+      : random([note])
+  }
   const own = await namedAfter(recipe.data, name)
   const data = own ?? recipe.data
   const made = own === undefined ? await samplesOfDecoder(job, graph, model) : undefined

@@ -95,7 +95,9 @@ async function quantized(
   const tell = (more: readonly string[]) =>
     notes.push(...[...more, ...new Set(told)].map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
   const { dataset, indices } = material.samples
-  const merged = await mergedOf(original, dataset, indices)
+  // Of random samples nothing is fitted to, all show shapes.
+  const through = needsSamples(own) ? indices : Array.from({ length: dataset.size }, (_, index) => index)
+  const merged = await mergedOf(original, dataset, through)
   const both =
     merged &&
     (await producedMerged(original, merged, own, (recipe, part) =>
