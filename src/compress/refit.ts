@@ -12,6 +12,7 @@ import {
   type StopView,
   walk,
 } from '../calibrate/index.ts'
+import type { Matrix } from '../math/index.ts'
 import { GraphEditor, type Model } from '../onnx/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { leastSquaresKernel } from './bilinear.ts'
@@ -24,7 +25,7 @@ import { kernelsOf } from './kernel.ts'
 import type { CompressibleLayer } from './layers.ts'
 import { residualOperands } from './residual.ts'
 import { splitNamed } from './splits/index.ts'
-import { plainTarget, ridgeShare, targetOf } from './target.ts'
+import { type FitTarget, plainTarget, ridgeShare, targetOf } from './target.ts'
 
 export interface RefitOptions extends SamplingOptions {
   readonly products: FitProducts
@@ -198,7 +199,7 @@ async function fitLayer(
     let least = await totalError(products, held, weights)
     let best: number | undefined
     for (const factor of options.pruned ? RIDGES : ONE_RIDGE) {
-      const error = await totalError(products, held, targets(fit, factor * usual).map(leastSquaresKernel))
+      const error = await totalError(products, held, await kernelsFor(products, targets(fit, factor * usual)))
       if (error < least) [least, best] = [error, factor * usual]
       else if (best !== undefined) break
     }
@@ -213,7 +214,7 @@ async function fitLayer(
   const fitted = targets(all, share)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
-    const kernels = fitted.map(leastSquaresKernel)
+    const kernels = await kernelsFor(products, fitted)
     const bias = biasFor(geometry, kernels, all)
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
@@ -226,6 +227,13 @@ async function fitLayer(
     ...plain,
     apply: (editor) => void splitLayer(editor, layer, splitNamed(choice.split), factors, bias),
   }
+}
+
+/** The least-squares kernel of each group. */
+async function kernelsFor(products: FitProducts, targets: readonly FitTarget[]): Promise<Matrix[]> {
+  const kernels: Matrix[] = []
+  for (const target of targets) kernels.push(await leastSquaresKernel(products, target))
+  return kernels
 }
 
 function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {
