@@ -3,33 +3,16 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const [
-    { compareFiles },
-    { columnsJson, jsonDb, metricJson, outputRows, similarityJson, similarityWords },
-    { formatMetricValue, formatSigned },
-  ] = await Promise.all([
-    import('../pipeline/index.node.ts'),
-    import('../pipeline/index.ts'),
-    import('../report/index.ts'),
-  ])
+  const [{ compareFiles, compareJson }, { outputRows, similarityWords }, { formatMetricValue, formatSigned }] =
+    await Promise.all([
+      import('../pipeline/index.node.ts'),
+      import('../pipeline/index.ts'),
+      import('../report/index.ts'),
+    ])
   const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
+  if (flags.json) return printJson(compareJson(run))
   const { comparison, latency, sizeBytes, layers } = run
-  const { agreement, kl, sqnrDb, metric, similarity } = comparison
-  const exact = Object.values(sqnrDb).every((db) => db === null)
-  if (flags.json)
-    return printJson({
-      ...(agreement === undefined ? {} : { agreement, kl }),
-      ...similarityJson(comparison),
-      sqnrDb: Object.fromEntries(Object.entries(sqnrDb).map(([name, value]) => [name, jsonDb(value)])),
-      ...(exact ? { exact } : {}),
-      ...columnsJson(comparison),
-      ...(metric ? { metric: metricJson(metric) } : {}),
-      samples: comparison.samples,
-      latencyMs: { before: latency.before.medianMs, after: latency.after.medianMs },
-      sizeBytes,
-      layers: layers.map((layer) => ({ name: layer.name, sqnrDb: jsonDb(layer.sqnrDb) })),
-      notes: run.notes,
-    })
+  const { agreement, kl, metric, similarity } = comparison
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
   const db = (value: number | null) => (value === null ? 'exact' : `${value.toFixed(1)} dB`)
   printLines([

@@ -36,6 +36,8 @@ async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
       return (await import('./run-compress.ts')).runCompress(recipe, flags)
     case 'compare':
       return (await import('./run-compare.ts')).runCompare(recipe, flags)
+    case 'check':
+      return (await import('./run-check.ts')).runCheck(recipe, flags)
     case 'variants':
       return (await import('./run-variants.ts')).runVariants(recipe, flags)
     case 'rewrite': {

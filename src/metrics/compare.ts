@@ -14,6 +14,8 @@ export interface Comparison {
   readonly samples: number
   /** Share of samples (positions, for sequences) with the same arg-max; absent for models that are not classifiers. */
   readonly agreement?: number
+  /** Samples, or positions, that the agreement counts. */
+  readonly rows?: number
   readonly kl?: number
   /** How near the embeddings are, where a model gives some. */
   readonly similarity?: Similarity
@@ -48,6 +50,13 @@ export function meanSqnrDb({ sqnrDb, columns }: Pick<Comparison, 'sqnrDb' | 'col
   return -10 * Math.log10(shares.reduce((sum, share) => sum + share, 0) / shares.length)
 }
 
+/** What the metric made of the samples of a batch, by each of the models. */
+export interface Scored {
+  readonly metric: Metric
+  readonly before: readonly unknown[]
+  readonly after: readonly unknown[]
+}
+
 /** Streams the comparison; keep one for each pair of models. */
 export class Comparer {
   readonly #sqnr = new Map<string, SqnrAccumulator>()
@@ -78,12 +87,12 @@ export class Comparer {
     this.#asked = metric !== undefined
   }
 
-  /** Adds the outputs of both models on one batch. */
-  add(reference: Values, got: Values, batch: Batch): void {
+  /** Adds the outputs of both models on one batch. @returns what the metric made of its samples, where there is one */
+  add(reference: Values, got: Values, batch: Batch): Scored | undefined {
     const [before, after] = [withoutFloat16(reference), withoutFloat16(got)]
     const { labels, size } = batch
     this.#samples += size
-    this.#score(before, after, batch)
+    const scored = this.#score(before, after, batch)
     const [own, others] = [countedOf(before, batch), countedOf(after, batch)]
     this.#similarity?.add(own, others, batch)
     for (const [index, [name, value]] of Object.entries(own).entries()) {
@@ -98,18 +107,23 @@ export class Comparer {
       columns.add(value.data, other.data, value.dims)
       if (index === 0) this.#addRows(value.data, other.data, value.dims, labels !== undefined)
     }
+    return scored
   }
 
-  #score(before: Values, after: Values, batch: Batch): void {
+  #score(before: Values, after: Values, batch: Batch): Scored | undefined {
     this.#metric ??= batch.labels && usualMetric(batch.labels)
     const metric = this.#metric
-    if (!metric || metric.between || this.#unscored !== undefined || (metric.needsLabels && !batch.labels)) return
+    if (!metric || metric.between || this.#unscored !== undefined || (metric.needsLabels && !batch.labels))
+      return undefined
     try {
-      this.#scores.before.push(...samplesOf(batch, before).map(metric.score))
-      this.#scores.after.push(...samplesOf(batch, after).map(metric.score))
+      const [own, others] = [before, after].map((outputs) => samplesOf(batch, outputs).map(metric.score))
+      this.#scores.before.push(...(own ?? []))
+      this.#scores.after.push(...(others ?? []))
+      return { metric, before: own ?? [], after: others ?? [] }
     } catch (error) {
       if (this.#asked || !(error instanceof InputError)) throw error
       this.#unscored = messageOf(error)
+      return undefined
     }
   }
 
@@ -158,7 +172,7 @@ export class Comparer {
     })
     return {
       samples: this.#samples,
-      ...(this.#rows > 0 ? { agreement: this.#same / this.#rows } : {}),
+      ...(this.#rows > 0 ? { agreement: this.#same / this.#rows, rows: this.#rows } : {}),
       ...(this.#klRows > 0 ? { kl: this.#kl / this.#klRows } : {}),
       ...(similarity ? { similarity } : {}),
       sqnrDb: Object.fromEntries([...this.#sqnr].flatMap(([name, sum]) => (sum.count > 0 ? [[name, sum.db]] : []))),
@@ -208,6 +222,16 @@ export interface CompareOptions extends Watch {
   readonly metric?: Metric | undefined
   /** What the first output of the original is, where that is known (`textOutputOf`). */
   readonly text?: TextOutput | undefined
+  /** Looks at each batch as well; true ends the comparison behind it. */
+  readonly each?: ((seen: ComparedBatch) => boolean) | undefined
+}
+
+/** A batch with what both models gave for it. */
+export interface ComparedBatch {
+  readonly batch: Batch
+  readonly before: Values
+  readonly after: Values
+  readonly scored: Scored | undefined
 }
 
 /** Runs two sessions over the batches and compares them. */
@@ -217,15 +241,18 @@ export async function compareSessions(
   batches: AsyncIterable<Batch>,
   options: CompareOptions,
 ): Promise<Comparison> {
-  const { total, step = 'compare', metric, text, ...watch } = options
+  const { total, step = 'compare', metric, text, each, ...watch } = options
   const comparer = new Comparer(metric, text)
   let done = 0
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
     report(watch, step, done, total)
-    comparer.add(withoutFloat16(await before.run(batch.inputs)), withoutFloat16(await after.run(batch.inputs)), batch)
+    const outputs = [await before.run(batch.inputs), await after.run(batch.inputs)].map(withoutFloat16)
+    const [own = {}, others = {}] = outputs
+    const scored = comparer.add(own, others, batch)
     await comparer.addBetween([before, after], batch)
     done += batch.size
+    if (each?.({ batch, before: own, after: others, scored })) break
   }
   report(watch, step, done, total)
   return comparer.result()

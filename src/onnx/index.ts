@@ -4,11 +4,19 @@ export * from './attributes.ts'
 export { type LayerPlace, layerPlaces } from './blocks.ts'
 export * from './channels/index.ts'
 export * from './consumers.ts'
+export {
+  type Change,
+  type ChangedLayer,
+  differenceOf,
+  type LayerAspect,
+  type ModelDifference,
+} from './difference.ts'
 export * from './dtype.ts'
 export * from './edit.ts'
 export * from './extract.ts'
 export * from './giants.ts'
 export * from './inline.ts'
+export { type LayerForm, layerFormsOf } from './layer-forms.ts'
 export * from './layers.ts'
 export * from './macs.ts'
 export * from './make-model.ts'

@@ -1,6 +1,14 @@
 // pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
 // Imports every lower module; never cli, server or jobs.
 
+export { checkFiles } from './check/check.node.ts'
+export type { Limit, LimitName } from './check/limits.ts'
+export { checkMarkdown } from './check/markdown.ts'
+export { type CheckRun, checkJson } from './check/run.ts'
+export { type CheckWords, checkWords } from './check/words.ts'
+export * from './compare.node.ts'
+export { compareJson } from './compare-json.ts'
+export type { CompareRun } from './compare-run.ts'
 export type { LayerLatency } from './compress/layer-latency.ts'
 export * from './compress.node.ts'
 export * from './compress-json.node.ts'

@@ -10,22 +10,24 @@ export function defaultOutput(input: string, suffix: string): string {
 }
 
 /** @throws UsageError when the output is one of the inputs, by whatever path, or could not be written: known before the work */
-export function checkOutput(output: string, inputs: readonly string[]): void {
+export function checkOutput(output: string, inputs: readonly string[], option = '-o'): void {
   const folder = dirname(resolve(output))
   const kind = (path: string) => statSync(path, { throwIfNoEntry: false })
   if (!kind(folder)?.isDirectory())
-    throw new UsageError(`cannot write ${output}: there is no folder ${folder}; make it, or give another name with -o`)
+    throw new UsageError(
+      `cannot write ${output}: there is no folder ${folder}; make it, or give another name with ${option}`,
+    )
   if (kind(output)?.isDirectory())
-    throw new UsageError(`cannot write ${output}: it is a folder; give the name of a file with -o`)
+    throw new UsageError(`cannot write ${output}: it is a folder; give the name of a file with ${option}`)
   try {
     accessSync(folder, constants.W_OK)
   } catch {
-    throw new UsageError(`cannot write ${output}: the folder ${folder} is read-only; give another name with -o`)
+    throw new UsageError(`cannot write ${output}: the folder ${folder} is read-only; give another name with ${option}`)
   }
   for (const input of inputs)
     if (real(output) === real(input))
       throw new UsageError(
-        `the output ${output} is the input; onnxpress never overwrites it: give another name with -o`,
+        `the output ${output} is the input; onnxpress never overwrites it: give another name with ${option}`,
       )
 }
 

@@ -1,20 +1,11 @@
-// evaluate, compare and rewrite: the shorter commands.
-import { stat } from 'node:fs/promises'
-import { InputError, report, type Watch } from '../base/index.ts'
-import { channelStatistics, type LayerSqnr } from '../calibrate/index.ts'
-import { chooseSamples, type Dataset, feedsOf } from '../data/index.ts'
-import {
-  type Comparison,
-  compareSessions,
-  comparisonNotes,
-  type MetricValue,
-  scoreSession,
-  textOutputOf,
-  usualMetric,
-} from '../metrics/index.ts'
+// evaluate and rewrite: the shortest commands.
+import { InputError, type Watch } from '../base/index.ts'
+import { channelStatistics } from '../calibrate/index.ts'
+import { type Dataset, feedsOf } from '../data/index.ts'
+import { type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import { isOp, layersOf, type Model, printValue, type Statistics } from '../onnx/index.ts'
-import type { CompareRecipe, EvaluateRecipe, RewriteRecipe } from '../recipe/index.ts'
+import { isOp, type Model, printValue, type Statistics } from '../onnx/index.ts'
+import type { EvaluateRecipe, RewriteRecipe } from '../recipe/index.ts'
 import {
   type AppliedRewrite,
   type AppliedRewrites,
@@ -26,13 +17,13 @@ import {
   passNamed,
   rewritePasses,
 } from '../rewrite/index.ts'
-import { type Latency, measureLatency, observeShapes, type Runtime, withSession } from '../runtime/index.ts'
+import { observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { growthNote } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
-import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
+import { chosen, readWorking } from './read-working.node.ts'
 import { openSamples } from './samples.node.ts'
-import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
+import { readBatches, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 import { workingForm } from './working-form.ts'
 
@@ -63,106 +54,6 @@ export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, wat
       { file: recipe.data },
     )
   return { metric: figure, notes: [...notes, ...dataset.notes] }
-}
-
-/** A model in the form in which it can run, and what there is to say of that. */
-async function readWorking(path: string): Promise<{ readonly model: Model; readonly notes: readonly string[] }> {
-  const given = await readModelFile(path)
-  const form = workingForm(given, 'inference')
-  return { model: form.model, notes: [...given.notes, ...form.notes] }
-}
-
-function chosen(dataset: Dataset, samples: number | undefined): number[] {
-  return chooseSamples(dataset.size, Math.min(samples ?? dataset.size, dataset.size))
-}
-
-/** Result of `compare`. */
-export interface CompareRun {
-  readonly comparison: Comparison
-  readonly latency: { readonly before: Latency; readonly after: Latency }
-  readonly sizeBytes: { readonly before: number; readonly after: number }
-  readonly layers: readonly LayerSqnr[]
-  readonly notes: readonly string[]
-}
-
-/** Samples that walk through both models for the per-layer SQNR. */
-const WALKED = 8
-
-/** Compares any two models with the same inputs and outputs. */
-export async function compareFiles(runtime: Runtime, recipe: CompareRecipe, watch: Watch = {}): Promise<CompareRun> {
-  const [{ model: first, notes }, { model: second }] = [
-    await readWorking(recipe.model),
-    await readWorking(recipe.other),
-  ]
-  checkSameInterface(first, second, recipe)
-  const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  const dataset = await openSamples(recipe, first, recipe.data, watch)
-  if (metric) checkLabels(metric, dataset, recipe.data)
-  const indices = chosen(dataset, recipe.samples)
-  const sample = await feedsOf(dataset, indices[0] ?? 0)
-  const shapes = await withGuessedShapes(recipe, first, sample, () =>
-    observeShapes(runtime, first, sample, recipe.model),
-  )
-  return withSession(runtime, first, { label: recipe.model }, (before) =>
-    withSession(runtime, second, { label: recipe.other }, async (after) => {
-      // Together they take as many samples at a time as the one that takes fewer.
-      const seen = await observeShapes(runtime, second, sample, recipe.other)
-      const [asked, its] =
-        batchSizeFor(second, seen) < batchSizeFor(first, shapes)
-          ? ([second, seen] as const)
-          : ([first, shapes] as const)
-      const batches = readBatches(dataset, indices, asked, its, watch)
-      const comparison = await compareSessions(before, after, batches, {
-        ...watch,
-        total: indices.length,
-        metric,
-        text: textOutputOf(first),
-      })
-      report(watch, 'latency', 0, 1)
-      const [a, b] = await measureLatency(runtime, [before, after], sample)
-      if (!a || !b) throw new InputError('there is no sample to time the models on')
-      return {
-        comparison,
-        latency: { before: a, after: b },
-        sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
-        layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
-        notes: [...new Set([...notes, ...dataset.notes, ...comparisonNotes(comparison)])],
-      }
-    }),
-  )
-}
-
-/** Per-layer SQNR where both models have the layers' outputs; a model whose layers were renamed or cut has none. */
-async function commonLayers(
-  runtime: Runtime,
-  first: Model,
-  second: Model,
-  shapes: Parameters<typeof sqnrOfLayers>[3],
-  dataset: Dataset,
-  indices: readonly number[],
-  watch: Watch,
-): Promise<readonly LayerSqnr[]> {
-  if (layersOf(first).length === 0) return []
-  return sqnrOfLayers(
-    runtime,
-    first,
-    second,
-    shapes,
-    await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch),
-    watch,
-  )
-}
-
-function checkSameInterface(first: Model, second: Model, recipe: CompareRecipe): void {
-  for (const side of ['inputs', 'outputs'] as const) {
-    const [a, b] = [first, second].map((model) =>
-      model.graph[side].map((value) => `${value.name} ${value.dtype}`).join(', '),
-    )
-    if (a !== b)
-      throw new InputError(
-        `the models have different ${side}: ${recipe.model} has ${first.graph[side].map(printValue).join(', ')}, ${recipe.other} has ${second.graph[side].map(printValue).join(', ')}`,
-      )
-  }
 }
 
 /** Result of `rewrite`. */

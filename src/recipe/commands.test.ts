@@ -16,6 +16,7 @@ const least: Readonly<Record<string, object>> = {
   evaluate: { model: 'm.onnx', data: 'd' },
   compare: { model: 'm.onnx', data: 'd', other: 'n.onnx' },
   variants: { model: 'm.onnx' },
+  check: { model: 'm.onnx', other: 'n.onnx', data: 'd' },
 }
 
 /** The sentence with which a recipe of a command is refused; undefined when it is taken. */

@@ -1,5 +1,6 @@
 // The recipes of all commands, by name.
 import type * as z from 'zod'
+import { type CheckRecipe, check } from './check.ts'
 import { type CompareRecipe, compare } from './compare.ts'
 import { type CompressRecipe, compress } from './compress.ts'
 import { type EvaluateRecipe, evaluate } from './evaluate.ts'
@@ -14,6 +15,7 @@ export interface Recipes {
   readonly rewrite: RewriteRecipe
   readonly evaluate: EvaluateRecipe
   readonly compare: CompareRecipe
+  readonly check: CheckRecipe
   readonly compress: CompressRecipe
   readonly finetune: FinetuneRecipe
   readonly variants: VariantsRecipe
@@ -26,7 +28,7 @@ export type Recipe = Recipes[CommandName]
 /** Command → what its recipe may hold. */
 export const recipeSchemas: {
   readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
-} = { quantize, rewrite, evaluate, compare, compress, finetune, variants }
+} = { quantize, rewrite, evaluate, compare, check, compress, finetune, variants }
 
 /** What a recipe of the command holds where fields follow from others. */
 export function completed(

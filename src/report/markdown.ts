@@ -15,8 +15,8 @@ import {
   formatPlural,
   formatSeconds,
   notMeasured,
-  plainText,
 } from './format.ts'
+import { code, fenced, list, section, table, words } from './markdown-parts.ts'
 import { measuredOnly } from './measured-only.ts'
 import { spreadOf } from './range-summary.ts'
 import type { LayerRow, Report, StepRow, TechniqueRow, VariantRow } from './report.ts'
@@ -170,46 +170,4 @@ function layerTable(layers: readonly LayerRow[]): string {
 function repeat(report: Report): string {
   const recipe = fenced('json', JSON.stringify(report.recipe ?? null, undefined, 2))
   return report.commandLine === undefined ? recipe : `${fenced('sh', report.commandLine)}\n\n${recipe}`
-}
-
-/** Leaves out columns in which nothing was measured. Cells are Markdown already. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return ''
-  const columns = heads.flatMap((_, index) => (rows.some((row) => row[index] !== notMeasured) ? [index] : []))
-  const line = (cells: readonly string[]): string => `| ${columns.map((index) => cells[index] ?? '').join(' | ')} |`
-  return [line(heads), `|${columns.map(() => ' --- |').join('')}`, ...rows.map((row) => line(row))].join('\n')
-}
-
-function list(items: readonly string[]): string {
-  return items.map((item) => `- ${words(item)}`).join('\n')
-}
-
-function section(title: string, body: string): string {
-  return body === '' ? '' : `## ${title}\n\n${body}`
-}
-
-/** Text in which nothing is read as Markdown or HTML. */
-function words(text: string): string {
-  return plainText(text)
-    .replace(/\s+/g, ' ')
-    .replace(/[\\`*_[\]|~]/g, '\\$&')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-}
-
-/** A name as code; a fence longer than any run of backticks in it. */
-function code(name: string): string {
-  const text = plainText(name).replace(/\s+/g, ' ').replaceAll('|', '\\|')
-  const fence = '`'.repeat(longestRun(text) + 1)
-  return fence.length > 1 ? `${fence} ${text} ${fence}` : `\`${text}\``
-}
-
-function fenced(language: string, text: string): string {
-  const fence = '`'.repeat(Math.max(3, longestRun(text) + 1))
-  return `${fence}${language}\n${text}\n${fence}`
-}
-
-function longestRun(text: string): number {
-  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
 }

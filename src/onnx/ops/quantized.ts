@@ -1,37 +1,56 @@
 // Operators that multiply with integer weights, or pick rows of them: what a quantised model is made of.
-import { constantOf } from '../edit.ts'
 import { layerOf } from '../layers.ts'
-import { type Graph, isOp, type Model, type Node, subgraphsOf } from '../model.ts'
-import type { Tensor } from '../tensor.ts'
+import { type Graph, type Model, type Node, subgraphsOf } from '../model.ts'
+import { ConstantSources } from './constant-sources.ts'
 import { factsOf } from './index.ts'
 
-/** Domain and operator → input that holds the integer weight. */
-const integerWeights: Readonly<Record<string, number>> = {
-  ':QLinearConv': 3,
-  ':QLinearMatMul': 3,
-  ':ConvInteger': 1,
-  ':MatMulInteger': 1,
-  'com.microsoft:QLinearConv': 3,
-  'com.microsoft:QGemm': 3,
-  'com.microsoft:QOrderedMatMul': 3,
-  'com.microsoft:MatMulIntegerToFloat': 1,
-  'com.microsoft:MatMulInteger16': 1,
-  'com.microsoft:DynamicQuantizeMatMul': 1,
-  'com.microsoft:DynamicQuantizeLSTM': 1,
-  'com.microsoft:MatMulNBits': 1,
-  'com.microsoft:MatMulBnb4': 1,
-  'com.microsoft:MatMulFpQ4': 1,
-  'com.microsoft:GemmFloat8': 1,
-  'com.microsoft:QAttention': 1,
-  'com.microsoft:QOrderedAttention': 1,
-  'com.microsoft:QMoE': 2,
-  'com.microsoft:GatherBlockQuantized': 0,
-  'com.microsoft:QEmbedLayerNormalization': 2,
+/** Where an operator that computes with an integer weight has it, and what it does with what it reads. */
+export interface IntegerFacts {
+  /** Input that holds the integer weight. */
+  readonly weight: number
+  /** Input that holds its scales. */
+  readonly scale?: number
+  /**
+   * How it reads activations: as codes, whose zero point is this input; as codes that are made anew in each run; or as floats. Absent:
+   * it is no layer, or nothing is known of it.
+   */
+  readonly activations?: number | 'dynamic' | 'float'
+  /** Bits of a weight, where neither its type nor an attribute says them. */
+  readonly bits?: number
+}
+
+/** Domain and operator → what is known of it. */
+const integerOps: Readonly<Record<string, IntegerFacts>> = {
+  ':QLinearConv': { weight: 3, scale: 4, activations: 2 },
+  ':QLinearMatMul': { weight: 3, scale: 4, activations: 2 },
+  ':ConvInteger': { weight: 1, activations: 'dynamic' },
+  ':MatMulInteger': { weight: 1, activations: 'dynamic' },
+  'com.microsoft:QLinearConv': { weight: 3, scale: 4, activations: 2 },
+  'com.microsoft:QGemm': { weight: 3, scale: 4, activations: 2 },
+  'com.microsoft:QOrderedMatMul': { weight: 3 },
+  'com.microsoft:MatMulIntegerToFloat': { weight: 1, scale: 3, activations: 'dynamic' },
+  'com.microsoft:MatMulInteger16': { weight: 1, activations: 'dynamic' },
+  'com.microsoft:DynamicQuantizeMatMul': { weight: 1, scale: 2, activations: 'dynamic' },
+  'com.microsoft:DynamicQuantizeLSTM': { weight: 1 },
+  'com.microsoft:MatMulNBits': { weight: 1, scale: 2, activations: 'float' },
+  'com.microsoft:MatMulBnb4': { weight: 1, scale: 2, activations: 'float', bits: 4 },
+  'com.microsoft:MatMulFpQ4': { weight: 1, activations: 'float', bits: 4 },
+  'com.microsoft:GemmFloat8': { weight: 1 },
+  'com.microsoft:QAttention': { weight: 1 },
+  'com.microsoft:QOrderedAttention': { weight: 1 },
+  'com.microsoft:QMoE': { weight: 2 },
+  'com.microsoft:GatherBlockQuantized': { weight: 0 },
+  'com.microsoft:QEmbedLayerNormalization': { weight: 2 },
+}
+
+/** What is known of a node that computes with an integer weight; undefined for operators that have none. */
+export function integerFactsOf(node: Node): IntegerFacts | undefined {
+  return integerOps[`${node.domain === 'ai.onnx' ? '' : node.domain}:${node.opType}`]
 }
 
 /** The input of a node that holds its integer weight; undefined for operators that have none. */
 export function integerWeightOf(node: Node): number | undefined {
-  return integerWeights[`${node.domain === 'ai.onnx' ? '' : node.domain}:${node.opType}`]
+  return integerFactsOf(node)?.weight
 }
 
 /** A node whose weight is integer already. */
@@ -52,8 +71,8 @@ export interface WeightForms {
 export function weightFormsOf(model: Model): WeightForms {
   const integer: IntegerLayer[] = []
   const float: { node: Node; elements: number }[] = []
-  const visit = (graph: Graph, outer: Scope): void => {
-    const scope = new Scope(graph, outer)
+  const visit = (graph: Graph, outer: ConstantSources): void => {
+    const scope = new ConstantSources(graph, outer)
     for (const node of graph.nodes) {
       const at = integerWeightOf(node)
       const weight = at === undefined ? undefined : scope.source(node.inputs[at])
@@ -63,55 +82,12 @@ export function weightFormsOf(model: Model): WeightForms {
         const found = layer && scope.source(node.inputs[layer.weightIndex])
         if (!found) continue
         const { size } = found.tensor
-        if (found.dequantized) integer.push({ node, form: 'dequantized', elements: size })
+        if (found.dequantize) integer.push({ node, form: 'dequantized', elements: size })
         else float.push({ node, elements: size })
       }
       for (const inner of subgraphsOf(node)) visit(inner, scope)
     }
   }
-  visit(model.graph, new Scope(undefined, undefined))
+  visit(model.graph, new ConstantSources(undefined, undefined))
   return { integer, float }
-}
-
-interface Source {
-  readonly tensor: Tensor
-  readonly dequantized: boolean
-}
-
-/** The constants that values go back to, through nodes that read nothing else. */
-class Scope {
-  readonly #graph: Graph | undefined
-  readonly #outer: Scope | undefined
-  readonly #producers = new Map<string, Node>()
-  readonly #known = new Map<string, Source | undefined>()
-
-  constructor(graph: Graph | undefined, outer: Scope | undefined) {
-    this.#graph = graph
-    this.#outer = outer
-    for (const node of graph?.nodes ?? []) for (const output of node.outputs) this.#producers.set(output, node)
-  }
-
-  /** The largest constant behind a value, when it depends on constants alone; and whether DequantizeLinear is on the way. */
-  source(value: string | undefined): Source | undefined {
-    if (!value) return undefined
-    if (!this.#known.has(value)) this.#known.set(value, this.#find(value))
-    return this.#known.get(value)
-  }
-
-  #find(value: string): Source | undefined {
-    const tensor = this.#graph?.initializers.get(value)
-    if (tensor) return { tensor, dequantized: false }
-    const node = this.#producers.get(value)
-    if (!node) return this.#outer?.source(value)
-    const constant = isOp(node, 'Constant') ? constantOf(node) : undefined
-    if (constant) return { tensor: constant, dequantized: false }
-    // Attributes may hold graphs, which read who knows what; a random value is not a constant.
-    if (subgraphsOf(node).length > 0) return undefined
-    const inputs = node.inputs.filter((input) => input !== '')
-    const sources = inputs.map((input) => this.source(input))
-    const found = sources.flatMap((source) => source ?? [])
-    if (found.length === 0 || found.length < sources.length) return undefined
-    const largest = found.reduce((a, b) => (b.tensor.size > a.tensor.size ? b : a))
-    return { tensor: largest.tensor, dequantized: largest.dequantized || isOp(node, 'DequantizeLinear') }
-  }
 }
