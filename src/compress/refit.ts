@@ -58,7 +58,7 @@ const FEWEST = 32
 const ROUNDS = 4
 
 /** Every fourth batch is held back from a fit that could also be left out. */
-const HELD_BACK = 4
+const VALIDATION_EVERY = 4
 
 /**
  * Compresses a model by a plan and refits all layers, also those that are not in it: that costs
@@ -137,8 +137,8 @@ async function observe(
     const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
     const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
     const rows = positions.samples * positions.perSample
-    const held = !split && inputs.length >= HELD_BACK && batch % HELD_BACK === HELD_BACK - 1
-    const sums = held ? check : fit
+    const validation = !split && inputs.length >= VALIDATION_EVERY && batch % VALIDATION_EVERY === VALIDATION_EVERY - 1
+    const sums = validation ? check : fit
     for (const [group, moments] of sums.entries()) {
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
@@ -195,11 +195,11 @@ async function fitLayer(
   let share = usual
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const held = targets(check, usual)
-    let least = await totalError(products, held, weights)
+    const judging = targets(check, usual)
+    let least = await totalError(products, judging, weights)
     let best: number | undefined
     for (const factor of options.pruned ? RIDGES : ONE_RIDGE) {
-      const error = await totalError(products, held, await kernelsFor(products, targets(fit, factor * usual)))
+      const error = await totalError(products, judging, await kernelsFor(products, targets(fit, factor * usual)))
       if (error < least) [least, best] = [error, factor * usual]
       else if (best !== undefined) break
     }

@@ -1,13 +1,13 @@
 // Weights of matrix products rounded to blocks of few bits, layer after layer: each reads what those before it made of its input.
 import type { Watch } from '../../base/index.ts'
 import { geometryOf, kernelOf, type Moments, type Spill, type StopView, walk } from '../../calibrate/index.ts'
-import { type Matrix, type Products, type RegressionMoments, randomStream } from '../../math/index.ts'
+import { type Matrix, type Products, randomStream } from '../../math/index.ts'
 import { GraphEditor, type Layer, type Model, nodeName, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { observeGroups } from '../rounding/gather.ts'
 import { optimizeRounding } from '../rounding/optimize.ts'
 import { blocksOf, decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
-import { chooseRidge, errorOn, refitWeights } from '../rounding/refit.ts'
+import { chooseRidge, errorOn, type RefitMoments, refitWeights } from '../rounding/refit.ts'
 import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
 import type { hqqGrids } from './hqq.ts'
 import { bitsOf } from './pack-blocks.ts'
@@ -143,7 +143,7 @@ function formatOf(weight: BlockedWeight): BlockFormat {
 }
 
 /** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */
-function aboutZero(moments: Moments, bias: Float32Array | undefined): RegressionMoments {
+function aboutZero(moments: Moments, bias: Float32Array | undefined): RefitMoments {
   const { covariance, crossCovariance, meanX, meanY } = moments
   const y = meanY.map((mean, o) => mean - (bias?.[bias.length === 1 ? 0 : o] ?? 0))
   addProduct(covariance.data, meanX, meanX)
