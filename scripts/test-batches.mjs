@@ -24,11 +24,10 @@ export function testFiles(words) {
 const long = [
   'test/quantize.test.ts',
   'test/studio-page.test.ts',
-  'src/compress/prune/manifest.test.ts',
+  'test/real-models.test.ts',
   'test/errors.test.ts',
   'test/browser-page.test.ts',
   'test/compress-quantize.test.ts',
-  'src/rewrite/manifest.test.ts',
   'test/cases-samples.test.ts',
   'test/graph-kinds.test.ts',
   'test/compress.test.ts',

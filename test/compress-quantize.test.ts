@@ -22,7 +22,7 @@ describe('compress --then quantize', { skip: noModels }, async () => {
     const { model, data, val, preprocess } = recipeFor(entry)
     const output = join(folder, 'small.onnx')
     // biome-ignore lint/suspicious/noThenProperty: the word of the command line; it is never awaited
-    const given = { model, data, val, preprocess, output, macs: [0.6], samples: 128, then: 'quantize' }
+    const given = { model, data, val, preprocess, output, macs: [0.6], samples: 64, then: 'quantize' }
     const recipe = parseRecipe('compress', { ...given })
     const run = await compressFile(runtime, recipe)
     const { quantized, macs } = compressJson(run) as {

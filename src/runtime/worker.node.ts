@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { messageOf, type TensorValue } from '../base/index.ts'
+import { dropBytes } from './drop-bytes.node.ts'
 import type { Replies, Request, WireValues } from './messages.ts'
 import { type Attempt, checkReadable, openNative, outputTypesOf, readableOutputs } from './native.ts'
 import type { SessionOptions } from './session.ts'
@@ -62,7 +63,7 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
       const { bytes, options, threads } = request
       const { session, note } = await openNative(options, (attempt) =>
         ort.InferenceSession.create(bytes, nativeOptions(options, threads, attempt)),
-      )
+      ).finally(() => dropBytes(bytes))
       const id = next++
       sessions.set(id, session)
       if (request.options.profilePrefix) profiled.add(id)

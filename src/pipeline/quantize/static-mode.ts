@@ -19,7 +19,7 @@ import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
-import { sharedOr, withoutForm } from './shared-work.ts'
+import { sharedOr } from './shared-work.ts'
 import { storedSource } from './stored-source.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 import type { Source } from './technique.ts'
@@ -39,7 +39,7 @@ interface OwnForm {
 
 export async function quantizeAll(job: ModeJob, form: OwnForm): Promise<Produced> {
   const { recipe, material } = job
-  const found = await sharedOr(material.shared, 'search', withoutForm(recipe), () => searched(job, form))
+  const found = await sharedOr(material.shared, 'search', recipe, () => searched(job, form))
   return produced(job, found, form.written)
 }
 

@@ -2,6 +2,7 @@
 import { throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type Batch, feedsOf } from '../../data/index.ts'
 import { withoutFloat16 } from '../../math/index.ts'
+import { type TextOutput, textOutputOf } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
@@ -17,6 +18,8 @@ export interface Reference {
   readonly samples: number
   /** One sample, to time on. */
   readonly sample: Values
+  /** What the first output is, where the graph tells. */
+  readonly text?: TextOutput | undefined
 }
 
 /** Bytes of samples and outputs that are kept. */
@@ -45,6 +48,7 @@ export async function referenceOf(
     batches: kept,
     samples: kept.reduce((sum, { batch }) => sum + batch.size, 0),
     sample: await feedsOf(dataset, indices[0] ?? 0),
+    text: textOutputOf(model),
   }
 }
 

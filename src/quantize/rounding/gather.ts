@@ -112,7 +112,7 @@ const momentsOf = ({ covariance, crossCovariance }: Moments): RegressionMoments 
 
 async function refitted(products: Products, seen: readonly SeenGroup[]): Promise<RoundingGroup[]> {
   const cases = seen.flatMap(({ weights, parts }) => (parts ? [{ weights, ...parts }] : []))
-  const ridge = cases.length > 0 ? await chooseRidge(products, cases) : CAREFUL
+  const ridge = cases.length > 0 ? (await chooseRidge(products, cases))?.ridge : CAREFUL
   const groups: RoundingGroup[] = []
   for (const { weights, whole } of seen)
     groups.push({

@@ -37,29 +37,39 @@ export interface RefitCase {
   readonly check: RegressionMoments
 }
 
+/** A ridge with the weights of each case that were refitted with it. */
+export interface ChosenRidge {
+  readonly ridge: number
+  readonly weights: readonly Matrix[]
+}
+
 /**
  * The ridge whose refits on one part of the samples have the least error on the other, over all groups of a layer; undefined
  * when none beats the weights as they are. Without the choice a layer that sees one position a sample, as a classifier
  * does, would fit the noise of its few samples.
  */
-export async function chooseRidge(products: Products, cases: readonly RefitCase[]): Promise<number | undefined> {
+export async function chooseRidge(products: Products, cases: readonly RefitCase[]): Promise<ChosenRidge | undefined> {
   const residuals = new Map<RefitCase, Matrix>()
   let error = 0
   for (const each of cases) {
     residuals.set(each, await unexplained(products, each.weights, each.fit))
     error += await errorOn(products, each.weights, each.check)
   }
-  let best: { readonly ridge?: number; readonly error: number } = { error }
+  let least = error
+  let best: ChosenRidge | undefined
   for (const ridge of RIDGES) {
+    const refitted: Matrix[] = []
     error = 0
     for (const each of cases) {
-      const { weights, fit, check } = each
-      error += await errorOn(products, await refitWeights(products, weights, fit, ridge, residuals.get(each)), check)
+      const weights = await refitWeights(products, each.weights, each.fit, ridge, residuals.get(each))
+      error += await errorOn(products, weights, each.check)
+      refitted.push(weights)
     }
-    if (!(error < best.error)) break
-    best = { ridge, error }
+    if (!(error < least)) break
+    least = error
+    best = { ridge, weights: refitted }
   }
-  return best.ridge
+  return best
 }
 
 /** tr(W·C·Wᵀ) − 2·tr(W·Bᵀ): the mean square of y − W·x, less what does not depend on W. */

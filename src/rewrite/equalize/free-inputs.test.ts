@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { assertClose, contextOf, randomFeeds, run, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { channelStatistics } from '../../calibrate/index.ts'
-import { channelGraph, type Model, Tensor } from '../../onnx/index.ts'
+import { channelGraph, GraphEditor, type Model, Tensor } from '../../onnx/index.ts'
 import type { Values } from '../../runtime/index.ts'
 import { equalizeRequests } from '../channel-requests.ts'
 import { type Equalized, equalize } from '../equalize.ts'
@@ -68,6 +68,38 @@ describe('gains in front of layers', () => {
     assert.equal(muls(result.model), muls(model) + 1, 'one gain, behind Erf')
     assert.ok(result.predicted < 0.7, `${result.predicted} of the noise is left`)
     assert.equal((await equalized(model, feeds, false)).changes.length, 0)
+  })
+
+  it('stand in front of convolutions too, one for each map, where the convolution is large enough', async () => {
+    const swish = (kernel: number) =>
+      `x[N,6,8,8] -> Conv 3x3 6->32 -> h; h -> Sigmoid -> s; h,s -> Mul -> g; g -> Conv ${kernel}x${kernel} 32->32 -> y`
+    const model = tinyModel(swish(3))
+    const { shapes } = await contextOf(model)
+    const placed = insertGains(model, shapes, channelGraph(model, shapes, 'scale'))
+    assert.deepEqual(
+      placed.freed.map(({ value }) => value),
+      ['x', 'g'],
+    )
+    const gain = placed.model.graph.nodes.find(({ outputs }) => outputs[0] === placed.freed[1]?.scaled)?.inputs[1] ?? ''
+    assert.deepEqual(new GraphEditor(placed.model).constant(gain)?.shape, [32, 1, 1])
+    const again = insertGains(placed.model, placed.shapes, channelGraph(placed.model, placed.shapes, 'scale'))
+    assert.equal(muls(again.model), muls(placed.model), 'channels that begin at a gain have one')
+    const small = tinyModel(swish(1))
+    const known = (await contextOf(small)).shapes
+    const few = insertGains(small, known, channelGraph(small, known, 'scale'))
+    assert.ok(!few.freed.some(({ value }) => value === 'g'), 'one product for 32 is too much')
+  })
+
+  it('even out the maps that a convolution reads, and keep the function', async () => {
+    const model = tinyModel('x[N,16,6,6] -> Tanh -> t; x,t -> Mul -> g; g -> Conv 3x3 16->32 -> y')
+    const feeds = randomFeeds(model)
+    const data = feeds['x']?.data as Float32Array
+    for (const i of data.keys())
+      data[i] = (Math.floor(i / 36) % 16 === 3 ? 30 : 1) * (i % 2 === 0 ? 1 : -1) * (1 + (i % 7) / 7)
+    const result = await equalized(model, feeds, true)
+    assertClose(await run(model, feeds), await run(result.model, feeds), 100, 1e-5)
+    assert.equal(muls(result.model), muls(model) + 1)
+    assert.ok(result.predicted < 0.5, `${result.predicted} of the noise is left`)
   })
 
   it('are not kept where they bring nothing', async () => {

@@ -12,10 +12,13 @@ import {
   type Statistics,
   Tensor,
 } from '../../onnx/index.ts'
-import { lastAxisLayers } from './open-graph.ts'
+import { type ReadChannels, readChannels } from './open-graph.ts'
 
-/** A gain does one multiplication for each number that the layers behind it read so often: below this they are too small for it. */
-const LEAST_READS = 32
+/**
+ * A gain does one multiplication for each number that the layers behind it read so often: below this they are too small for it. Maps
+ * are larger than rows, and what moves a window over them is faster.
+ */
+const LEAST_READS = { row: 32, map: 256 }
 
 /** A value in front of layers, and the value with a gain of its own that they read instead; the same where it has one already. */
 export interface FreedInput {
@@ -30,7 +33,7 @@ export interface WithGains {
   readonly freed: readonly FreedInput[]
 }
 
-/** Puts a Mul by ones in front of the layers of every value whose channels lie on the last axis and are closed. */
+/** Puts a Mul by ones in front of the layers of every value whose channels are closed. */
 export function insertGains(
   model: Model,
   shapes: Shapes,
@@ -43,16 +46,17 @@ export function insertGains(
   const editor = new GraphEditor(model)
   const known = new Map(shapes)
   const freed: FreedInput[] = []
-  for (const [value, layers] of places) {
+  for (const [value, { axis, layers }] of places) {
     if (hasGain(editor, value, layers)) {
       freed.push({ value, scaled: value })
       continue
     }
     const shape = shapes.get(value)
-    const count = shape?.dims.at(-1) ?? 0
     if (!shape) continue
+    const count = shape.dims[axis] ?? 0
+    const dims = [count, ...shape.dims.slice(axis + 1).map(() => 1)]
     const scaled = editor.freshName(`${value}/scaled`)
-    const gain = editor.addTensor(`${value}/gain`, Tensor.from('float32', [count], new Float32Array(count).fill(1)))
+    const gain = editor.addTensor(`${value}/gain`, Tensor.from('float32', dims, new Float32Array(count).fill(1)))
     const consumers = new Set(layers.map(({ node }) => node.outputs[0]))
     const readers = editor.consumers(value).filter((node) => consumers.has(node.outputs[0]))
     editor.addNode({
@@ -122,17 +126,28 @@ function hasGain(editor: GraphEditor, value: string, layers: readonly Layer[]): 
   const gain = node.inputs.map((name) => editor.constant(name)).find((tensor) => tensor !== undefined)
   const own = new Set(layers.map((layer) => layer.node.outputs[0]))
   return (
-    gain?.shape.length === 1 &&
+    gain !== undefined &&
     gain.size > 1 &&
+    gain.shape.includes(gain.size) &&
     editor.consumers(value).every((consumer) => own.has(consumer.outputs[0]))
   )
 }
 
-function closedInputs(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, Layer[]> {
-  const places = lastAxisLayers(model, shapes, graph, ({ input }) => input.every((id) => graph.closed.has(id)))
-  for (const [value, layers] of places) {
+function closedInputs(model: Model, shapes: Shapes, graph: ChannelGraph): Map<string, ReadChannels> {
+  const places = readChannels(
+    model,
+    shapes,
+    graph,
+    ({ layer, input }) => isWhole(layer) && input.every((id) => graph.closed.has(id)),
+  )
+  for (const [value, { axis, layers }] of places) {
     const reads = layers.reduce((sum, { weight }) => sum + sizeOf(weight.shape), 0)
-    if (reads < LEAST_READS * (shapes.get(value)?.dims.at(-1) ?? 0)) places.delete(value)
+    const least = layers.some(({ facts }) => facts.window) ? LEAST_READS.map : LEAST_READS.row
+    if (reads < least * (shapes.get(value)?.dims[axis] ?? 0)) places.delete(value)
   }
   return places
 }
+
+/** Does every output read every channel? */
+const isWhole = ({ facts, view }: Layer) =>
+  facts.channels === 'last' || (facts.window === 'gathers' && view?.groups === 1)
