@@ -1,8 +1,6 @@
 // Weights refitted before rounding: they make up for what the quantised stream lost before the layer, as far as samples tell.
 import { type Matrix, type Products, type RegressionMoments, ridgeRegression, unexplained } from '../../math/index.ts'
 
-export type { RegressionMoments as RefitMoments } from '../../math/index.ts'
-
 /** Ridges that are tried, as shares of the mean diagonal, from the most careful one on. */
 const RIDGES = [10, 1, 0.1, 0.01]
 /** The ridge when there are too few samples to choose one. */
