@@ -6,7 +6,7 @@ import { randomStream } from '../../base/index.ts'
 import { solveNormalEquations } from './least-squares.ts'
 import { type Matrix, matrix, multiply, transpose } from './matrix.ts'
 import { plainProducts } from './products.ts'
-import { ridgeRegression, unexplained } from './ridge.ts'
+import { residualCovariance, ridgeRegression } from './ridge.ts'
 
 const normals = (rows: number, columns: number, seed = 1): Matrix => ({
   rows,
@@ -56,10 +56,10 @@ describe('ridge regression', () => {
     assert.deepEqual((await ridgeRegression(plainProducts, start, still, { ridge: 1 })).data, start.data)
   })
 
-  it('changes no matrix that it is given, and takes what is known to be unexplained', async () => {
+  it('changes no matrix that it is given, and takes a residual that is known', async () => {
     const [start, moments] = [normals(2, 4), seen(normals(2, 4, 5), 20, 0.3, 4)]
     const copies = [start, moments.covariance, moments.crossCovariance].map(({ data }) => data.slice())
-    const residual = await unexplained(plainProducts, start, moments)
+    const residual = await residualCovariance(plainProducts, start, moments)
     const alone = await ridgeRegression(plainProducts, start, moments, { ridge: 0.1 })
     const given = await ridgeRegression(plainProducts, start, moments, { ridge: 0.1, residual })
     assert.deepEqual(given.data, alone.data)
@@ -69,7 +69,7 @@ describe('ridge regression', () => {
     )
     // What the true weights leave is nothing.
     const exact = seen(start, 20, 0, 4)
-    assertNear((await unexplained(plainProducts, start, exact)).data, new Float64Array(8), 1e-12)
+    assertNear((await residualCovariance(plainProducts, start, exact)).data, new Float64Array(8), 1e-12)
   })
 
   it('is refused where there is NaN', async () => {

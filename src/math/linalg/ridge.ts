@@ -14,7 +14,7 @@ export interface RegressionMoments {
 export interface RidgeOptions {
   /** λ; made larger where the covariance is singular even with it. */
   readonly ridge: number
-  /** `unexplained` of the same weights and moments, where it is known already: it is the same for every ridge. */
+  /** `residualCovariance` of the same weights and moments, where it is known already: it is the same for every ridge. */
   readonly residual?: Matrix | undefined
 }
 
@@ -30,7 +30,7 @@ export async function ridgeRegression(
 ): Promise<Matrix> {
   const { rows, columns, data } = weights
   const inverse = await inverseLowerWithRidge(products, moments.covariance, ridge)
-  const right = residual ?? (await unexplained(products, weights, moments))
+  const right = residual ?? (await residualCovariance(products, weights, moments))
   const half = await products.multiply(right, inverse, { b: true })
   const change = await products.multiply(half, inverse, { spent: 'both' })
   for (let i = 0; i < data.length; i++) change.data[i]! += data[i]!
@@ -38,7 +38,7 @@ export async function ridgeRegression(
 }
 
 /** cov(y − W·x, x), [rows, columns]: what weights leave unexplained. */
-export async function unexplained(
+export async function residualCovariance(
   products: Products,
   weights: Matrix,
   { covariance, crossCovariance }: RegressionMoments,

@@ -1,5 +1,11 @@
 // Weights refitted before rounding: they make up for what the quantised stream lost before the layer, as far as samples tell.
-import { type Matrix, type Products, type RegressionMoments, ridgeRegression, unexplained } from '../../math/index.ts'
+import {
+  type Matrix,
+  type Products,
+  type RegressionMoments,
+  residualCovariance,
+  ridgeRegression,
+} from '../../math/index.ts'
 
 /** Ridges that are tried, as shares of the mean diagonal, from the most careful one on. */
 const RIDGES = [10, 1, 0.1, 0.01]
@@ -12,7 +18,7 @@ const FLOOR = 1e-7
  * The weights [rows, columns] with which the layer, fed with the quantised stream's x, best gives the float pre-activation y. The
  * bias takes up the means.
  * @param ridge as a share of the mean diagonal of the covariance
- * @param residual what the weights leave unexplained, where it is known already
+ * @param residual `residualCovariance` of the weights, where it is known already
  */
 export async function refitWeights(
   products: Products,
@@ -50,7 +56,7 @@ export async function chooseRidge(products: Products, cases: readonly RefitCase[
   const residuals = new Map<RefitCase, Matrix>()
   let error = 0
   for (const each of cases) {
-    residuals.set(each, await unexplained(products, each.weights, each.fit))
+    residuals.set(each, await residualCovariance(products, each.weights, each.fit))
     error += await errorOn(products, each.weights, each.check)
   }
   let least = error
