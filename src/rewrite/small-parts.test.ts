@@ -22,7 +22,7 @@ describe('a constant written out for each channel', () => {
         fc.integer({ min: 2, max: 5 }),
         fc.constantFrom(-2, -1, 0, 1, 2),
         (a, b, count, axis) => {
-          const shape = [a, b].map((size, at) => (at === axis ? 1 : size)).concat(axis === 2 ? [1] : [])
+          const shape = [a, b].map((size, at) => (at === axis ? 1 : size)).concat(axis === 2 ? [1, 3] : [2])
           const size = shape.reduce((x, y) => x * y, 1)
           const values = Float64Array.from({ length: size }, (_, i) => i + 1)
           const made = perChannel(values, shape, axis, count)
@@ -69,6 +69,7 @@ describe('a Clip with bounds of its own for each channel', () => {
     assert.deepEqual(await bounded([-0.5, -0.5, -0.5], [2, 2, 2]), ['Clip'])
     assert.deepEqual(await bounded([0, 0, 0], [1, 0.5, 2]), ['Relu', 'Min'])
     assert.deepEqual(await bounded([-1, 0, 0.1], [1, 0.5, 2]), ['Max', 'Min'])
+    assert.deepEqual(await bounded([0, 0.1, 0.2], [1, 0.5, 2]), ['Max', 'Min'])
     assert.deepEqual(await bounded([-1, 0, 0.1], [none, none, none]), ['Max'])
     assert.deepEqual(await bounded([-none, -none, -none], [0.1, 0.2, 0.3]), ['Min'])
   })
@@ -127,6 +128,17 @@ describe('caps that are freed', () => {
     ] as const
     assert.deepEqual(await chosen(shared, { a: 5 }), ['b'])
     assert.deepEqual(await chosen(shared, { b: 5 }), ['a'])
+  })
+
+  it('are not kept back by layers that lose', async () => {
+    assert.deepEqual(
+      await chosen([
+        [10, 0],
+        [1, 50],
+        [1, 1],
+      ]),
+      ['a'],
+    )
   })
 
   it('are none where freeing all gains next to nothing, or loses', async () => {
