@@ -22,8 +22,8 @@ export interface Reference {
   readonly text?: TextOutput | undefined
 }
 
-/** Bytes of samples and outputs that are held. */
-const HELD_BYTES = 96e6
+/** Bytes of samples and outputs that are kept. */
+const KEPT_BYTES = 96e6
 
 /** Runs the float model on the samples, as many as fit in memory. */
 export async function referenceOf(
@@ -33,20 +33,20 @@ export async function referenceOf(
   shapes: Shapes,
   watch: Watch,
 ): Promise<Reference> {
-  const held: ReferenceBatch[] = []
+  const kept: ReferenceBatch[] = []
   await withSession(runtime, model, { label: 'the float model' }, async (session) => {
     let bytes = 0
     for await (const batch of readBatches(dataset, indices, model, shapes, watch)) {
       throwIfCancelled(watch.signal)
       const outputs = withoutFloat16(await session.run(batch.inputs))
-      held.push({ batch, outputs })
+      kept.push({ batch, outputs })
       bytes += bytesOf(outputs) + bytesOf(batch.inputs)
-      if (bytes > HELD_BYTES) break
+      if (bytes > KEPT_BYTES) break
     }
   })
   return {
-    batches: held,
-    samples: held.reduce((sum, { batch }) => sum + batch.size, 0),
+    batches: kept,
+    samples: kept.reduce((sum, { batch }) => sum + batch.size, 0),
     sample: await feedsOf(dataset, indices[0] ?? 0),
     text: textOutputOf(model),
   }
