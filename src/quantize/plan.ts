@@ -161,10 +161,10 @@ function activationGrid(
     ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
     : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...ends }))
   // A grid that leaves the activation's range by one float32 step stops the fusion.
-  const held = fusion.blockedBy.includes('wider-grid') && !symmetric
+  const within = fusion.blockedBy.includes('wider-grid') && !symmetric
   const finite = {
-    ...(held && Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
-    ...(held && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
+    ...(within && Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
+    ...(within && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
   }
   const reach = Math.max(Math.abs(range.low), Math.abs(range.high))
   const grid = symmetric ? symmetricGrid(reach, dtype) : asymmetricGrid(range.low, range.high, dtype, finite)

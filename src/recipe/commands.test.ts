@@ -16,6 +16,7 @@ const least: Readonly<Record<string, object>> = {
   evaluate: { model: 'm.onnx', data: 'd' },
   compare: { model: 'm.onnx', data: 'd', other: 'n.onnx' },
   variants: { model: 'm.onnx' },
+  verify: { model: 'm.onnx' },
   check: { model: 'm.onnx', other: 'n.onnx', data: 'd' },
 }
 

@@ -8,6 +8,7 @@ import { type FinetuneRecipe, finetune } from './finetune.ts'
 import { completeQuantize, type QuantizeRecipe, quantize } from './quantize.ts'
 import { type RewriteRecipe, rewrite } from './rewrite.ts'
 import { type VariantsRecipe, variants } from './variants.ts'
+import { type VerifyRecipe, verify } from './verify.ts'
 
 /** Command → its recipe. */
 export interface Recipes {
@@ -19,6 +20,7 @@ export interface Recipes {
   readonly compress: CompressRecipe
   readonly finetune: FinetuneRecipe
   readonly variants: VariantsRecipe
+  readonly verify: VerifyRecipe
 }
 
 export type CommandName = keyof Recipes
@@ -28,7 +30,7 @@ export type Recipe = Recipes[CommandName]
 /** Command → what its recipe may hold. */
 export const recipeSchemas: {
   readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
-} = { quantize, rewrite, evaluate, compare, check, compress, finetune, variants }
+} = { quantize, rewrite, evaluate, compare, check, compress, finetune, variants, verify }
 
 /** What a recipe of the command holds where fields follow from others. */
 export function completed(

@@ -22,7 +22,7 @@ function nativeOptions(
 ): InferenceSession.SessionOptions {
   const session: Record<string, unknown> = { intra_op: { allow_spinning: '0' } }
   // Without VNNI a product of bytes saturates; this has no effect on other processors. The fusion lint wants the graph as written.
-  if (!options.optimizedPath) session['x64quantprecision'] = '1'
+  if (!options.optimizedPath && !options.asDeployed) session['x64quantprecision'] = '1'
   if (options.simulate) session['disable_quant_qdq'] = '1'
   return {
     graphOptimizationLevel: level,

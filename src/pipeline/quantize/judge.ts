@@ -18,18 +18,18 @@ export const LEAST_GAIN_DB = 0.1
 
 export class Judge {
   readonly #runtime: Runtime
-  readonly #held: readonly SplitBatch[]
+  readonly #validation: readonly SplitBatch[]
   readonly #float: readonly Values[]
   readonly #written: (model: Model) => Model
 
   private constructor(
     runtime: Runtime,
-    held: readonly SplitBatch[],
+    validation: readonly SplitBatch[],
     float: readonly Values[],
     written: (model: Model) => Model,
   ) {
     this.#runtime = runtime
-    this.#held = held
+    this.#validation = validation
     this.#float = float
     this.#written = written
   }
@@ -44,9 +44,9 @@ export class Judge {
     split: readonly SplitBatch[],
     written?: (model: Model) => Model,
   ): Promise<Judge> {
-    const held = split.filter((each) => each.held)
+    const validation = split.filter((each) => each.validation)
     // A single sample judges what was fitted to it: better than nothing, and the report says how few there were.
-    return Judge.on(runtime, float, held.length > 0 ? held : split, written)
+    return Judge.on(runtime, float, validation.length > 0 ? validation : split, written)
   }
 
   /** On these samples, whoever they are; runs the float model once. */
@@ -65,7 +65,7 @@ export class Judge {
   }
 
   get samples(): number {
-    return this.#held.reduce((sum, { batch }) => sum + batch.size, 0)
+    return this.#validation.reduce((sum, { batch }) => sum + batch.size, 0)
   }
 
   /** Values of the float outputs that it compares. */
@@ -80,7 +80,7 @@ export class Judge {
   async lowestDb(model: Model, watch: Watch = {}): Promise<number> {
     return withSession(this.#runtime, model, { label: 'the rewritten model' }, async (session) => {
       let lowest = Number.POSITIVE_INFINITY
-      for (const [index, { batch }] of this.#held.entries()) {
+      for (const [index, { batch }] of this.#validation.entries()) {
         throwIfCancelled(watch.signal)
         const { db, same } = distance(this.#float[index] ?? {}, await session.run(batch.inputs))
         if (!same && db !== null && !(db >= lowest)) lowest = db
@@ -103,7 +103,7 @@ export class Judge {
   async #compare(model: Model, options: SessionOptions, watch: Watch): Promise<Comparison> {
     const comparer = new Comparer()
     await withSession(this.#runtime, model, options, async (session) => {
-      for (const [index, { batch }] of this.#held.entries()) {
+      for (const [index, { batch }] of this.#validation.entries()) {
         throwIfCancelled(watch.signal)
         comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch)
       }

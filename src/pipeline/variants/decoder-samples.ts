@@ -26,9 +26,9 @@ import { type Runtime, type Session, type Values, withSession } from '../../runt
 
 /** Tokens that a decoder writes for a sample: later ones are like these. */
 const WRITTEN = 8
-/** Samples that are made, and bytes that they hold, at most. */
+/** Samples that are made, and bytes that are kept, at most. */
 const MOST = 256
-const HELD_BYTES = 192e6
+const KEPT_BYTES = 192e6
 
 /** What a decoder is given to begin with. */
 export interface Beginning {
@@ -65,7 +65,7 @@ export async function decoderSamples(runtime: Runtime, sources: DecoderSources, 
     )
   await withBoth(async (reader, first) => {
     let bytes = 0
-    for (let i = 0; i < count && bytes < HELD_BYTES; i++) {
+    for (let i = 0; i < count && bytes < KEPT_BYTES; i++) {
       throwIfCancelled(watch.signal)
       const index = Math.floor(((i + 0.5) * dataset.size) / count)
       const feeds = await feedsOf(dataset, index, watch.signal)

@@ -32,8 +32,8 @@ export interface Reference {
   readonly writing?: Writing | undefined
 }
 
-/** Bytes of samples and outputs that are held. */
-const HELD_BYTES = 96e6
+/** Bytes of samples and outputs that are kept. */
+const KEPT_BYTES = 96e6
 /** Texts that are written on, and tokens of each, at most. */
 const TEXTS = 16
 export const TOKENS = 12
@@ -46,7 +46,7 @@ export async function referenceOf(
   shapes: Shapes,
   watch: Watch,
 ): Promise<Reference> {
-  const held: ReferenceBatch[] = []
+  const kept: ReferenceBatch[] = []
   const text = textOutputOf(model)
   let writing: Writing | undefined
   await withSession(runtime, model, { label: 'the float model' }, async (session) => {
@@ -54,15 +54,15 @@ export async function referenceOf(
     for await (const batch of readBatches(dataset, indices, model, shapes, watch)) {
       throwIfCancelled(watch.signal)
       const outputs = withoutFloat16(await session.run(batch.inputs))
-      held.push({ batch, outputs })
+      kept.push({ batch, outputs })
       bytes += bytesOf(outputs) + bytesOf(batch.inputs)
-      if (bytes > HELD_BYTES) break
+      if (bytes > KEPT_BYTES) break
     }
-    writing = await writingOf(session, model, held, text)
+    writing = await writingOf(session, model, kept, text)
   })
   return {
-    batches: held,
-    samples: held.reduce((sum, { batch }) => sum + batch.size, 0),
+    batches: kept,
+    samples: kept.reduce((sum, { batch }) => sum + batch.size, 0),
     sample: await feedsOf(dataset, indices[0] ?? 0),
     text,
     writing,
@@ -73,7 +73,7 @@ export async function referenceOf(
 async function writingOf(
   session: Session,
   { graph }: Model,
-  held: readonly ReferenceBatch[],
+  kept: readonly ReferenceBatch[],
   text: TextOutput | undefined,
 ): Promise<Writing | undefined> {
   const given = decoderInputs(graph.inputs)
@@ -82,7 +82,7 @@ async function writingOf(
   const length = graph.inputs.find(({ name }) => name === given?.tokens)?.shape?.at(-1)
   if (!given || !tells || (given.pasts.length === 0 && typeof length === 'number')) return undefined
   const texts: { inputs: Values; tokens: number[] }[] = []
-  for (const { inputs } of held.flatMap(({ batch }) => samplesIn(batch)).slice(0, TEXTS))
+  for (const { inputs } of kept.flatMap(({ batch }) => samplesIn(batch)).slice(0, TEXTS))
     texts.push({ inputs, tokens: await writeGreedily(session, inputs, { given, output, count: TOKENS }) })
   return { given, output, texts }
 }

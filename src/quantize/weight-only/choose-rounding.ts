@@ -1,9 +1,9 @@
 // How the weights of one layer are rounded to blocks: what is fitted to some of its rows of samples is kept as far as the others agree.
 import type { Moments } from '../../calibrate/index.ts'
-import type { Matrix, Products } from '../../math/index.ts'
+import type { Matrix, Products, RegressionMoments } from '../../math/index.ts'
 import { optimizeRounding } from '../rounding/optimize.ts'
 import { blocksOf, decoded } from '../rounding/problem.ts'
-import { chooseRidge, errorOn, type RefitMoments } from '../rounding/refit.ts'
+import { chooseRidge, errorOn } from '../rounding/refit.ts'
 import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
 import { bitsOf } from './pack-blocks.ts'
 
@@ -34,7 +34,7 @@ export async function chooseRounding(
   const [known, judge] = [fit, check].map((moments) => {
     const { covariance, crossCovariance } = aboutZero(moments, bias)
     return { covariance, crossCovariance: pick(crossCovariance, rows) }
-  }) as [RefitMoments, RefitMoments]
+  }) as [RegressionMoments, RegressionMoments]
   const nearest = pick(decoded(plain.rows, plain.columns, plain.codes, plain.grids), rows)
   const before = await errorOn(products, nearest, judge)
   const chosen = await chooseRidge(products, [{ weights: own, fit: known, check: judge }])
@@ -66,7 +66,7 @@ export function formatOf(weight: BlockedWeight): BlockFormat {
 }
 
 /** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */
-export function aboutZero(moments: Moments, bias: Float32Array | undefined): RefitMoments {
+export function aboutZero(moments: Moments, bias: Float32Array | undefined): RegressionMoments {
   const { covariance, crossCovariance, meanX, meanY } = moments
   const y = meanY.map((mean, o) => mean - (bias?.[bias.length === 1 ? 0 : o] ?? 0))
   addProduct(covariance.data, meanX, meanX)

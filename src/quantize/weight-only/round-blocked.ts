@@ -16,7 +16,7 @@ export interface BlockedOptions extends Watch {
   readonly products: Products
   readonly seed: number
   /** Batches that only judge. */
-  readonly held?: (batch: number) => boolean
+  readonly validation?: (batch: number) => boolean
   readonly spill?: Spill
 }
 
@@ -101,13 +101,13 @@ async function roundOne(
   plain: BlockedWeight,
   options: BlockedOptions,
 ): Promise<BlockedLayer | undefined> {
-  const { products, seed, held = () => false } = options
+  const { products, seed, validation = () => false } = options
   const geometry = geometryOf(layer)
   const weights = matrixOf(layer)
   if (typeof geometry === 'string' || !weights) return undefined
   const random = randomStream(seed, `rounding ${view.name}`)
   const input = layer.node.inputs[0] ?? ''
-  const [seen] = await observeGroups(view, input, geometry, { products, random, used: (batch) => !held(batch) })
+  const [seen] = await observeGroups(view, input, geometry, { products, random, used: (batch) => !validation(batch) })
   if (!seen) return undefined
   const bias = layer.node.opType === 'Gemm' ? layer.bias?.floats() : undefined
   const found = await chooseRounding(products, { weights, plain, bias, ...seen })
