@@ -8,8 +8,7 @@ import type { Model } from '../../onnx/index.ts'
 import { openSamples } from '../samples.node.ts'
 import { workingForm } from '../working-form.ts'
 import { type Beginning, decoderSamples } from './decoder-samples.ts'
-import type { GraphFile } from './hub-folder.node.ts'
-import type { Job } from './job.ts'
+import type { GraphFile, Job } from './job.ts'
 
 /** Random samples: enough to see that runtimes agree. */
 export const RANDOM = 8

@@ -10,8 +10,7 @@ import { calibrationSamples } from '../quantize/quantize-model.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
 import type { Scoring } from '../samples.ts'
 import { RANDOM, samplesOfDecoder } from './decoder-family.node.ts'
-import type { GraphFile } from './hub-folder.node.ts'
-import type { Job } from './job.ts'
+import type { GraphFile, Job } from './job.ts'
 
 /** The samples of one graph. */
 export interface GraphSamples {

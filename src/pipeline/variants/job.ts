@@ -2,7 +2,13 @@
 import type { Watch } from '../../base/index.ts'
 import type { VariantsRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import type { GraphFile } from './hub-folder.node.ts'
+
+/** One graph of a model. */
+export interface GraphFile {
+  /** What transformers.js calls it: model, encoder_model, decoder_model_merged … */
+  readonly name: string
+  readonly file: string
+}
 
 export interface Job {
   readonly recipe: VariantsRecipe

@@ -13,8 +13,7 @@ import { workingForm } from '../working-form.ts'
 import { branchesOf } from './branches.ts'
 import { quantizeRecipeOf } from './dtypes.ts'
 import { SampleShares, samplesOfGraph } from './graph-samples.node.ts'
-import type { GraphFile } from './hub-folder.node.ts'
-import type { Job } from './job.ts'
+import type { GraphFile, Job } from './job.ts'
 import { type Reference, referenceOf } from './reference.ts'
 
 export interface PreparedGraph extends GraphFile {
