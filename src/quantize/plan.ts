@@ -6,6 +6,7 @@ import { type Layer, type Model, nodeName, type Tensor, type WeightView } from '
 import { rowGrid, tablesOf, tieOf } from './embeddings.ts'
 import { type Heard, heardOf, surroundingsOf } from './heard.ts'
 import type { QuantizeOptions } from './options.ts'
+import { type Override, overridesOf } from './overrides.ts'
 import { layersIn, type Placement } from './placement/placement.ts'
 import type { PlacedTensor } from './placement/tensors.ts'
 import type { Target } from './targets/target.ts'
@@ -64,11 +65,15 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const { statistics, options, weightBits = new Map<string, number>() } = evidence
   const activations = new Map<string, ActivationGrid>()
   const around = surroundingsOf(model.graph)
+  const said = overridesOf(options.overrides ?? {}, namesIn(model))
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
     const seen = statistics.get(tensor.value)
     const heard = seen && heardOf(tensor.value, around)
-    activations.set(tensor.value, activationGrid({ ...tensor, seen, heard }, options, placement.target))
+    activations.set(
+      tensor.value,
+      activationGrid({ ...tensor, seen, heard }, options, placement.target, said.get(tensor.value)),
+    )
   }
   for (const tensor of placement.tensors.values()) {
     const grid = activations.get(tensor.gridOf)
@@ -89,6 +94,11 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const stored = new Map(layersIn(model, placement.stored).map((layer) => [layer.name, weightGrid(layer, options)]))
   return { placement, activations, weights, embeddings, stored, weightBits }
 }
+
+const namesIn = ({ graph }: Model) =>
+  new Set(
+    graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)]).filter((name) => name !== ''),
+  )
 
 /** Layers that read the same weight along the same axis. */
 function sharing(layers: readonly Layer[]): string[][] {
@@ -151,17 +161,21 @@ interface SeenTensor extends PlacedTensor {
 function activationGrid(
   tensor: SeenTensor,
   options: QuantizeOptions,
-  { activations: { symmetric }, fusion }: Target,
+  { activations, fusion }: Target,
+  { range: ends, symmetric = activations.symmetric }: Override = {},
 ): ActivationGrid {
   const dtype = options.activationType
   const { bounds, seen } = tensor
   const fixed = isUnit(tensor) || !seen
+  const given = ends && { low: ends[0] ?? 0, high: ends[1] ?? 0 }
   const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
-  const range = fixed
-    ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-    : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...ends }))
+  const range =
+    given ??
+    (fixed
+      ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
+      : audibleRange(tensor, (bounds) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...bounds })))
   // A grid that leaves the activation's range by one float32 step stops the fusion.
-  const held = fusion.blockedBy.includes('wider-grid') && !symmetric
+  const held = fusion.blockedBy.includes('wider-grid') && !symmetric && !given
   const finite = {
     ...(held && Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
     ...(held && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
@@ -171,7 +185,7 @@ function activationGrid(
   return {
     params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
     ...effectiveRange(grid, dtype),
-    method: fixed ? 'the range of the operator' : method,
+    method: given ? 'given by --overrides' : fixed ? 'the range of the operator' : method,
     ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
   }
 }
