@@ -14,5 +14,12 @@ export async function withOverrides<R extends Extract<Recipe, { command: 'quanti
       `cannot read the overrides ${recipe.overrides}: it is missing, or no JSON object of names → { float, range, symmetric }`,
       { file: recipe.overrides },
     )
-  return parseRecipe(recipe.command, { ...recipe, overrides }) as R
+  try {
+    return parseRecipe(recipe.command, { ...recipe, overrides }) as R
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    throw new InputError(`the overrides ${recipe.overrides} hold what they may not: ${error.message}`, {
+      file: recipe.overrides,
+    })
+  }
 }

@@ -173,7 +173,9 @@ function activationGrid(
     given ??
     (fixed
       ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-      : audibleRange(tensor, (bounds) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...bounds })))
+      : audibleRange(tensor, (bounds) =>
+          rangeSettingOf(method).range(seen, { dtype, symmetric: activations.symmetric, ...bounds }),
+        ))
   // A grid that leaves the activation's range by one float32 step stops the fusion.
   const held = fusion.blockedBy.includes('wider-grid') && !symmetric && !given
   const finite = {
@@ -181,7 +183,11 @@ function activationGrid(
     ...(held && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
   }
   const reach = Math.max(Math.abs(range.low), Math.abs(range.high))
-  const grid = symmetric ? symmetricGrid(reach, dtype) : asymmetricGrid(range.low, range.high, dtype, finite)
+  const grid = !symmetric
+    ? asymmetricGrid(range.low, range.high, dtype, finite)
+    : dtype.startsWith('u') && range.low < 0
+      ? asymmetricGrid(-reach, reach, dtype)
+      : symmetricGrid(reach, dtype)
   return {
     params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
     ...effectiveRange(grid, dtype),
