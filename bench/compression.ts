@@ -75,10 +75,10 @@ async function distance(file: string, ratios: readonly number[], samples: number
   const chosen = chooseSamples(dataset.size, Math.min(samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
   const { model, shapes } = await applyRewrites(runtime, original, passes, sample)
-  const read = (held: boolean) =>
+  const read = (validation: boolean) =>
     readBatches(
       dataset,
-      chosen.filter((_, i) => (i % 4 === 3) === held),
+      chosen.filter((_, i) => (i % 4 === 3) === validation),
       original,
       shapes,
     )

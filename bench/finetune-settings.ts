@@ -26,7 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bench-'))
 const runtime = await openRuntime()
 
 /** Two descriptions of parts of one file, records or rows: those that are trained with, and those that score. */
-function split(description: string): { train: string; held: string } {
+function split(description: string): { train: string; validation: string } {
   const { file, ...rest } = JSON.parse(readFileSync(description, 'utf8')) as Description
   const write = (name: string, more: object): string => {
     writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...rest, ...more }))
@@ -38,7 +38,10 @@ function split(description: string): { train: string; held: string } {
     const [from, to] = rows ?? [0, rest.shape?.[0] ?? 0]
     const middle = to - Math.floor((to - from) / SCORED)
     copyFileSync(source, join(folder, file))
-    return { train: write('train', { file, rows: [from, middle] }), held: write('held', { file, rows: [middle, to] }) }
+    return {
+      train: write('train', { file, rows: [from, middle] }),
+      validation: write('validation', { file, rows: [middle, to] }),
+    }
   }
   const bytes = readFileSync(source)
   const records = Array.from({ length: bytes.length / recordBytes }, (_, i) =>
@@ -48,7 +51,7 @@ function split(description: string): { train: string; held: string } {
     writeFileSync(join(folder, `${name}.bin`), Buffer.concat(records.filter((_, i) => kept(i))))
     return write(name, { file: `${name}.bin` })
   }
-  return { train: part('train', (i) => i % SCORED !== 0), held: part('held', (i) => i % SCORED === 0) }
+  return { train: part('train', (i) => i % SCORED !== 0), validation: part('validation', (i) => i % SCORED === 0) }
 }
 
 interface Description {
@@ -72,7 +75,7 @@ function keysOf(setting: string): Record<string, unknown> {
 try {
   const { model, data, preprocess } = recipeFor(entry)
   if (data === undefined) throw new Error(`${entry.file} has no data to train with`)
-  const { train, held } = split(data)
+  const { train, validation } = split(data)
   const scaled = preprocess === undefined ? {} : { preprocess }
   const small = join(folder, 'small.onnx')
   const compress = { model, data: train, output: small, macs: [Number(share)], ...scaled }
@@ -90,7 +93,7 @@ try {
       const started = performance.now()
       const { tuned } = await finetuneFile(runtime, parseRecipe('finetune', recipe))
       const seconds = (performance.now() - started) / 1000
-      const compare = { model, other: recipe.output, data: held, ...scaled }
+      const compare = { model, other: recipe.output, data: validation, ...scaled }
       const { comparison } = await compareFiles(runtime, parseRecipe('compare', compare))
       const [top1 = Number.NaN, kl = Number.NaN] = [comparison.metric?.after ?? comparison.agreement, comparison.kl]
       const loss = tuned.result.history.at(-1)?.loss ?? Number.NaN

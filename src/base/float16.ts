@@ -45,8 +45,8 @@ export function float16ToFloat32(bits: Uint16Array): Float32Array {
   return values
 }
 
-/** float32 values to float16 bits, rounded to nearest, ties to even. */
-export function float32ToFloat16(values: Float32Array): Uint16Array {
+/** Numbers, each rounded to float32 first, to float16 bits: to nearest, ties to even. */
+export function float32ToFloat16(values: ArrayLike<number>): Uint16Array {
   const bits = new Uint16Array(values.length)
   for (let i = 0; i < values.length; i++) bits[i] = toFloat16Bits(values[i]!)
   return bits

@@ -64,6 +64,20 @@ describe('bins as ranges read them', () => {
     )
   })
 
+  it('begin behind zeros, which are in none, and end before them', () => {
+    const edges = (values: readonly number[]) => {
+      const { first, width, counts, zeros } = binsOf(histogramOf(values))
+      return { low: first * width, high: (first + counts.length) * width, width, zeros }
+    }
+    const above = edges([0, 5, 6.5])
+    assert.ok(above.low <= 5 && above.low > 5 - above.width, `they begin at ${above.low}`)
+    assert.ok(above.high > 6.5 && above.high <= 6.5 + above.width, `they end at ${above.high}`)
+    const below = edges([-6.5, -5, 0, 0])
+    assert.ok(below.low <= -6.5 && below.low > -6.5 - below.width, `they begin at ${below.low}`)
+    assert.ok(below.high > -5 && below.high <= -5 + below.width, `they end at ${below.high}`)
+    assert.deepEqual([above.zeros, below.zeros], [1, 2])
+  })
+
   it('of zeros alone are none, and their range is a point', () => {
     const bins = binsOf(histogramOf([0, 0]))
     assert.deepEqual([bins.counts.length, bins.zeros, observedRange(bins)], [0, 2, { low: 0, high: 0 }])

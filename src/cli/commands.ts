@@ -21,6 +21,7 @@ const summaries: Readonly<Record<CommandName, string>> = {
   rewrite: 'rewrite a model into a better float form; every pass is checked',
   evaluate: 'score a model on labelled samples',
   compare: 'compare two models with the same inputs and outputs',
+  verify: 'repeat the proof of a model on this machine, and fail where its figures do not hold',
   check: 'compare a new model with the one before it, and fail where it breaks a limit',
 }
 

@@ -3,14 +3,23 @@ import type { CompareRecipe } from '../pipeline/index.ts'
 import { printJson, printLines, type RecipeFlags, withRuntime } from './session.ts'
 
 export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Promise<void> {
-  const [{ compareFiles, compareJson }, { outputRows, similarityWords }, { formatMetricValue, formatSigned }] =
-    await Promise.all([
-      import('../pipeline/index.node.ts'),
-      import('../pipeline/index.ts'),
-      import('../report/index.ts'),
-    ])
-  const run = await withRuntime(flags, (runtime, watch) => compareFiles(runtime, recipe, watch))
-  if (flags.json) return printJson(compareJson(run))
+  const [
+    { compareInDepth, compareJson, deepJson, deepLines },
+    { outputRows, similarityWords },
+    { formatMetricValue, formatSigned },
+  ] = await Promise.all([
+    import('../pipeline/index.node.ts'),
+    import('../pipeline/index.ts'),
+    import('../report/index.ts'),
+  ])
+  const run = await withRuntime(flags, (runtime, watch) => compareInDepth(runtime, recipe, watch))
+  const { deep, proof } = run
+  if (flags.json)
+    return printJson({
+      ...compareJson(run),
+      ...(deep ? { deep: deepJson(deep) } : {}),
+      ...(proof === undefined ? {} : { proof }),
+    })
   const { comparison, latency, sizeBytes, layers } = run
   const { agreement, kl, metric, similarity } = comparison
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
@@ -29,6 +38,8 @@ export async function runCompare(recipe: CompareRecipe, flags: RecipeFlags): Pro
       .toSorted((a, b) => (a.sqnrDb ?? 999) - (b.sqnrDb ?? 999))
       .slice(0, 5)
       .map((layer) => `worst layer ${layer.name}: ${db(layer.sqnrDb)}`),
+    ...(deep ? deepLines(deep) : []),
+    ...(proof === undefined ? [] : [`proof written to ${proof}`]),
     ...run.notes.map((note) => `note: ${note}`),
   ])
 }

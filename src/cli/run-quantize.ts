@@ -14,9 +14,9 @@ export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Pr
     const run = await quantizeFile(runtime, recipe, watch)
     const { output } = run
     const files = [{ label: 'model', path: output }]
-    if (flags.run !== undefined && run.learnt) {
+    if (flags.run !== undefined && run.statistics) {
       const path = join(flags.run, 'statistics.json')
-      await writeFileAtomic(path, `${JSON.stringify(run.learnt)}\n`)
+      await writeFileAtomic(path, `${JSON.stringify(run.statistics)}\n`)
       files.push({ label: 'statistics', path })
     }
     const report = quantizeReport(run, runtime)

@@ -40,6 +40,8 @@ async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
       return (await import('./run-analyze.ts')).runAnalyze(recipe, flags)
     case 'check':
       return (await import('./run-check.ts')).runCheck(recipe, flags)
+    case 'verify':
+      return (await import('./run-verify.ts')).runVerify(recipe, flags)
     case 'variants':
       return (await import('./run-variants.ts')).runVariants(recipe, flags)
     case 'rewrite': {

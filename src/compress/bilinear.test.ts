@@ -53,7 +53,7 @@ const kernelOf = (problem: Bilinear, factors: Factors) => composed(plainProducts
 describe('the least-squares kernel', () => {
   it('is a stationary point of what a fit minimises', async () => {
     const problem = await problemWith(2, 3, 4)
-    const kernel = leastSquaresKernel(problem.target)
+    const kernel = await leastSquaresKernel(plainProducts, problem.target)
     const least = await objective(problem, kernel)
     for (let i = 0; i < kernel.data.length; i += 5)
       for (const step of [-1e-2, 1e-2]) {
@@ -65,10 +65,10 @@ describe('the least-squares kernel', () => {
 
   it('is the weight itself without data, and where the target is what the weight gives', async () => {
     const weight = normals(3, 4, 1)
-    assert.equal(leastSquaresKernel(plainTarget(weight)), weight)
+    assert.equal(await leastSquaresKernel(plainProducts, plainTarget(weight)), weight)
     const { target } = await problemWith(1, 4, 3)
     const cross = await plainProducts.multiply(target.weight, target.covariance)
-    assertNear(leastSquaresKernel({ ...target, cross }).data, target.weight.data, 1e-9)
+    assertNear((await leastSquaresKernel(plainProducts, { ...target, cross })).data, target.weight.data, 1e-9)
   })
 })
 
@@ -85,7 +85,8 @@ describe('two factors', () => {
       fc.asyncProperty(sizes, async ({ across, width, outputs, seed }) => {
         const problem = await problemWith(across, width, outputs, seed)
         const factors = await fitFactors(plainProducts, problem, fullRank(problem), 0)
-        assertNearShare((await kernelOf(problem, factors)).data, leastSquaresKernel(problem.target).data, 1e-6)
+        const kernel = await leastSquaresKernel(plainProducts, problem.target)
+        assertNearShare((await kernelOf(problem, factors)).data, kernel.data, 1e-6)
       }),
       { numRuns: 30 },
     )
@@ -94,7 +95,12 @@ describe('two factors', () => {
   it('are as good as the curve of their errors says at every rank', async () => {
     for (const across of [1, 3]) {
       const problem = await problemWith(across, 4, 5)
-      const first = await startFactor(plainProducts, problem, leastSquaresKernel(problem.target), 4)
+      const first = await startFactor(
+        plainProducts,
+        problem,
+        await leastSquaresKernel(plainProducts, problem.target),
+        4,
+      )
       const curve = await squaredErrorCurve(plainProducts, problem, first)
       assert.equal(curve.length, 4)
       for (let rank = 1; rank <= 4; rank++) {

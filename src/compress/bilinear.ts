@@ -4,6 +4,8 @@ import {
   choleskyWithRidge,
   type Matrix,
   matrix,
+  type Products,
+  ridgeRegression,
   solveLower,
   solveNormalEquations,
   topSvd,
@@ -49,10 +51,11 @@ export function fullRank({ across, width, target }: Bilinear): number {
   return Math.min(width, target.weight.rows * across)
 }
 
-/** The least-squares kernel, B'·C'⁻¹ [n, d]. Exactly W0 for a target without data. */
-export function leastSquaresKernel({ weight, covariance, cross, ridge }: FitTarget): Matrix {
+/** The least-squares kernel, B'·C'⁻¹ [n, d]: the ridge is in both of them. Exactly W0 for a target without data. */
+export async function leastSquaresKernel(products: Products, target: FitTarget): Promise<Matrix> {
+  const { weight, covariance, cross, ridge } = target
   if (ridge === 0) return weight
-  return transpose(solveNormalEquations(covariance, transpose(cross), { ridge: 0 }).solution)
+  return ridgeRegression(products, weight, { covariance, crossCovariance: cross }, { ridge: 0 })
 }
 
 /**
@@ -245,7 +248,7 @@ export async function fitFactors(
   rank: number,
   rounds: number,
 ): Promise<Factors> {
-  const kernel = leastSquaresKernel(problem.target)
+  const kernel = await leastSquaresKernel(products, problem.target)
   let first = await startFactor(products, problem, kernel, rank)
   let second = await solveSecond(products, problem, first)
   const alternate = problem.across > 1 && problem.target.ridge > 0 ? rounds : 0

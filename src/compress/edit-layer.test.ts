@@ -53,8 +53,8 @@ describe('another weight for a layer', () => {
       const half = (kernel: Matrix) => ({ ...kernel, data: kernel.data.map((value) => value / 2) })
       // What an Add behind a product holds is not the layer's: it is given what is missing from half of it.
       const add = model.graph.nodes.find((node) => isOp(node, 'Add'))
-      const held = add ? (model.graph.initializers.get(add.inputs[1] ?? '')?.floats() ?? []) : []
-      const bias = biasOf(layer).map((value, o) => (value - (held[o] ?? 0)) / 2)
+      const added = add ? (model.graph.initializers.get(add.inputs[1] ?? '')?.floats() ?? []) : []
+      const bias = biasOf(layer).map((value, o) => (value - (added[o] ?? 0)) / 2)
       const editor = new GraphEditor(model)
       setWeight(editor, layer, kernelsOf(layer).map(half), bias)
       const expected = Float32Array.from(await output(model), (value) => value / 2)

@@ -150,10 +150,10 @@ function addToMatMul(editor: GraphEditor, node: Node, bias: Float64Array): void 
   const add = editor.soleConsumer(output)
   if (add && isOp(add, 'Add')) {
     const index = add.inputs[0] === output ? 1 : 0
-    const held = editor.constant(add.inputs[index])
-    if (held?.dtype === 'float32' && held.size === bias.length && held.shape.at(-1) === held.size) {
-      const sum = held.floats().map((value, o) => value + bias[o]!)
-      editor.setConstant(add, index, Tensor.from('float32', held.shape, sum))
+    const added = editor.constant(add.inputs[index])
+    if (added?.dtype === 'float32' && added.size === bias.length && added.shape.at(-1) === added.size) {
+      const sum = added.floats().map((value, o) => value + bias[o]!)
+      editor.setConstant(add, index, Tensor.from('float32', added.shape, sum))
       return
     }
   }

@@ -12,6 +12,7 @@ import {
   type StopView,
   walk,
 } from '../calibrate/index.ts'
+import type { Matrix } from '../math/index.ts'
 import { GraphEditor, type Model } from '../onnx/index.ts'
 import type { Runtime, Values } from '../runtime/index.ts'
 import { leastSquaresKernel } from './bilinear.ts'
@@ -24,7 +25,7 @@ import { kernelsOf } from './kernel.ts'
 import type { CompressibleLayer } from './layers.ts'
 import { residualOperands } from './residual.ts'
 import { splitNamed } from './splits/index.ts'
-import { plainTarget, ridgeShare, targetOf } from './target.ts'
+import { type FitTarget, plainTarget, ridgeShare, targetOf } from './target.ts'
 
 export interface RefitOptions extends SamplingOptions {
   readonly products: FitProducts
@@ -57,7 +58,7 @@ const FEWEST = 32
 const ROUNDS = 4
 
 /** Every fourth batch is held back from a fit that could also be left out. */
-const HELD_BACK = 4
+const VALIDATION_EVERY = 4
 
 /**
  * Compresses a model by a plan and refits all layers, also those that are not in it: that costs
@@ -136,8 +137,8 @@ async function observe(
     const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
     const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
     const rows = positions.samples * positions.perSample
-    const held = !split && inputs.length >= HELD_BACK && batch % HELD_BACK === HELD_BACK - 1
-    const sums = held ? check : fit
+    const validation = !split && inputs.length >= VALIDATION_EVERY && batch % VALIDATION_EVERY === VALIDATION_EVERY - 1
+    const sums = validation ? check : fit
     for (const [group, moments] of sums.entries()) {
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
@@ -194,11 +195,11 @@ async function fitLayer(
   let share = usual
   // Fitting a layer that keeps its form is a choice: it must pay on samples that it was not fitted to.
   if (!choice && !long && (check[0]?.count ?? 0) > 0) {
-    const held = targets(check, usual)
-    let least = await totalError(products, held, weights)
+    const judging = targets(check, usual)
+    let least = await totalError(products, judging, weights)
     let best: number | undefined
     for (const factor of options.pruned ? RIDGES : ONE_RIDGE) {
-      const error = await totalError(products, held, targets(fit, factor * usual).map(leastSquaresKernel))
+      const error = await totalError(products, judging, await kernelsFor(products, targets(fit, factor * usual)))
       if (error < least) [least, best] = [error, factor * usual]
       else if (best !== undefined) break
     }
@@ -213,7 +214,7 @@ async function fitLayer(
   const fitted = targets(all, share)
   const plain = long ? { plain: `its patches of ${patchSize(geometry)} numbers are too long for a covariance` } : {}
   if (!choice) {
-    const kernels = fitted.map(leastSquaresKernel)
+    const kernels = await kernelsFor(products, fitted)
     const bias = biasFor(geometry, kernels, all)
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
@@ -226,6 +227,13 @@ async function fitLayer(
     ...plain,
     apply: (editor) => void splitLayer(editor, layer, splitNamed(choice.split), factors, bias),
   }
+}
+
+/** The least-squares kernel of each group. */
+async function kernelsFor(products: FitProducts, targets: readonly FitTarget[]): Promise<Matrix[]> {
+  const kernels: Matrix[] = []
+  for (const target of targets) kernels.push(await leastSquaresKernel(products, target))
+  return kernels
 }
 
 function merged(a: readonly Moments[], b: readonly Moments[]): readonly Moments[] {

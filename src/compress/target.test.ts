@@ -50,7 +50,7 @@ describe('the error of a kernel from moments', () => {
   it('is what the samples say, whatever ridge the fit has', async () => {
     for (const share of [1e-3, 0.5]) {
       const target = targetOf(normals(2, 3), await moments(), share)
-      for (const kernel of [normals(2, 3), matrix(2, 3), leastSquaresKernel(target)]) {
+      for (const kernel of [normals(2, 3), matrix(2, 3), await leastSquaresKernel(plainProducts, target)]) {
         const expected = residual(kernel.data)
         assertNear([await squaredError(plainProducts, target, kernel)], [expected], 1e-9 * expected)
       }
@@ -60,7 +60,7 @@ describe('the error of a kernel from moments', () => {
 
   it('is least, but for the ridge, for the least-squares kernel', async () => {
     const target = targetOf(matrix(2, 3), await moments(), 1e-9)
-    const best = leastSquaresKernel(target).data
+    const best = (await leastSquaresKernel(plainProducts, target)).data
     for (let i = 0; i < 6; i++)
       for (const step of [-0.01, 0.01])
         assert.ok(residual(best.map((value, j) => (i === j ? value + step : value))) > residual(best))
@@ -87,7 +87,7 @@ describe('the error of a kernel from moments', () => {
     const target = targetOf(weight, still, 1e-3)
     assert.equal(await relativeError(plainProducts, target, normals(2, 3)), 0)
     // Inputs that never vary leave the weights as they are.
-    assertNear(leastSquaresKernel(target).data, weight.data, 1e-12)
+    assertNear((await leastSquaresKernel(plainProducts, target)).data, weight.data, 1e-12)
     assert.equal(await shareOfEnergy(plainProducts, [target], [normals(2, 3)]), 0)
   })
 

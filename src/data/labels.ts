@@ -68,16 +68,16 @@ function classNumber(text: unknown, where: string, file: string): number {
 /** Labels from JSON: an object `{ file: label }`, or a list in the order of the samples; `key` picks one of an object's values. */
 export function labelsFromJson(text: string, file: string, key?: string): LabelTable {
   const json = parseJson(text, file)
-  const held = key === undefined ? json : isObject(json) ? json[key] : undefined
-  if (key !== undefined && held === undefined) throw new InputError(`labels ${file} have no key "${key}"`, { file })
-  if (Array.isArray(held))
+  const listed = key === undefined ? json : isObject(json) ? json[key] : undefined
+  if (key !== undefined && listed === undefined) throw new InputError(`labels ${file} have no key "${key}"`, { file })
+  if (Array.isArray(listed))
     return {
       kind: 'by-position',
-      labels: held.map((label, index) => labelOf(label, `entry ${index} of labels ${file}`, file)),
+      labels: listed.map((label, index) => labelOf(label, `entry ${index} of labels ${file}`, file)),
     }
-  if (!isObject(held))
+  if (!isObject(listed))
     throw new InputError(`labels ${file} must be an object {"file": label} or a list of labels`, { file })
-  const entries = Object.entries(held).map(
+  const entries = Object.entries(listed).map(
     ([name, label]) => [name, labelOf(label, `"${name}" in labels ${file}`, file)] as const,
   )
   return { kind: 'by-name', labels: new Map(entries) }

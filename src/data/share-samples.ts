@@ -8,7 +8,7 @@ const MOST_REPORTED = 1000
 
 export interface SampleShares {
   /**
-   * Evenly spaced; what is learnt comes from these: ranges, corrections, refits, training. Who chooses between techniques or
+   * Evenly spaced; what is fitted is fitted to these: ranges, corrections, refits, training. Who chooses between techniques or
    * epochs takes what judges from here too (`CalibrationSamples.split`, the held-back samples of a training).
    */
   readonly fit: readonly number[]

@@ -64,15 +64,15 @@ function lineRows(content: string, format: TextFormat, file: string, column: str
 function jsonRow(line: string, where: string, file: string, column: string | undefined): TextRow {
   const json = parseJson(line, `${where} of ${file}`)
   if (typeof json === 'string' && column === undefined) return { where, text: json }
-  const held = typeof json === 'object' && json !== null ? new Map(Object.entries(json)) : new Map<string, unknown>()
-  const key = column ?? textNames.find((name) => held.has(name))
-  const text = key === undefined ? [...held.values()].find((value) => typeof value === 'string') : held.get(key)
+  const fields = typeof json === 'object' && json !== null ? new Map(Object.entries(json)) : new Map<string, unknown>()
+  const key = column ?? textNames.find((name) => fields.has(name))
+  const text = key === undefined ? [...fields.values()].find((value) => typeof value === 'string') : fields.get(key)
   if (typeof text !== 'string')
     throw new InputError(
       `${where} of ${file} has no sentence: expected an object with ${column === undefined ? 'the key "text"' : `a text "${column}"`}, such as {"text": "…", "label": 1}`,
       { file },
     )
-  const label = labelNames.map((name) => held.get(name)).find((value) => value !== undefined && value !== null)
+  const label = labelNames.map((name) => fields.get(name)).find((value) => value !== undefined && value !== null)
   if (label === undefined) return { where, text }
   if (typeof label === 'string' || Number.isInteger(label)) return { where, text, label: label as number | string }
   if (Array.isArray(label) && label.every(Number.isInteger)) return { where, text, label }

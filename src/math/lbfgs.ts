@@ -47,13 +47,13 @@ export async function minimizeInBox(
   let iteration = 0
   for (; iteration < iterations; iteration++) {
     await options.between?.(iteration, value)
-    const held = heldBack(at, gradient, lower, upper)
-    if (largestFree(gradient, held) < tolerance) break
-    let direction = descent(gradient, held, steps, changes)
+    const active = activeBounds(at, gradient, lower, upper)
+    if (largestFree(gradient, active) < tolerance) break
+    let direction = descent(gradient, active, steps, changes)
     if (!(dot(direction, gradient) < 0)) {
       steps.length = 0
       changes.length = 0
-      direction = gradient.map((g, i) => (held[i] ? 0 : -g))
+      direction = gradient.map((g, i) => (active[i] ? 0 : -g))
     }
     const first = steps.length === 0 ? Math.min(1, 1 / Math.max(1e-12, norm(direction))) : 1
     const next = search(objective, at, value, gradient, direction, first, lower, upper)
@@ -85,7 +85,7 @@ export async function minimizeInBox(
 }
 
 /** Entries on a bound whose descent leads outside. */
-function heldBack(at: Float64Array, gradient: Float64Array, lower: Float64Array, upper: Float64Array): Uint8Array {
+function activeBounds(at: Float64Array, gradient: Float64Array, lower: Float64Array, upper: Float64Array): Uint8Array {
   return Uint8Array.from(at, (x, i) => {
     const g = gradient[i] ?? 0
     return (x <= (lower[i] ?? -Infinity) && g > 0) || (x >= (upper[i] ?? Infinity) && g < 0) ? 1 : 0
@@ -95,11 +95,11 @@ function heldBack(at: Float64Array, gradient: Float64Array, lower: Float64Array,
 /** −H·g on the free entries, H from the curvature pairs. */
 function descent(
   gradient: Float64Array,
-  held: Uint8Array,
+  active: Uint8Array,
   steps: readonly Float64Array[],
   changes: readonly Float64Array[],
 ): Float64Array {
-  const q = gradient.map((g, i) => (held[i] ? 0 : g))
+  const q = gradient.map((g, i) => (active[i] ? 0 : g))
   const alphas = new Float64Array(steps.length)
   for (let k = steps.length - 1; k >= 0; k--) {
     const [s, y] = [steps[k] as Float64Array, changes[k] as Float64Array]
@@ -117,7 +117,7 @@ function descent(
     const [s, y] = [steps[k] as Float64Array, changes[k] as Float64Array]
     addScaled(q, s, (alphas[k] ?? 0) - dot(y, q) / dot(s, y))
   }
-  return q.map((x, i) => (held[i] ? 0 : -x))
+  return q.map((x, i) => (active[i] ? 0 : -x))
 }
 
 function search(
@@ -142,9 +142,9 @@ function search(
   return undefined
 }
 
-function largestFree(gradient: Float64Array, held: Uint8Array): number {
+function largestFree(gradient: Float64Array, active: Uint8Array): number {
   let largest = 0
-  for (let i = 0; i < gradient.length; i++) if (!held[i]) largest = Math.max(largest, Math.abs(gradient[i] ?? 0))
+  for (let i = 0; i < gradient.length; i++) if (!active[i]) largest = Math.max(largest, Math.abs(gradient[i] ?? 0))
   return largest
 }
 

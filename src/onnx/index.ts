@@ -3,6 +3,7 @@
 export * from './attributes.ts'
 export { type LayerPlace, layerPlaces } from './blocks.ts'
 export * from './channels/index.ts'
+export { type CodeLayer, codeLayersOf } from './code-layers.ts'
 export * from './consumers.ts'
 export {
   type Change,
@@ -24,7 +25,14 @@ export * from './model.ts'
 export * from './ops/half.ts'
 export * from './ops/index.ts'
 export { type NormFacts, normOf } from './ops/norms.ts'
-export { type IntegerLayer, integerWeightOf, type WeightForms, weightFormsOf } from './ops/quantized.ts'
+export {
+  type IntegerFacts,
+  type IntegerLayer,
+  integerFactsOf,
+  integerWeightOf,
+  type WeightForms,
+  weightFormsOf,
+} from './ops/quantized.ts'
 export { type Part, type PartName, partsOf } from './parts.ts'
 export * from './peak-bytes.ts'
 export * from './print.ts'

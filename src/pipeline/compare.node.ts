@@ -40,7 +40,7 @@ export interface CompareFilesOptions extends Watch {
 /** Compares any two models with the same inputs and outputs. */
 export async function compareFiles(
   runtime: Runtime,
-  recipe: Omit<CompareRecipe, 'command'>,
+  recipe: Omit<CompareRecipe, 'command' | 'deep' | 'repair' | 'proof'>,
   options: CompareFilesOptions = {},
 ): Promise<CompareRun> {
   const { examine, order = (all) => all, each, timed = false, ...watch } = options

@@ -6,7 +6,7 @@ import type { VariantsRecipe } from '../recipe/index.ts'
 import { openWebProcess } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkOutput } from './output.node.ts'
-import { variantFile } from './variants/dtypes.ts'
+import { quantizeRecipeOf, variantFile } from './variants/dtypes.ts'
 import { copyCompanions, type GraphFile, type HubFolder, openHubFolder } from './variants/hub-folder.node.ts'
 import type { Job } from './variants/job.ts'
 import { type PreparedGraph, prepareGraph } from './variants/prepare-graph.node.ts'
@@ -74,7 +74,8 @@ async function variantsOf(job: Job, graph: GraphFile): Promise<GraphRun> {
   }
   const floatMs: Record<string, number> = {}
   const variants: Variant[] = []
-  for (const dtype of dtypes) {
+  const recipes = dtypes.map((dtype) => quantizeRecipeOf(job.recipe, graph.file, prepared.data, dtype))
+  for (const [index, dtype] of dtypes.entries()) {
     const watch = labelled(job.watch, job.alone ? dtype : variantFile(graph.name, dtype))
     try {
       const { variant, beside } = await writeVariant({ ...job, watch }, prepared, dtype)
@@ -83,6 +84,7 @@ async function variantsOf(job: Job, graph: GraphFile): Promise<GraphRun> {
     } catch (error) {
       variants.push(unmade(job, graph, dtype, error))
     }
+    prepared.shared.keepFor(recipes.slice(index + 1))
   }
   const { name, file, sizeBytes } = prepared
   return { variants, float: { graph: name, file, sizeBytes, latencyMs: floatMs } }

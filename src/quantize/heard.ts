@@ -117,9 +117,10 @@ function scalarOf(node: Node, known: ReadonlyMap<string, Scalar>, constants: Con
 
 /** A constant as one number. Factors of one sign for each channel stretch a function and leave it flat where it is flat: the first stands for all. */
 function oneNumber(node: Node, tensor: Tensor): number | undefined {
-  const [first, ...others] = tensor.floats()
-  if (first === undefined || others.length === 0) return first
-  return isOp(node, 'Mul', 'Div') && others.every((x) => x * first > 0) ? first : undefined
+  if (tensor.size > 1 && !isOp(node, 'Mul', 'Div')) return undefined
+  const values = tensor.floats()
+  const [first] = values
+  return first === undefined || values.length === 1 || values.every((x) => x * first > 0) ? first : undefined
 }
 
 /** The ends between which a function is not flat, the widest of several. */

@@ -1,5 +1,7 @@
 // quantize: the integer grid — targets, placement, plan, Q/DQ insertion, fusion lint.
 // Imports base, math, onnx, runtime and calibrate; never pipeline or cli.
+
+export type { ActivationGrid } from './activation-grid.ts'
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
 export { type Corrections, correctionsIn, onRanges } from './correct/on-ranges.ts'
@@ -8,6 +10,7 @@ export type { VisitOptions } from './correct/visit-layers.ts'
 export * from './correct-bias-analytic.ts'
 export { quantizableLstms, withDynamicLstms } from './dynamic-lstm.ts'
 export { tablesOf } from './embeddings.ts'
+export { readsBytes, withFloatBlocks, withUnsignedWeights } from './exact-kernels.ts'
 export { channelMoments, type Moments } from './expectation/moments.ts'
 export { type GridFamily, gridFamilies, planOfFamilies } from './grid-families.ts'
 export { chooseHalf, type HalfChoice, type HalfOptions, type Reach } from './half/choose-half.ts'
@@ -25,6 +28,7 @@ export { type PlanJson, planFromJson, planSchema, planToJson } from './plan-json
 export * from './ranges-from-statistics.ts'
 export { optimizeRounding, plainCodes } from './rounding/optimize.ts'
 export { decoded, type RoundingProblem } from './rounding/problem.ts'
+export { type Saturation, saturationOf } from './saturation.ts'
 export * from './select.ts'
 export { sharedCodesUnsigned } from './shared-codes.ts'
 export { storeInt4, storeInt4Weights } from './store-int4.ts'

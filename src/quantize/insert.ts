@@ -130,9 +130,9 @@ class Inserter {
     // Saturation does what a cap at the highest code would do.
     if (caps.some((cap) => cap < high)) {
       const bound = editor.addTensor(`${value}/cap`, Tensor.from(params.dtype as 'uint8', constant.shape, caps))
-      const held = editor.freshName(`${value}/capped`)
-      editor.addNode({ opType: 'Min', name, inputs: [codes, bound], outputs: [held] })
-      codes = held
+      const capped = editor.freshName(`${value}/capped`)
+      editor.addNode({ opType: 'Min', name, inputs: [codes, bound], outputs: [capped] })
+      codes = capped
     }
     editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, ...inputs], outputs: [output] })
   }

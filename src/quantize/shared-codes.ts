@@ -21,7 +21,7 @@ export function sharedCodesUnsigned(model: Model): Model {
     const readers = editor.consumers(name)
     const products = readers.flatMap((node) => productsOf(editor, node, name))
     if (products.length < 2 || readers.some((node) => productsOf(editor, node, name).length === 0)) continue
-    shift(editor, name, readers)
+    toUnsigned(editor, name, readers)
     changed = true
   }
   return changed ? editor.finish() : model
@@ -34,7 +34,8 @@ function productsOf(editor: GraphEditor, reader: Node, codes: string): Node[] {
   return behind.every((node) => isOp(node, 'MatMul', 'Gemm')) ? behind : []
 }
 
-function shift(editor: GraphEditor, name: string, readers: readonly Node[]): void {
+/** Moves int8 codes, which nodes read behind DequantizeLinear, to uint8 ones for the same numbers. */
+export function toUnsigned(editor: GraphEditor, name: string, readers: readonly Node[]): void {
   const codes = editor.constant(name)
   if (!codes) return
   const moved = (tensor: Tensor) => Tensor.from('uint8', tensor.shape, unsignedCodes(tensor))

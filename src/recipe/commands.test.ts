@@ -11,11 +11,13 @@ const commands = Object.keys(recipeSchemas) as CommandName[]
 const least: Readonly<Record<string, object>> = {
   quantize: { model: 'm.onnx', data: 'd' },
   rewrite: { model: 'm.onnx' },
+  analyze: { model: 'm.onnx', data: 'd' },
   compress: { model: 'm.onnx', data: 'd' },
   finetune: { model: 'm.onnx', data: 'd' },
   evaluate: { model: 'm.onnx', data: 'd' },
   compare: { model: 'm.onnx', data: 'd', other: 'n.onnx' },
   variants: { model: 'm.onnx' },
+  verify: { model: 'm.onnx' },
   check: { model: 'm.onnx', other: 'n.onnx', data: 'd' },
 }
 

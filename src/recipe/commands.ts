@@ -9,6 +9,7 @@ import { type FinetuneRecipe, finetune } from './finetune.ts'
 import { completeQuantize, type QuantizeRecipe, quantize } from './quantize.ts'
 import { type RewriteRecipe, rewrite } from './rewrite.ts'
 import { type VariantsRecipe, variants } from './variants.ts'
+import { type VerifyRecipe, verify } from './verify.ts'
 
 /** Command → its recipe. */
 export interface Recipes {
@@ -21,6 +22,7 @@ export interface Recipes {
   readonly compress: CompressRecipe
   readonly finetune: FinetuneRecipe
   readonly variants: VariantsRecipe
+  readonly verify: VerifyRecipe
 }
 
 export type CommandName = keyof Recipes
@@ -30,7 +32,7 @@ export type Recipe = Recipes[CommandName]
 /** Command → what its recipe may hold. */
 export const recipeSchemas: {
   readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
-} = { quantize, analyze, rewrite, evaluate, compare, check, compress, finetune, variants }
+} = { quantize, rewrite, analyze, evaluate, compare, check, compress, finetune, variants, verify }
 
 /** What a recipe of the command holds where fields follow from others. */
 export function completed(

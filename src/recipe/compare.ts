@@ -12,6 +12,15 @@ export const compare = z.strictObject({
   samples: allSamples,
   metric,
   other: z.string().meta({ description: 'the second model', placeholder: 'file', argument: true }),
+  deep: z
+    .boolean()
+    .default(false)
+    .describe('run the second model layer by layer beside its simulation, in every runtime at hand'),
+  repair: z.string().exactOptional().meta({
+    description: 'with --deep: writes the second model with what gives other answers elsewhere stored in another way',
+    placeholder: 'file',
+  }),
+  proof: z.boolean().default(false).describe('with --deep: write what was found beside the second model, for verify'),
 })
 
 export type CompareRecipe = RecipeOf<typeof compare>

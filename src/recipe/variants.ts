@@ -24,7 +24,7 @@ export const variants = z.strictObject({
   samples: z.int().positive().exactOptional().meta({
     description: 'samples to calibrate on, evenly spaced',
     placeholder: 'n',
-    usual: '64; 128 with 4 bits',
+    usual: '64; 128 with 4 bits and for float16',
   }),
   dtypes: z
     .array(z.enum(variantDtypes))

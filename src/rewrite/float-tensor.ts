@@ -1,6 +1,6 @@
 // Weights as float64 and back: arithmetic on weights is done in double precision and rounded once.
 import { UnsupportedError } from '../base/index.ts'
-import { float16Max, toFloat16Bits } from '../math/index.ts'
+import { float16Max, float32ToFloat16 } from '../math/index.ts'
 import { type DType, Tensor } from '../onnx/index.ts'
 
 /** The elements of a tensor in double precision. Fresh: may be written to. */
@@ -19,7 +19,7 @@ export function floatTensor(dtype: DType, shape: readonly number[], values: Arra
     case 'float64':
       return Tensor.from('float64', shape, Float64Array.from(values))
     case 'float16':
-      return Tensor.from('float16', shape, Uint16Array.from(values, toFloat16Bits))
+      return Tensor.from('float16', shape, float32ToFloat16(values))
     case 'bfloat16':
       return new Tensor('bfloat16', shape, new Uint8Array(Uint16Array.from(values, toBfloat16Bits).buffer))
     default:

@@ -17,6 +17,11 @@ export type Request =
     }
   | { readonly kind: 'close'; readonly session: number }
 
+/** The same, asked of a process: a model comes as a file, which costs neither of them a copy. */
+export type ProcessRequest =
+  | Exclude<Request, { kind: 'open' }>
+  | { readonly kind: 'open'; readonly file: string; readonly options: SessionOptions; readonly threads: number }
+
 export interface Replies {
   open: {
     session: number

@@ -10,6 +10,11 @@ export interface SessionOptions {
   readonly optimization?: 'all' | 'extended' | 'basic' | 'disabled'
   /** Q/DQ pairs stay and everything computes in float: the simulation of a quantised file. */
   readonly simulate?: boolean
+  /**
+   * Products of bytes as ONNX Runtime makes them where nobody asks for more: on x64 without VNNI two of them are added in 16 bits, which
+   * saturates. Otherwise they are exact (session.x64quantprecision).
+   */
+  readonly asDeployed?: boolean
   /** Threads inside an operator; default: all cores. */
   readonly threads?: number
   /** Name for messages, usually the file. */

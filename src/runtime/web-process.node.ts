@@ -1,12 +1,16 @@
 // onnxruntime-web's WebAssembly on Node, in a process of its own: neither a crash nor its memory reaches the one that asks.
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InputError, RuntimeFailure, UnsupportedError } from '../base/index.ts'
+import { withTemporary } from '../onnx/index.node.ts'
 import { writeModel } from '../onnx/index.ts'
-import type { Replies, Reply, Request, WireValues } from './messages.ts'
+import { dropBytes } from './drop-bytes.node.ts'
+import type { ProcessRequest, Replies, Reply, WireValues } from './messages.ts'
 import type { Runtime, Session } from './session.ts'
 
 /**
@@ -30,8 +34,13 @@ export function openWebProcess(): Runtime | undefined {
     threads: 1,
     notes,
     open: async (given, options = {}) => {
-      const bytes = given instanceof Uint8Array ? given : writeModel(given)
-      const opened = await process.ask({ kind: 'open', bytes, options, threads: 1 })
+      const opened = await withTemporary(await mkdtemp(join(tmpdir(), 'onnxpress-')), async (folder) => {
+        const file = join(folder, 'model.onnx')
+        const bytes = given instanceof Uint8Array ? given : writeModel(given)
+        await writeFile(file, bytes)
+        if (bytes !== given) dropBytes(bytes)
+        return process.ask({ kind: 'open', file, options, threads: 1 })
+      })
       if (opened.note !== undefined && !notes.includes(opened.note)) notes.push(opened.note)
       const { session: number, inputs, outputs, outputTypes } = opened
       const session: Session = {
@@ -72,7 +81,7 @@ function webVersion(): string | undefined {
 }
 
 interface Waiting {
-  readonly kind: Request['kind']
+  readonly kind: ProcessRequest['kind']
   readonly resolve: (value: Replies[keyof Replies]) => void
   readonly reject: (error: Error) => void
 }
@@ -83,7 +92,7 @@ class WebProcess {
   #next = 1
   readonly #waiting = new Map<number, Waiting>()
 
-  ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>): Promise<Replies[K]> {
+  ask<K extends ProcessRequest['kind']>(request: Extract<ProcessRequest, { kind: K }>): Promise<Replies[K]> {
     const child = this.#start()
     const id = this.#next++
     return new Promise((resolve, reject) => {

@@ -1,6 +1,8 @@
 // The process in which onnxruntime-web computes, one request after the other.
+import { readFile } from 'node:fs/promises'
 import { messageOf } from '../base/index.ts'
-import type { Replies, Request } from './messages.ts'
+import { dropBytes } from './drop-bytes.node.ts'
+import type { ProcessRequest, Replies } from './messages.ts'
 import type { Session } from './session.ts'
 import { type WebModule, webRuntime } from './web-runtime.ts'
 
@@ -15,10 +17,11 @@ function sessionOf(number: number): Session {
   return session
 }
 
-async function handle(request: Request): Promise<Replies[keyof Replies]> {
+async function handle(request: ProcessRequest): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open': {
-      const session = await runtime.open(request.bytes, request.options)
+      const bytes = await readFile(request.file)
+      const session = await runtime.open(bytes, request.options).finally(() => dropBytes(bytes))
       const number = next++
       sessions.set(number, session)
       const { inputs, outputs, outputTypes } = session
@@ -41,7 +44,7 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
   }
 }
 
-process.on('message', async ({ id, request }: { id: number; request: Request }) => {
+process.on('message', async ({ id, request }: { id: number; request: ProcessRequest }) => {
   try {
     process.send?.({ id, ok: true, value: await handle(request) })
   } catch (error) {

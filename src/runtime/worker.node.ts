@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { messageOf, type TensorValue } from '../base/index.ts'
+import { dropBytes } from './drop-bytes.node.ts'
 import type { Replies, Request, WireValues } from './messages.ts'
 import { type Attempt, checkReadable, openNative, outputTypesOf, readableOutputs } from './native.ts'
 import type { SessionOptions } from './session.ts'
@@ -21,7 +22,7 @@ function nativeOptions(
 ): InferenceSession.SessionOptions {
   const session: Record<string, unknown> = { intra_op: { allow_spinning: '0' } }
   // Without VNNI a product of bytes saturates; this has no effect on other processors. The fusion lint wants the graph as written.
-  if (!options.optimizedPath) session['x64quantprecision'] = '1'
+  if (!options.optimizedPath && !options.asDeployed) session['x64quantprecision'] = '1'
   if (options.simulate) session['disable_quant_qdq'] = '1'
   return {
     graphOptimizationLevel: level,
@@ -62,7 +63,7 @@ async function handle(request: Request): Promise<Replies[keyof Replies]> {
       const { bytes, options, threads } = request
       const { session, note } = await openNative(options, (attempt) =>
         ort.InferenceSession.create(bytes, nativeOptions(options, threads, attempt)),
-      )
+      ).finally(() => dropBytes(bytes))
       const id = next++
       sessions.set(id, session)
       if (request.options.profilePrefix) profiled.add(id)

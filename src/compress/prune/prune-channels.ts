@@ -241,6 +241,6 @@ function removedFor(
 export function outOfReach({ closed, graph }: PruningGroups, ratio: number, nearest: number, unit = 'MACs'): string {
   if (graph.layers.length === 0)
     return `${ratio} of the ${unit} cannot be reached by pruning: no layer of the main graph has a constant weight`
-  const held = closed.slice(0, 3).map(({ name, reason }) => `${name}: ${reason}`)
-  return `${ratio} of the ${unit} cannot be reached by pruning: the nearest is ${(Math.ceil(nearest * 1000) / 1000).toFixed(3)}${held.length > 0 ? `; channels that must stay: ${held.join('; ')}` : ''}`
+  const named = closed.slice(0, 3).map(({ name, reason }) => `${name}: ${reason}`)
+  return `${ratio} of the ${unit} cannot be reached by pruning: the nearest is ${(Math.ceil(nearest * 1000) / 1000).toFixed(3)}${named.length > 0 ? `; channels that must stay: ${named.join('; ')}` : ''}`
 }

@@ -59,7 +59,7 @@ export async function fitWithout(
     const gone = new Set([...columnsOf(channels, group, (id) => removed.has(id)).values()].flat())
     const kept = [...Array(columns).keys()].filter((column) => !gone.has(column))
     const outputs = [...Array(rows).keys()]
-    const small = leastSquaresKernel({
+    const small = await leastSquaresKernel(products, {
       ...target,
       weight: picked(target.weight, outputs, kept),
       covariance: picked(target.covariance, kept, kept),

@@ -27,7 +27,8 @@ describe('reconstruction of a layer', () => {
       )
       // A fit is pulled towards the weights it starts from; started from what it found before, the pull vanishes.
       let kernel = matrix(n, d)
-      for (let round = 0; round < 12; round++) kernel = leastSquaresKernel(targetOf(kernel, moments, 1e-4))
+      for (let round = 0; round < 12; round++)
+        kernel = await leastSquaresKernel(plainProducts, targetOf(kernel, moments, 1e-4))
       const largest = expected.W.data.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
       for (const [i, value] of expected.W.data.entries())
         assert.ok(Math.abs(kernel.data[i]! - value) <= 1e-8 * largest, `${kernel.data[i]} for ${value}`)

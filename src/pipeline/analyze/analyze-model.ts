@@ -59,7 +59,7 @@ export async function analyzeModel(
   samples.batchSize = batchSizeFor(model, shapes)
   await samples.split()
   const options = optionsFor(model, quantizing, notes)
-  const { plan } = await planFor(runtime, model, shapes, { samples, withHeld: false }, options, watch)
+  const { plan } = await planFor(runtime, model, shapes, { samples, withValidation: false }, options, watch)
   const probe = await samples.few(probeSize(shapes))
   const channels = await channelsOf(runtime, model, shapes, plan, probe, watch)
   const form = switchable(model, plan)

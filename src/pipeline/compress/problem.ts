@@ -20,7 +20,7 @@ export interface Share {
 export interface CompressSamples {
   /** A run of one sample: shapes are observed and models are timed on it. */
   readonly sample: Values
-  /** What is learnt comes from these. */
+  /** What is fitted is fitted to these. */
   readonly fit: Share
   /** What choices between models look at: no fit sees them. */
   readonly judge: Share

@@ -25,7 +25,7 @@ export interface Measurable {
   readonly after: Model
   /** The quantised model before it was trained, where that is another one. */
   readonly untrained?: Model | undefined
-  /** What it learnt from. */
+  /** What it was trained on. */
   readonly teacher: Model
   readonly shapes: Shapes
 }

@@ -58,7 +58,7 @@ export function epochsOf({ epochs, batch }: FinetuneRecipe, samples: number): nu
 const CAREFUL = 0.003
 /** Muon's steps have this share in every direction, where Adam's partly cancel each other; more where inner tensors hold on. */
 const ALL_DIRECTIONS = 0.001
-const HELD = 0.003
+const MATCHED = 0.003
 
 /**
  * The learning rate, and what it means. One that was given is that of every weight. Without one Adam and Muon, whose steps have
@@ -72,7 +72,7 @@ export function ratesOf(
   if (recipe.lr !== undefined) return { rate: recipe.lr, relative: false }
   if (optimizer !== 'muon' && !optimizer.startsWith('adam')) return { rate: 0.01, relative: false }
   if (recipe.fromScratch) return { rate: 0.001, relative: false }
-  if (optimizer === 'muon') return { rate: matched ? HELD : ALL_DIRECTIONS, relative: true }
+  if (optimizer === 'muon') return { rate: matched ? MATCHED : ALL_DIRECTIONS, relative: true }
   const moved = recipe.flip || recipe.mix || recipe.shift > 0
   return { rate: moved && recipe.teacher !== undefined ? 2 * CAREFUL : CAREFUL, relative: true }
 }

@@ -22,7 +22,7 @@ import type { TrainingSamples } from './samples.node.ts'
 import { ratesOf } from './settings.ts'
 
 /** Every fourth batch of those that correct biases takes no part, and tells whether a correction holds for others. */
-const HELD = 4
+const VALIDATION_EVERY = 4
 
 /** What is trained, on what, towards what. */
 export interface Training {
@@ -142,7 +142,8 @@ function quantized(
       const each = fixedBatch(prepared.model) ?? 1
       return {
         batches: batches(readSamples(dataset, chosen, { signal: options.signal }), each),
-        held: (batch) => chosen.length >= HELD * each && batch % HELD === HELD - 1,
+        validation: (batch) =>
+          chosen.length >= VALIDATION_EVERY * each && batch % VALIDATION_EVERY === VALIDATION_EVERY - 1,
       }
     },
   })

@@ -60,7 +60,7 @@ async function bySecondOrder(
       shapes,
       products,
       seed: recipe.seed,
-      held: (batch) => split[batch]?.held === true,
+      validation: (batch) => split[batch]?.validation === true,
       ...(spill ? { spill } : {}),
       ...watch,
     })

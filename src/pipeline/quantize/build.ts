@@ -28,7 +28,7 @@ export interface Planned {
 
 /** Where ranges come from: samples, or statistics that are known already. */
 export type RangeSource =
-  | { readonly samples: CalibrationSamples; readonly withHeld: boolean }
+  | { readonly samples: CalibrationSamples; readonly withValidation: boolean }
   | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
 
 /** Ends that a value may reach beyond what was seen of it, where something is known. */
@@ -70,11 +70,11 @@ export async function planFor(
       ? new Map<string, TensorStatistics>()
       : typeof source === 'function'
         ? source(requests.map(({ value }) => value))
-        : await calibrate(runtime, model, source.samples.all(source.withHeld), {
+        : await calibrate(runtime, model, source.samples.all(source.withValidation), {
             ...watch,
             requests,
             shapes,
-            total: source.withHeld ? source.samples.indices.length : source.samples.fitting,
+            total: source.withValidation ? source.samples.indices.length : source.samples.fitting,
           })
   const statistics = reach ? widened(seen, ofGrids(reach, placement)) : seen
   return { plan: makePlan(model, placement, { statistics, options, weightBits }), statistics }

@@ -21,7 +21,7 @@ function numbered(size: number, more: { readonly fixed?: FixedBatch; readonly va
   return { dataset, read }
 }
 
-const samplesOf = (size: number, shares = { most: 8, heldEvery: 4 }, fixed?: FixedBatch) => {
+const samplesOf = (size: number, shares = { most: 8, validationEvery: 4 }, fixed?: FixedBatch) => {
   const { dataset, read } = numbered(size, fixed ? { fixed } : {})
   const indices = Array.from({ length: size }, (_, i) => i)
   return { samples: new CalibrationSamples(dataset, indices, {}, shares), read }
@@ -38,7 +38,8 @@ async function collected(from: AsyncIterable<Batch>): Promise<number[]> {
 
 async function splitOf(samples: CalibrationSamples): Promise<{ readonly fit: number[]; readonly judge: number[] }> {
   const split = await samples.split()
-  const part = (wanted: boolean) => inside(split.filter(({ held }) => held === wanted).map(({ batch }) => batch))
+  const part = (wanted: boolean) =>
+    inside(split.filter(({ validation }) => validation === wanted).map(({ batch }) => batch))
   return { fit: part(false), judge: part(true) }
 }
 
@@ -73,8 +74,8 @@ describe('the samples of a quantisation', () => {
         fc.integer({ min: 1, max: 40 }),
         fc.integer({ min: 1, max: 12 }),
         fc.integer({ min: 2, max: 5 }),
-        async (size, most, heldEvery) => {
-          const { samples } = samplesOf(size, { most, heldEvery })
+        async (size, most, validationEvery) => {
+          const { samples } = samplesOf(size, { most, validationEvery })
           samples.batchSize = 3
           const { fit, judge } = await splitOf(samples)
           assert.ok(fit.length > 0)
@@ -95,13 +96,13 @@ describe('the samples of a quantisation', () => {
     const { samples } = samplesOf(1)
     assert.deepEqual(await splitOf(samples), { fit: [0], judge: [] })
     assert.deepEqual(
-      (await samples.few(3)).map(({ held, batch }) => [held, batch.size]),
+      (await samples.few(3)).map(({ validation, batch }) => [validation, batch.size]),
       [[true, 1]],
     )
   })
 
   it('of a fixed batch fit in whole runs; what fills none judges', async () => {
-    const { samples } = samplesOf(8, { most: 8, heldEvery: 4 }, { size: 4, axes: { x: 0 } })
+    const { samples } = samplesOf(8, { most: 8, validationEvery: 4 }, { size: 4, axes: { x: 0 } })
     const { fit, judge } = await splitOf(samples)
     assert.deepEqual(
       [fit, judge],

@@ -8,13 +8,13 @@ export interface Shares {
   /** Corrections learn from this many samples at most. */
   readonly most: number
   /** Every how many samples one is held back to judge what is fitted to the others. */
-  readonly heldEvery: number
+  readonly validationEvery: number
 }
 
 /** Means need few samples: more brings nothing and costs memory. */
-export const fewUnknowns: Shares = { most: 64, heldEvery: 4 }
+export const fewUnknowns: Shares = { most: 64, validationEvery: 4 }
 /** Refitting weights, for 4 bits, has thousands of unknowns a layer. */
-export const manyUnknowns: Shares = { most: 128, heldEvery: 8 }
+export const manyUnknowns: Shares = { most: 128, validationEvery: 8 }
 
 /** Decoded samples that are kept, in bytes. */
 const KEPT_BYTES = 96e6
@@ -22,7 +22,8 @@ const KEPT_BYTES = 96e6
 /** A batch of the walk. */
 export interface SplitBatch {
   readonly batch: Batch
-  readonly held: boolean
+  /** Does it only judge? */
+  readonly validation: boolean
 }
 
 export class CalibrationSamples {
@@ -56,14 +57,14 @@ export class CalibrationSamples {
 
   /** Samples that are not held back. */
   get fitting(): number {
-    const held = (this.#split ?? []).filter((each) => each.held)
-    return this.indices.length - held.reduce((sum, { batch }) => sum + batch.size, 0)
+    const validation = (this.#split ?? []).filter((each) => each.validation)
+    return this.indices.length - validation.reduce((sum, { batch }) => sum + batch.size, 0)
   }
 
   /** All samples, or those that are not held back, in batches; those of the split come from memory. */
-  async *all(withHeld = true): AsyncGenerator<Batch, void, void> {
+  async *all(withValidation = true): AsyncGenerator<Batch, void, void> {
     const kept = this.#split
-    if (kept) for (const { batch, held } of kept) if (withHeld || !held) yield batch
+    if (kept) for (const { batch, validation } of kept) if (withValidation || !validation) yield batch
     const rest = kept ? this.outside : this.indices
     if (rest.length > 0) yield* this.read(rest)
   }
@@ -74,7 +75,7 @@ export class CalibrationSamples {
    */
   async split(): Promise<readonly SplitBatch[]> {
     if (this.#split) return this.#split
-    const { most, heldEvery } = this.#shares
+    const { most, validationEvery } = this.#shares
     const places = spread(this.indices.length, most)
     const samples: { sample: Sample; place: number }[] = []
     let bytes = 0
@@ -86,12 +87,12 @@ export class CalibrationSamples {
     )) {
       samples.push({ sample, place: places[at++] ?? 0 })
       for (const value of Object.values(sample.inputs)) bytes += value.data.BYTES_PER_ELEMENT * sizeOf(value.dims)
-      if (bytes > KEPT_BYTES && samples.length >= 2 * heldEvery) break
+      if (bytes > KEPT_BYTES && samples.length >= 2 * validationEvery) break
     }
     this.#inSplit = new Set(samples.map(({ place }) => place))
-    const part = (held: boolean) =>
+    const part = (validation: boolean) =>
       samples
-        .filter((_, i) => samples.length > 1 && (i % heldEvery === heldEvery - 1) === held)
+        .filter((_, i) => samples.length > 1 && (i % validationEvery === validationEvery - 1) === validation)
         .map(({ sample }) => sample)
     const fit = samples.length === 1 ? samples.map(({ sample }) => sample) : part(false)
     // What does not fill the model's fixed batch judges: in a fit the samples that fill it up would count twice.
@@ -99,8 +100,8 @@ export class CalibrationSamples {
     const judging = [...part(true), ...fit.slice(rest)]
     this.#judging = judging.length > 0 ? judging : fit
     this.#split = [
-      ...(await this.#join(fit.slice(0, rest))).map((batch) => ({ batch, held: false })),
-      ...(await this.#join(judging)).map((batch) => ({ batch, held: true })),
+      ...(await this.#join(fit.slice(0, rest))).map((batch) => ({ batch, validation: false })),
+      ...(await this.#join(judging)).map((batch) => ({ batch, validation: true })),
     ]
     return this.#split
   }
@@ -109,7 +110,7 @@ export class CalibrationSamples {
   async few(count: number): Promise<SplitBatch[]> {
     await this.split()
     const chosen = spread(this.#judging.length, count).flatMap((place) => this.#judging[place] ?? [])
-    return (await this.#join(chosen)).map((batch) => ({ batch, held: true }))
+    return (await this.#join(chosen)).map((batch) => ({ batch, validation: true }))
   }
 
   #inSplit = new Set<number>()

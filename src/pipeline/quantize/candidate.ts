@@ -19,7 +19,7 @@ export interface Form {
   readonly unequalized?: Model
   /** Techniques that were kept, in order. */
   readonly applied: readonly string[]
-  /** Technique → what it learnt: enough to apply it again without learning. */
+  /** Technique → its evidence: enough to apply it again without learning. */
   readonly evidence: Readonly<Record<string, unknown>>
 }
 

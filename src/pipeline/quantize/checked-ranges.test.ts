@@ -86,21 +86,21 @@ describe('range methods on a channel that is all outliers', () => {
       const run = await quantized({ range })
       const note = run.notes.find((each) => each.startsWith(`${range}: `)) ?? ''
       assert.ok(dbOf(run) >= plain - 0.3, `${range}: ${dbOf(run)} of ${plain}; ${note}`)
-      if (run.learnt?.minmaxValues) assert.match(note, /: \d+ of \d+ ranges kept; /)
+      if (run.statistics?.minmaxValues) assert.match(note, /: \d+ of \d+ ranges kept; /)
     }
   })
 
   it('come out the same from stored statistics', async () => {
     for (const effort of ['default', 'fast']) {
       const run = await quantized({ effort, range: 'entropy' })
-      assert.ok(run.learnt?.minmaxValues?.length, 'nothing was decided')
+      assert.ok(run.statistics?.minmaxValues?.length, 'nothing was decided')
       const before = readFileSync(run.output)
       const again = await quantized({
         effort,
         range: 'entropy',
         data: 'none',
         samples: undefined,
-        statistics: run.learnt,
+        statistics: run.statistics,
       })
       assert.ok(before.equals(readFileSync(again.output)), 'the files differ')
     }

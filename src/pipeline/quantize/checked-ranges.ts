@@ -31,14 +31,14 @@ export interface CheckedRanges {
 /**
  * Which ranges of a method are kept. The whole is measured with them and with min-max at the outputs; where min-max is
  * better, blocks of grids are, alone in an otherwise float model, and only those keep the method that do no harm.
- * @param withHeld ranges are taken from the samples that are held back, too
+ * @param withValidation ranges are taken from the samples that are held back, too
  * @returns undefined for min-max, which clips nothing that was seen
  */
 export async function checkRanges(
   runtime: Runtime,
   model: Model,
   shapes: Shapes,
-  source: { readonly samples: CalibrationSamples; readonly withHeld: boolean },
+  source: { readonly samples: CalibrationSamples; readonly withValidation: boolean },
   options: QuantizeOptions,
   watch: Watch = {},
 ): Promise<CheckedRanges | undefined> {
@@ -72,8 +72,8 @@ export async function checkRanges(
   }
   // The fitted samples judge too: what a method clips is rare, and few others show it. A method must do for both.
   const limits: { readonly probe: Judge; readonly limit: number }[] = []
-  for (const held of [false, true]) {
-    const own = split.filter((each) => each.held === held)
+  for (const validation of [false, true]) {
+    const own = split.filter((each) => each.validation === validation)
     if (own.length === 0) continue
     const probe = await Judge.on(runtime, model, own)
     limits.push({ probe, limit: await measure(probe, minmax.plan) })

@@ -1,4 +1,4 @@
-// What was learnt from samples, as JSON: statistics of channels and tensors, and arrays of codes. Numbers survive exactly.
+// Evidence from samples, as JSON: statistics of channels and tensors, and arrays of codes. Numbers survive exactly.
 import { z } from 'zod'
 import { InputError } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'

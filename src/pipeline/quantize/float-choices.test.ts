@@ -69,7 +69,7 @@ describe('what stays float where one grid costs most', () => {
 
   it('is repeated from stored statistics without a sample', async () => {
     const run = await quantized(withKiller())
-    const again = await quantized(withKiller(), { data: 'none', statistics: run.learnt })
+    const again = await quantized(withKiller(), { data: 'none', statistics: run.statistics })
     assert.deepEqual(layerCounts(again), layerCounts(run))
     assert.deepEqual([...(again.plan?.activations.keys() ?? [])], [...(run.plan?.activations.keys() ?? [])])
   })

@@ -16,6 +16,7 @@ import { declareTypes, typesOf, withSession } from '../../runtime/index.ts'
 import { Judge } from './judge.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { Rows } from './rows.ts'
+import { sharedOr } from './shared-work.ts'
 
 /** Nodes that one note names. */
 const NAMED = 5
@@ -53,7 +54,9 @@ export async function inHalf(job: ModeJob, given: Model): Promise<Pick<Produced,
   const choice = await chooseHalf(model, {
     types,
     shapes,
-    reaches: needsSamples(recipe) ? await reachesOf(job) : new Map(),
+    reaches: needsSamples(recipe)
+      ? await sharedOr(job.material.shared, 'reaches', recipe, () => reachesOf(job))
+      : new Map(),
     takes: halfProbe(runtime, model, types, constantsOf(model.graph)),
     excluded: excludedIn(job),
   })

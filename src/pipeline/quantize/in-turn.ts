@@ -5,8 +5,8 @@ import { type CompareOptions, Comparer, type Comparison } from '../../metrics/in
 import type { Model } from '../../onnx/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 
-/** Bytes of samples and outputs that are held between the two models. */
-const HELD_BYTES = 512e6
+/** Bytes of samples and outputs that are kept between the two models. */
+const KEPT_BYTES = 512e6
 
 /** A model and its name in messages. */
 export interface Named {
@@ -14,7 +14,7 @@ export interface Named {
   readonly label: string
 }
 
-/** Compares two models that are never open at once; outputs of the first are held for as many samples as memory allows. */
+/** Compares two models that are never open at once; outputs of the first are kept for as many samples as memory allows. */
 export async function compareInTurn(
   runtime: Runtime,
   [before, after]: readonly [Named, Named],
@@ -25,23 +25,23 @@ export async function compareInTurn(
   const source = batches[Symbol.asyncIterator]()
   let done = 0
   for (let ended = false; !ended; ) {
-    const held: { readonly batch: Batch; readonly outputs: Values }[] = []
+    const kept: { readonly batch: Batch; readonly outputs: Values }[] = []
     await withSession(runtime, before.model, { label: before.label }, async (session) => {
-      for (let bytes = 0; bytes < HELD_BYTES; ) {
+      for (let bytes = 0; bytes < KEPT_BYTES; ) {
         throwIfCancelled(watch.signal)
         const next = await source.next()
         ended = next.done === true
         if (next.done) return
         report(watch, step, done, total)
         const outputs = await session.run(next.value.inputs)
-        held.push({ batch: next.value, outputs })
+        kept.push({ batch: next.value, outputs })
         bytes += bytesOf(outputs) + bytesOf(next.value.inputs)
         done += next.value.size / 2
       }
     })
-    if (held.length === 0) break
+    if (kept.length === 0) break
     await withSession(runtime, after.model, { label: after.label }, async (session) => {
-      for (const { batch, outputs } of held) {
+      for (const { batch, outputs } of kept) {
         throwIfCancelled(watch.signal)
         report(watch, step, done, total)
         comparer.add(outputs, await session.run(batch.inputs), batch)

@@ -21,18 +21,18 @@ export const noiseIn = (comparison: Comparison): number => 10 ** (-(meanSqnrDb(c
 
 export class Judge {
   readonly #runtime: Runtime
-  readonly #held: readonly SplitBatch[]
+  readonly #validation: readonly SplitBatch[]
   readonly #float: readonly Values[]
   readonly #written: (model: Model) => Model
 
   private constructor(
     runtime: Runtime,
-    held: readonly SplitBatch[],
+    validation: readonly SplitBatch[],
     float: readonly Values[],
     written: (model: Model) => Model,
   ) {
     this.#runtime = runtime
-    this.#held = held
+    this.#validation = validation
     this.#float = float
     this.#written = written
   }
@@ -47,9 +47,9 @@ export class Judge {
     split: readonly SplitBatch[],
     written?: (model: Model) => Model,
   ): Promise<Judge> {
-    const held = split.filter((each) => each.held)
+    const validation = split.filter((each) => each.validation)
     // A single sample judges what was fitted to it: better than nothing, and the report says how few there were.
-    return Judge.on(runtime, float, held.length > 0 ? held : split, written)
+    return Judge.on(runtime, float, validation.length > 0 ? validation : split, written)
   }
 
   /** On these samples, whoever they are; runs the float model once. */
@@ -68,7 +68,7 @@ export class Judge {
   }
 
   get samples(): number {
-    return this.#held.reduce((sum, { batch }) => sum + batch.size, 0)
+    return this.#validation.reduce((sum, { batch }) => sum + batch.size, 0)
   }
 
   /** Values of the float outputs that it compares. */
@@ -83,7 +83,7 @@ export class Judge {
   async lowestDb(model: Model, watch: Watch = {}): Promise<number> {
     return withSession(this.#runtime, model, { label: 'the rewritten model' }, async (session) => {
       let lowest = Number.POSITIVE_INFINITY
-      for (const [index, { batch }] of this.#held.entries()) {
+      for (const [index, { batch }] of this.#validation.entries()) {
         throwIfCancelled(watch.signal)
         const { db, same } = distance(this.#float[index] ?? {}, await session.run(batch.inputs))
         if (!same && db !== null && !(db >= lowest)) lowest = db
@@ -106,7 +106,7 @@ export class Judge {
   /** What a model that is open already gives, with feeds beside those of the samples. */
   async comparisonOn(session: Session, feeds: Values, watch: Watch = {}): Promise<Comparison> {
     const comparer = new Comparer()
-    for (const [index, { batch }] of this.#held.entries()) {
+    for (const [index, { batch }] of this.#validation.entries()) {
       throwIfCancelled(watch.signal)
       comparer.add(this.#float[index] ?? {}, await session.run({ ...batch.inputs, ...feeds }), batch)
     }

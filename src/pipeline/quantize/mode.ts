@@ -26,7 +26,8 @@ export interface Produced {
   readonly originalFolded?: Model
   readonly naive?: { readonly float: Model; readonly quantized: Model; readonly shapes: Shapes }
   readonly meanShift?: ReadonlyMap<string, { readonly before: number; readonly after: number }>
-  readonly learnt?: StoredStatistics
+  /** What the samples taught. */
+  readonly statistics?: StoredStatistics
   /** What the channels of values do that techniques looked at, before any of them changed the model. */
   readonly inputChannels?: Statistics
   readonly outliers?: Outliers
@@ -66,7 +67,7 @@ export interface ModeJob {
   readonly watch: Watch
 }
 
-/** Is anything learnt from samples? */
+/** Does anything come from samples? */
 export function needsSamples({ data }: QuantizeRecipe): boolean {
   return data !== 'none'
 }

@@ -11,7 +11,7 @@ import { subGraphNotes } from '../sub-graphs.ts'
 import { quantizeDynamic } from './dynamic-mode.ts'
 import { inHalf, quantizeFloat16 } from './float16-mode.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
-import { blockOf, isWide, optionsFor, passesFor } from './options-for.ts'
+import { blockOf, optionsFor, passesFor } from './options-for.ts'
 import { sharedOr } from './shared-work.ts'
 import { quantizeStatic } from './static-mode.ts'
 import { quantizeWeightsAlone } from './weights-only.ts'
@@ -40,7 +40,7 @@ export async function produceQuantized(
   const mixed = refuseQuantized(original, recipe.model, 'quantise')
   if (mixed) notes.push(mixed)
   const first = await samples.first()
-  const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', isWide(recipe), () =>
+  const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', recipe, () =>
     withGuessedShapes(recipe, original, first, () =>
       applyRewrites(runtime, original, passesFor(recipe), first, { ...watch, label: recipe.model }),
     ),
@@ -58,7 +58,8 @@ export async function produceQuantized(
   if (preprocess)
     for (const each of [quantized, asWritten]) each?.metadata.set(PREPROCESS_KEY, JSON.stringify(preprocess))
   throwIfCancelled(watch.signal)
-  return { ...made, quantized, ...(asWritten ? { asWritten } : {}), rewrites: [...applied, ...made.rewrites] }
+  const float = [...made.float, ...(halved?.float ?? [])]
+  return { ...made, quantized, ...(asWritten ? { asWritten } : {}), float, rewrites: [...applied, ...made.rewrites] }
 }
 
 /** @throws UsageError for options that say nothing in this mode, or promise what nothing measures */

@@ -110,7 +110,7 @@ export async function quantizeModel(
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
-  const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, learnt } = made
+  const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, statistics } = made
   const { inputChannels, outliers } = made
   return {
     recipe,
@@ -133,7 +133,7 @@ export async function quantizeModel(
     ...(originalFolded ? { originalFolded } : {}),
     ...(meanShift ? { meanShift } : {}),
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
-    ...(learnt ? { learnt } : {}),
+    ...(statistics ? { statistics } : {}),
     ...(inputChannels ? { inputChannels } : {}),
     ...(outliers ? { outliers } : {}),
     places: layerPlaces(originalFolded ?? made.naive?.float ?? floatModel),

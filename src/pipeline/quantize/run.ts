@@ -50,7 +50,7 @@ export interface QuantizeOutcome {
   /** Where the bytes are. */
   readonly parts?: { readonly before: readonly Part[]; readonly after: readonly Part[] }
   /** What the samples taught: from this the same file can be made without them. */
-  readonly learnt?: StoredStatistics
+  readonly statistics?: StoredStatistics
 }
 
 /** Of a file on this machine, whose optimised graph was read. */

@@ -22,7 +22,7 @@ export function samplesSource(samples: CalibrationSamples, { judges, ranges }: S
     proves: 'samples',
     notes: [],
     // Ranges that the judge's samples took no part in: what it has not seen may be clipped, and it must notice.
-    ranges: () => ranges ?? { samples, withHeld: !judges },
+    ranges: () => ranges ?? { samples, withValidation: !judges },
     channels: async (form, requests, context) => {
       if (watched?.float !== form.float && requests.length > 0)
         watched = { float: form.float, statistics: await watch(samples, form, requests, context) }

@@ -155,7 +155,7 @@ describe('the search over techniques', () => {
     assert.deepEqual(rows, ['-equal', '-correct'])
   })
 
-  it('gives the rival what was learnt on the best', async () => {
+  it('gives the rival the evidence of the best', async () => {
     const first = technique('equal', -0.5, { paysLater: true })
     const replayed: unknown[] = []
     const spare = technique('spare', 4, {

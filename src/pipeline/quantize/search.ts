@@ -111,7 +111,7 @@ function rivalOf(candidate: Candidate, made: Technique, least = LEAST_GAIN_DB, l
   return { candidate, made, least: least + Math.max(0, lost) }
 }
 
-/** The rival beside a better best: what was learnt holds for it too; what it was made by may have paid at once. */
+/** The rival beside a better best: its evidence holds for the rival too; what it was made by may have paid at once. */
 async function carried(context: SearchContext, { paysLater, name, replay }: Technique, best: Candidate, rival?: Rival) {
   if (paysLater) return undefined
   if (!rival || !replay) return rival

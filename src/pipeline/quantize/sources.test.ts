@@ -48,14 +48,14 @@ async function produced(
 const opsOf = ({ quantized }: Produced) => quantized.graph.nodes.map(({ opType }) => opType)
 
 describe('a static quantisation', () => {
-  it('tries its techniques, says in rows what became of them, and keeps what it learnt', async () => {
-    const { ladder, learnt, plan, float } = await produced(tinyModel(drawing), {})
+  it('tries its techniques, says in rows what became of them, and keeps its evidence', async () => {
+    const { ladder, statistics, plan, float } = await produced(tinyModel(drawing), {})
     assert.equal(ladder?.[0]?.name, 'naive')
     assert.ok(ladder.some(({ name }) => name === 'corrected'))
-    assert.deepEqual([learnt?.kind, learnt?.inputs], ['onnxpress-statistics', { x: [1, 3, 8, 8] }])
+    assert.deepEqual([statistics?.kind, statistics?.inputs], ['onnxpress-statistics', { x: [1, 3, 8, 8] }])
     assert.deepEqual(
-      Object.keys(learnt?.tensors ?? {}).sort(),
-      [...(plan?.placement.tensors.keys() ?? [])].sort().filter((value) => value in (learnt?.tensors ?? {})),
+      Object.keys(statistics?.tensors ?? {}).sort(),
+      [...(plan?.placement.tensors.keys() ?? [])].sort().filter((value) => value in (statistics?.tensors ?? {})),
     )
     assert.deepEqual(float, [])
   })
@@ -65,13 +65,13 @@ describe('a static quantisation', () => {
     assert.equal(made.ladder, undefined)
     assert.equal(made.naive, undefined)
     assert.ok(opsOf(made).includes('QuantizeLinear'))
-    assert.ok(made.learnt, 'what ranges were is kept all the same')
+    assert.ok(made.statistics, 'what ranges were is kept all the same')
   })
 
-  it('makes the same bytes again from what it learnt, without a sample', async () => {
+  it('makes the same bytes again from its evidence, without a sample', async () => {
     const model = tinyModel(drawing)
     const first = await produced(model, {})
-    const again = await produced(model, { data: 'none' }, { stored: first.learnt })
+    const again = await produced(model, { data: 'none' }, { stored: first.statistics })
     assert.deepEqual(writeModel(again.quantized), writeModel(first.quantized))
     assert.deepEqual(again.notes.filter((note) => /stored statistics/.test(note)).length, 1)
   })
@@ -112,7 +112,7 @@ describe("BatchNormalization's statistics as a source", () => {
   it('makes a quantisation without samples, and says what its ranges know', async () => {
     const made = await produced(tinyModel(drawing), { data: 'none' })
     assert.ok(opsOf(made).includes('QuantizeLinear'))
-    assert.equal(made.learnt, undefined, 'nothing was learnt from samples')
+    assert.equal(made.statistics, undefined, 'nothing comes from samples')
     assert.match(made.notes.join(), /ranges are mean ± 4 deviations/)
   })
 
@@ -150,9 +150,9 @@ describe("BatchNormalization's statistics as a source", () => {
 
 describe('stored statistics as a source', () => {
   it('know nothing of another model, and say so', async () => {
-    const { learnt } = await produced(tinyModel(drawing), { effort: 'fast' })
-    assert.ok(learnt)
-    const source = storedSource(learnt, 'other.onnx')
+    const { statistics } = await produced(tinyModel(drawing), { effort: 'fast' })
+    assert.ok(statistics)
+    const source = storedSource(statistics, 'other.onnx')
     const ranges = source.ranges({} as never)
     assert.ok(typeof ranges === 'function')
     assert.throws(
@@ -161,10 +161,10 @@ describe('stored statistics as a source', () => {
     )
   })
 
-  it('apply what was learnt, and nothing else', async () => {
-    const { learnt } = await produced(tinyModel(drawing), { effort: 'fast' })
-    assert.ok(learnt)
-    const source = storedSource(learnt, 'tiny.onnx')
+  it('apply that evidence, and nothing else', async () => {
+    const { statistics } = await produced(tinyModel(drawing), { effort: 'fast' })
+    assert.ok(statistics)
+    const source = storedSource(statistics, 'tiny.onnx')
     assert.equal(await source.attempt(techniquesOf(['equalize'])[0] as Technique, {} as never, {} as never), undefined)
   })
 
@@ -177,7 +177,7 @@ describe('stored statistics as a source', () => {
       runtime,
       model,
       shapes,
-      { samples, withHeld: true },
+      { samples, withValidation: true },
       { ...quantizeDefaults, range: 'mse' },
     )
     assert.ok([...statistics.values()].every(({ histogram }) => histogram))
@@ -192,7 +192,7 @@ describe('the ranges of a plan', () => {
     const runtime = await testRuntime()
     const samples = samplesOf(chain, 8)
     const shapes = await observeShapes(runtime, chain, await samples.first())
-    const source = { samples, withHeld: true }
+    const source = { samples, withValidation: true }
     const plain = await planFor(runtime, chain, shapes, source, quantizeDefaults)
     const pooled = [...plain.plan.placement.tensors.values()].find(({ value, gridOf }) => value !== gridOf)
     assert.ok(pooled, 'a MaxPool moves codes')
@@ -210,7 +210,7 @@ describe('the ranges of a plan', () => {
     const runtime = await testRuntime()
     const samples = samplesOf(chain, 8)
     const shapes = await observeShapes(runtime, chain, await samples.first())
-    const planned = await planFor(runtime, chain, shapes, { samples, withHeld: true }, quantizeDefaults)
+    const planned = await planFor(runtime, chain, shapes, { samples, withValidation: true }, quantizeDefaults)
     const source = knownRanges(planned)
     assert.ok(typeof source === 'function')
     const [pooled] = [...planned.plan.placement.tensors.values()].filter(({ value, gridOf }) => value !== gridOf)
@@ -234,7 +234,7 @@ describe('stored corrections', () => {
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> Conv 1x1 4->5 -> y')
     const samples = samplesOf(model, 8)
     const shapes = await observeShapes(runtime, model, await samples.first())
-    const { plan } = await planFor(runtime, model, shapes, { samples, withHeld: true }, quantizeDefaults)
+    const { plan } = await planFor(runtime, model, shapes, { samples, withValidation: true }, quantizeDefaults)
     const plain = insertQdq(model, plan)
     const [first] = plan.weights.keys()
     const codes = plain.graph.initializers.get(`${first}/weight/q`)

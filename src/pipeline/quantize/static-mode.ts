@@ -19,7 +19,7 @@ import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
-import { sharedOr, withoutForm } from './shared-work.ts'
+import { sharedOr } from './shared-work.ts'
 import { storedSource } from './stored-source.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 import type { Source } from './technique.ts'
@@ -39,7 +39,7 @@ interface OwnForm {
 
 export async function quantizeAll(job: ModeJob, form: OwnForm): Promise<Produced> {
   const { recipe, material } = job
-  const found = await sharedOr(material.shared, 'search', withoutForm(recipe), () => searched(job, form))
+  const found = await sharedOr(material.shared, 'search', recipe, () => searched(job, form))
   return produced(job, found, form.written)
 }
 
@@ -52,7 +52,7 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
   const checked = needsSamples(recipe)
-    ? await checkRanges(runtime, model, job.shapes, { samples, withHeld: fast }, options, watch)
+    ? await checkRanges(runtime, model, job.shapes, { samples, withValidation: fast }, options, watch)
     : undefined
   notes.push(...(checked?.notes ?? []))
   // Looked at once more: of values that a rewrite added the batch axis is not known yet.
@@ -142,7 +142,7 @@ function produced(
     float: floatLayers(best.float, built.plan.placement),
     rewrites,
     ...(judged ? { ladder: rows } : {}),
-    ...(needsSamples(recipe) ? { learnt: learntIn(material.samples.dataset.preprocess, first, found) } : {}),
+    ...(needsSamples(recipe) ? { statistics: statisticsIn(material.samples.dataset.preprocess, first, found) } : {}),
     ...(judged && best.unequalized ? { originalFolded: best.unequalized } : {}),
     ...(judged && naive.model !== built.model
       ? { naive: { float: model, quantized: written(naive.model), shapes } }
@@ -160,7 +160,7 @@ function outliersIn({ applied, evidence }: Found['best'], stored: StoredStatisti
   return form?.safeParse(given).data
 }
 
-function learntIn(
+function statisticsIn(
   preprocess: object | undefined,
   first: ModeJob['first'],
   { best: { quantize, evidence }, built }: Found,

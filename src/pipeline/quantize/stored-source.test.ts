@@ -45,8 +45,8 @@ describe('stored statistics', () => {
   for (const [name, fields] of cases) {
     it(`make the same bytes again without a sample: ${name}`, async () => {
       const first = await quantizeFile(runtime, recipe({ data: 'random', ...fields, output: at('first.onnx') }))
-      assert.ok(first.learnt, 'nothing was learnt')
-      const statistics = JSON.parse(JSON.stringify(first.learnt))
+      assert.ok(first.statistics, 'there are no statistics')
+      const statistics = JSON.parse(JSON.stringify(first.statistics))
       await quantizeFile(runtime, recipe({ statistics, ...fields, output: at('again.onnx') }))
       assert.ok(readFileSync(at('first.onnx')).equals(readFileSync(at('again.onnx'))), 'the files differ')
     })
@@ -54,21 +54,24 @@ describe('stored statistics', () => {
 
   it('keep what was corrected: without the corrections the bytes are others', async () => {
     const first = await quantizeFile(runtime, recipe({ data: 'random', keep: 'always', output: at('first.onnx') }))
-    const { corrections, ...evidence } = first.learnt?.evidence ?? {}
+    const { corrections, ...evidence } = first.statistics?.evidence ?? {}
     assert.ok(Object.keys((corrections as StoredCorrections).biases).length > 2, 'no bias was stored')
     await quantizeFile(
       runtime,
-      recipe({ statistics: { ...first.learnt, evidence }, keep: 'always', output: at('plain.onnx') }),
+      recipe({ statistics: { ...first.statistics, evidence }, keep: 'always', output: at('plain.onnx') }),
     )
     assert.ok(!readFileSync(at('first.onnx')).equals(readFileSync(at('plain.onnx'))), 'the files are the same')
   })
 
   it('are refused in one sentence for another model, beside samples, and when they are broken', async () => {
-    const { learnt } = await quantizeFile(runtime, recipe({ data: 'random', effort: 'fast', output: at('first.onnx') }))
+    const { statistics } = await quantizeFile(
+      runtime,
+      recipe({ data: 'random', effort: 'fast', output: at('first.onnx') }),
+    )
     const again = (fields: object) => quantizeFile(runtime, recipe({ ...fields, output: at('never.onnx') }))
-    await assert.rejects(again({ model: at('other.onnx'), statistics: learnt }), /of another model/)
-    await assert.rejects(again({ data: 'random', statistics: learnt }), /take the place of samples/)
-    await assert.rejects(again({ statistics: { ...learnt, tensors: { x: 1 } } }), /"tensors\.x" is wrong/)
+    await assert.rejects(again({ model: at('other.onnx'), statistics }), /of another model/)
+    await assert.rejects(again({ data: 'random', statistics }), /take the place of samples/)
+    await assert.rejects(again({ statistics: { ...statistics, tensors: { x: 1 } } }), /"tensors\.x" is wrong/)
     await assert.rejects(again({ statistics: at('missing.json') }), /is missing, or not JSON/)
   })
 })

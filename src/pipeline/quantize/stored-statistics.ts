@@ -1,4 +1,4 @@
-// What a quantisation learnt from its samples, as JSON: enough to make the same file again, anywhere, without a sample.
+// What a quantisation took from its samples, as JSON: enough to make the same file again, anywhere, without a sample.
 import * as z from 'zod'
 import { InputError } from '../../base/index.ts'
 import { techniqueNames } from '../../recipe/index.ts'
@@ -34,7 +34,7 @@ export interface StoredStatistics {
   readonly preprocess?: Readonly<Record<string, unknown>>
   /** Values that keep min-max, because another method's range costs too much. */
   readonly minmaxValues?: readonly string[]
-  /** Technique → what it learnt, for those that were kept; what corrections changed on the quantised model is one entry. */
+  /** Technique → its evidence, for those that were kept; what corrections changed on the quantised model is one entry. */
   readonly evidence: Readonly<Record<string, unknown>>
   /** Activations of the float model that was quantised. */
   readonly tensors: Readonly<Record<string, StoredTensor>>

@@ -1,4 +1,4 @@
-// What a technique is: it learns from the evidence there is, applies what it learnt, and can apply it again elsewhere; and what it
+// What a technique is: it learns from the evidence there is, applies what it learned, and can apply it again elsewhere; and what it
 // is given to do so.
 import type { z } from 'zod'
 import type { Watch } from '../../base/index.ts'
@@ -45,7 +45,7 @@ export interface Technique<Evidence = unknown> {
   readonly keeps?: (now: Score, before: Score) => boolean
   /** Once everything is decided: learns again, from the samples that judged too. */
   readonly relearn?: (candidate: Candidate, context: SearchContext) => Promise<Candidate>
-  /** Applies what was learnt elsewhere; techniques that correct the quantised model have theirs in common. */
+  /** Applies evidence from elsewhere; techniques that correct the quantised model have theirs in common. */
   readonly replay?: (candidate: Candidate, evidence: Evidence, context: SearchContext) => Promise<Candidate>
   /** How evidence is written down and read back. */
   readonly evidence?: z.ZodType<Evidence>
@@ -102,7 +102,7 @@ export interface Source {
   readonly attempt: (technique: Technique, candidate: Candidate, context: SearchContext) => Promise<Attempt | undefined>
   /** What is put on the quantised model in the end. */
   readonly finish?: (candidate: Candidate, context: SearchContext) => Promise<Candidate>
-  /** Technique → what it learnt when these statistics were made. */
+  /** Technique → its evidence when these statistics were made. */
   readonly stored?: Readonly<Record<string, unknown>>
   /** Said of the result. */
   readonly notes: readonly string[]

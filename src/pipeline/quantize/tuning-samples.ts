@@ -12,7 +12,7 @@ export interface TuningSamples {
 /** Samples outside the split that are used, at most. */
 const MOST_OUTSIDE = 256
 /** Every fourth of them judges. */
-const HELD = 4
+const VALIDATION_EVERY = 4
 
 /** @param everything nothing is judged any more: all samples are trained on */
 export async function tuningSamples(samples: CalibrationSamples, everything: boolean): Promise<TuningSamples> {
@@ -20,11 +20,11 @@ export async function tuningSamples(samples: CalibrationSamples, everything: boo
   const { outside } = samples
   const every = Math.max(1, Math.ceil(outside.length / MOST_OUTSIDE))
   const others = outside.filter((_, i) => i % every === 0)
-  const held = everything ? [] : others.filter((_, i) => i % HELD === HELD - 1)
-  const judges = split.filter((each) => each.held)
-  for await (const batch of samples.read(held)) judges.push({ batch, held: true })
-  const free = everything ? others : others.filter((_, i) => i % HELD !== HELD - 1)
-  const fit = split.filter((each) => everything || !each.held)
+  const validation = everything ? [] : others.filter((_, i) => i % VALIDATION_EVERY === VALIDATION_EVERY - 1)
+  const judges = split.filter((each) => each.validation)
+  for await (const batch of samples.read(validation)) judges.push({ batch, validation: true })
+  const free = everything ? others : others.filter((_, i) => i % VALIDATION_EVERY !== VALIDATION_EVERY - 1)
+  const fit = split.filter((each) => everything || !each.validation)
   const read = fit.flatMap(({ batch }) => samplesIn(batch))
   return { ...joined(read, samples.dataset, free), judges: judges.length > 0 ? judges : split }
 }

@@ -28,7 +28,7 @@ export async function walkUp(
   const batches = split.map(({ batch }) => batch.inputs)
   const options = {
     shapes: seen.shapes,
-    held: (batch: number) => !everything && split[batch]?.held === true,
+    validation: (batch: number) => !everything && split[batch]?.validation === true,
     ...(spill ? { spill } : {}),
     signal,
     progress,

@@ -32,7 +32,7 @@ import { type MixedOptions, mixedBits } from './mixed-bits.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
 import { blockOf } from './options-for.ts'
 import { Rows } from './rows.ts'
-import { sharedOr, withoutForm } from './shared-work.ts'
+import { sharedOr } from './shared-work.ts'
 import { untuned } from './static-mode.ts'
 
 const NO_TABLES: BlockedTables = { tables: new Map(), tied: new Map() }
@@ -112,7 +112,7 @@ async function sharedWeights(
   formats: ReadonlyMap<Layer, BlockFormat>,
   work: () => Promise<Chosen>,
 ): Promise<Chosen> {
-  const found = await sharedOr(shared, 'codes', withoutForm(recipe), work)
+  const found = await sharedOr(shared, 'codes', recipe, work)
   const known = new Map([...found.weights].map(([layer, weight]) => [layer.name, { layer, weight }]))
   const own = new Map<Layer, BlockedWeight>()
   for (const layer of formats.keys()) {

@@ -8,8 +8,8 @@ import type { Batch } from '../../data/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
 import type { Runtime, Session, Values } from '../../runtime/index.ts'
 import { type CheckedVariant, checkVariant } from './check-variant.ts'
-import { cosinesOf, lowestCosine, meanOf } from './cosine.ts'
 import { quantizeRecipeOf, runtimeOf, variantFile, variantOf } from './dtypes.ts'
+import type { Reference } from './reference.ts'
 import { whyNotWritten } from './refusal.ts'
 import { variantsJson } from './run.ts'
 
@@ -26,7 +26,8 @@ const batchOf = (size: number, inputs: Values = {}): Batch => ({
 
 /** Answers of the float model for two samples of one place of width 2: embeddings, no classes. */
 const float = { y: tensor([2, 1, 2], 3, 4, -1, -2) }
-const reference = { batches: [{ batch: batchOf(2), outputs: float }], samples: 2, sample: {} }
+const text = { kind: 'embedding', output: 'y' } as const
+const reference: Reference = { batches: [{ batch: batchOf(2), outputs: float }], samples: 2, sample: {}, text }
 const model = tinyModel('x[N,2] -> Relu -> y')
 
 interface Told {
@@ -65,11 +66,13 @@ function runtimeOfTold({ name, answers, ms = [2, 4] }: Told): Runtime & { readon
   return made as Partial<Runtime> as Runtime & { readonly open_: () => number }
 }
 
-async function checked(...told: Told[]): Promise<CheckedVariant> {
+const checked = (...told: Told[]) => checkedBy(reference, ...told)
+
+async function checkedBy(by: Reference, ...told: Told[]): Promise<CheckedVariant> {
   const runtimes = told.map(runtimeOfTold)
   const file = { file: new Uint8Array(1), label: 'f.onnx', float: model, madeFor: 'web' }
   try {
-    return await checkVariant(runtimes, file, reference, {})
+    return await checkVariant(runtimes, file, by, {})
   } finally {
     assert.deepEqual(
       runtimes.map(({ open_ }) => open_()),
@@ -96,7 +99,8 @@ describe('a file in several runtimes', () => {
     // Mean square of noise against signal: 0.01 of 30.
     assertNear([found.comparison?.sqnrDb['y'] ?? 0], [10 * Math.log10(30 / 0.01)], 1e-3)
     const cosine = (3.1 * 3 + 16) / 5 / Math.hypot(3.1, 4)
-    assertNear([found.cosine ?? 0, found.runtimeCosine ?? 0], [(cosine + 1) / 2, 1], 1e-6)
+    const pooled = found.comparison?.similarity?.pooled.value ?? 0
+    assertNear([pooled, found.runtimeCosine ?? 0], [(cosine + 1) / 2, 1], 1e-6)
   })
 
   it('is for those that load it; why another does not is said in its words', async () => {
@@ -143,32 +147,33 @@ describe('a file in several runtimes', () => {
   })
 })
 
-describe('cosines of answers', () => {
-  it('are one a sample, of vectors as they are', () => {
-    const [a, b] = [{ y: tensor([2, 2], 3, 4, -1, -2) }, { y: tensor([2, 2], 4, 3, 1, 2) }]
-    assertNear(cosinesOf(a, b, batchOf(2)), [24 / 25, -1], 1e-6)
+describe('the cosine of two runtimes', () => {
+  /** Two places of width 2; the second place of the second sample is padding. */
+  const mask: TensorValue = { dtype: 'int64', dims: [2, 2], data: BigInt64Array.of(1n, 1n, 1n, 0n) }
+  const [a, b] = [
+    { y: tensor([2, 2, 2], 1, 0, 0, 1, 1, 0, 9, 9) },
+    { y: tensor([2, 2, 2], 1, 1, 1, 1, 0, 1, 8, 9) },
+  ] as const
+  const by = (more: Partial<Reference>): Reference => ({
+    ...reference,
+    batches: [{ batch: batchOf(2, { keep: mask }), outputs: a }],
+    ...more,
+  })
+  const between = async (given: Reference) =>
+    (await checkedBy(given, { name: 'node', answers: a }, { name: 'web', answers: b })).runtimeCosine ?? 0
+
+  it('is of embeddings pooled by the mask that the graph names', async () => {
+    assertNear([await between(by({ text: { ...text, mask: 'keep' } }))], [0.5], 1e-6)
+    assert.ok((await between(by({}))) > 0.9, 'without a mask everything counts')
   })
 
-  it('are of the mean over what the mask lets through, of sequences', () => {
-    // Two places of width 2; the second place of the second sample is padding.
-    const mask: TensorValue = { dtype: 'int64', dims: [2, 2], data: BigInt64Array.of(1n, 1n, 1n, 0n) }
-    const a = { h: tensor([2, 2, 2], 1, 0, 0, 1, 1, 0, 9, 9) }
-    const b = { h: tensor([2, 2, 2], 1, 1, 1, 1, 0, 1, 9, 9) }
-    assertNear(cosinesOf(a, b, batchOf(2, { attention_mask: mask })), [1, 0], 1e-6)
-    assert.ok((cosinesOf(a, b, batchOf(2))[1] ?? 0) > 0.9, 'without a mask everything counts')
-  })
-
-  it('are none of outputs of another kind', () => {
-    assert.deepEqual(cosinesOf({ y: tensor([4], 1, 2, 3, 4) }, { y: tensor([4], 1, 2, 3, 4) }, batchOf(1)), [])
-    assert.deepEqual(cosinesOf(float, {}, batchOf(2)), [])
-    assert.ok(Number.isNaN(meanOf([])))
-  })
-
-  it('of whole answers are the lowest, and NaN where one is not a number', () => {
-    const both = { a: tensor([2], 1, 0), b: tensor([2], 3, 4), c: tensor([1], 5) }
-    assertNear([lowestCosine(both, { a: tensor([2], 2, 0), b: tensor([2], 4, 3) })], [24 / 25], 1e-6)
-    assert.equal(lowestCosine(both, {}), 1)
-    assert.ok(Number.isNaN(lowestCosine(both, { b: tensor([2], Number.NaN, 1) })))
+  it('is that of the output that differs most where there is no embedding, and -1 where one is not a number', async () => {
+    const whole = by({ text: undefined })
+    const dot = 1 + 1 + 72 + 81
+    assertNear([await between(whole)], [dot / (Math.sqrt(165) * Math.sqrt(150))], 1e-6)
+    const dead = { y: tensor([2, 2, 2], Number.NaN, 1, 1, 1, 0, 1, 8, 9) }
+    const found = await checkedBy(whole, { name: 'node', answers: a }, { name: 'web', answers: dead })
+    assert.equal(found.runtimeCosine, -1)
   })
 })
 

@@ -1,11 +1,10 @@
 // A written file in every runtime at hand: does it load, what does it answer, how long does it take, and do the runtimes agree?
 import { RuntimeFailure, throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
 import { median, withoutFloat16 } from '../../math/index.ts'
-import { Comparer, type Comparison } from '../../metrics/index.ts'
+import { Comparer, type Comparison, cosineOf } from '../../metrics/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import { mainSqnr } from '../verdict.ts'
-import { cosinesOf, lowestCosine, meanOf } from './cosine.ts'
 import type { Reference } from './reference.ts'
 
 /**
@@ -37,16 +36,13 @@ export interface CheckedVariant {
   readonly floatMs: Readonly<Record<string, number>>
   /** Against the float model, in the runtime that it is for; absent when there is none. */
   readonly comparison?: Comparison
-  /** Mean cosine of the samples, for models that are not classifiers. */
-  readonly cosine?: number
-  /** The same between the runtimes. */
+  /** Mean cosine of the embeddings, or of all outputs, between the runtimes. */
   readonly runtimeCosine?: number
 }
 
 interface Answers {
   readonly runtime: string
   readonly comparison: Comparison
-  readonly cosine?: number
   /** Of the samples that every runtime is asked, a list a batch. */
   readonly outputs: readonly Values[]
 }
@@ -83,19 +79,17 @@ export async function checkVariant(
   return {
     ...{ loads: { ...loads, ...agreed.otherwise }, latencyMs, floatMs },
     ...(agreed.chosen ? { comparison: agreed.chosen.comparison } : {}),
-    ...(agreed.chosen?.cosine === undefined ? {} : { cosine: agreed.chosen.cosine }),
     ...(agreed.cosine === undefined ? {} : { runtimeCosine: agreed.cosine }),
   }
 }
 
 async function answersOf(
   session: Session,
-  { batches }: Reference,
+  { batches, text }: Reference,
   few: boolean,
   watch: Watch,
 ): Promise<Omit<Answers, 'runtime'>> {
-  const comparer = new Comparer()
-  const cosines: number[] = []
+  const comparer = new Comparer(undefined, text)
   const outputs: Values[] = []
   let samples = 0
   for (const { batch, outputs: float } of batches) {
@@ -103,14 +97,10 @@ async function answersOf(
     if (few && samples >= ASKED) break
     const got = withoutFloat16(await session.run(batch.inputs))
     comparer.add(float, got, batch)
-    cosines.push(...cosinesOf(float, got, batch))
     if (samples < ASKED) outputs.push(got)
     samples += batch.size
   }
-  const comparison = comparer.result()
-  // Of a classifier the classes count, not the direction of its answer.
-  const told = comparison.agreement === undefined && cosines.length > 0
-  return { comparison, outputs, ...(told ? { cosine: meanOf(cosines) } : {}) }
+  return { comparison: comparer.result(), outputs }
 }
 
 interface Agreement {
@@ -122,18 +112,10 @@ interface Agreement {
   readonly otherwise: Readonly<Record<string, string>>
 }
 
-function agreementOf(all: readonly Answers[], { batches }: Reference, madeFor: string): Agreement {
+function agreementOf(all: readonly Answers[], reference: Reference, madeFor: string): Agreement {
   const [first] = all
   if (!first) return { chosen: undefined, otherwise: {} }
-  const cosines = all.slice(1).map(({ outputs }) =>
-    meanOf(
-      outputs.flatMap((values, index) => {
-        const [before, batch] = [first.outputs[index] ?? {}, batches[index]?.batch]
-        const each = batch ? cosinesOf(before, values, batch) : []
-        return each.length > 0 ? each : [lowestCosine(before, values)]
-      }),
-    ),
-  )
+  const cosines = all.slice(1).map(({ outputs }) => cosineBetween(first.outputs, outputs, reference))
   if (cosines.length === 0) return { chosen: first, otherwise: {} }
   const cosine = Math.min(...cosines)
   if (cosine >= SAME) return { chosen: first, cosine, otherwise: {} }
@@ -141,6 +123,29 @@ function agreementOf(all: readonly Answers[], { batches }: Reference, madeFor: s
   const why = `it answers otherwise than ${chosen.runtime} (cosine ${cosine.toFixed(5)}), which the file is for`
   const others = all.filter((each) => each !== chosen)
   return { chosen, cosine, otherwise: Object.fromEntries(others.map(({ runtime }) => [runtime, why])) }
+}
+
+/** Mean cosine of two runtimes' embeddings; where a model gives none, of the output that differs most. */
+function cosineBetween(first: readonly Values[], other: readonly Values[], { batches, text }: Reference): number {
+  const comparer = new Comparer(undefined, text)
+  const lowest = other.map((values, index) => {
+    const before = first[index] ?? {}
+    const batch = batches[index]?.batch
+    if (batch) comparer.add(before, values, batch)
+    return lowestCosine(before, values)
+  })
+  const mean = lowest.reduce((sum, cosine) => sum + cosine, 0) / lowest.length
+  return comparer.result().similarity?.pooled.value ?? mean
+}
+
+/** Lowest cosine of a float output that both have; 1 where there is none. */
+function lowestCosine(reference: Values, got: Values): number {
+  const cosines = Object.entries(reference).flatMap(([name, { data }]) => {
+    const other = got[name]?.data
+    return data instanceof Float32Array && other instanceof Float32Array ? [cosineOf(data, other)] : []
+  })
+  // What is not a number is as far away as can be.
+  return cosines.reduce((least, cosine) => (cosine >= least ? least : Number.isNaN(cosine) ? -1 : cosine), 1)
 }
 
 function isBetterIn(a: Answers, b: Answers, madeFor: string): boolean {

@@ -28,7 +28,8 @@ const facts: Readonly<Record<VariantDtype, DtypeFacts>> = {
   q8: { suffix: '_quantized', quantize: dynamic },
   q4: { suffix: '_q4', quantize: fourBits },
   q4f16: { suffix: '_q4f16', quantize: { ...fourBits, float16: true } },
-  fp16: { suffix: '_fp16', quantize: { mode: 'float16' } },
+  // As many samples as 4 bits take: the ranges of q4f16 are the same.
+  fp16: { suffix: '_fp16', quantize: { mode: 'float16', samples: 128 } },
   int8: { suffix: '_int8', quantize: dynamic },
   uint8: { suffix: '_uint8', quantize: dynamic },
   bnb4: { suffix: '_bnb4', quantize: { ...fourBits, weightForm: 'bnb4' } },
@@ -69,6 +70,7 @@ export function quantizeRecipeOf(
   dtype: VariantDtype,
 ): QuantizeRecipe {
   return parseRecipe('quantize', {
+    ...facts[dtype].quantize,
     ...{ model, data: data === 'random' ? 'none' : data, effort, seed, shape, exif },
     ...(samples === undefined ? {} : { samples }),
     ...(threads === undefined ? {} : { threads }),
@@ -76,6 +78,5 @@ export function quantizeRecipeOf(
     ...(tokenizer === undefined ? {} : { tokenizer }),
     ...(processor === undefined ? {} : { processor }),
     ...(val === undefined ? {} : { val }),
-    ...facts[dtype].quantize,
   })
 }

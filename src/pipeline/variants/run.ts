@@ -15,9 +15,9 @@ export interface Variant {
   readonly reason?: string
   /** Of the worst output, in dB; null for an exact match; absent where nothing was compared. */
   readonly sqnrDb?: number | null
-  /** Mean cosine of the samples, for models that are not classifiers. */
+  /** Mean cosine of the texts' embeddings, pooled by their mask, for models that give some. */
   readonly cosine?: number
-  /** The same between the runtimes. */
+  /** The same between the runtimes; of all outputs where there is no embedding. */
   readonly runtimeCosine?: number
   readonly agreement?: number
   /** Runtime → median of a run with one sample. */

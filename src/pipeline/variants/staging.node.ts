@@ -1,15 +1,26 @@
 // Files that are finished one by one and appear together: they lie in a folder of their own until the command has succeeded.
 import { mkdirSync, rmdirSync } from 'node:fs'
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { InputError, messageOf } from '../../base/index.ts'
 import { removeTemporaries, withTemporary } from '../../onnx/index.node.ts'
 
 const ENDING = ['SIGTERM', 'SIGHUP'] as const
 
+/** `.onnxpress.HOST.PROCESS.tmp` */
+const STAGING = /^\.onnxpress\.(.*)\.(\d+)\.tmp$/
+/** Nothing is a day at work on one file: what was not touched for longer was left behind, on whatever machine. */
+const ABANDONED_MS = 24 * 3600e3
+
+const stagingName = () => `.onnxpress.${hostname()}.${process.pid}.tmp`
+
+/** Those of this process, whose number an earlier one may have had. */
+const own = new Set<string>()
+
 /**
  * Gives `work` a folder for its files; when it ends well they move to `folder`, which is made where there is none. When it fails
- * nothing of it is left.
+ * nothing of it is left; what a run left that was killed is removed by the next one.
  * @throws InputError when the folder cannot be made
  */
 export async function withStaging<T>(folder: string, work: (staging: string) => Promise<T>): Promise<T> {
@@ -22,7 +33,10 @@ export async function withStaging<T>(folder: string, work: (staging: string) => 
   }
   for (const signal of ENDING) process.once(signal, end)
   try {
-    return await withTemporary(join(folder, `.onnxpress.${process.pid}.tmp`), async (staging) => {
+    await removeAbandoned(folder)
+    const path = join(folder, stagingName())
+    own.add(path)
+    return await withTemporary(path, async (staging) => {
       await mkdir(staging)
       const result = await work(staging)
       // Data files first: whoever opens a model meanwhile finds what it refers to.
@@ -31,8 +45,30 @@ export async function withStaging<T>(folder: string, work: (staging: string) => 
       return result
     })
   } finally {
+    own.delete(join(folder, stagingName()))
     for (const signal of ENDING) process.removeListener(signal, end)
     for (const each of made) removeEmpty(each)
+  }
+}
+
+/** Removes what earlier runs left in a folder that could not tidy up. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, host, id] = STAGING.exec(name) ?? []
+    if (id === undefined) continue
+    const path = join(folder, name)
+    const touched = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()
+    const ended = host === hostname() && (Number(id) === process.pid ? !own.has(path) : !isRunning(Number(id)))
+    if (ended || Date.now() - touched > ABANDONED_MS) await rm(path, { recursive: true, force: true })
+  }
+}
+
+function isRunning(id: number): boolean {
+  try {
+    process.kill(id, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 

@@ -37,8 +37,7 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
   const sizeBytes = await writeModelFile(written, path, `${path}_data`)
   report(watch, 'check', 0, 1, file)
   // As it lies on disk, unless its weights lie in a second file, or its inputs have a type that no runtime takes.
-  const opened =
-    written === model && (await stat(path)).size === sizeBytes ? new Uint8Array(await readFile(path)) : model
+  const opened = written === model && (await stat(path)).size === sizeBytes ? await readFile(path) : model
   const {
     comparison,
     floatMs: beside,
@@ -60,6 +59,7 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
     ...(reason === undefined ? {} : { reason }),
     ...(sqnrDb === undefined ? {} : { sqnrDb }),
     ...(comparison?.agreement === undefined ? {} : { agreement: comparison.agreement }),
+    ...(comparison?.similarity ? { cosine: comparison.similarity.pooled.value } : {}),
     ...checked,
     ...(float32.length > 0 ? { float32 } : {}),
   }
@@ -94,5 +94,5 @@ async function quantized(
   const made = await produceQuantized(runtimes[0], own, material, told, watch)
   notes.push(...told.map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
   const { model } = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() })
-  return { model, float32: own.mode === 'float16' ? made.float : [] }
+  return { model, float32: own.mode === 'float16' || own.float16 ? made.float : [] }
 }

@@ -25,7 +25,7 @@ const LEAST_SLOPE = 0.1
 /**
  * Corrects the bias at a stop (arXiv 1906.04721, section 4.2; algorithms: sequential, all earlier layers corrected). Channels
  * whose shift is less than twice its standard error are left, and so is a layer that does not gain on the samples that
- * did not take part (`held`).
+ * did not take part (`validation`).
  * @param reading what the layer's readers make of its output. Behind a Relu or HardSwish the mean of what they make is what goes
  *   on: in front of it most of a mean may lie where nothing is heard, and taking that out shifts what is.
  */
@@ -33,11 +33,11 @@ export async function correctBiasAt(
   view: StopView,
   slots: LayerSlots,
   place: ChannelPlace,
-  held: (batch: number) => boolean,
+  validation: (batch: number) => boolean,
   reading?: Scalar,
 ): Promise<BiasCorrection | undefined> {
   const [float, changed] = [await view.float(view.value), await view.changed(slots.output)]
-  const part = <T>(list: readonly T[], which: boolean) => list.filter((_, batch) => held(batch) === which)
+  const part = <T>(list: readonly T[], which: boolean) => list.filter((_, batch) => validation(batch) === which)
   const heard = reading && readingOn(reading, [...float, ...changed])
   const [fitFloat, fitChanged] = [part(float, false), part(changed, false)]
   const seen = meanShift(fitFloat, fitChanged, place, heard)

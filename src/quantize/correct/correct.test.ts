@@ -164,7 +164,7 @@ describe('correcting layers', async () => {
     return withTensors(model, new Map([[name, Tensor.from('int32', [moved.length], moved)]]))
   }
 
-  const options = (shapes: Shapes) => ({ shapes, held: (batch: number) => batch >= 18 })
+  const options = (shapes: Shapes) => ({ shapes, validation: (batch: number) => batch >= 18 })
   const rounding = (shapes: Shapes) => ({ ...options(shapes), products: plainProducts, seed: 0 })
   const drawing =
     'x[N,3,8,8] -> Conv 3x3 3->8 -> Relu -> Conv 3x3 8->8 group=8 -> Relu -> Conv 1x1 8->6 -> Relu -> Flatten -> Gemm 96->4 -> y'
@@ -204,9 +204,9 @@ describe('correcting layers', async () => {
     const { model, quantized: naive, batches, shapes } = made
     const plain = await correctBias(runtime, model, naive, batches, options(shapes))
     const rounded = await roundAndCorrect(runtime, model, naive, made.plan, batches, rounding(shapes))
-    const held = made.batches.slice(18)
-    const float = await outputsOf(made.model, held)
-    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
+    const validation = made.batches.slice(18)
+    const float = await outputsOf(made.model, validation)
+    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, validation)) ?? 0
     const [before, after] = [await db(plain.model), await db(rounded.model)]
     assert.ok(after > before + 1, `${before} → ${after} dB`)
     for (const [name, { scale }] of rounded.plan.weights) {
@@ -287,9 +287,9 @@ describe('correcting layers', async () => {
       for (const [c, value] of before.entries())
         assert.ok(Math.abs(value - (after[c] ?? 0)) <= 0.501 * step, `${value}, ${after[c]}, step ${step}`)
     }
-    const held = made.batches.slice(18)
-    const float = await outputsOf(made.model, held)
-    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, held)) ?? 0
+    const validation = made.batches.slice(18)
+    const float = await outputsOf(made.model, validation)
+    const db = async (model: Model) => sqnrDb(float, await outputsOf(model, validation)) ?? 0
     const [now, then] = [await db(moved.model), await db(rounded.model)]
     assert.ok(now > then - 2, `${then} → ${now} dB`)
   })

@@ -61,7 +61,7 @@ export async function correctBias(
     batches,
     visitOptions,
     async ({ view, layer, slots, reading }) => {
-      const bias = await correctBiasAt(view, slots, placeOf(layer), options.held ?? never, reading)
+      const bias = await correctBiasAt(view, slots, placeOf(layer), options.validation ?? never, reading)
       layers.push({ name: view.name, ...(bias ? { bias } : {}) })
     },
   )
@@ -86,7 +86,7 @@ export async function roundAndCorrect(
   batches: readonly Values[],
   options: RoundOptions,
 ): Promise<Rounded> {
-  const { held = never, products, seed, optimize } = options
+  const { validation = never, products, seed, optimize } = options
   const weights = new Map(plan.weights)
   const layers: LayerCorrection[] = []
   const visitOptions = { ...options, step: 'round' }
@@ -103,10 +103,10 @@ export async function roundAndCorrect(
           bits: plan.weightBits.get(layer.name) ?? 8,
           ...(optimize ? { optimize } : {}),
           ...(input === undefined ? {} : { inputScale: input }),
-          used: (batch) => !held(batch),
+          used: (batch) => !validation(batch),
         })
     if (typeof result !== 'string') weights.set(layer.name, result)
-    const bias = await correctBiasAt(view, slots, placeOf(layer), held)
+    const bias = await correctBiasAt(view, slots, placeOf(layer), validation)
     layers.push({
       name: view.name,
       ...(bias ? { bias } : {}),

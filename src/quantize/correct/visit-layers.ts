@@ -12,7 +12,7 @@ export interface VisitOptions extends Watch {
   /** Observed shapes of the float model. */
   readonly shapes: Shapes
   /** Does a batch only judge, and take no part in what is fitted? */
-  readonly held?: (batch: number) => boolean
+  readonly validation?: (batch: number) => boolean
   readonly spill?: Spill
 }
 

@@ -28,8 +28,8 @@ function halved(node: Node, name: string, attribute: Attribute): Attribute {
 /** float32 numbers as float16; finite ones that are lower than `lowest` become that. */
 export function asHalf(tensor: Tensor, lowest: number = Number.NEGATIVE_INFINITY): Tensor {
   const values = tensor.floats()
-  const held = Number.isFinite(lowest)
+  const clipped = Number.isFinite(lowest)
     ? values.map((value) => (Number.isFinite(value) ? Math.max(value, lowest) : value))
     : values
-  return floatTensor('float16', tensor.shape, held)
+  return floatTensor('float16', tensor.shape, clipped)
 }

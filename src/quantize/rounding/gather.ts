@@ -14,10 +14,10 @@ import {
   positionsOf,
   type StopView,
 } from '../../calibrate/index.ts'
-import type { Matrix, Products, Random } from '../../math/index.ts'
+import type { Matrix, Products, Random, RegressionMoments } from '../../math/index.ts'
 import type { Layer } from '../../onnx/index.ts'
 import type { LayerSlots } from '../correct/slots.ts'
-import { CAREFUL, chooseRidge, type RefitMoments, refitWeights } from './refit.ts'
+import { CAREFUL, chooseRidge, refitWeights } from './refit.ts'
 import type { RoundingGroup } from './scale-search.ts'
 
 export interface GatherOptions {
@@ -95,8 +95,8 @@ export async function gatherGroups(
 /** A group with its moments, whole and in two parts; without the parts where too few batches were seen. */
 interface SeenGroup {
   readonly weights: Matrix
-  readonly whole: RefitMoments
-  readonly parts?: { readonly fit: RefitMoments; readonly check: RefitMoments }
+  readonly whole: RegressionMoments
+  readonly parts?: { readonly fit: RegressionMoments; readonly check: RegressionMoments }
 }
 
 /** Puts two parts together. */
@@ -108,11 +108,11 @@ function joined(fit: Moments, check: Moments): Omit<SeenGroup, 'weights'> {
 
 const momentsFor = (geometry: LayerGeometry) => new Moments(patchSize(geometry), geometry.outputsPerGroup)
 
-const momentsOf = ({ covariance, crossCovariance }: Moments): RefitMoments => ({ covariance, crossCovariance })
+const momentsOf = ({ covariance, crossCovariance }: Moments): RegressionMoments => ({ covariance, crossCovariance })
 
 async function refitted(products: Products, seen: readonly SeenGroup[]): Promise<RoundingGroup[]> {
   const cases = seen.flatMap(({ weights, parts }) => (parts ? [{ weights, ...parts }] : []))
-  const ridge = cases.length > 0 ? await chooseRidge(products, cases) : CAREFUL
+  const ridge = cases.length > 0 ? (await chooseRidge(products, cases))?.ridge : CAREFUL
   const groups: RoundingGroup[] = []
   for (const { weights, whole } of seen)
     groups.push({

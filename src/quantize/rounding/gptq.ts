@@ -19,20 +19,26 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
   const left = new Float64Array(rows * n)
   for (let row = 0; row < rows; row++)
     for (let k = 0; k < n; k++) left[row * n + k] = weights.data[row * n + order[k]!]!
+  // Of a wide layer U is larger than what the processor keeps at hand; the part that a block reads is small.
+  const near = new Float64Array(BLOCK * BLOCK)
+  const rest = new Float64Array(BLOCK)
   for (let from = 0; from < n; from += BLOCK) {
     const to = Math.min(n, from + BLOCK)
     const width = to - from
+    for (let k = 0; k < width; k++) near.set(upper.subarray((from + k) * n + from, (from + k) * n + to), k * BLOCK)
     const errors = new Float64Array(rows * width)
     for (let row = 0; row < rows; row++) {
       const base = row * n
-      for (let k = from; k < to; k++) {
-        const grid = row * blocks + grids[k]!
+      rest.set(left.subarray(base + from, base + to))
+      for (let k = 0; k < width; k++) {
+        const grid = row * blocks + grids[from + k]!
         const scale = scales[grid]!
-        const code = codeOf(left[base + k]! / scale, zeroPoints?.[grid] ?? 0, low, high)
-        codes[base + order[k]!] = code
-        const error = (left[base + k]! - scale * code) / upper[k * n + k]!
-        errors[row * width + k - from] = error
-        if (error !== 0) for (let j = k + 1; j < to; j++) left[base + j]! -= error * upper[k * n + j]!
+        const value = rest[k]!
+        const code = codeOf(value / scale, zeroPoints?.[grid] ?? 0, low, high)
+        codes[base + order[from + k]!] = code
+        const error = (value - scale * code) / near[k * BLOCK + k]!
+        errors[row * width + k] = error
+        if (error !== 0) for (let j = k + 1, at = k * BLOCK + j; j < width; j++, at++) rest[j]! -= error * near[at]!
       }
     }
     if (to < n) await spread(products, { rows, columns: width, data: errors }, upper, n, from, to, left)

@@ -136,9 +136,9 @@ describe('second-order rounding', () => {
     }
     const far = { rows: 2, columns: 40, data: truth.data.map((w) => w + 0.5 * random.normal()) }
     const plenty = { weights: far, fit: await seen(2000, 0.1), check: await seen(500, 0.1) }
-    assert.equal(await chooseRidge(plainProducts, [plenty]), 0.01)
+    assert.equal((await chooseRidge(plainProducts, [plenty]))?.ridge, 0.01)
     const few = { weights: truth, fit: await seen(30, 20), check: await seen(10, 20) }
-    const chosen = (await chooseRidge(plainProducts, [few])) ?? Number.POSITIVE_INFINITY
+    const chosen = (await chooseRidge(plainProducts, [few]))?.ridge ?? Number.POSITIVE_INFINITY
     assert.ok(chosen >= 1, `a ridge of ${chosen} fits noise`)
   })
 })

@@ -1,13 +1,11 @@
 // Weights refitted before rounding: they make up for what the quantised stream lost before the layer, as far as samples tell.
-import { inverseLowerWithRidge, type Matrix, type Products } from '../../math/index.ts'
-
-/** Centred moments of a layer's inputs x and its float pre-activations y. */
-export interface RefitMoments {
-  /** cov(x, x), [columns, columns]. */
-  readonly covariance: Matrix
-  /** cov(y, x), [rows, columns]. */
-  readonly crossCovariance: Matrix
-}
+import {
+  type Matrix,
+  type Products,
+  type RegressionMoments,
+  residualCovariance,
+  ridgeRegression,
+} from '../../math/index.ts'
 
 /** Ridges that are tried, as shares of the mean diagonal, from the most careful one on. */
 const RIDGES = [10, 1, 0.1, 0.01]
@@ -17,45 +15,36 @@ export const CAREFUL = 1
 const FLOOR = 1e-7
 
 /**
- * W + R·(C + ridge)⁻¹, R = cov(y − W·x, x): the least-squares change of W [rows, columns] so that the layer, fed with the
- * quantised stream's x, gives the float pre-activation y. The bias takes up the means.
- * @param residual R where it is known already: it is the same for every ridge
+ * The weights [rows, columns] with which the layer, fed with the quantised stream's x, best gives the float pre-activation y. The
+ * bias takes up the means.
+ * @param ridge as a share of the mean diagonal of the covariance
+ * @param residual `residualCovariance` of the weights, where it is known already
  */
 export async function refitWeights(
   products: Products,
   weights: Matrix,
-  moments: RefitMoments,
+  moments: RegressionMoments,
   ridge: number = CAREFUL,
   residual?: Matrix,
 ): Promise<Matrix> {
-  const { rows, columns, data } = weights
   const { covariance } = moments
+  const { columns } = weights
   let trace = 0
   for (let i = 0; i < columns; i++) trace += covariance.data[i * columns + i]!
-  const inverse = await inverseLowerWithRidge(products, covariance, (ridge * trace) / columns + FLOOR)
-  const right = residual ?? (await residualOf(products, weights, moments))
-  const half = await products.multiply(right, inverse, { b: true })
-  const change = await products.multiply(half, inverse, { spent: 'both' })
-  for (let i = 0; i < data.length; i++) change.data[i]! += data[i]!
-  return { rows, columns, data: change.data }
-}
-
-/** cov(y − W·x, x): what the weights leave unexplained. */
-async function residualOf(
-  products: Products,
-  weights: Matrix,
-  { covariance, crossCovariance }: RefitMoments,
-): Promise<Matrix> {
-  const explained = await products.multiply(weights, covariance)
-  for (let i = 0; i < explained.data.length; i++) explained.data[i] = crossCovariance.data[i]! - explained.data[i]!
-  return explained
+  return ridgeRegression(products, weights, moments, { ridge: (ridge * trace) / columns + FLOOR, residual })
 }
 
 /** Weights of one group of a layer with what two parts of the samples say about it. */
 export interface RefitCase {
   readonly weights: Matrix
-  readonly fit: RefitMoments
-  readonly check: RefitMoments
+  readonly fit: RegressionMoments
+  readonly check: RegressionMoments
+}
+
+/** A ridge with the weights of each case that were refitted with it. */
+export interface ChosenRidge {
+  readonly ridge: number
+  readonly weights: readonly Matrix[]
 }
 
 /**
@@ -63,28 +52,32 @@ export interface RefitCase {
  * when none beats the weights as they are. Without the choice a layer that sees one position a sample, as a classifier
  * does, would fit the noise of its few samples.
  */
-export async function chooseRidge(products: Products, cases: readonly RefitCase[]): Promise<number | undefined> {
+export async function chooseRidge(products: Products, cases: readonly RefitCase[]): Promise<ChosenRidge | undefined> {
   const residuals = new Map<RefitCase, Matrix>()
   let error = 0
   for (const each of cases) {
-    residuals.set(each, await residualOf(products, each.weights, each.fit))
+    residuals.set(each, await residualCovariance(products, each.weights, each.fit))
     error += await errorOn(products, each.weights, each.check)
   }
-  let best: { readonly ridge?: number; readonly error: number } = { error }
+  let least = error
+  let best: ChosenRidge | undefined
   for (const ridge of RIDGES) {
+    const refitted: Matrix[] = []
     error = 0
     for (const each of cases) {
-      const { weights, fit, check } = each
-      error += await errorOn(products, await refitWeights(products, weights, fit, ridge, residuals.get(each)), check)
+      const weights = await refitWeights(products, each.weights, each.fit, ridge, residuals.get(each))
+      error += await errorOn(products, weights, each.check)
+      refitted.push(weights)
     }
-    if (!(error < best.error)) break
-    best = { ridge, error }
+    if (!(error < least)) break
+    least = error
+    best = { ridge, weights: refitted }
   }
-  return best.ridge
+  return best
 }
 
 /** tr(W·C·Wᵀ) − 2·tr(W·Bᵀ): the mean square of y − W·x, less what does not depend on W. */
-export async function errorOn(products: Products, weights: Matrix, check: RefitMoments): Promise<number> {
+export async function errorOn(products: Products, weights: Matrix, check: RegressionMoments): Promise<number> {
   const mapped = await products.multiply(weights, check.covariance)
   let sum = 0
   for (let i = 0; i < weights.data.length; i++)

@@ -1,23 +1,22 @@
 // Weights of matrix products rounded to blocks of few bits, layer after layer: each reads what those before it made of its input.
 import type { Watch } from '../../base/index.ts'
-import { geometryOf, kernelOf, type Moments, type Spill, type StopView, walk } from '../../calibrate/index.ts'
+import { geometryOf, kernelOf, type Spill, type StopView, walk } from '../../calibrate/index.ts'
 import { type Matrix, type Products, randomStream } from '../../math/index.ts'
 import { GraphEditor, type Layer, type Model, nodeName, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { observeGroups } from '../rounding/gather.ts'
-import { optimizeRounding } from '../rounding/optimize.ts'
-import { blocksOf, decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
-import { chooseRidge, errorOn, type RefitMoments, refitWeights } from '../rounding/refit.ts'
+import { decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
+import { refitWeights } from '../rounding/refit.ts'
 import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
+import { aboutZero, bySecondOrder, chooseRounding, formatOf } from './choose-rounding.ts'
 import type { hqqGrids } from './hqq.ts'
-import { bitsOf } from './pack-blocks.ts'
 
 export interface BlockedOptions extends Watch {
   readonly shapes: Shapes
   readonly products: Products
   readonly seed: number
   /** Batches that only judge. */
-  readonly held?: (batch: number) => boolean
+  readonly validation?: (batch: number) => boolean
   readonly spill?: Spill
 }
 
@@ -102,61 +101,22 @@ async function roundOne(
   plain: BlockedWeight,
   options: BlockedOptions,
 ): Promise<BlockedLayer | undefined> {
-  const { products, seed, held = () => false } = options
+  const { products, seed, validation = () => false } = options
   const geometry = geometryOf(layer)
   const weights = matrixOf(layer)
   if (typeof geometry === 'string' || !weights) return undefined
   const random = randomStream(seed, `rounding ${view.name}`)
   const input = layer.node.inputs[0] ?? ''
-  const [seen] = await observeGroups(view, input, geometry, { products, random, used: (batch) => !held(batch) })
+  const [seen] = await observeGroups(view, input, geometry, { products, random, used: (batch) => !validation(batch) })
   if (!seen) return undefined
-  const { fit, check } = seen
   const bias = layer.node.opType === 'Gemm' ? layer.bias?.floats() : undefined
-  const momentsOf = (moments: Moments) => aboutZero(moments, bias)
-  const gptq = async (from: Matrix, hessian: Matrix): Promise<BlockedWeight> => {
-    const grids = blockGrids(from, formatOf(plain), diagonal(hessian))
-    const codes = await optimizeRounding({ weights: from, hessian, ...grids }, products)
-    return { rows: from.rows, columns: from.columns, codes, grids }
-  }
-  const onAll = async (ridge: number | undefined) => {
-    fit.merge(check)
-    const whole = momentsOf(fit)
-    const from = ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge)
-    return { weight: await gptq(from, whole.covariance), how: ridge === undefined ? 'gptq' : 'refit' } as const
-  }
-  // Too few batches to choose by: rounding alone is safe, a refit is not.
-  if (check.count === 0 || fit.count === 0) return onAll(undefined)
-  const [known, judge] = [momentsOf(fit), momentsOf(check)]
-  const error = ({ rows, columns, codes, grids }: BlockedWeight) =>
-    errorOn(products, decoded(rows, columns, codes, grids), judge)
-  const ridge = await chooseRidge(products, [{ weights, fit: known, check: judge }])
-  const before = await error(plain)
-  for (const each of ridge === undefined ? [undefined] : [ridge, undefined]) {
-    const from = each === undefined ? weights : await refitWeights(products, weights, known, each)
-    if ((await error(await gptq(from, known.covariance))) < before) return onAll(each)
-  }
-  return undefined
-}
-
-function formatOf(weight: BlockedWeight): BlockFormat {
-  return { block: blocksOf(weight.grids, weight.columns).block, bits: bitsOf(weight) }
-}
-
-/** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */
-function aboutZero(moments: Moments, bias: Float32Array | undefined): RefitMoments {
-  const { covariance, crossCovariance, meanX, meanY } = moments
-  const y = meanY.map((mean, o) => mean - (bias?.[bias.length === 1 ? 0 : o] ?? 0))
-  addProduct(covariance.data, meanX, meanX)
-  addProduct(crossCovariance.data, y, meanX)
-  return { covariance, crossCovariance }
-}
-
-function addProduct(sums: Float64Array, a: Float64Array, b: Float64Array): void {
-  for (let i = 0, at = 0; i < a.length; i++) for (let j = 0; j < b.length; j++, at++) sums[at]! += a[i]! * b[j]!
-}
-
-function diagonal({ columns, data }: Matrix): Float64Array {
-  return Float64Array.from({ length: columns }, (_, i) => data[i * (columns + 1)]!)
+  const found = await chooseRounding(products, { weights, plain, bias, ...seen })
+  if (!found) return undefined
+  seen.fit.merge(seen.check)
+  const whole = aboutZero(seen.fit, bias)
+  const from = found.ridge === undefined ? weights : await refitWeights(products, weights, whole, found.ridge)
+  const weight = await bySecondOrder(products, from, whole.covariance, formatOf(plain))
+  return { weight, how: found.ridge === undefined ? 'gptq' : 'refit' }
 }
 
 /** A copy of the model in which each layer has a weight of its own, by name. */

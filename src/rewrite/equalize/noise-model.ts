@@ -14,9 +14,10 @@ export interface NoiseLayer {
   /** Variable of each output channel and of each input channel over all groups. */
   readonly outputVariable: Int32Array
   readonly inputVariable: Int32Array
-  /** max_u |W[o,i,u]| and Σ_u W[o,i,u]² of each pair. */
-  readonly largest: Float64Array
-  readonly energy: Float64Array
+  /** max_u |W[o,i,u]| of each pair. */
+  readonly largest: Float32Array | Float64Array
+  /** Σ_u W[o,i,u]² of each pair; absent where a pair has one weight, whose square it is. */
+  readonly energy?: Float64Array | undefined
   /** Kernel positions. */
   readonly positions: number
   /** Importance of each output channel: what a unit of noise there costs, relative to the signal. */
@@ -38,6 +39,14 @@ export interface NoiseTensor {
   readonly importance: Float64Array
   readonly steps: number
 }
+
+/** Σ_u W[o,i,u]² of a pair. */
+export function pairEnergy({ largest, energy }: Pick<NoiseLayer, 'largest' | 'energy'>, at: number): number {
+  return energy ? energy[at]! : largest[at]! * largest[at]!
+}
+
+/** Room for one number a pair of the largest layer: a search asks for the noise of all layers hundreds of times. */
+let scratch: Float64Array = new Float64Array(0)
 
 /** Keeps what nothing else decides near 0. */
 const PULL = 1e-7
@@ -131,7 +140,8 @@ function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array
   const { scaleIn, scaleOut, rowMax, top } = scaledMaxima(layer, up)
   if (top === 0) return 0
   // (r/reference)^p and its sums: the reference is the row's own maximum per channel, the layer's otherwise.
-  const powers = new Float64Array(outputs * n)
+  if (scratch.length < outputs * n) scratch = new Float64Array(outputs * n)
+  const powers = scratch
   const rowSum = new Float64Array(outputs)
   let all = 0
   for (let o = 0; o < outputs; o++) {
@@ -173,7 +183,7 @@ function weightNoise(layer: NoiseLayer, up: Float64Array, gradient: Float64Array
     let row = 0
     let shared = 0
     for (let i = 0, at = o * n; i < n; i++, at++) {
-      const s = energy[at]! * squares[base + i]! * toScaled
+      const s = (energy ? energy[at]! : largest[at]! * largest[at]!) * squares[base + i]! * toScaled
       const share = s / (d + s + 1e-300)
       const noise = weight * gains[base + i]! * share
       const grown = noise * share
@@ -207,7 +217,7 @@ function inputGrid(layer: NoiseLayer): NoiseTensor {
   for (let o = 0; o < outputs; o++) {
     const base = Math.floor(o / perGroup) * n
     const importance = layer.importance[o]!
-    for (let i = 0, at = o * n; i < n; i++, at++) cost[base + i]! += importance * layer.energy[at]!
+    for (let i = 0, at = o * n; i < n; i++, at++) cost[base + i]! += importance * pairEnergy(layer, at)
   }
   return { variable: layer.inputVariable, magnitude: layer.magnitude, importance: cost, steps: layer.inputSteps }
 }

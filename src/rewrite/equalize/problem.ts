@@ -12,7 +12,7 @@ import {
   type Node,
   type Statistics,
 } from '../../onnx/index.ts'
-import type { NoiseLayer, NoiseTensor } from './noise-model.ts'
+import { type NoiseLayer, type NoiseTensor, pairEnergy } from './noise-model.ts'
 import { type Reach, reachesOf } from './reach.ts'
 
 /** What the grids will be. */
@@ -108,8 +108,8 @@ function energyOf({ view, weight }: Layer): Pick<NoiseLayer, 'largest' | 'energy
   if (!view) return undefined
   const values = weight.floats()
   const { outputs, inputsPerGroup: n, positions } = view
-  const largest = new Float64Array(outputs * n)
-  const energy = new Float64Array(outputs * n)
+  const largest = new Float32Array(outputs * n)
+  const energy = positions === 1 ? undefined : new Float64Array(outputs * n)
   for (let o = 0; o < outputs; o++) {
     const base = view.offset(o)
     for (let i = 0; i < n; i++) {
@@ -123,7 +123,7 @@ function energyOf({ view, weight }: Layer): Pick<NoiseLayer, 'largest' | 'energy
         else if (-w > top) top = -w
       }
       largest[o * n + i] = top
-      energy[o * n + i] = sum
+      if (energy) energy[o * n + i] = sum
     }
   }
   return { largest, energy }
@@ -172,7 +172,7 @@ function importanceOf(
   model: Model,
   graph: ChannelGraph,
   statistics: Statistics,
-  energies: ReadonlyMap<LayerChannels, Pick<NoiseLayer, 'energy'> | undefined>,
+  energies: ReadonlyMap<LayerChannels, Pick<NoiseLayer, 'largest' | 'energy'> | undefined>,
   consumers: ReadonlyMap<string, readonly Node[]>,
 ): Map<LayerChannels, Importance> {
   const order = new Map(model.graph.nodes.map((node, index) => [node, index]))
@@ -198,7 +198,7 @@ function importanceOf(
 /** Σ_o ‖W[o,i]‖²·I_o over the reader's outputs that see input channel i, summed over the inputs of a channel. */
 function readingCost(
   { layer: { view } }: LayerChannels,
-  energy: Pick<NoiseLayer, 'energy'> | undefined,
+  energy: Pick<NoiseLayer, 'largest' | 'energy'> | undefined,
   importance: Float64Array | undefined,
   inputs: readonly number[],
 ): number {
@@ -208,7 +208,8 @@ function readingCost(
   let cost = 0
   for (const input of inputs) {
     const from = Math.floor(input / n) * perGroup
-    for (let o = from; o < from + perGroup; o++) cost += energy.energy[o * n + (input % n)]! * (importance?.[o] ?? 1)
+    for (let o = from; o < from + perGroup; o++)
+      cost += pairEnergy(energy, o * n + (input % n)) * (importance?.[o] ?? 1)
   }
   return cost
 }

@@ -1,6 +1,6 @@
 // Which input channels of layers are outliers: the few that alone decide the steps of all others, however channels are scaled.
 import type { ChannelGraph, Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
-import type { NoiseLayer } from '../equalize/noise-model.ts'
+import { type NoiseLayer, pairEnergy } from '../equalize/noise-model.ts'
 import { lastAxisLayers } from '../equalize/open-graph.ts'
 
 /** Channels that may go apart: at most so many, and at most this share of all. */
@@ -91,7 +91,7 @@ function columnsOf(layers: readonly NoiseLayer[], count: number): Columns {
       for (let c = 0; c < count; c++) {
         const at = o * count + c
         largest[c] = Math.max(largest[c]!, layer.largest[at]!)
-        cost[c]! += (layer.importance[o] ?? 1) * layer.energy[at]!
+        cost[c]! += (layer.importance[o] ?? 1) * pairEnergy(layer, at)
       }
   return { largest, cost }
 }

@@ -22,7 +22,7 @@ export async function refuseNonFinite(store: SampleStore, places: readonly numbe
       const kind = data instanceof Float32Array || data instanceof Float64Array ? nonFiniteKind(data) : undefined
       if (kind)
         throw new InputError(
-          `tensor "${name}" is ${kind} for sample ${store.id(place)}; nothing can be learnt from such values: check the sample and its preprocessing`,
+          `tensor "${name}" is ${kind} for sample ${store.id(place)}; nothing can be trained on such values: check the sample and its preprocessing`,
           { tensor: name },
         )
     }

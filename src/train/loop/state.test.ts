@@ -112,7 +112,7 @@ describe('what is not finite', () => {
     const asked = refuseNonFinite(storeOf([1, Number.NaN]), [0, 1], weights)
     await assert.rejects(asked, {
       name: 'InputError',
-      message: /tensor "x" is NaN for sample s1; nothing can be learnt/,
+      message: /tensor "x" is NaN for sample s1; nothing can be trained/,
     })
     await refuseNonFinite(storeOf([1, Number.NaN]), [0], weights)
   })

@@ -235,7 +235,7 @@ describe('training', () => {
   it('names the sample that is not finite at once: no learning rate makes up for it', async () => {
     await assert.rejects(
       trained({ dataset: halves(36, 7) }),
-      /tensor "x" is NaN for sample half 7; nothing can be learnt/,
+      /tensor "x" is NaN for sample half 7; nothing can be trained/,
     )
   })
 

@@ -12,7 +12,7 @@ import { biasTensor } from './layer-biases.ts'
 export interface CorrectionSamples {
   readonly batches: AsyncIterable<Batch>
   /** Does a batch take no part, and tell whether the correction holds for others? */
-  readonly held: (batch: number) => boolean
+  readonly validation: (batch: number) => boolean
 }
 
 /**
@@ -25,14 +25,14 @@ export async function correctedBiases(
   runtime: Runtime,
   { model, sampleShapes: shapes }: Prepared,
   quantized: Model,
-  { batches, held }: CorrectionSamples,
+  { batches, validation }: CorrectionSamples,
   watch: Watch,
 ): Promise<ReadonlyMap<string, Tensor>> {
   const all: Batch[] = []
   for await (const batch of batches) all.push(batch)
   const inputs = all.map((batch) => batch.inputs)
-  const { model: corrected } = await correctBias(runtime, model, quantized, inputs, { ...watch, shapes, held })
-  const judges = all.filter((_, index) => held(index))
+  const { model: corrected } = await correctBias(runtime, model, quantized, inputs, { ...watch, shapes, validation })
+  const judges = all.filter((_, index) => validation(index))
   const scored = judges.length > 0 ? judges : all
   const near = (changed: Model) =>
     batchSqnr(runtime, model, changed, { batches: from(scored), total: scored.length }, watch)

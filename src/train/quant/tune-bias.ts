@@ -18,7 +18,7 @@ export interface TunedBias {
 }
 
 /** Every fourth sample is held back. */
-const HELD = 4
+const VALIDATION_EVERY = 4
 /** A gain below this, in dB, is none. */
 const LEAST_GAIN = 0.1
 
@@ -37,8 +37,8 @@ export async function tuneBias(
 ): Promise<TunedBias> {
   report(options, 'tune bias', 0, 1)
   const unlabelled = withoutLabels(dataset)
-  const validation = indices.filter((_, i) => i % HELD === HELD - 1)
-  const used = indices.filter((_, i) => i % HELD !== HELD - 1)
+  const validation = indices.filter((_, i) => i % VALIDATION_EVERY === VALIDATION_EVERY - 1)
+  const used = indices.filter((_, i) => i % VALIDATION_EVERY !== VALIDATION_EVERY - 1)
   const left = (reason: string): TunedBias => ({
     model: quantized,
     kept: false,

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { fourBits } from '../../../test/support/four-bits.ts'
 import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import { calibrate } from '../../calibrate/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { type Model, opsetOf } from '../../onnx/index.ts'
-import { insertQdq, layersIn, makePlan, place, quantizeDefaults, weightBitsOf } from '../../quantize/index.ts'
-import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
+import { type Values, withSession } from '../../runtime/index.ts'
 import { roundBlocks } from './round-blocks.ts'
 
 const net = () =>
@@ -23,30 +22,12 @@ function smooth(seed: number): Values {
   return { x: { dtype: 'float32', dims: [8, 3, 8, 8], data } }
 }
 
-async function quantized(model: Model, batches: readonly Values[]) {
-  const shapes = await observeShapes(await testRuntime(), model, batches[0] ?? {})
-  const options = { ...quantizeDefaults, weightBits: 4 as const, keep8bit: ['none'] }
-  const placement = place(model, options, typesOf(model))
-  const requests = [...placement.tensors.values()].map(({ value }) => ({ value }))
-  async function* stream() {
-    for (const inputs of batches) yield { ids: Array.from({ length: 8 }, String), size: 8, inputs }
-  }
-  const statistics = await calibrate(await testRuntime(), model, stream(), {
-    requests,
-    shapes,
-    total: 8 * batches.length,
-  })
-  const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
-  const plan = makePlan(model, placement, { statistics, options, weightBits })
-  return { plan, file: insertQdq(model, plan) }
-}
-
 describe('roundBlocks', () => {
   it('lowers the error at the end of blocks and of the network on unseen samples, changing codes alone', async () => {
     const batches = Array.from({ length: 12 }, (_, seed) => smooth(seed))
     const model = net()
     assert.equal(opsetOf(model), 18)
-    const { plan, file } = await quantized(model, batches.slice(0, 4))
+    const { plan, file } = await fourBits(model, batches.slice(0, 4))
     const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 150 })
     assert.ok(
       rounded.blocks.some(({ after, before }) => after < 0.8 * before),
@@ -75,7 +56,7 @@ describe('roundBlocks', () => {
   it('keeps the codes of a block that gains nothing', async () => {
     const batches = Array.from({ length: 4 }, (_, seed) => smooth(seed))
     const model = net()
-    const { plan, file } = await quantized(model, batches)
+    const { plan, file } = await fourBits(model, batches)
     const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
     assert.deepEqual(
       rounded.blocks.map(({ before, after, changed }) => [after - before, changed]),

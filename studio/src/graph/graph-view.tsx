@@ -148,10 +148,10 @@ export function GraphView({ boxes, shades, selected, onSelect, onOpen, label }: 
           drag.current = { x: event.clientX, y: event.clientY, moved: false }
         }}
         onPointerMove={(event) => {
-          const held = drag.current
-          if (held === undefined) return
-          const [dx, dy] = [event.clientX - held.x, event.clientY - held.y]
-          if (!held.moved && Math.hypot(dx, dy) < 4) return
+          const dragged = drag.current
+          if (dragged === undefined) return
+          const [dx, dy] = [event.clientX - dragged.x, event.clientY - dragged.y]
+          if (!dragged.moved && Math.hypot(dx, dy) < 4) return
           drag.current = { x: event.clientX, y: event.clientY, moved: true }
           view.current = { ...view.current, x: view.current.x + dx, y: view.current.y + dy }
           paint()

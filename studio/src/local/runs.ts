@@ -146,7 +146,7 @@ export function checkRecipe(json: unknown): QuantizeRecipe {
 
 /** A recipe that gives the same bytes anywhere: what the samples taught stands in it, and no path of this page. */
 function repeatable({ output: _, data: __, ...recipe }: QuantizeRecipe, { run }: LocalResult): Record<string, unknown> {
-  const statistics = run.learnt ?? recipe.statistics
+  const statistics = run.statistics ?? recipe.statistics
   const model = recipe.model.split('/').at(-1) ?? recipe.model
   return { ...recipe, model, data: 'none', ...(statistics ? { statistics } : {}) }
 }

@@ -28,7 +28,7 @@ describe('training after a compression', () => {
   })
 
   it('takes larger steps of Muon where inner tensors hold on to the teacher', () => {
-    const [free, matched] = [false, true].map((held) => ratesOf(recipe({ optimizer: 'muon' }), { matched: held }))
+    const [free, matched] = [false, true].map((inner) => ratesOf(recipe({ optimizer: 'muon' }), { matched: inner }))
     assert.ok(free && matched && matched.rate > free.rate && free.relative, `${free?.rate} and ${matched?.rate}`)
   })
 })

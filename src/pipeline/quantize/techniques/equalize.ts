@@ -79,13 +79,13 @@ async function equalized(
 ): Promise<(Tried & { readonly gains: number }) | undefined> {
   const { channels, clip } = means
   const rule = equalizeRule(context.options.clip, context.source.proves)
-  const held = await withinBound(candidate, means, rule.boundDb, context)
-  if (!held) return undefined
-  const { result, deviations } = held
+  const kept = await withinBound(candidate, means, rule.boundDb, context)
+  if (!kept) return undefined
+  const { result, deviations } = kept
   const checked = await context.check(rule, result, candidate)
   if (!checked) return undefined
-  const learnt = { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) }
-  const evidence = { ...candidate.evidence, [equalize.name]: means.gains ? learnt : { ...learnt, gains: false } }
+  const own = { clip, channels: storedChannels(channels), ...(deviations ? { deviations } : {}) }
+  const evidence = { ...candidate.evidence, [equalize.name]: means.gains ? own : { ...own, gains: false } }
   const form = { ...candidate, ...checked, ...travelling(candidate, result), unequalized: candidate.float, evidence }
   const { gains } = result
   const { samples } = context.source

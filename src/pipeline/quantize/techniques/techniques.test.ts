@@ -428,7 +428,7 @@ describe('optimize-rounding', () => {
     const [before, after] = [(await naive.score()).db, (await candidate.score()).db]
     assert.ok(after > before + 1, `${before} to ${after}`)
     const again = await optimizeRounding.relearn?.(candidate, context)
-    assert.ok(again, 'nothing was learnt again')
+    assert.ok(again, 'it was not made again')
     assert.ok(!(await isSame(again, candidate)), 'the files are the same')
   })
 

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { blockProduct, byteConvolution, floatsAround } from '../../../test/support/byte-layers.ts'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
+import { openRuntime } from '../../runtime/index.node.ts'
+import { type Values, withSession } from '../../runtime/index.ts'
+import { cutModel, feedsOfPieces, nameOfPiece, opsOfPiece, piecesOf, watchedModel } from './cut.ts'
+
+const runtime = await openRuntime({ threads: 1 })
+after(() => runtime.close())
+
+describe('the pieces of a model', () => {
+  it('end behind each grid, and are called by their layers', () => {
+    const pieces = piecesOf(floatsAround(byteConvolution({ most: 60 })))
+    assert.deepEqual(
+      pieces.map((piece) => [piece.value, nameOfPiece(piece), opsOfPiece(piece), piece.isOutput]),
+      [
+        ['x', 'x', '', false],
+        ['y', 'conv', 'Conv', false],
+        ['result', 'result', '', true],
+      ],
+    )
+  })
+
+  it('end behind operators that compute with integer weights; a float model is one', () => {
+    const [product, ...others] = piecesOf(blockProduct(4))
+    assert.deepEqual([product && nameOfPiece(product), others.length], ['y', 0])
+    const float = piecesOf(tinyModel('x[N,8] -> Gemm 8->4 -> Relu -> y'))
+    assert.deepEqual([float.length, float[0]?.isOutput], [1, true])
+  })
+
+  it('make of what they are fed what the whole model makes', async () => {
+    const model = floatsAround(byteConvolution({ most: 60 }))
+    const pieces = piecesOf(model)
+    const floats = Float32Array.from({ length: 16 * 36 }, (_, i) => Math.sin(i))
+    const inputs: Values = { floats: { dtype: 'float32', dims: [1, 16, 6, 6], data: floats } }
+    const simulate = { simulate: true }
+    const known = await withSession(runtime, watchedModel(model, pieces), simulate, (session) => session.run(inputs))
+    assert.deepEqual(Object.keys(known).sort(), ['result', 'x', 'y'])
+    const cut = cutModel(model, pieces, known)
+    assert.deepEqual(
+      cut.graph.inputs.map(({ name, dtype }) => `${name} ${dtype}`),
+      ['floats float32', 'x/known uint8', 'y/known uint8'],
+    )
+    const again = await withSession(runtime, cut, simulate, (session) =>
+      session.run(feedsOfPieces(pieces, inputs, known)),
+    )
+    for (const { value } of pieces) assert.deepEqual(again[value]?.data, known[value]?.data)
+    // A piece goes by what it is fed, not by what the piece before it gave.
+    const zeros: Values = {
+      ...known,
+      x: { dtype: 'uint8', dims: [1, 16, 6, 6], data: new Uint8Array(16 * 36).fill(10) },
+    }
+    const other = await withSession(runtime, cut, simulate, (session) =>
+      session.run(feedsOfPieces(pieces, inputs, zeros)),
+    )
+    assert.deepEqual(other['x']?.data, known['x']?.data)
+    assert.ok((other['y']?.data as Uint8Array).every((code) => code === 0))
+  })
+})
