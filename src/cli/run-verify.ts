@@ -9,7 +9,8 @@ export async function runVerify(recipe: VerifyRecipe, flags: RecipeFlags): Promi
   const { verifyFile } = await import('../pipeline/index.node.ts')
   const { formatDb } = await import('../report/index.ts')
   const run = await withRuntime(flags, (runtime, watch) => verifyFile(runtime, recipe, watch))
-  const shown = (name: string, figure: number | null) => (name === 'layers' ? `${figure} differ` : formatDb(figure))
+  const shown = (name: string, figure: number | null | undefined) =>
+    name === 'layers' ? `${figure} differ` : formatDb(figure)
   if (flags.json) printJson(run)
   else
     printLines([
@@ -33,7 +34,7 @@ export async function runVerify(recipe: VerifyRecipe, flags: RecipeFlags): Promi
       .map(({ runtime, name, proven, here }) =>
         name === 'layers'
           ? `in ${runtime} these layers differ from the simulation here, and did not where the file was proven: ${run.differing[runtime]?.join(', ')}`
-          : `in ${runtime} output ${name} is at ${shown(name, here)} of the simulation here, proven was ${shown(name, proven)}`,
+          : `in ${runtime} output ${name} is ${here === undefined ? 'not given' : `at ${shown(name, here)} of the simulation`} here, proven was ${shown(name, proven)}`,
       )
       .join('\n'),
   )

@@ -18,14 +18,27 @@ const FILE_LIMIT = 2 ** 31 - 1
  * @throws InputError when the file is missing, no ONNX model, or its data lies outside the model's folder
  */
 export async function readModelFile(path: string): Promise<Model> {
+  return (await readWithFiles(path)).model
+}
+
+/**
+ * The files that a model lies in: its own, then those of its external data in the order of their names.
+ * @throws InputError as `readModelFile`
+ */
+export async function filesOfModel(path: string): Promise<readonly string[]> {
+  return [path, ...(await readWithFiles(path)).files]
+}
+
+async function readWithFiles(path: string): Promise<{ readonly model: Model; readonly files: readonly string[] }> {
   const bytes = await readBytes(path)
   const folder = dirname(resolve(path))
   const external = new DataFiles(path, folder)
   try {
-    return readModel(bytes, {
+    const model = readModel(bytes, {
       file: path,
       external: (data, tensor, expected) => external.read(data, tensor, expected),
     })
+    return { model, files: external.paths }
   } finally {
     external.close()
   }
@@ -82,6 +95,11 @@ class DataFiles {
       done += count
     }
     return bytes
+  }
+
+  /** Files that were read from. */
+  get paths(): readonly string[] {
+    return [...this.#open.keys()].sort()
   }
 
   close(): void {

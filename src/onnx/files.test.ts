@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { InputError } from '../base/index.ts'
 import { makeNode } from './edit.ts'
-import { readModelFile, writeFileAtomic, writeModelFile } from './files.node.ts'
+import { filesOfModel, readModelFile, writeFileAtomic, writeModelFile } from './files.node.ts'
 import type { Model } from './model.ts'
 import { Tensor } from './tensor.ts'
 import { writeModel } from './write.ts'
@@ -46,6 +46,14 @@ describe('models on disk', () => {
     writeFileSync(join(folder, 'w.bin'), new Uint8Array(Float32Array.of(0, 5, 6, 7, 8).buffer))
     const read = await readModelFile(withExternal('good.onnx', 'w.bin', 4))
     assert.deepEqual(read.graph.initializers.get('w')?.numbers(), [5, 6, 7, 8])
+  })
+
+  it('names all files that a model lies in', async () => {
+    writeFileSync(join(folder, 'named.bin'), new Uint8Array(16))
+    const path = withExternal('named.onnx', 'named.bin')
+    assert.deepEqual(await filesOfModel(path), [path, realpathSync(join(folder, 'named.bin'))])
+    await writeModelFile(model, path)
+    assert.deepEqual(await filesOfModel(path), [path])
   })
 
   it('refuses weights outside the folder: absolute, "..", links', async () => {

@@ -4,6 +4,7 @@ import { InputError, report, type Watch } from '../base/index.ts'
 import type { LayerSqnr } from '../calibrate/index.ts'
 import { type Dataset, feedsOf } from '../data/index.ts'
 import { type ComparedBatch, compareSessions, comparisonNotes, textOutputOf } from '../metrics/index.ts'
+import { filesOfModel } from '../onnx/index.node.ts'
 import { layersOf, type Model, printValue } from '../onnx/index.ts'
 import type { CompareRecipe } from '../recipe/index.ts'
 import {
@@ -81,7 +82,7 @@ export async function compareFiles(
         latency: timed
           ? await measureModels(runtime, first, second, sample)
           : await measureOpened(runtime, before, after, sample),
-        sizeBytes: { before: (await stat(recipe.model)).size, after: (await stat(recipe.other)).size },
+        sizeBytes: { before: await bytesOf(recipe.model), after: await bytesOf(recipe.other) },
         layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
         notes: [...new Set([...notes, ...dataset.notes, ...comparisonNotes(comparison)])],
       }
@@ -98,6 +99,12 @@ async function measureOpened(
   const [a, b] = await measureLatency(runtime, [before, after], sample)
   if (!a || !b) throw new InputError('there is no sample to time the models on')
   return { before: a, after: b }
+}
+
+/** Bytes of a model, its external data among them. */
+async function bytesOf(path: string): Promise<number> {
+  const sizes = (await filesOfModel(path)).map(async (file) => (await stat(file)).size)
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
 /** Per-layer SQNR where both models have the layers' outputs; a model whose layers were renamed or cut has none. */

@@ -43,7 +43,7 @@ describe('the saturation of a layer', () => {
     assert.equal(predicted(byteConvolution({ most: 127 }), small)?.share, 0)
     const large = byteConvolution({ most: 127 })
     assert.equal(predicted(withUnsignedWeights(large, new Set(['conv'])), loud), undefined)
-    assert.equal(predicted(byteConvolution({ most: 127, group: 16 }), loud), undefined)
+    assert.equal(predicted(byteConvolution({ most: 127, group: 16, outputs: 1 }), loud), undefined)
   })
 
   it('is told of large weights and large codes, with the size of the error', () => {
@@ -51,6 +51,23 @@ describe('the saturation of a layer', () => {
     assert.ok(share > 0.9 && channels.length === 8, `${share}`)
     // At most 72 pairs lose 32,003 each, times both scales.
     assert.ok(error > 4 && error < 72 * 32003 * 0.02 * 0.01, `${error}`)
+  })
+
+  it('is that of each group by itself, as this processor shows where it has no exact kernel', async () => {
+    for (const drawn of [
+      { group: 4 },
+      { group: 16, outputs: 1 },
+      { group: 16, outputs: 2 },
+      { channels: 1, outputs: 1 },
+      { channels: 1 },
+      { channels: 3 },
+    ]) {
+      const [model, input] = [byteConvolution({ most: 127, ...drawn }), codes(drawn.channels ?? 16, 200)]
+      const [exact, deployed] = [await ran(runtime, model, input, false), await ran(runtime, model, input, true)]
+      const seen = Array.from(exact).some((code, i) => Math.abs(code - (deployed[i] ?? 0)) > 1)
+      const told = (predicted(model, input)?.error ?? 0) > 6
+      assert.equal(seen, saturates() && told, JSON.stringify(drawn))
+    }
   })
 
   it('is what this processor does, where it has no exact kernel, and is gone from unsigned weights', async () => {

@@ -9,7 +9,7 @@ import {
   positionsOf,
 } from '../calibrate/index.ts'
 import { randomStream } from '../math/index.ts'
-import { type CodeLayer, isDepthwise } from '../onnx/index.ts'
+import type { CodeLayer } from '../onnx/index.ts'
 
 /** What saturation does to a layer on some samples. */
 export interface Saturation {
@@ -39,8 +39,9 @@ export function saturationOf(
 ): Saturation | undefined {
   const geometry = geometryOf(layer)
   const bytes = input.data instanceof Uint8Array || input.data instanceof Int8Array
-  if (!read || !bytes || typeof geometry === 'string' || layer.weight.dtype !== 'int8' || isDepthwise(layer))
-    return undefined
+  const { view, weight } = layer
+  const alone = view?.inputsPerGroup === 1 && view.outputs === view.groups
+  if (!read || !bytes || typeof geometry === 'string' || weight.dtype !== 'int8' || alone) return undefined
   const zero = (read.zeroPoint?.numbers()[0] ?? 0) as number
   // Borders are zero points: as differences from it they are the zeros that are gathered there.
   const values = Float32Array.from(input.data, (code) => code - zero)

@@ -6,14 +6,16 @@ export interface ByteLayer {
   /** Channels that the convolution reads. */
   readonly channels?: number
   readonly group?: number
+  /** Channels that a group gives. */
+  readonly outputs?: number
   /** Largest code of a weight; all lie within 20 below it. */
   readonly most: number
 }
 
 /** A 3×3 convolution of codes [1, channels, 6, 6]: uint8 in, int8 weights, uint8 out; its node is "conv". */
-export function byteConvolution({ channels = 16, group = 1, most }: ByteLayer): Model {
+export function byteConvolution({ channels = 16, group = 1, outputs = 8, most }: ByteLayer): Model {
   const { integer } = randomStream(most, 'byte layers')
-  const shape = [8 * group, channels / group, 3, 3]
+  const shape = [outputs * group, channels / group, 3, 3]
   const size = shape.reduce((a, b) => a * b, 1)
   const initializers = new Map<string, Tensor>([
     ['scale', Tensor.from('float32', [], [0.02])],
@@ -42,7 +44,7 @@ export function byteConvolution({ channels = 16, group = 1, most }: ByteLayer): 
       named('QuantizeLinear', ['conv', 'own', 'ownZero'], 'y'),
     ],
     initializers,
-    { x: [1, channels, 6, 6], y: [1, 8 * group, 6, 6] },
+    { x: [1, channels, 6, 6], y: [1, outputs * group, 6, 6] },
     'uint8',
   )
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { blockProduct, byteConvolution, floatsAround } from '../../../test/support/byte-layers.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
+import { makeNode } from '../../onnx/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { type Values, withSession } from '../../runtime/index.ts'
 import { cutModel, feedsOfPieces, nameOfPiece, opsOfPiece, piecesOf, watchedModel } from './cut.ts'
@@ -29,6 +30,26 @@ describe('the pieces of a model', () => {
     assert.deepEqual([float.length, float[0]?.isOutput], [1, true])
   })
 
+  it('end where floats go two ways behind a sum, and not in front of a grid', () => {
+    const drawing = 'x[N,8] -> MatMul 8->8 -> Add =x -> sum -> MatMul 8->8 -> Add =sum -> y'
+    const ends = piecesOf(tinyModel(drawing)).map(({ value, layers }) => [value, layers.length])
+    assert.deepEqual(ends, [
+      ['sum', 1],
+      ['y', 1],
+    ])
+    const model = tinyModel(drawing)
+    const nodes = model.graph.nodes.flatMap((node) =>
+      node.outputs[0] === 'sum'
+        ? [node, makeNode({ opType: 'QuantizeLinear', inputs: ['sum', 'scale'], outputs: ['q'] })]
+        : [node],
+    )
+    const quantized = piecesOf({ ...model, graph: { ...model.graph, nodes } })
+    assert.deepEqual(
+      quantized.map(({ value }) => value),
+      ['q', 'y'],
+    )
+  })
+
   it('make of what they are fed what the whole model makes', async () => {
     const model = floatsAround(byteConvolution({ most: 60 }))
     const pieces = piecesOf(model)
@@ -40,10 +61,10 @@ describe('the pieces of a model', () => {
     const cut = cutModel(model, pieces, known)
     assert.deepEqual(
       cut.graph.inputs.map(({ name, dtype }) => `${name} ${dtype}`),
-      ['floats float32', 'x/known uint8', 'y/known uint8'],
+      ['floats float32', 'x/known float32', 'y/known float32'],
     )
     const again = await withSession(runtime, cut, simulate, (session) =>
-      session.run(feedsOfPieces(pieces, inputs, known)),
+      session.run(feedsOfPieces(model, pieces, inputs, known)),
     )
     for (const { value } of pieces) assert.deepEqual(again[value]?.data, known[value]?.data)
     // A piece goes by what it is fed, not by what the piece before it gave.
@@ -52,7 +73,7 @@ describe('the pieces of a model', () => {
       x: { dtype: 'uint8', dims: [1, 16, 6, 6], data: new Uint8Array(16 * 36).fill(10) },
     }
     const other = await withSession(runtime, cut, simulate, (session) =>
-      session.run(feedsOfPieces(pieces, inputs, zeros)),
+      session.run(feedsOfPieces(model, pieces, inputs, zeros)),
     )
     assert.deepEqual(other['x']?.data, known['x']?.data)
     assert.ok((other['y']?.data as Uint8Array).every((code) => code === 0))

@@ -1,7 +1,8 @@
 // A quantised model in pieces, each between values that are known: what a piece makes of them is its own doing.
-import type { ValueType } from '../../base/index.ts'
+import type { TensorValue, ValueType } from '../../base/index.ts'
 import {
   constantsOf,
+  consumersOf,
   factsOf,
   inferTypes,
   intAttribute,
@@ -56,12 +57,15 @@ export function piecesOf(model: Model): Piece[] {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
   const outputs = new Set(graph.outputs.map(({ name }) => name))
   const readsBlocks = blockReader(model)
+  const isJunction = junctions(model)
   const cuts = new Set(
     graph.nodes.flatMap((node) => {
       const [value = ''] = node.outputs
       const quantizes = isOp(node, 'QuantizeLinear') && !constants(node.inputs[0])
       const dtype = types.get(value)?.dtype ?? 'float32'
-      return (quantizes || isIntegerLayer(node) || readsBlocks(node)) && readable.includes(dtype) && !outputs.has(value)
+      return (quantizes || isIntegerLayer(node) || readsBlocks(node) || isJunction(node)) &&
+        readable.includes(dtype) &&
+        !outputs.has(value)
         ? [value]
         : []
     }),
@@ -81,6 +85,21 @@ export function piecesOf(model: Model): Piece[] {
     const layers = sorted.filter((node) => isIntegerLayer(node) || (factsOf(node).layer && computed(node)))
     return { value, nodes: sorted, layers, isOutput: outputs.has(value) }
   })
+}
+
+/**
+ * Tells where computed floats go two ways, as behind each residual sum of a transformer: without a cut there a piece would hold all layers before
+ * it. What is quantised next, or was dequantised, belongs to a kernel and is left alone.
+ */
+function junctions({ graph }: Model): (node: Node) => boolean {
+  const consumers = consumersOf(graph.nodes)
+  const constants = constantsOf(graph)
+  return (node) => {
+    const readers = consumers.get(node.outputs[0] ?? '') ?? []
+    if (readers.length < 2 || node.outputs.length > 1 || readers.some((each) => isOp(each, 'QuantizeLinear')))
+      return false
+    return isOp(node, 'Add') && !node.inputs.some((input) => constants(input))
+  }
 }
 
 function isIntegerLayer(node: Node): boolean {
@@ -111,27 +130,59 @@ export function watchedModel(model: Model, pieces: readonly Piece[]): Model {
 /** The name under which a cut value is fed. */
 const fedAs = (value: string) => `${value}/known`
 
-/** The model in pieces: every cut value is an output, and is fed to whoever reads it. `known` are the cut values. */
+/**
+ * The model in pieces: every cut value is an output, and is fed to whoever reads it. Codes are fed as the numbers that they stand for, through
+ * a QuantizeLinear of their own, so that the graph looks to ONNX Runtime's optimisers as quantised models do; their sizes are left open, since
+ * an optimiser of version 1.30 ends the process when it learns more of them than the model says (a Slice in front of an LSTM).
+ * @param known the cut values
+ */
 export function cutModel(model: Model, pieces: readonly Piece[], known: Values): Model {
   const watched = watchedModel(model, pieces)
-  const cuts = new Set(pieces.filter(({ isOutput }) => !isOutput).map(({ value }) => value))
-  const fed = [...cuts].map((value): ValueInfo => {
-    const { dtype, dims } = known[value] ?? { dtype: 'float32', dims: [] }
-    return { name: fedAs(value), dtype, shape: [...dims] }
-  })
+  const makers = new Map(watched.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  const read = new Map<string, string>()
+  const inputs: ValueInfo[] = []
+  const again: Node[] = []
+  for (const { value, isOutput } of pieces) {
+    const { dims, dtype } = known[value] ?? {}
+    if (isOutput || !dims || !dtype) continue
+    const quantize = quantizeOf(model, makers.get(value))
+    inputs.push({ name: fedAs(value), dtype: quantize ? 'float32' : dtype, shape: dims.map(() => null) })
+    read.set(value, quantize ? `${value}/again` : fedAs(value))
+    if (!quantize) continue
+    const [, ...grid] = quantize.inputs
+    again.push({ ...quantize, name: `${value}/again`, inputs: [fedAs(value), ...grid], outputs: [`${value}/again`] })
+  }
   const nodes = watched.graph.nodes.map((node) =>
-    node.inputs.some((input) => cuts.has(input))
-      ? { ...node, inputs: node.inputs.map((input) => (cuts.has(input) ? fedAs(input) : input)) }
+    node.inputs.some((input) => read.has(input))
+      ? { ...node, inputs: node.inputs.map((input) => read.get(input) ?? input) }
       : node,
   )
-  return { ...watched, graph: { ...watched.graph, nodes, inputs: [...watched.graph.inputs, ...fed] } }
+  return {
+    ...watched,
+    graph: { ...watched.graph, nodes: [...again, ...nodes], inputs: [...watched.graph.inputs, ...inputs] },
+  }
 }
 
 /** What the model in pieces is fed: the inputs of a sample, and the values at the cuts. */
-export function feedsOfPieces(pieces: readonly Piece[], inputs: Values, known: Values): Values {
-  const inner = pieces.filter(({ isOutput }) => !isOutput)
-  return {
-    ...inputs,
-    ...Object.fromEntries(inner.flatMap(({ value }) => (known[value] ? [[fedAs(value), known[value]]] : []))),
-  }
+export function feedsOfPieces(model: Model, pieces: readonly Piece[], inputs: Values, known: Values): Values {
+  const constants = constantsOf(model.graph)
+  const makers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  const fed = pieces.flatMap(({ value, isOutput }): [string, TensorValue][] => {
+    const codes = known[value]
+    if (isOutput || !codes) return []
+    const quantize = quantizeOf(model, makers.get(value))
+    const scale = constants(quantize?.inputs[1])?.floats()[0]
+    if (!quantize || scale === undefined) return [[fedAs(value), codes]]
+    const zero = constants(quantize.inputs[2])?.numbers()[0] ?? 0
+    const data = Float32Array.from(codes.data as ArrayLike<number>, (code) => Math.fround(code - zero) * scale)
+    return [[fedAs(value), { dtype: 'float32', dims: codes.dims, data }]]
+  })
+  return { ...inputs, ...Object.fromEntries(fed) }
+}
+
+/** The QuantizeLinear with one scale that makes a value. */
+function quantizeOf({ graph }: Model, node: Node | undefined): Node | undefined {
+  if (!node || !isOp(node, 'QuantizeLinear')) return undefined
+  const scale = constantsOf(graph)(node.inputs[1])
+  return scale?.size === 1 && scale.dtype === 'float32' ? node : undefined
 }

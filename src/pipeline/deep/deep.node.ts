@@ -102,7 +102,7 @@ async function oneSample(model: Model, pieces: readonly Piece[], inputs: Values,
     (session) => session.run(inputs),
   )
   const cut = cutModel(model, pieces, simulated)
-  const feeds = feedsOfPieces(pieces, inputs, simulated)
+  const feeds = feedsOfPieces(model, pieces, inputs, simulated)
   for (const { name, runtime: own, options } of [...ways, ...probes]) {
     const got = await withSession(own, cut, { ...options, derived, label }, (session) => session.run(feeds))
     const sums = entry(tally.pieces, name, () => new Map<string, PieceDifference>())
@@ -152,9 +152,11 @@ function layerOf(model: Model, piece: Piece, ways: readonly Way[], tally: Tally)
     return found ? [[name, figureOf(found)] as const] : []
   })
   if (figures.length === 0) return undefined
-  const saturation = piece.layers.map((node) => tally.saturation.get(nodeName(node))).find((each) => each !== undefined)
+  const computed = piece.layers.map((node) => tally.saturation.get(nodeName(node))).find((each) => each !== undefined)
   const scale = stepOf(model, piece)
-  const cause = figures.some(([, { differs }]) => differs) ? causeOf(model, piece, tally, saturation) : undefined
+  const cause = figures.some(([, { differs }]) => differs) ? causeOf(model, piece, tally, computed) : undefined
+  // Where this processor itself saturates, running it tells more than the sampled positions.
+  const saturation = tally.pieces.has(EXACT) && cause !== 'saturation' ? undefined : computed
   return {
     name: nameOfPiece(piece),
     op: opsOfPiece(piece),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { UsageError, type Watch } from '../../base/index.ts'
 import { chooseSamples, feedsOf } from '../../data/index.ts'
 import { readModelFile, writeModelFile } from '../../onnx/index.node.ts'
-import type { Model } from '../../onnx/index.ts'
+import { differenceOf, type Model } from '../../onnx/index.ts'
 import { withFloatBlocks, withUnsignedWeights } from '../../quantize/index.ts'
 import type { CompareRecipe } from '../../recipe/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
@@ -88,11 +88,13 @@ async function repairFile(
   const saturating = found.layers.filter(saturatesBadly)
   // What ONNX Runtime itself makes of blocks behind DequantizeLinear no attribute tells.
   const rounding = found.layers.filter(({ cause, op }) => cause === 'rounded-input' && op === 'MatMulNBits')
-  const layers = [...saturating, ...rounding].flatMap(({ nodes }) => nodes)
-  if (layers.length === 0) return undefined
+  if (saturating.length + rounding.length === 0) return undefined
   const given = await readModelFile(other)
   const unsigned = withUnsignedWeights(given, new Set(saturating.flatMap(({ nodes }) => nodes)))
   const repaired = rounding.length > 0 ? withFloatBlocks(unsigned) : unsigned
+  const { changed } = differenceOf(given, repaired).layers
+  const layers = [...changed.map(({ before }) => before.name), ...rounding.flatMap(({ nodes }) => nodes)]
+  if (layers.length === 0) return undefined
   await writeModelFile(repaired, output)
   const again = await compareDeep(runtime, workingForm(repaired, 'inference').model, samples, { watch, label: output })
   return { output, layers, still: differing(again).map(({ name }) => name) }

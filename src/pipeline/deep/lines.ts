@@ -27,16 +27,28 @@ export function deepLines(run: DeepRun): string[] {
     }),
     ...(Object.keys(causes) as DeepCause[]).flatMap((cause) => {
       const own = different.filter((layer) => layer.cause === cause)
-      return own.length === 0 ? [] : [`  ${causes[cause]}`, ...own.map((layer) => `    ${layerLine(layer)}`)]
+      return own.length === 0
+        ? []
+        : [`  ${causes[cause]}`, ...shown(own.toSorted((a, b) => farthest(b) - farthest(a)).map(layerLine))]
     }),
     ...(elsewhere.length > 0
-      ? [
-          `  alike here, and not on x64 without VNNI: ${causes.saturation}`,
-          ...elsewhere.map((layer) => `    ${predictedLine(layer)}`),
-        ]
+      ? [`  alike here, and not on x64 without VNNI: ${causes.saturation}`, ...shown(elsewhere.map(predictedLine))]
       : []),
     ...(repaired ? [`  ${repairedLine(repaired)}`] : []),
   ]
+}
+
+/** Lines of a cause at most; `--json` has all. */
+const SHOWN = 10
+
+function shown(lines: readonly string[]): string[] {
+  const rest = lines.length - SHOWN
+  return [...lines.slice(0, SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].map((line) => `    ${line}`)
+}
+
+/** Largest difference in any runtime, in steps; that of floats as the root of their share of noise. */
+function farthest({ runtimes }: DeepLayer): number {
+  return Math.max(...Object.values(runtimes).map(({ steps, sqnrDb }) => steps || 10 ** (-(sqnrDb ?? 200) / 20)))
 }
 
 function layerLine({ op, name, runtimes }: DeepLayer): string {

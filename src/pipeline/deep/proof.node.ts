@@ -1,11 +1,11 @@
 // The proof of a file: what was found of it, where, and all that is needed to find it again on another machine.
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import * as z from 'zod'
 import { InputError } from '../../base/index.ts'
-import { writeFileAtomic } from '../../onnx/index.node.ts'
+import { filesOfModel, writeFileAtomic } from '../../onnx/index.node.ts'
 import type { CompareRecipe } from '../../recipe/index.ts'
 import { cpuFlags, describeEnvironment } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -99,9 +99,14 @@ export async function readProof(path: string): Promise<Proof> {
   throw wrong(`"${parsed.error.issues[0]?.path.join('.')}" is not what a proof of version 1 has there`)
 }
 
-/** Name, hash and size of a file, its external data not among them. */
+/** Name, hash and size of a model, its external data among them. */
 export async function fileOf(path: string): Promise<Proof['model']> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return { file: basename(path), sha256: hash.digest('hex'), bytes: (await stat(path)).size }
+  let bytes = 0
+  for (const file of await filesOfModel(path))
+    for await (const chunk of createReadStream(file)) {
+      hash.update(chunk)
+      bytes += chunk.length
+    }
+  return { file: basename(path), sha256: hash.digest('hex'), bytes }
 }

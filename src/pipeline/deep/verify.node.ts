@@ -1,5 +1,5 @@
 // verify: the proof of a file, repeated on this machine.
-import { InputError, type Watch } from '../../base/index.ts'
+import { InputError, UsageError, type Watch } from '../../base/index.ts'
 import { parseRecipe, type VerifyRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { compareDeep } from './deep.node.ts'
@@ -12,7 +12,8 @@ export interface VerifiedFigure {
   /** An output, or "layers": the number of pieces that differ from the simulation. */
   readonly name: string
   readonly proven: number | null
-  readonly here: number | null
+  /** Absent where nothing was given. */
+  readonly here?: number | null
   readonly holds: boolean
 }
 
@@ -46,6 +47,11 @@ export async function verifyFile(runtime: Runtime, recipe: VerifyRecipe, watch: 
       { file },
     )
   const given = parseRecipe('compare', { ...proof.recipe, other: file }, path)
+  // A proof may come from anywhere: it names files to read, and nothing to run.
+  if (recipe.data === undefined && /\.[cm]?js$/i.test(given.data))
+    throw new UsageError(
+      `the samples of ${path} are a module, ${given.data}, which verify does not run because a proof says so: name it with --data`,
+    )
   const asked = recipe.data === undefined ? given : { ...given, data: recipe.data }
   const { model, samples } = await deepSamples(asked, watch)
   if (feedsHash(samples) !== proof.samples.sha256)
@@ -65,8 +71,9 @@ export async function verifyFile(runtime: Runtime, recipe: VerifyRecipe, watch: 
     }
     if (now.version !== proven.version) notes.push(`${name} is version ${now.version} here, and was ${proven.version}`)
     for (const [output, db] of Object.entries(proven.sqnrDb)) {
-      const own = now.sqnrDb[output] ?? null
-      figures.push({ runtime: name, name: output, proven: db, here: own, holds: isNear(db, own) })
+      const here = now.sqnrDb[output]
+      const holds = here !== undefined && isNear(db, here)
+      figures.push({ runtime: name, name: output, proven: db, ...(here === undefined ? {} : { here }), holds })
     }
     const added = now.differing.filter((piece) => !proven.differing.includes(piece))
     if (added.length > 0) differing[name] = added
