@@ -63,7 +63,7 @@ export function switchable(model: Model, plan: Plan): Switchable {
     const made = editor.producer(node.inputs[0] ?? '')
     if (made && isOp(made, 'QuantizeLinear')) {
       const [source = ''] = made.inputs
-      switchActivation(editor, node, source, (own) => choose(condition('activation', valueOf(source)), own, source))
+      switchActivation(editor, node, source, (own) => choose(condition('activation', nameOf(source)), own, source))
       continue
     }
     for (const reader of editor.consumers(output)) {
@@ -91,7 +91,7 @@ export function switchable(model: Model, plan: Plan): Switchable {
 }
 
 /** A graph output's pair takes over its name, and the value before it is called so. */
-const valueOf = (source: string) => source.replace(/\/float$/, '')
+const nameOf = (source: string) => source.replace(/\/float$/, '')
 
 /** Everybody behind the pair reads what is chosen; where the pair writes a graph output, the choice writes it. */
 function switchActivation(editor: GraphEditor, node: Node, source: string, choose: (integer: string) => string): void {
