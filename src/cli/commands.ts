@@ -14,6 +14,7 @@ type Options = Readonly<Record<string, unknown>> & RecipeFlags & { readonly prin
 /** Command → what it does. Options are not loaded before they are needed: `--help` stays fast. */
 const summaries: Readonly<Record<CommandName, string>> = {
   quantize: 'quantise a model to int8, measure what it costs, and write a report',
+  analyze: 'rank layers by what they lose in integers, with a cause and a remedy for each',
   finetune: 'train a model: all weights or biases alone, float or with quantised weights and activations',
   compress: 'make a float model smaller and faster under a budget, measure what it costs, and write a report',
   variants: 'write every form of a model that transformers.js loads, each opened and compared in every runtime',

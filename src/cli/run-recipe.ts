@@ -36,6 +36,8 @@ async function dispatch(recipe: Recipe, flags: RecipeFlags): Promise<void> {
       return (await import('./run-compress.ts')).runCompress(recipe, flags)
     case 'compare':
       return (await import('./run-compare.ts')).runCompare(recipe, flags)
+    case 'analyze':
+      return (await import('./run-analyze.ts')).runAnalyze(recipe, flags)
     case 'check':
       return (await import('./run-check.ts')).runCheck(recipe, flags)
     case 'verify':

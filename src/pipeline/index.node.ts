@@ -1,6 +1,9 @@
 // pipeline on Node: quantise, rewrite, evaluate and compare files by a recipe.
 // Imports every lower module; never cli, server or jobs.
 
+export { analyzeJson } from './analyze/analyze-json.ts'
+export type { AnalyzedLayer, AnalyzeRun, CauseName, Diagnosis, LayerNoise } from './analyze/run.ts'
+export * from './analyze.node.ts'
 export { checkFiles } from './check/check.node.ts'
 export type { Limit, LimitName } from './check/limits.ts'
 export { checkMarkdown } from './check/markdown.ts'

@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
+import { withOverrides } from './overrides.node.ts'
 import { needsSamples } from './quantize/mode.ts'
 import { calibrationSamples, type QuantizeHost, quantizeModel } from './quantize/quantize-model.ts'
 import type { QuantizeRun } from './quantize/run.ts'
@@ -47,10 +48,11 @@ export async function quantizeFile(
 /** Quantises a model that was read, or made, already, and writes the result; the recipe's `model` is the name that it goes by. */
 export async function quantizeGiven(
   runtime: Runtime,
-  recipe: QuantizeRecipe,
+  asked: QuantizeRecipe,
   given: Model,
   { heldBack, judged, ...watch }: ShareWatch = {},
 ): Promise<QuantizeRun> {
+  const recipe = await withOverrides(asked)
   const output =
     recipe.output ??
     defaultOutput(recipe.model, recipe.mode === 'float16' ? 'float16' : recipe.weightBits === 4 ? 'int4' : 'int8')

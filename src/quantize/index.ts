@@ -1,5 +1,7 @@
 // quantize: the integer grid — targets, placement, plan, Q/DQ insertion, fusion lint.
 // Imports base, math, onnx, runtime and calibrate; never pipeline or cli.
+
+export type { ActivationGrid } from './activation-grid.ts'
 export * from './correct/correct.ts'
 export type { BiasCorrection } from './correct/correct-bias.ts'
 export { type Corrections, correctionsIn, onRanges } from './correct/on-ranges.ts'
@@ -30,6 +32,7 @@ export { type Saturation, saturationOf } from './saturation.ts'
 export * from './select.ts'
 export { sharedCodesUnsigned } from './shared-codes.ts'
 export { storeInt4, storeInt4Weights } from './store-int4.ts'
+export { type Switch, type Switchable, switchable } from './switches.ts'
 export { targetOf, targets } from './targets/index.ts'
 export type { FusionBlocker, Role, SlowLayers, Target, TargetOp } from './targets/target.ts'
 export { toDynamic } from './to-dynamic.ts'

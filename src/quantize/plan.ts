@@ -1,25 +1,15 @@
 // The plan: the single source of truth for every grid of the written file, and where each came from.
 import { InputError, sizeOf } from '../base/index.ts'
-import { type Range, rangeSettingOf, type TensorStatistics } from '../calibrate/index.ts'
-import { asymmetricGrid, effectiveRange, nonFiniteKind, type QuantParams, symmetricGrid } from '../math/index.ts'
+import type { TensorStatistics } from '../calibrate/index.ts'
+import { nonFiniteKind, type QuantParams } from '../math/index.ts'
 import { type Layer, type Model, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
+import { type ActivationGrid, activationGrid, isUnit } from './activation-grid.ts'
 import { rowGrid, tablesOf, tieOf } from './embeddings.ts'
-import { type Heard, heardOf, surroundingsOf } from './heard.ts'
+import { heardOf, surroundingsOf } from './heard.ts'
 import type { QuantizeOptions } from './options.ts'
+import { overridesOf } from './overrides.ts'
 import { layersIn, type Placement } from './placement/placement.ts'
 import type { PlacedTensor } from './placement/tensors.ts'
-import type { Target } from './targets/target.ts'
-
-/** The grid of an activation. */
-export interface ActivationGrid {
-  readonly params: QuantParams
-  /** Values of the lowest and highest code. */
-  readonly low: number
-  readonly high: number
-  /** Where the range came from, in words. */
-  readonly method: string
-  readonly observed?: { readonly min: number; readonly max: number }
-}
 
 /** Plain data by the names of values and layers: it fits every copy of its float model, and can be written down (`planToJson`). */
 export interface Plan {
@@ -50,11 +40,6 @@ export function tensorsToObserve(placement: Placement): PlacedTensor[] {
   return [...placement.tensors.values()].filter((tensor) => tensor.gridOf === tensor.value && !isUnit(tensor))
 }
 
-/** Sigmoid and Softmax fill [0, 1]: no looking needed. */
-function isUnit({ bounds }: PlacedTensor): boolean {
-  return bounds.low === 0 && bounds.high === 1
-}
-
 /**
  * Turns statistics into grids.
  * @param model the float model that was placed
@@ -64,11 +49,15 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const { statistics, options, weightBits = new Map<string, number>() } = evidence
   const activations = new Map<string, ActivationGrid>()
   const around = surroundingsOf(model.graph)
+  const said = overridesOf(options.overrides ?? {}, namesIn(model))
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
     const seen = statistics.get(tensor.value)
     const heard = seen && heardOf(tensor.value, around)
-    activations.set(tensor.value, activationGrid({ ...tensor, seen, heard }, options, placement.target))
+    activations.set(
+      tensor.value,
+      activationGrid({ ...tensor, seen, heard }, options, placement.target, said.get(tensor.value)),
+    )
   }
   for (const tensor of placement.tensors.values()) {
     const grid = activations.get(tensor.gridOf)
@@ -89,6 +78,11 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const stored = new Map(layersIn(model, placement.stored).map((layer) => [layer.name, weightGrid(layer, options)]))
   return { placement, activations, weights, embeddings, stored, weightBits }
 }
+
+const namesIn = ({ graph }: Model) =>
+  new Set(
+    graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)]).filter((name) => name !== ''),
+  )
 
 /** Layers that read the same weight along the same axis. */
 function sharing(layers: readonly Layer[]): string[][] {
@@ -139,54 +133,6 @@ export function embeddingGrids(
 
 function asRows({ axis, ...params }: QuantParams): QuantParams {
   return axis === undefined ? params : { ...params, axis: 0 }
-}
-
-/** A tensor with what is known of its values. */
-interface SeenTensor extends PlacedTensor {
-  readonly seen: TensorStatistics | undefined
-  /** What its readers can hear of it, when that is less than all. */
-  readonly heard: Heard | undefined
-}
-
-function activationGrid(
-  tensor: SeenTensor,
-  options: QuantizeOptions,
-  { activations: { symmetric }, fusion }: Target,
-): ActivationGrid {
-  const dtype = options.activationType
-  const { bounds, seen } = tensor
-  const fixed = isUnit(tensor) || !seen
-  const method = options.minmaxValues?.has(tensor.value) ? 'minmax' : options.range
-  const range = fixed
-    ? { low: Number.isFinite(bounds.low) ? bounds.low : 0, high: Number.isFinite(bounds.high) ? bounds.high : 0 }
-    : audibleRange(tensor, (ends) => rangeSettingOf(method).range(seen, { dtype, symmetric, ...ends }))
-  // A grid that leaves the activation's range by one float32 step stops the fusion.
-  const within = fusion.blockedBy.includes('wider-grid') && !symmetric
-  const finite = {
-    ...(within && Number.isFinite(bounds.low) ? { low: bounds.low } : {}),
-    ...(within && Number.isFinite(bounds.high) ? { high: bounds.high } : {}),
-  }
-  const reach = Math.max(Math.abs(range.low), Math.abs(range.high))
-  const grid = symmetric ? symmetricGrid(reach, dtype) : asymmetricGrid(range.low, range.high, dtype, finite)
-  return {
-    params: { dtype, scale: Float32Array.of(grid.scale), zeroPoint: Int32Array.of(grid.zeroPoint) },
-    ...effectiveRange(grid, dtype),
-    method: fixed ? 'the range of the operator' : method,
-    ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
-  }
-}
-
-/** A range within the bounds of what produces a tensor, and no wider than its readers can hear. */
-function audibleRange({ bounds, heard }: SeenTensor, range: (ends: Ends) => Range): Range {
-  const found = range({ lowBound: bounds.low, highBound: bounds.high })
-  const ends = heard?.(found.low, found.high)
-  if (!ends) return found
-  return range({ lowBound: Math.max(bounds.low, ends.low), highBound: Math.min(bounds.high, ends.high) })
-}
-
-interface Ends {
-  readonly lowBound: number
-  readonly highBound: number
 }
 
 /**

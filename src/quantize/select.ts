@@ -26,7 +26,7 @@ export function selector(patterns: readonly string[], nodes: readonly Node[], op
 }
 
 /** Does a name fit? `/…/` is a regular expression, `*` any letters ("/" too: names of nodes are not paths), `?` one letter. */
-function namePattern(pattern: string): (name: string) => boolean {
+export function namePattern(pattern: string): (name: string) => boolean {
   const slashed = /^\/(.*)\/$/.exec(pattern)
   if (!slashed) return picomatch(literalExceptStars(pattern), { bash: true, dot: true, windows: false })
   try {

@@ -11,6 +11,7 @@ const commands = Object.keys(recipeSchemas) as CommandName[]
 const least: Readonly<Record<string, object>> = {
   quantize: { model: 'm.onnx', data: 'd' },
   rewrite: { model: 'm.onnx' },
+  analyze: { model: 'm.onnx', data: 'd' },
   compress: { model: 'm.onnx', data: 'd' },
   finetune: { model: 'm.onnx', data: 'd' },
   evaluate: { model: 'm.onnx', data: 'd' },

@@ -1,5 +1,6 @@
 // The recipes of all commands, by name.
 import type * as z from 'zod'
+import { type AnalyzeRecipe, analyze } from './analyze.ts'
 import { type CheckRecipe, check } from './check.ts'
 import { type CompareRecipe, compare } from './compare.ts'
 import { type CompressRecipe, compress } from './compress.ts'
@@ -13,6 +14,7 @@ import { type VerifyRecipe, verify } from './verify.ts'
 /** Command → its recipe. */
 export interface Recipes {
   readonly quantize: QuantizeRecipe
+  readonly analyze: AnalyzeRecipe
   readonly rewrite: RewriteRecipe
   readonly evaluate: EvaluateRecipe
   readonly compare: CompareRecipe
@@ -30,7 +32,7 @@ export type Recipe = Recipes[CommandName]
 /** Command → what its recipe may hold. */
 export const recipeSchemas: {
   readonly [Command in CommandName]: z.ZodObject & z.ZodType<Recipes[Command]>
-} = { quantize, rewrite, evaluate, compare, check, compress, finetune, variants, verify }
+} = { quantize, rewrite, analyze, evaluate, compare, check, compress, finetune, variants, verify }
 
 /** What a recipe of the command holds where fields follow from others. */
 export function completed(

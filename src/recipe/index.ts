@@ -1,5 +1,6 @@
 // recipe: what each command can be told. One file a command; types, options, forms, defaults and tables are made from it.
 // Imports base; the words of registries lie here, so that modules above can name their entries by them.
+export type { AnalyzeRecipe } from './analyze.ts'
 export type { CheckRecipe } from './check.ts'
 export type { CommandName, Recipe, Recipes } from './commands.ts'
 export type { CompareRecipe } from './compare.ts'

@@ -120,6 +120,24 @@ export const quantize = z.strictObject({
   force: z.boolean().default(false).describe('write the quantised file even when it is neither smaller nor faster'),
   exclude: patterns('nodes that stay float: name, operator, glob or /regex/'),
   only: patterns('only these nodes'),
+  overrides: z
+    .union([
+      z.string(),
+      z.record(
+        z.string(),
+        z.strictObject({
+          float: z.boolean().exactOptional(),
+          range: z.tuple([z.number(), z.number()]).exactOptional(),
+          symmetric: z.boolean().exactOptional(),
+        }),
+      ),
+    ])
+    .exactOptional()
+    .meta({
+      description:
+        'what single tensors get: a JSON file of names or patterns → { float, range: [low, high], symmetric }',
+      placeholder: 'file',
+    }),
   metric,
   statistics: z
     .union([z.string(), z.record(z.string(), z.unknown())])

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { blockProduct, byteConvolution, floatsAround } from '../../../test/support/byte-layers.ts'
-import { readModelFile, writeModelFile } from '../../onnx/index.node.ts'
+import { writeModelFile } from '../../onnx/index.node.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type CompareRecipe, parseRecipe } from '../../recipe/index.ts'
 import { openRuntime, saturates } from '../../runtime/index.node.ts'
@@ -66,7 +66,7 @@ describe('compare --deep and verify', () => {
     parseRecipe('compare', { model: at('loud.onnx'), other: at('loud.onnx'), data: at('x.npy'), deep: true, ...more })
   before(async () => {
     await writeModelFile(floatsAround(byteConvolution({ most: 127 })), at('loud.onnx'))
-    writeFileSync(at('x.npy'), npy([2, 16, 6, 6], loud([2, 16, 6, 6])))
+    writeFileSync(at('x.npy'), npy([1, 16, 6, 6], loud([1, 16, 6, 6])))
     writeFileSync(
       at('other.npy'),
       npy(
@@ -91,10 +91,7 @@ describe('compare --deep and verify', () => {
     const own = await verifyFile(runtime, parseRecipe('verify', { model: at('loud.onnx') }))
     assert.deepEqual([own.holds, own.notes, own.figures.length], [true, [], 6])
     const written = JSON.parse(readFileSync(proof, 'utf8'))
-    assert.deepEqual(
-      Object.keys(written.runtimes),
-      Object.keys((await deep(await readModelFile(at('loud.onnx')))).runtimes),
-    )
+    assert.equal(Object.keys(written.runtimes).length, 3)
     // The proof of a machine on which nothing saturates, or of one that has another runtime.
     written.runtimes['onnxruntime-node'] = { version: '1.0.0', sqnrDb: { result: 90 }, differing: [] }
     written.runtimes['onnxruntime-rust'] = { version: '1', sqnrDb: {}, differing: [] }

@@ -3,7 +3,7 @@ import { sizeOf, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { Comparer, type Comparison, meanSqnrDb } from '../../metrics/index.ts'
 import type { Model, Shapes } from '../../onnx/index.ts'
 import { distance } from '../../rewrite/index.ts'
-import { type Runtime, type SessionOptions, type Values, withSession } from '../../runtime/index.ts'
+import { type Runtime, type Session, type SessionOptions, type Values, withSession } from '../../runtime/index.ts'
 import type { SplitBatch } from './calibration-samples.ts'
 
 /** A model's figures on the held-back samples. */
@@ -15,6 +15,9 @@ export interface Score {
 
 /** A gain below this is noise. */
 export const LEAST_GAIN_DB = 0.1
+
+/** Noise in the outputs as a share of their signal. */
+export const noiseIn = (comparison: Comparison): number => 10 ** (-(meanSqnrDb(comparison) ?? 0) / 10)
 
 export class Judge {
   readonly #runtime: Runtime
@@ -97,18 +100,21 @@ export class Judge {
   /** Noise of a partly quantised model as a share of the signal; it runs as its simulation, which loads whatever is left out. */
   async noiseOf(model: Model, watch: Watch = {}): Promise<number> {
     const options = { simulate: true, label: 'a part of the quantised model' }
-    return 10 ** (-(meanSqnrDb(await this.#compare(model, options, watch)) ?? 0) / 10)
+    return noiseIn(await this.#compare(model, options, watch))
+  }
+
+  /** What a model that is open already gives, with feeds beside those of the samples. */
+  async comparisonOn(session: Session, feeds: Values, watch: Watch = {}): Promise<Comparison> {
+    const comparer = new Comparer()
+    for (const [index, { batch }] of this.#validation.entries()) {
+      throwIfCancelled(watch.signal)
+      comparer.add(this.#float[index] ?? {}, await session.run({ ...batch.inputs, ...feeds }), batch)
+    }
+    return comparer.result()
   }
 
   async #compare(model: Model, options: SessionOptions, watch: Watch): Promise<Comparison> {
-    const comparer = new Comparer()
-    await withSession(this.#runtime, model, options, async (session) => {
-      for (const [index, { batch }] of this.#validation.entries()) {
-        throwIfCancelled(watch.signal)
-        comparer.add(this.#float[index] ?? {}, await session.run(batch.inputs), batch)
-      }
-    })
-    return comparer.result()
+    return withSession(this.#runtime, model, options, (session) => this.comparisonOn(session, {}, watch))
   }
 }
 

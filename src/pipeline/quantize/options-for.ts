@@ -44,5 +44,6 @@ export function optionsFor(model: Model, recipe: QuantizeRecipe, notes: string[]
     weights = 'per-tensor'
   }
   const given = { activationType, range, exclude, only, weightBits, keep8bit, embeddings }
-  return { ...quantizeDefaults, ...given, target, weights }
+  const overrides = typeof recipe.overrides === 'object' ? { overrides: recipe.overrides } : {}
+  return { ...quantizeDefaults, ...given, ...overrides, target, weights }
 }

@@ -17,10 +17,14 @@ import {
 } from '../../onnx/index.ts'
 import { biasAddOf } from '../bias-add.ts'
 import type { QuantizeOptions } from '../options.ts'
+import { overridesOf } from '../overrides.ts'
 import { selector } from '../select.ts'
 import type { TargetOp } from '../targets/target.ts'
 
 /** A graph as placement sees it; nothing in it changes. */
+/** Why something stays float. */
+const FLOAT = 'left in float by --overrides'
+
 export class Scope {
   readonly graph: Graph
   readonly options: QuantizeOptions
@@ -52,11 +56,21 @@ export class Scope {
       }),
     )
     this.outputs = new Set(outputs.map((output) => output.name))
-    this.floatValues = options.floatValues ?? new Map()
+    const names = nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)])
+    const said = overridesOf(options.overrides ?? {}, new Set(names.filter((name) => name !== '')))
+    const floats = [...said].flatMap(([name, { float }]) => (float ? [[name, FLOAT] as const] : []))
+    this.floatValues = new Map([...(options.floatValues ?? []), ...floats])
     this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))
     const exclude = selector(options.exclude, nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, nodes, '--only') : () => true
-    this.excluded = (node) => (exclude(node) ? 'excluded by --exclude' : only(node) ? undefined : 'not named by --only')
+    this.excluded = (node) =>
+      exclude(node)
+        ? 'excluded by --exclude'
+        : said.get(nodeName(node))?.float
+          ? FLOAT
+          : only(node)
+            ? undefined
+            : 'not named by --only'
   }
 
   get nodes(): readonly Node[] {

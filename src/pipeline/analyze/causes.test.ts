@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { tinyModel } from '../../../test/support/tiny-model.ts'
+import { type ChannelStatistics, type Layer, layersOf, Tensor } from '../../onnx/index.ts'
+import { blames, type Noisy } from './blame.ts'
+import { diagnose, outlierOf, type Symptoms, shareOfOutlier } from './causes.ts'
+import { ownersOf } from './owners.ts'
+
+/** Eight channels; all alike but for what is said of some. */
+function channels(
+  said: Partial<Record<number, { min?: number; max?: number; mean?: number; deviation?: number }>> = {},
+): ChannelStatistics {
+  const each = (key: 'min' | 'max' | 'mean' | 'deviation', usual: number) =>
+    Float64Array.from({ length: 8 }, (_, c) => said[c]?.[key] ?? usual)
+  return {
+    min: each('min', -1),
+    max: each('max', 1),
+    mean: each('mean', 0),
+    deviation: each('deviation', 0.4),
+    source: 'calibrated',
+  }
+}
+
+const grid = (low: number, high: number, observed = { min: low, max: high }) => ({
+  params: { dtype: 'uint8' as const, scale: Float32Array.of((high - low) / 255), zeroPoint: Int32Array.of(0) },
+  low,
+  high,
+  method: 'minmax',
+  observed,
+})
+
+/** A convolution with eight outputs whose weights all reach 1, and 30 in one of them where that is asked for. */
+function layerOf({ loud = -1, bias }: { loud?: number; bias?: number } = {}): Layer {
+  const model = tinyModel('x[N,4,6,6] -> Conv 1x1 4->8 -> y')
+  const [layer] = layersOf(model)
+  assert.ok(layer?.view)
+  const weight = Float32Array.from(
+    { length: layer.weight.size },
+    (_, i) => (Math.floor(i / 4) === loud ? 30 : 1) * (i % 2 ? 1 : -0.5),
+  )
+  const biases = Float32Array.from({ length: 8 }, (_, o) => (o === 5 ? (bias ?? 0.1) : 0.1))
+  return {
+    ...layer,
+    weight: Tensor.from('float32', layer.weight.shape, weight),
+    bias: Tensor.from('float32', [8], biases),
+  }
+}
+
+const symptoms = (more: Partial<Symptoms>): Symptoms => ({
+  name: 'conv',
+  op: 'Conv',
+  noise: { weights: 1e-4, activations: 1e-3, both: 1.1e-3 },
+  layer: layerOf(),
+  weightBits: 8,
+  perTensor: false,
+  values: [{ value: 'y', grid: grid(-1, 1), channels: channels() }],
+  addends: [],
+  floatMs: 2,
+  ...more,
+})
+
+describe('the cause of noise', () => {
+  it('is rounding where nothing stands out, and float is what is left', () => {
+    const found = diagnose(symptoms({}))
+    assert.equal(found.cause, 'rounding')
+    assert.equal(found.remedy, '--exclude conv')
+    assert.deepEqual([found.bytes, found.ms], [3 * 32, 2])
+  })
+
+  it('is an outlier channel of the weight where all share one scale', () => {
+    const noise = { weights: 1e-2, activations: 1e-4, both: 1e-2 }
+    const found = diagnose(symptoms({ noise, layer: layerOf({ loud: 3 }), perTensor: true }))
+    assert.deepEqual([found.cause, found.channel, found.remedy], ['outlier channel', 3, '--weights per-channel'])
+    assert.match(found.detail, /channel 3 .* reaches 30 times/)
+    assert.equal(
+      diagnose(symptoms({ noise, layer: layerOf({ loud: 3 }) })).cause,
+      'rounding',
+      'each channel has its own',
+    )
+  })
+
+  it('is few bits where weights have few', () => {
+    const noise = { weights: 1e-2, activations: 1e-4, both: 1e-2 }
+    const found = diagnose(symptoms({ noise, weightBits: 4 }))
+    assert.deepEqual([found.cause, found.remedy, found.bytes], ['few bits', '--keep-8bit conv', 16])
+  })
+
+  it('is a clipped range where samples reach beyond the grid', () => {
+    const values = [{ value: 'y', grid: grid(-0.1, 0.1, { min: -1, max: 0.9 }), channels: channels() }]
+    const found = diagnose(symptoms({ values }))
+    assert.equal(found.cause, 'clipped range')
+    assert.match(found.remedy, /"y": \{ "range": \[-1, 0\.9\] \}/)
+  })
+
+  it('is an outlier channel of the value, or the bias that moved it', () => {
+    const wide = [{ value: 'y', grid: grid(-20, 20), channels: channels({ 5: { max: 20, deviation: 8 } }) }]
+    const found = diagnose(symptoms({ values: wide }))
+    assert.deepEqual([found.cause, found.channel], ['outlier channel', 5])
+    assert.match(found.detail, /20 times as far as the median channel: the others have 13 of 255 steps/)
+    const moved = [
+      { value: 'y', grid: grid(-1, 20), channels: channels({ 5: { min: 18, max: 20, mean: 19, deviation: 0.4 } }) },
+    ]
+    const shifted = diagnose(symptoms({ values: moved, layer: layerOf({ bias: 19 }) }))
+    assert.deepEqual([shifted.cause, shifted.channel], ['moved bias', 5])
+  })
+
+  it('is a dead grid where values share a few codes', () => {
+    const values = [{ value: 'y', grid: grid(-100, 100), channels: channels({}) }]
+    const found = diagnose(symptoms({ values }))
+    assert.equal(found.cause, 'dead grid')
+    assert.match(found.detail, /deviation of "y" is 0\.5 steps/)
+  })
+
+  it('is a small signal under a residual where a sum adds a loud one to a quiet one', () => {
+    const found = diagnose(symptoms({ op: 'Add', layer: undefined, addends: [10, 0.5] }))
+    assert.equal(found.cause, 'small signal under a residual')
+    assert.equal(diagnose(symptoms({ op: 'Add', layer: undefined, addends: [1, 0.5] })).cause, 'rounding')
+  })
+})
+
+describe('blame', () => {
+  const model = tinyModel(
+    'x[N,4,6,6] -> Conv 1x1 4->8 -> a -> Relu -> b; b -> Conv 1x1 8->8 -> c; b,c -> Add -> d; d -> Conv 1x1 8->2 -> y',
+  )
+  const [one, two, three] = layersOf(model).map(({ name }) => name)
+  const ownerOf = ownersOf(model)
+  const row = (value: string, weights: number, activations: number): Noisy => ({
+    owner: ownerOf(value),
+    noise: { weights, activations, both: weights + activations },
+    values: [value],
+  })
+  const rows = [row('b', 0.1, 1), row('c', 5, 1), row('d', 0, 3), row('y', 4, 1)]
+
+  it('stays where noise is, without outlier channels', () => {
+    const seen = new Map(['b', 'c', 'd'].map((value) => [value, channels()]))
+    const found = blames(rows, seen, ownerOf)
+    assert.deepEqual([...found.values()], [1.1, 6, 3, 5])
+    assert.deepEqual([...found.keys()], [one, two, ownerOf('d').name, three])
+  })
+
+  it('goes to the layer that makes an outlier channel, from weights that read it and from sums that it passes', () => {
+    const loud = channels({ 2: { max: 100, deviation: 40 } })
+    const seen = new Map([
+      ['b', loud],
+      ['c', channels()],
+      ['d', loud],
+    ])
+    const share = shareOfOutlier(loud)
+    assert.ok(share > 0.99 && share < 1)
+    const found = blames(rows, seen, ownerOf)
+    assert.ok(Math.abs((found.get(two ?? '') ?? 0) - (6 - 5 * share)) < 1e-9)
+    assert.equal(found.get(ownerOf('d').name), 0)
+    const moved = 1.1 + 5 * share + 3 + 4 * share
+    assert.ok(Math.abs((found.get(one ?? '') ?? 0) - moved) < 1e-9, `${found.get(one ?? '')} for ${moved}`)
+  })
+
+  it('sees a layer through what only clamps it', () => {
+    assert.equal(ownerOf('b').name, one)
+    assert.equal(ownerOf('d').op, 'Add')
+    assert.deepEqual(ownerOf('x'), { name: 'x', op: 'Input', inputs: [] })
+    assert.equal(outlierOf(channels()), undefined)
+  })
+})
