@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -32,8 +33,11 @@ function everyFifthPicture(): string {
   const some = join(folder, 'pictures')
   mkdirSync(some)
   const names = readdirSync(pictures).filter((name) => name.endsWith('.jpg'))
-  for (const [i, name] of names.entries()) if (i % 5 === 0) symlinkSync(join(pictures, name), join(some, name))
-  copyFileSync(join(pictures, 'labels.csv'), join(some, 'labels.csv'))
+  const kept = names.filter((_name, i) => i % 5 === 0)
+  for (const name of kept) symlinkSync(join(pictures, name), join(some, name))
+  const [head = '', ...rows] = readFileSync(join(pictures, 'labels.csv'), 'utf8').trim().split('\n')
+  const labels = rows.filter((row) => kept.some((name) => row.includes(name)))
+  writeFileSync(join(some, 'labels.csv'), [head, ...labels].join('\n'))
   copyFileSync(join(pictures, 'dataset.json'), join(some, 'dataset.json'))
   return join(some, 'dataset.json')
 }
