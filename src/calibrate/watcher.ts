@@ -76,6 +76,8 @@ export class Watcher {
 
   /** All elements of one sample at once. @throws NotFiniteError when one is NaN or infinite */
   takeElements(values: Float32Array, id: string): void {
+    // The past of a decoder at the beginning of a text.
+    if (values.length === 0) return
     let [sum, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
     // A plain loop: there are many more of them than of reduced numbers.
     for (let i = 0; i < values.length; i++) {

@@ -36,18 +36,30 @@ async function linesOf(
         return `${ms === undefined ? '–' : formatMs(ms)}${typeof loads[runtime] === 'string' ? ' ✖' : ''}`
       }),
   }
+  const writes = variants.some(({ tokenErrorRate }) => tokenErrorRate !== undefined)
+  const errors = ({ tokenErrorRate }: Variant) => (writes ? [shown.share(tokenErrorRate)] : [])
   const before = float.map((each) => [
-    ...['float', basename(each.file), shown.size(each.sizeBytes), '', '', ''],
+    ...['float', basename(each.file), shown.size(each.sizeBytes), '', ...(writes ? [''] : []), '', ''],
     ...shown.times(each.latencyMs),
     '',
   ])
   const rows = variants.map((each) => [
     ...[each.dtype, basename(each.file), shown.size(each.sizeBytes)],
-    ...[shown.share(each.agreement), shown.cosine(each.cosine), shown.db(each)],
+    ...[shown.share(each.agreement), ...errors(each), shown.cosine(each.cosine), shown.db(each)],
     ...shown.times(each.latencyMs, each.loads),
     each.written ? '' : 'not written',
   ])
-  const header = ['dtype', 'file', 'size', 'agreement', 'cosine', 'SQNR', ...runtimes, '']
+  const header = [
+    'dtype',
+    'file',
+    'size',
+    'agreement',
+    ...(writes ? ['token errors'] : []),
+    'cosine',
+    'SQNR',
+    ...runtimes,
+    '',
+  ]
   const why = variants.flatMap(({ file, written, reason, loads }) => [
     ...(reason === undefined ? [] : [`${basename(file)} is not written: ${reason}`]),
     ...(written

@@ -60,3 +60,38 @@ describe('token-error-rate', () => {
     assert.equal(editDistance([], [1]), 1)
   })
 })
+
+describe('token-error-rate of a decoder with a cache', () => {
+  /** Counts on from the token that it sees, `by` at a time; remembers how many it saw. */
+  const counting = (by: number): Runs & { readonly steps: number[][] } => {
+    const steps: number[][] = []
+    const run = async (inputs: Values): Promise<Values> => {
+      const ids = Array.from(inputs['input_ids']?.data ?? [], Number)
+      const past = inputs['past_key_values.0.key']?.dims[2] ?? 0
+      steps.push([past, ...ids])
+      const data = new Float32Array(ids.length * WORDS)
+      for (const [at, id] of ids.entries()) data[at * WORDS + ((id + by) % WORDS)] = 1
+      const length = past + ids.length
+      return {
+        y: { dtype: 'float32', dims: [1, ids.length, WORDS], data },
+        'present.0.key': { dtype: 'float32', dims: [1, 1, length, 1], data: new Float32Array(length) },
+      }
+    }
+    return { run, steps }
+  }
+
+  it('writes a token at a time, as the cache is used', async () => {
+    const empty = { dtype: 'float32', dims: [1, 1, 0, 1], data: new Float32Array(0) } as const
+    const inputs = { input_ids: int64(1, 2, 3, 4, 5, 6), 'past_key_values.0.key': empty }
+    const [first, second] = [counting(1), counting(2)]
+    const text = { kind: 'logits', output: 'y', tokens: 'input_ids' } as const
+    // 4 5 6 against 5 7 9.
+    const rate = await tokenErrorRate.between?.score(first, second, inputs, text)
+    assert.ok((rate ?? 0) > 0.6, `${rate}`)
+    assert.deepEqual(first.steps, [
+      [0, 1, 2, 3],
+      [3, 4],
+      [4, 5],
+    ])
+  })
+})

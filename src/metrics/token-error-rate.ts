@@ -1,9 +1,10 @@
 // token-error-rate: both models write on from the first half of a text, each its likeliest token at a time; how much of what the second
 // writes differs from what the first does?
 import { InputError, makeArray, setElement, type TensorValue, UsageError } from '../base/index.ts'
-import { elementOf } from '../data/index.ts'
+import { decoderInputsOf, elementOf, firstTokens } from '../data/index.ts'
 import { argMax, withoutFloat16 } from '../math/index.ts'
 import type { Values } from '../runtime/index.ts'
+import { writeGreedily } from './greedy.ts'
 import { defineMetric, type Metric, type Runs } from './metric.ts'
 import type { TextOutput } from './text-output.ts'
 
@@ -38,8 +39,8 @@ async function errorRate(
 }
 
 /**
- * The tokens that a model writes in place of the second half of a text. The model sees the whole length at each step, as it may be
- * fixed; what is not written yet is masked, and a decoder does not look at it.
+ * The tokens that a model writes in place of the second half of a text: with its cache, as it is used, where it has one. Else the model
+ * sees the whole length at each step, as it may be fixed; what is not written yet is masked, and a decoder does not look at it.
  */
 async function writeOn(
   session: Runs,
@@ -51,6 +52,13 @@ async function writeOn(
   const kept = lengthOf(inputs[mask ?? ''], length)
   const start = Math.ceil(kept / 2)
   if (!given || start === 0 || (given.dims.length > 1 && given.dims[0] !== 1)) return []
+  const cached = decoderInputsOf(inputs)
+  if (cached && cached.pasts.length > 0)
+    return writeGreedily(session, firstTokens(inputs, cached, start), {
+      given: cached,
+      output,
+      count: Math.min(kept - start, MOST_TOKENS),
+    })
   const ids = Array.from({ length }, (_, at) => (at < start ? elementOf(given, at) : 0))
   const written: number[] = []
   for (let at = start; at < kept && written.length < MOST_TOKENS; at++) {

@@ -7,8 +7,8 @@ import { openWebProcess } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { checkOutput } from './output.node.ts'
 import { quantizeRecipeOf, variantFile } from './variants/dtypes.ts'
-import { copyCompanions, type GraphFile, type HubFolder, openHubFolder } from './variants/hub-folder.node.ts'
-import type { Job } from './variants/job.ts'
+import { copyCompanions, type HubFolder, openHubFolder } from './variants/hub-folder.node.ts'
+import type { GraphFile, Job } from './variants/job.ts'
 import { type PreparedGraph, prepareGraph } from './variants/prepare-graph.node.ts'
 import type { FloatGraph, Variant, VariantsRun } from './variants/run.ts'
 import { withStaging } from './variants/staging.node.ts'
@@ -41,7 +41,8 @@ export async function writeVariants(runtime: Runtime, recipe: VariantsRecipe, wa
   try {
     const graphs = await withStaging(folder, async (staging) => {
       checkFiles(hub, folder, recipe)
-      const job = { recipe, runtimes, staging, folder, alone: hub.graphs.length === 1, notes, watch }
+      const { graphs: all, root } = hub
+      const job = { recipe, runtimes, staging, folder, graphs: all, root, alone: all.length === 1, notes, watch }
       const runs: GraphRun[] = []
       for (const graph of hub.graphs) runs.push(await variantsOf(job, graph))
       return runs

@@ -2,7 +2,7 @@
 import { makeArray, type TensorValue, UnsupportedError } from '../base/index.ts'
 import { float16ToFloat32, randomStream, SqnrAccumulator, toFloat16Bits } from '../math/index.ts'
 import { isExpensive, type Model, type Shapes } from '../onnx/index.ts'
-import { observe, type Runtime, type Values, withSession } from '../runtime/index.ts'
+import { observe, type Runtime, type Values } from '../runtime/index.ts'
 
 /** What a model gave on the inputs it is compared on. */
 export interface Observed {
@@ -71,25 +71,23 @@ export async function observeModel(
   label?: string,
   known?: Shapes,
 ): Promise<Observed> {
-  const { shapes, outputs } = await observe(runtime, model, feeds, label, known)
+  const { shapes, outputs, otherOutputs } = await observe(runtime, model, feeds, {
+    label,
+    known,
+    others: (seen) => (isMuch(seen) ? undefined : random),
+  })
   if (Object.keys(outputs).length === 0 && model.graph.outputs.length > 0)
     throw new UnsupportedError(
       `${label ?? 'the model'} gives sequences or maps alone, so no change of it can be checked; end it at the tensors before them`,
     )
-  // So many values of one sample prove as much as two samples of another model.
-  if (isExpensive(shapes) || Object.values(outputs).reduce((sum, { data }) => sum + data.length, 0) > MANY_VALUES)
-    return { shapes, feeds, outputs, random }
-  const randomOutputs = await withSession(
-    runtime,
-    model,
-    { optimization: 'disabled', ...(label === undefined ? {} : { label }) },
-    (session) =>
-      session.run(random).catch((error: unknown) => {
-        if (known) throw error
-        return undefined
-      }),
-  )
+  if (otherOutputs instanceof Error && known) throw otherOutputs
+  const randomOutputs = otherOutputs instanceof Error ? undefined : otherOutputs
   return { shapes, feeds, outputs, random, ...(randomOutputs ? { randomOutputs } : {}) }
+}
+
+/** So many values of one sample prove as much as two samples of another model. */
+function isMuch({ shapes, outputs }: Pick<Observed, 'shapes' | 'outputs'>): boolean {
+  return isExpensive(shapes) || Object.values(outputs).reduce((sum, { data }) => sum + data.length, 0) > MANY_VALUES
 }
 
 /** Compares a model with the one before. @throws what ONNX Runtime says of a model that does not run */
@@ -97,7 +95,7 @@ export async function prove(runtime: Runtime, before: Observed, model: Model, la
   const random = before.randomOutputs ? before.random : {}
   const seen = before.randomOutputs
     ? await observeModel(runtime, model, before.feeds, random, label, before.shapes)
-    : { ...before, ...(await observe(runtime, model, before.feeds, label, before.shapes)) }
+    : { ...before, ...(await observe(runtime, model, before.feeds, { label, known: before.shapes })) }
   return {
     real: distance(before.outputs, seen.outputs),
     ...(before.randomOutputs && seen.randomOutputs

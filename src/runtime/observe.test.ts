@@ -23,7 +23,7 @@ it('observes with optimisation where an inference is known to take seconds, and 
   const feeds = randomFeeds(model)
   const once = await observe(listening, model, feeds)
   const large: Shapes = new Map([...once.shapes, ['map', { dtype: 'float32', dims: [1, 64, 4096, 4096] }]])
-  const again = await observe(listening, model, feeds, undefined, large)
+  const again = await observe(listening, model, feeds, { known: large })
   assert.deepEqual(levels, ['disabled', 'all'])
   assert.deepEqual([...again.shapes], [...once.shapes])
   const [a, b] = [once.outputs['y']?.data, again.outputs['y']?.data]

@@ -13,16 +13,28 @@ export interface Observation {
   readonly shapes: Shapes
   /** The model's own outputs on the feeds. */
   readonly outputs: Values
+  /** The same on the other feeds that were asked for; an error when it does not run on them. */
+  readonly otherOutputs?: Values | Error
 }
 
 /** Shapes of all values of a model; see `observe`. */
 export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
-  return (await observe(runtime, model, feeds, label)).shapes
+  return (await observe(runtime, model, feeds, { label })).shapes
+}
+
+export interface ObserveOptions {
+  /** Name for messages, usually the file. */
+  readonly label?: string | undefined
+  /** Shapes of the model before a rewrite. */
+  readonly known?: Shapes | undefined
+  /** More feeds to run on, decided when shapes and outputs on the first ones are known. */
+  readonly others?: (seen: Observation) => Values | undefined
 }
 
 /**
  * Runs a model on `feeds` (one sample) and, when its batch is free, on that sample and another one; the axis that grew is the
  * batch axis, and an output that is another in company than alone is `mixed`. With `known` shapes (of the model before a rewrite) the batch axes come from there and it runs once.
+ * With `others` it runs on them too, in the same session: opening one takes longer than a run.
  * Values inside sub-graphs are not observed. Runs without the runtime's own rewriting, but for models whose inference is known to
  * take seconds: that takes several times as long, and gigabytes for the columns of convolutions.
  */
@@ -30,8 +42,7 @@ export async function observe(
   runtime: Runtime,
   given: Model,
   feeds: Values,
-  label?: string,
-  known?: Shapes,
+  { label, known, others }: ObserveOptions = {},
 ): Promise<Observation> {
   const model = await declareTypes(runtime, given)
   const types = typesOf(model)
@@ -69,8 +80,12 @@ export async function observe(
           ...(mixed ? { mixed } : {}),
         })
       }
-      const outputs = Object.fromEntries(Object.entries(results).filter(([name]) => name !== sizes))
-      return { shapes, outputs }
+      const own = (values: Values) => Object.fromEntries(Object.entries(values).filter(([name]) => name !== sizes))
+      const seen = { shapes, outputs: own(results) }
+      const more = others?.(seen)
+      if (more === undefined) return seen
+      const otherOutputs = await session.run(more).then(own, (error: unknown) => error as Error)
+      return { ...seen, otherOutputs }
     },
   )
 }

@@ -87,13 +87,12 @@ async function reachesOf({ runtime, model, shapes, material, watch }: ModeJob): 
   const masks = maskedValues(model.graph, types, constants)
   const made = [...model.graph.inputs.map(({ name }) => name), ...model.graph.nodes.flatMap(({ outputs }) => outputs)]
   const watched = made.filter((value) => types.get(value) === 'float32' && shapes.has(value) && !constants(value))
-  const look = (values: readonly string[]) =>
-    calibrate(runtime, model, samples.all(), {
-      requests: values.map((value) => ({ value })),
-      shapes,
-      total,
-      ...watch,
-    })
+  const look = async (values: readonly string[]) => {
+    const requests = values.map((value) => ({ value }))
+    const seen = await calibrate(runtime, model, samples.all(), { requests, shapes, total, ...watch })
+    // A past that was always empty reaches nowhere.
+    return new Map([...seen].filter(([, { count }]) => count > 0))
+  }
   report(watch, 'calibrate', 0, total)
   try {
     return await look(watched)

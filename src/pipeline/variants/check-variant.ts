@@ -1,11 +1,11 @@
 // A written file in every runtime at hand: does it load, what does it answer, how long does it take, and do the runtimes agree?
 import { RuntimeFailure, throwIfCancelled, UnsupportedError, type Watch } from '../../base/index.ts'
 import { median, withoutFloat16 } from '../../math/index.ts'
-import { Comparer, type Comparison, cosineOf } from '../../metrics/index.ts'
+import { Comparer, type Comparison, cosineOf, editDistance, writeGreedily } from '../../metrics/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import { mainSqnr } from '../verdict.ts'
-import type { Reference } from './reference.ts'
+import { type Reference, TOKENS } from './reference.ts'
 
 /**
  * Mean cosine of the samples between two runtimes that compute the same. Integers that a runtime rounds itself may fall to another code
@@ -38,6 +38,8 @@ export interface CheckedVariant {
   readonly comparison?: Comparison
   /** Mean cosine of the embeddings, or of all outputs, between the runtimes. */
   readonly runtimeCosine?: number
+  /** Share of the tokens that a decoder writes otherwise than the float model, in the first runtime that loads it. */
+  readonly tokenErrorRate?: number
 }
 
 interface Answers {
@@ -58,11 +60,13 @@ export async function checkVariant(
   const latencyMs: Record<string, number> = {}
   const floatMs: Record<string, number> = {}
   const all: Answers[] = []
+  let tokenErrorRate: number | undefined
   for (const runtime of runtimes) {
     const { name } = runtime
     try {
       await withSession(runtime, given.file, { label: given.label }, async (session) => {
         const answers = await answersOf(session, reference, all.length > 0, watch)
+        if (all.length === 0) tokenErrorRate = await tokenErrors(session, reference)
         const { own, its } = await times(runtime, session, given.float, reference.sample)
         latencyMs[name] = own
         if (its !== undefined) floatMs[name] = its
@@ -80,6 +84,7 @@ export async function checkVariant(
     ...{ loads: { ...loads, ...agreed.otherwise }, latencyMs, floatMs },
     ...(agreed.chosen ? { comparison: agreed.chosen.comparison } : {}),
     ...(agreed.cosine === undefined ? {} : { runtimeCosine: agreed.cosine }),
+    ...(tokenErrorRate === undefined ? {} : { tokenErrorRate }),
   }
 }
 
@@ -101,6 +106,19 @@ async function answersOf(
     samples += batch.size
   }
   return { comparison: comparer.result(), outputs }
+}
+
+/** Edit distance of what is written as a share of what the float model writes; undefined of a model that writes nothing. */
+async function tokenErrors(session: Session, { writing }: Reference): Promise<number | undefined> {
+  if (!writing) return undefined
+  const { given, output, texts } = writing
+  let [errors, tokens] = [0, 0]
+  for (const text of texts) {
+    const written = await writeGreedily(session, text.inputs, { given, output, count: TOKENS })
+    errors += editDistance(text.tokens, written)
+    tokens += text.tokens.length
+  }
+  return tokens === 0 ? undefined : errors / tokens
 }
 
 interface Agreement {

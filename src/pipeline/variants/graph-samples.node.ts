@@ -4,12 +4,13 @@ import { basename, extname, join } from 'node:path'
 import { InputError, messageOf, type Watch } from '../../base/index.ts'
 import { type Dataset, shareSamples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import type { QuantizeRecipe, SampleRecipe, VariantsRecipe } from '../../recipe/index.ts'
+import type { QuantizeRecipe, SampleRecipe } from '../../recipe/index.ts'
 import type { CalibrationSamples } from '../quantize/calibration-samples.ts'
 import { calibrationSamples } from '../quantize/quantize-model.ts'
 import { openSamples, scoringSamples } from '../samples.node.ts'
 import type { Scoring } from '../samples.ts'
-import type { GraphFile } from './hub-folder.node.ts'
+import { RANDOM, samplesOfDecoder } from './decoder-family.node.ts'
+import type { GraphFile, Job } from './job.ts'
 
 /** The samples of one graph. */
 export interface GraphSamples {
@@ -17,38 +18,41 @@ export interface GraphSamples {
   readonly data: string
   readonly dataset: Dataset
   readonly notes: readonly string[]
+  /** They were made here: there are no others to score on. */
+  readonly made?: true
 }
-
-/** Random samples that are scored: enough to see that runtimes agree. */
-const RANDOM = 8
 
 /** Samples that are scored, at most. */
 const SCORED = 256
 
 /** @throws InputError when the samples fit no graph, and there is only this one */
-export async function samplesOfGraph(
-  recipe: VariantsRecipe,
-  { name, file }: GraphFile,
-  model: Model,
-  alone: boolean,
-  watch: Watch,
-): Promise<GraphSamples> {
+export async function samplesOfGraph(job: Job, graph: GraphFile, model: Model): Promise<GraphSamples> {
+  const { recipe, alone, watch } = job
+  const { name, file } = graph
   const of = { ...recipe, model: file }
   const random = async (notes: readonly string[]) => {
     const dataset = await openSamples(of, model, 'random', { count: RANDOM, signal: watch.signal })
     return { data: 'random', dataset, notes }
   }
-  if (recipe.data === 'random')
-    return random([
-      `${name}: nothing was fitted to samples, and figures on random inputs say little of those on real ones; give some with --data`,
-    ])
-  const data = (await namedAfter(recipe.data, name)) ?? recipe.data
+  if (recipe.data === 'random') {
+    const note = `${name}: nothing was fitted to samples, and figures on random inputs say little of those on real ones; give some with --data`
+    const made = await samplesOfDecoder(job, graph, model)
+    return typeof made === 'object'
+      ? { data: 'random', dataset: made.dataset, notes: [note, ...made.notes] }
+      : random([note])
+  }
+  const own = await namedAfter(recipe.data, name)
+  const data = own ?? recipe.data
+  const made = own === undefined ? await samplesOfDecoder(job, graph, model) : undefined
+  if (typeof made === 'object') return { data, ...made, made: true }
+  const why = made === undefined ? '' : `its samples could not be made (${made}); `
   try {
-    return { data, dataset: await openSamples(of, model, data, watch), notes: [] }
+    const dataset = await openSamples(of, model, data, watch)
+    return { data, dataset, notes: why === '' ? [] : [`${name}: ${why}samples are taken as they are`] }
   } catch (error) {
     if (alone || !(error instanceof InputError)) throw error
     return random([
-      `${name}: ${data} has no samples for it (${messageOf(error)}), so nothing was fitted and figures are of random inputs; a folder given with --data may hold ${name}.npy or ${name}.mjs`,
+      `${name}: ${why}${data} has no samples for it (${messageOf(error)}), so nothing was fitted and figures are of random inputs; a folder given with --data may hold ${name}.npy or ${name}.mjs`,
     ])
   }
 }
@@ -71,7 +75,7 @@ export class SampleShares {
   constructor(given: GraphSamples, most: number, separate: boolean, watch: Watch) {
     this.#given = given
     this.#watch = watch
-    this.heldBack = shareSamples(given.dataset.size, most, { separate }).report
+    this.heldBack = shareSamples(given.dataset.size, most, { separate: separate && !given.made }).report
   }
 
   /** What a quantisation fits to. */
@@ -87,6 +91,8 @@ export class SampleShares {
     const { data, dataset } = this.#given
     if (data === 'random')
       return { dataset, indices: Array.from({ length: dataset.size }, (_, index) => index), note: '' }
-    return scoringSamples(recipe, model, dataset, [], SCORED, { ...this.#watch, heldBack: this.heldBack })
+    const { val, ...without } = recipe
+    const of = this.#given.made ? without : recipe
+    return scoringSamples(of, model, dataset, [], SCORED, { ...this.#watch, heldBack: this.heldBack })
   }
 }

@@ -3,13 +3,7 @@ import { copyFile, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { InputError } from '../../base/index.ts'
 import { variantOf } from './dtypes.ts'
-
-/** One graph of a model. */
-export interface GraphFile {
-  /** What transformers.js calls it: model, encoder_model, decoder_model_merged … */
-  readonly name: string
-  readonly file: string
-}
+import type { GraphFile } from './job.ts'
 
 export interface HubFolder {
   readonly graphs: readonly GraphFile[]

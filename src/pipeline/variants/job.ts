@@ -3,6 +3,13 @@ import type { Watch } from '../../base/index.ts'
 import type { VariantsRecipe } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 
+/** One graph of a model. */
+export interface GraphFile {
+  /** What transformers.js calls it: model, encoder_model, decoder_model_merged … */
+  readonly name: string
+  readonly file: string
+}
+
 export interface Job {
   readonly recipe: VariantsRecipe
   /** The first one makes the variants. */
@@ -11,6 +18,10 @@ export interface Job {
   readonly staging: string
   /** and where they go then. */
   readonly folder: string
+  /** All graphs of the model, */
+  readonly graphs: readonly GraphFile[]
+  /** and where its configuration lies. */
+  readonly root: string
   /** Is there one graph alone? */
   readonly alone: boolean
   /** Is added to. */

@@ -10,10 +10,10 @@ import { SharedWork } from '../quantize/shared-work.ts'
 import { withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { workingForm } from '../working-form.ts'
+import { branchesOf } from './branches.ts'
 import { quantizeRecipeOf } from './dtypes.ts'
 import { SampleShares, samplesOfGraph } from './graph-samples.node.ts'
-import type { GraphFile } from './hub-folder.node.ts'
-import type { Job } from './job.ts'
+import type { GraphFile, Job } from './job.ts'
 import { type Reference, referenceOf } from './reference.ts'
 
 export interface PreparedGraph extends GraphFile {
@@ -41,7 +41,7 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
   refuseQuantized(given, file, 'quantise')
   const form = workingForm(given, 'inference')
   const { model: original, asGiven } = form
-  const samples = await samplesOfGraph(recipe, graph, original, alone, watch)
+  const samples = await samplesOfGraph(job, graph, original)
   const { data, dataset } = samples
   const wanted = recipe.dtypes.map((dtype) => quantizeRecipeOf(recipe, file, data, dtype).samples)
   const shares = new SampleShares(samples, Math.max(...wanted), recipe.val !== undefined, watch)
@@ -52,7 +52,9 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
   )
   report(watch, 'reference', 0, 1, name)
   const reference = await referenceOf(runtimes[0], original, scoring, shapes, watch)
-  notes.push(...form.notes, ...samples.notes, ...original.notes, ...subGraphNotes(original), ...dataset.notes)
+  // The branches of a merged decoder are taken apart where samples run through both.
+  const left = branchesOf(original) ? [] : subGraphNotes(original)
+  notes.push(...form.notes, ...samples.notes, ...original.notes, ...left, ...dataset.notes)
   if (data !== 'random') notes.push(`${alone ? '' : `${name}: `}${scoring.note}`)
   const { size: sizeBytes } = await stat(file)
   return { ...graph, sizeBytes, original, asGiven, data, shares, reference, shared: new SharedWork() }

@@ -20,6 +20,8 @@ export interface Variant {
   /** The same between the runtimes; of all outputs where there is no embedding. */
   readonly runtimeCosine?: number
   readonly agreement?: number
+  /** Of a decoder: share of the tokens that it writes greedily, with its cache, otherwise than the float model. */
+  readonly tokenErrorRate?: number
   /** Runtime → median of a run with one sample. */
   readonly latencyMs: Readonly<Record<string, number>>
   /** Runtime → true, or why the file is not for it. */

@@ -15,6 +15,7 @@ import { mainSqnr } from '../verdict.ts'
 import { checkVariant } from './check-variant.ts'
 import { quantizeRecipeOf, runtimeOf, variantFile } from './dtypes.ts'
 import type { Job } from './job.ts'
+import { mergedOf, producedMerged } from './merged-variant.ts'
 import type { PreparedGraph } from './prepare-graph.node.ts'
 import { whyNotWritten } from './refusal.ts'
 import type { Variant } from './run.ts'
@@ -91,8 +92,23 @@ async function quantized(
     freeMemory: freemem,
   }
   const told: string[] = []
+  const tell = (more: readonly string[]) =>
+    notes.push(...[...more, ...new Set(told)].map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
+  const { dataset, indices } = material.samples
+  // Of random samples nothing is fitted to, all show shapes.
+  const through = needsSamples(own) ? indices : Array.from({ length: dataset.size }, (_, index) => index)
+  const merged = await mergedOf(original, dataset, through)
+  const both =
+    merged &&
+    (await producedMerged(original, merged, own, (recipe, part) =>
+      produceQuantized(runtimes[0], recipe, { ...material, ...part, shared: undefined }, told, watch),
+    ))
+  if (both) {
+    tell(['its two branches are quantised alike, by rules that look at weights alone: what both read is stored once'])
+    return { model: both.model, float32: own.mode === 'float16' || own.float16 ? both.float : [] }
+  }
   const made = await produceQuantized(runtimes[0], own, material, told, watch)
-  notes.push(...told.map((note) => `${variantFile(graph.name, dtype)}: ${note}`))
+  tell([])
   const { model } = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() })
   return { model, float32: own.mode === 'float16' || own.float16 ? made.float : [] }
 }

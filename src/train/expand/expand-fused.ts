@@ -43,7 +43,7 @@ export async function expandFused(
   const { expanded, left, names } = written(model, shapes)
   if (names.length === 0) return { model, shapes, left }
   const before = await withSession(runtime, model, { optimization: 'disabled', label }, (session) => session.run(feeds))
-  const after = await observe(runtime, expanded, feeds, label)
+  const after = await observe(runtime, expanded, feeds, { label })
   for (const { name } of model.graph.outputs) {
     const [x, y] = [before[name], after.outputs[name]]
     if (!x || !y || !isFloat(x.dtype)) continue
