@@ -77,8 +77,10 @@ describe('raised bits', () => {
     const [before, after] = [slotsOf(built.model), slotsOf(raised.model)]
     let same = 0
     for (const [name, { codes }] of before) {
-      const old = built.model.graph.initializers.get(codes)?.numbers()
-      const now = raised.model.graph.initializers.get(after.get(name)?.codes ?? '')?.numbers()
+      const old: ArrayLike<number | bigint> | undefined = built.model.graph.initializers.get(codes)?.numbers()
+      const now: ArrayLike<number | bigint> | undefined = raised.model.graph.initializers
+        .get(after.get(name)?.codes ?? '')
+        ?.numbers()
       if (raised.bits.includes(name)) assert.notDeepEqual(now, old, name)
       else {
         assert.deepEqual(now, old, name)
