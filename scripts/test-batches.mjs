@@ -1,8 +1,8 @@
-// Test files by the processes that run them. Loading the toolkit takes longer than most files of unit tests, so that those of one module
-// share a process; each stays a suite of its own.
+// Test files by the processes that run them. Starting a process takes longer than most files of unit tests, so that those of one module
+// share one; each stays a suite of its own.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = ['src', 'test', 'demo', 'bench', 'examples', 'studio']
@@ -57,16 +57,16 @@ function chunks(files, size) {
 /**
  * Writes the program that runs the files of a batch, named after the first of them, and gives its path. What tests share, such as
  * a runtime, is loaded outside of their suites, so that it is closed after the last of them. The processes that they start are the
- * built command line, which needs no TypeScript.
+ * built command line, whose options are its own.
  */
 export function writeBatch(folder, files) {
   const path = join(folder, `${files[0].replaceAll(sep, '-').replace(/\.ts$/, '')}.mjs`)
-  const url = (file) => JSON.stringify(pathToFileURL(join(root, file)).href)
-  const suites = files.map((file) => `describe(${JSON.stringify(file)}, () => import(${url(file)}))`)
+  const source = (file) => JSON.stringify(join(root, file))
+  const suites = files.map((file) => `describe(${JSON.stringify(file)}, () => import(${source(file)}))`)
   writeFileSync(
     path,
     `import { describe } from 'node:test'
-import ${url('test/support/rewrite-conformance.ts')}
+import ${source('test/support/rewrite-conformance.ts')}
 delete process.env.NODE_OPTIONS
 ${suites.join('\n')}
 `,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { batchesOf, testFiles, writeBatch } from './test-batches.mjs'
+import { bundle } from './test-bundle.mjs'
 
 const words = process.argv.slice(2)
 const files = testFiles(words)
@@ -15,12 +16,15 @@ if (files.length === 0) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-tests-'))
-const batches = batchesOf(files).map((batch) => writeBatch(folder, batch))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+const batches = await bundle(
+  folder,
+  batchesOf(files).map((batch) => writeBatch(folder, batch)),
+)
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const isTest = (event) => event.details?.type !== 'suite' && !batches.includes(event.name)
-process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--import=tsx'].filter(Boolean).join(' ')
+process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--enable-source-maps'].filter(Boolean).join(' ')
 
 const stream = run({ files: batches, concurrency: Math.min(2, availableParallelism()) })
 stream.on('test:pass', (event) => {

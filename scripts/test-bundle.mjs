@@ -1,0 +1,84 @@
+// All test programs as plain JavaScript, made once: a process that reads the toolkit's files of TypeScript one by one takes seconds
+// until its first test, and there are forty processes.
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Native, large, or looking for files beside themselves: they stay where they are. */
+const external = [
+  'onnxruntime-node',
+  'onnxruntime-web',
+  'sharp',
+  '@huggingface/*',
+  'commander',
+  'hono',
+  'hono/*',
+  '@hono/node-server',
+  'esbuild',
+  'vite',
+  'playwright-core',
+  'tsx',
+  'tsx/*',
+  'axe-core',
+  'fast-check',
+]
+
+/** What starts workers finds them in the folder of the bundle, as it does in the package. */
+const startWorkers = /[\\/]src[\\/]runtime[\\/](?:node-runtime|web-process)\.node\.ts$/
+
+/** Fixtures lie beside the source, so that each file goes on believing it is there. */
+const placesOfSources = {
+  name: 'places-of-sources',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.tsx?$/ }, async ({ path }) => {
+      if (path.includes('node_modules') || startWorkers.test(path)) return undefined
+      const text = await readFile(path, 'utf8')
+      if (!text.includes('import.meta.')) return undefined
+      const contents = text
+        .replace(/\bimport\.meta\.url\b/g, () => JSON.stringify(pathToFileURL(path).href))
+        .replace(/\bimport\.meta\.dirname\b/g, () => JSON.stringify(dirname(path)))
+      return { contents, loader: path.endsWith('x') ? 'tsx' : 'ts' }
+    })
+  },
+}
+
+/** Builds programs into `folder` and gives the paths of what was built, in their order. Stacks name the sources. */
+export async function bundle(folder, programs) {
+  const outdir = join(folder, 'built')
+  await build({
+    absWorkingDir: root,
+    entryPoints: [
+      ...programs,
+      ...['worker', 'web-worker'].map((name) => join(root, 'src', 'runtime', `${name}.node.ts`)),
+    ],
+    outdir,
+    entryNames: '[name]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // The package says that its modules have no effects of their own; test files have nothing else.
+    ignoreAnnotations: true,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    external,
+    plugins: [placesOfSources],
+    logLevel: 'warning',
+  })
+  writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }')
+  symlinkSync(join(root, 'node_modules'), join(outdir, 'node_modules'), 'junction')
+  return programs.map((program) =>
+    join(
+      outdir,
+      program
+        .split(/[\\/]/)
+        .at(-1)
+        .replace(/\.mjs$/, '.js'),
+    ),
+  )
+}
