@@ -64,14 +64,11 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
     if (grid && tensor.gridOf !== tensor.value)
       activations.set(tensor.value, { ...grid, method: `as ${tensor.gridOf}` })
   }
-  const scales = new Set(placement.target.ops.flatMap(({ op, perChannel }) => (perChannel ? [op] : [])))
   const layers = layersIn(model, placement.layers)
   const weights = new Map<string, QuantParams>()
   for (const layer of layers) {
-    const { name, node } = layer
-    const input = activations.get(node.inputs[0] ?? '')?.params.scale[0]
-    const grid = weightGrid(layer, scales.has(node.opType) ? options : { weights: 'per-tensor' }, weightBits.get(name))
-    weights.set(name, input === undefined ? grid : fitBias(grid, layer, input))
+    const input = activations.get(layer.node.inputs[0] ?? '')
+    weights.set(layer.name, integerWeightGrid(layer, options, { bits: weightBits.get(layer.name) ?? 8, input }))
   }
   for (const group of sharing(layers)) widen(group, weights)
   const embeddings = embeddingGrids(layers, tablesOf(model.graph, placement.embeddings), weights, weightBits)
@@ -189,6 +186,21 @@ function refuseNonFinite({ node, weightIndex, weight, bias }: Layer): void {
         { tensor: name, node: nodeName(node), op: node.opType },
       )
   }
+}
+
+/**
+ * The grid of a weight whose layer computes in integers: as fine as its operator allows, and no finer than its bias fits behind.
+ * @throws InputError when the layer holds NaN or an infinity
+ */
+export function integerWeightGrid(
+  layer: Layer,
+  { target, weights }: Pick<QuantizeOptions, 'target' | 'weights'>,
+  { bits, input }: { readonly bits: number; readonly input: ActivationGrid | undefined },
+): QuantParams {
+  const finest = target.ops.some(({ op, perChannel }) => perChannel && op === layer.node.opType)
+  const grid = weightGrid(layer, { weights: finest ? weights : 'per-tensor' }, bits)
+  const scale = input?.params.scale[0]
+  return scale === undefined ? grid : fitBias(grid, layer, scale)
 }
 
 /** int32 with room for the sums that are added to the bias. */

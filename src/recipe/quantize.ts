@@ -88,8 +88,16 @@ export const quantize = z.strictObject({
     }),
   minSqnr: z.number().exactOptional().meta({
     description:
-      'the result is refused below this SQNR in dB; with weights in blocks as many layers as it takes keep 8 bits',
+      'least SQNR of the worst output in dB: bits are raised where they matter until that is kept, or nothing is written',
     placeholder: 'dB',
+  }),
+  minAgreement: z.number().min(0).max(1).exactOptional().meta({
+    description: 'the same for the share of samples on which both models choose alike',
+    placeholder: 'share',
+  }),
+  maxDrop: z.number().exactOptional().meta({
+    description: 'the same for what the metric may lose, 0.01 for one point of a share, at 95 %',
+    placeholder: 'x',
   }),
   float16: z.boolean().default(false).describe(`${WEIGHTS}: what is left computes in float16`),
   ioType: z

@@ -31,6 +31,13 @@ export interface Produced {
   /** What the channels of values do that techniques looked at, before any of them changed the model. */
   readonly inputChannels?: Statistics
   readonly outliers?: Outliers
+  /** What was raised for a promise: layers that got 8 bits, and values that stay float. */
+  readonly raised?: { readonly bits: readonly string[]; readonly values: readonly string[] }
+  /**
+   * The same with more bits where they matter, so many that SQNR gains that much (in dB) on samples that only judge; undefined where no
+   * number of them does. Absent: there is no such way.
+   */
+  readonly raise?: (gainDb: number) => Promise<Produced | undefined>
 }
 
 /** What a quantisation needs beside the recipe and the runtime. */

@@ -12,6 +12,7 @@ import { quantizeDynamic } from './dynamic-mode.ts'
 import { inHalf, quantizeFloat16 } from './float16-mode.ts'
 import type { Material, ModeJob, Produced } from './mode.ts'
 import { blockOf, optionsFor, passesFor } from './options-for.ts'
+import { promises } from './promises.ts'
 import { sharedOr } from './shared-work.ts'
 import { quantizeStatic } from './static-mode.ts'
 import { quantizeWeightsAlone } from './weights-only.ts'
@@ -86,9 +87,9 @@ function checkWords(recipe: QuantizeRecipe): void {
   if (recipe.embeddings === 4 && recipe.mode !== 'weights')
     throw new UsageError('--embeddings 4 is about weights alone (--mode weights); integer layers go with 8 bits')
   const unmeasured = recipe.effort === 'fast' || (recipe.data === 'none' && recipe.val === undefined)
-  if (recipe.minSqnr !== undefined && unmeasured)
+  if (promises(recipe) && unmeasured)
     throw new UsageError(
-      `--min-sqnr promises what is measured, and ${recipe.effort === 'fast' ? '--effort fast measures nothing' : 'without samples nothing is; give some with --data or --val'}`,
+      `--min-sqnr, --min-agreement and --max-drop promise what is measured, and ${recipe.effort === 'fast' ? '--effort fast measures nothing' : 'without samples nothing is; give some with --data or --val'}`,
     )
 }
 

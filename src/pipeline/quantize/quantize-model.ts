@@ -1,5 +1,5 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
-import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
+import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
@@ -13,7 +13,7 @@ import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-sam
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
-import { checkPromises, gainsNothing } from './promises.ts'
+import { brokenPromise, checkSize, gainsFor, gainsNothing } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
 
@@ -98,8 +98,9 @@ export async function quantizeModel(
     notes.push(nothing)
     result = await checked(asItCame(produced, original))
   }
+  result = await asPromised(recipe, result, checked, notes)
   const { made, written, bytes, kernels, measured } = result
-  checkPromises(recipe, bytes.byteLength, measured.measures?.comparison)
+  checkSize(recipe, bytes.byteLength)
   if (elsewhere && (measured.measures?.latency || kernels))
     notes.push(
       `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
@@ -148,6 +149,35 @@ interface Checked {
   readonly bytes: Uint8Array
   readonly kernels: readonly LayerKernel[] | undefined
   readonly measured: Measured
+}
+
+/**
+ * What was promised of the outputs, on samples that took no part: where it is not kept, bits are raised, further in each round.
+ * @throws RefusedError when it cannot be kept
+ */
+async function asPromised(
+  recipe: QuantizeRecipe,
+  first: Checked,
+  checked: (made: Produced) => Promise<Checked>,
+  notes: string[],
+): Promise<Checked> {
+  let result = first
+  const comparison = first.measured.measures?.comparison
+  let broken = brokenPromise(recipe, comparison)
+  if (broken === undefined) return result
+  for (const gain of comparison && first.made.raise ? gainsFor(recipe, comparison) : []) {
+    const raised = await first.made.raise?.(gain)
+    if (!raised) break
+    result = await checked(raised)
+    broken = brokenPromise(recipe, result.measured.measures?.comparison)
+    if (broken !== undefined) continue
+    const { bits = [], values = [] } = raised.raised ?? {}
+    notes.push(
+      `for what was promised ${bits.length} ${bits.length === 1 ? 'layer has' : 'layers have'} 8 bits and ${values.length} ${values.length === 1 ? 'value stays' : 'values stay'} float; statistics.json does not hold that`,
+    )
+    return result
+  }
+  throw new RefusedError(broken)
 }
 
 async function checkProduced(

@@ -2,6 +2,7 @@
 import type { Model } from '../../onnx/index.ts'
 import {
   floatLayers,
+  layersIn,
   type Placement,
   place,
   type QuantizeOptions,
@@ -17,6 +18,8 @@ import { embeddingNotes } from './embedding-notes.ts'
 import { storedTensors } from './evidence.ts'
 import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
+import { promises } from './promises.ts'
+import { Raiser } from './raise.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
 import { sharedOr } from './shared-work.ts'
@@ -40,7 +43,49 @@ interface OwnForm {
 export async function quantizeAll(job: ModeJob, form: OwnForm): Promise<Produced> {
   const { recipe, material } = job
   const found = await sharedOr(material.shared, 'search', recipe, () => searched(job, form))
-  return produced(job, found, form.written)
+  const made = produced(job, found, form.written)
+  return promises(job.recipe) && job.recipe.mode === 'static'
+    ? { ...made, raise: raising(job, found, made, form.written) }
+    : made
+}
+
+/** More bits where they matter, for a promise. */
+function raising(
+  { runtime, recipe, options, material: { samples }, watch }: ModeJob,
+  found: Found,
+  made: Produced,
+  written: OwnForm['written'],
+): NonNullable<Produced['raise']> {
+  const { best, built } = found
+  let raiser: Raiser | undefined
+  return async (gainDb) => {
+    const validation = (await samples.split()).filter((each) => each.validation)
+    raiser ??= new Raiser({
+      runtime,
+      float: best.float,
+      shapes: best.seen.shapes,
+      built,
+      options,
+      few: recipe.weightStorage === 'int4',
+      validation,
+      written,
+      watch,
+    })
+    const raised = await raiser.by(gainDb)
+    if (!raised) return undefined
+    const { bits, values, plan } = raised
+    const reason = 'left in float for what was promised'
+    const floats = layersIn(best.float, made.plan?.placement.layers ?? new Set()).filter(
+      ({ name }) => !plan.weights.has(name),
+    )
+    return {
+      ...made,
+      quantized: written(raised.model),
+      plan,
+      float: [...made.float, ...floats.map(({ name }) => ({ name, reason }))],
+      raised: { bits, values },
+    }
+  }
 }
 
 async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promise<Found> {
