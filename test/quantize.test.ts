@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { CancelledError, UnsupportedError, UsageError } from '../src/base/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
@@ -29,7 +29,7 @@ const quick = (entry: ManifestEntry, more: Partial<QuantizeRecipe> = {}): Quanti
 
 /** A hundred pictures tell dead from alive as five hundred do. */
 function everyFifthPicture(): string {
-  const pictures = join(sharedFolder, 'data/imagenet-even')
+  const pictures = resolve(sharedFolder, 'data/imagenet-even')
   const some = join(folder, 'pictures')
   mkdirSync(some)
   const names = readdirSync(pictures).filter((name) => name.endsWith('.jpg'))
