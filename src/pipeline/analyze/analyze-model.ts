@@ -21,6 +21,8 @@ import type { AnalyzedLayer, AnalyzeRun, LayerNoise } from './run.ts'
 
 /** Layers that are measured together, and alone in float. */
 const LOUDEST = 8
+/** Samples that a first look at all layers takes; the loudest of it are looked at on all that are kept for it. */
+const FIRST_LOOK = 2
 /** How far the sum of weights and activations may lie from what both give together, as a ratio, before all are measured. */
 const AGREES = 1.25
 
@@ -65,7 +67,8 @@ export async function analyzeModel(
   const form = switchable(model, plan)
   const rows = rowsOf(model, form)
   const judge = await Judge.on(runtime, model, probe)
-  const { measured, all } = await measureRows(runtime, form, rows, judge, watch)
+  const quick = await Judge.on(runtime, model, await samples.few(Math.min(FIRST_LOOK, probeSize(shapes))))
+  const { measured, all } = await measureRows(runtime, form, rows, { judge, quick }, watch)
   const latencyMs = await latencies(runtime, model, plan, probe)
   const share = macShares(model, plan, shapes)
   const gained = latencyMs ? Math.max(0, latencyMs.float - latencyMs.integer) : 0
@@ -133,24 +136,28 @@ async function measureRows(
   runtime: Runtime,
   form: Switchable,
   rows: readonly Row[],
-  judge: Judge,
+  { judge, quick }: { readonly judge: Judge; readonly quick: Judge },
   watch: Watch,
 ): Promise<{ readonly measured: readonly Measured[]; readonly all: number }> {
   const options = { simulate: true, label: 'the model with a switch for each grid' }
   return withSession(runtime, form.model, options, async (session) => {
-    const total = 2 * rows.length + 2 * Math.min(LOUDEST, rows.length)
+    const total = 2 * rows.length + 6 * Math.min(LOUDEST, rows.length)
     let done = 0
-    const look = (on: readonly Switch[]) => {
+    const look = (on: readonly Switch[], by = judge) => {
       throwIfCancelled(watch.signal)
       report(watch, 'analyse', done++, total)
-      return judge.comparisonOn(session, form.feeds(new Set(on)), watch)
+      return by.comparisonOn(session, form.feeds(new Set(on)), watch)
     }
-    const noiseOf = async (on: readonly Switch[]) => (on.length === 0 ? 0 : noiseIn(await look(on)))
+    const noiseOf = async (on: readonly Switch[], by = judge) => (on.length === 0 ? 0 : noiseIn(await look(on, by)))
+    const apart = async (row: Row, by: Judge): Promise<Measured> => {
+      const [weights, activations] = [await noiseOf(row.weights, by), await noiseOf(row.activations, by)]
+      return { ...row, noise: { weights, activations, both: weights + activations }, measured: false }
+    }
+    const glanced: Measured[] = []
+    for (const row of rows) glanced.push(await apart(row, quick))
     const alone: Measured[] = []
-    for (const row of rows) {
-      const [weights, activations] = [await noiseOf(row.weights), await noiseOf(row.activations)]
-      alone.push({ ...row, noise: { weights, activations, both: weights + activations }, measured: false })
-    }
+    for (const [at, row] of glanced.toSorted((a, b) => b.noise.both - a.noise.both).entries())
+      alone.push(at < 2 * LOUDEST ? await apart(row, judge) : row)
     const everything = noiseIn(await look(form.switches))
     const together = async (row: Measured): Promise<Measured> => {
       const comparison = await look([...row.weights, ...row.activations])

@@ -65,6 +65,7 @@ describe('the cause of noise', () => {
     assert.equal(found.cause, 'rounding')
     assert.equal(found.remedy, '--exclude conv')
     assert.deepEqual([found.bytes, found.ms], [3 * 32, 2])
+    assert.match(diagnose(symptoms({ op: 'Mul', layer: undefined })).remedy, /"y": \{ "float": true \}/)
   })
 
   it('is an outlier channel of the weight where all share one scale', () => {
@@ -86,8 +87,11 @@ describe('the cause of noise', () => {
   })
 
   it('is a clipped range where samples reach beyond the grid', () => {
-    const values = [{ value: 'y', grid: grid(-0.1, 0.1, { min: -1, max: 0.9 }), channels: channels() }]
-    const found = diagnose(symptoms({ values }))
+    const narrow = grid(-0.1, 0.1, { min: -1, max: 0.9 })
+    const of = (method: string) =>
+      symptoms({ values: [{ value: 'y', grid: { ...narrow, method }, channels: channels() }] })
+    assert.equal(diagnose(of('minmax')).cause, 'rounding', 'nobody hears the rest')
+    const found = diagnose(of('percentile'))
     assert.equal(found.cause, 'clipped range')
     assert.match(found.remedy, /"y": \{ "range": \[-1, 0\.9\] \}/)
   })

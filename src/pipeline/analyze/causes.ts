@@ -82,8 +82,9 @@ function ofActivations(symptoms: Symptoms): Found | undefined {
   return undefined
 }
 
-function clipped({ value, grid: { low, high, observed } }: Facts): Found | undefined {
-  if (!observed) return undefined
+function clipped({ value, grid: { low, high, observed, method } }: Facts): Found | undefined {
+  // A min-max range is only narrower than what was seen where no reader hears the rest.
+  if (!observed || method === 'minmax') return undefined
   const beyond = Math.max(observed.max - high, low - observed.min)
   if (!(beyond > CLIPPED * (high - low))) return undefined
   return {
@@ -149,11 +150,12 @@ function drowned({ value }: Facts, { op, addends, floatMs }: Symptoms): Found | 
   }
 }
 
-function rounding({ name, layer, floatMs, op }: Symptoms): Found {
+function rounding({ name, layer, floatMs, op, values }: Symptoms): Found {
+  const [first] = values
   return {
     cause: 'rounding',
     detail: `no channel and no range of ${name} stands out: what is left is the rounding of ${op === 'Input' ? 'the input' : 'its grids'}`,
-    remedy: `--exclude ${name}`,
+    remedy: layer || !first ? `--exclude ${name}` : `--overrides with { "${first.value}": { "float": true } }`,
     bytes: 3 * (layer?.weight.size ?? 0),
     ms: floatMs,
   }
