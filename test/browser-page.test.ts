@@ -195,6 +195,7 @@ describe('the page without a server', { skip: noChromium }, () => {
     await drop(page, json('compress.json', { command: 'compress', model: 'tiny.onnx', data: 'random', macs: [0.5] }))
     await page.getByText('compress needs the command line').first().waitFor()
     await page.getByRole('link', { name: 'Models and runs' }).click()
+    await page.getByRole('heading', { name: 'Open a model' }).waitFor()
     await drop(page, { name: 'broken.onnx', mimeType: 'application/octet-stream', buffer: Buffer.from('no model') })
     await page.getByText(/broken\.onnx.*ONNX/).waitFor()
     await page.close()
