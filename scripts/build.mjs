@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
@@ -15,22 +16,6 @@ await build({
   absWorkingDir: root,
   entryPoints: ['dist/cli/main.js', 'dist/runtime/worker.node.js', 'dist/runtime/web-worker.node.js'],
   outdir: 'dist/bundle',
-  entryNames: '[name]',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  external: [
-    'onnxruntime-node',
-    'onnxruntime-web',
-    'sharp',
-    '@huggingface/*',
-    'commander',
-    'hono',
-    'hono/*',
-    '@hono/node-server',
-  ],
-  logLevel: 'warning',
+  ...bundleOptions,
 })
 await import('./build-studio.mjs')

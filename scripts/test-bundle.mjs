@@ -5,19 +5,13 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Native, large, or looking for files beside themselves: they stay where they are. */
+/** Tools of the tests stay where they are, too. */
 const external = [
-  'onnxruntime-node',
-  'onnxruntime-web',
-  'sharp',
-  '@huggingface/*',
-  'commander',
-  'hono',
-  'hono/*',
-  '@hono/node-server',
+  ...bundleOptions.external,
   'esbuild',
   'vite',
   'playwright-core',
@@ -56,19 +50,13 @@ export async function bundle(folder, programs) {
       ...['worker', 'web-worker'].map((name) => join(root, 'src', 'runtime', `${name}.node.ts`)),
     ],
     outdir,
-    entryNames: '[name]',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
+    ...bundleOptions,
     // The package says that its modules have no effects of their own; test files have nothing else.
     ignoreAnnotations: true,
     sourcemap: 'linked',
     sourcesContent: false,
     external,
     plugins: [placesOfSources],
-    logLevel: 'warning',
   })
   writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }')
   symlinkSync(join(root, 'node_modules'), join(outdir, 'node_modules'), 'junction')

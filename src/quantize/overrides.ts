@@ -1,5 +1,6 @@
 // What somebody says of single tensors: their range, symmetry, or that they stay float.
 import { nearestWord, UsageError } from '../base/index.ts'
+import { type Node, nodeName } from '../onnx/index.ts'
 import { namePattern } from './select.ts'
 
 /** What is said of a tensor. */
@@ -15,9 +16,11 @@ export interface Override {
 /** Names or patterns (`*`, `/regex/`) → what is said of the tensors that they fit; later ones add to earlier ones. */
 export type Overrides = Readonly<Record<string, Override>>
 
-/** What is said of each of these names. */
-export function overridesOf(overrides: Overrides, names: Iterable<string>): Map<string, Override> {
-  const all = [...names]
+/** What is said of each value and each node, by its name. @throws UsageError naming a pattern that fits none */
+export function overridesOf(overrides: Overrides | undefined, nodes: readonly Node[]): Map<string, Override> {
+  if (!overrides) return new Map()
+  const names = new Set(nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)]))
+  const all = [...names].filter((name) => name !== '')
   const found = new Map<string, Override>()
   for (const [pattern, override] of Object.entries(overrides)) {
     const fits = namePattern(pattern)

@@ -49,7 +49,7 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const { statistics, options, weightBits = new Map<string, number>() } = evidence
   const activations = new Map<string, ActivationGrid>()
   const around = surroundingsOf(model.graph)
-  const said = overridesOf(options.overrides ?? {}, namesIn(model))
+  const said = overridesOf(options.overrides, model.graph.nodes)
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
     const seen = statistics.get(tensor.value)
@@ -75,11 +75,6 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const stored = new Map(layersIn(model, placement.stored).map((layer) => [layer.name, weightGrid(layer, options)]))
   return { placement, activations, weights, embeddings, stored, weightBits }
 }
-
-const namesIn = ({ graph }: Model) =>
-  new Set(
-    graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)]).filter((name) => name !== ''),
-  )
 
 /** Layers that read the same weight along the same axis. */
 function sharing(layers: readonly Layer[]): string[][] {

@@ -2,14 +2,14 @@
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type ChannelRequest, channelStatistics } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
-import { type Model, macsOf, nodeName, type Shapes, type Statistics } from '../../onnx/index.ts'
+import { type Model, nodeName, type Shapes, type Statistics } from '../../onnx/index.ts'
 import { insertQdq, layersIn, type Plan, type Switch, type Switchable, switchable } from '../../quantize/index.ts'
 import type { AnalyzeRecipe } from '../../recipe/index.ts'
 import { applyRewrites, channelRequests } from '../../rewrite/index.ts'
-import { measureLatency, type Runtime, type Session, withSession } from '../../runtime/index.ts'
+import { measureLatency, type Runtime, withSession } from '../../runtime/index.ts'
 import { planFor } from '../quantize/build.ts'
 import type { CalibrationSamples, SplitBatch } from '../quantize/calibration-samples.ts'
-import { probeSize } from '../quantize/float-choices.ts'
+import { macShares, probeSize } from '../quantize/float-choices.ts'
 import { Judge, noiseIn } from '../quantize/judge.ts'
 import { optionsFor, passesFor } from '../quantize/options-for.ts'
 import { batchSizeFor, withGuessedShapes } from '../samples.ts'
@@ -65,19 +65,19 @@ export async function analyzeModel(
   const probe = await samples.few(probeSize(shapes))
   const channels = await channelsOf(runtime, model, shapes, plan, probe, watch)
   const form = switchable(model, plan)
-  const rows = rowsOf(model, form)
+  const ownerOf = ownersOf(model)
+  const rows = rowsOf(model, form, ownerOf)
   const judge = await Judge.on(runtime, model, probe)
   const quick = await Judge.on(runtime, model, await samples.few(Math.min(FIRST_LOOK, probeSize(shapes))))
   const { measured, all } = await measureRows(runtime, form, rows, { judge, quick }, watch)
   const latencyMs = await latencies(runtime, model, plan, probe)
-  const share = macShares(model, plan, shapes)
+  const share = macShares(layersIn(model, plan.placement.layers), shapes)
   const gained = latencyMs ? Math.max(0, latencyMs.float - latencyMs.integer) : 0
   const known = { plan, channels, perTensor: options.weights === 'per-tensor' }
-  const order = new Map(rows.map(({ owner }, at) => [owner.name, at]))
-  const noisy = measured
-    .map((row) => ({ ...row, values: row.activations.map(({ name }) => name) }))
-    .toSorted((a, b) => (order.get(a.owner.name) ?? 0) - (order.get(b.owner.name) ?? 0))
-  const blame = blames(noisy, channels, ownersOf(model))
+  const found = new Map(measured.map((row) => [row.owner.name, row]))
+  const inOrder = rows.flatMap(({ owner }) => found.get(owner.name) ?? [])
+  const noisy = inOrder.map((row) => ({ ...row, values: row.activations.map(({ name }) => name) }))
+  const blame = blames(noisy, channels, ownerOf)
   const layers = measured
     .map((row) => {
       const floatMs = gained * (share.get(row.owner.name) ?? 0)
@@ -117,8 +117,7 @@ async function channelsOf(
   return channelStatistics(runtime, model, batches(), { requests, shapes, total, ...watch })
 }
 
-function rowsOf(model: Model, { switches }: Switchable): Row[] {
-  const ownerOf = ownersOf(model)
+function rowsOf(model: Model, { switches }: Switchable, ownerOf: (value: string) => Owner): Row[] {
   const outputs = new Map(model.graph.nodes.map((node) => [nodeName(node), node.outputs[0] ?? '']))
   const rows = new Map<string, { owner: Owner; weights: Switch[]; activations: Switch[] }>()
   for (const each of switches) {
@@ -198,21 +197,13 @@ async function latencies(
   [first]: readonly SplitBatch[],
 ): Promise<AnalyzeRun['latencyMs']> {
   if (!first || plan.weights.size === 0) return undefined
-  const both = [model, insertQdq(model, plan)]
-  const open = async (sessions: readonly Session[], rest: readonly Model[]): Promise<AnalyzeRun['latencyMs']> => {
-    const [next, ...others] = rest
-    if (next)
-      return withSession(runtime, next, { label: 'a timed model' }, (session) => open([...sessions, session], others))
-    const [float, integer] = await measureLatency(runtime, [...sessions], first.batch.inputs)
-    return float && integer ? { float: float.medianMs, integer: integer.medianMs } : undefined
-  }
-  return open([], both)
-}
-
-function macShares(model: Model, { placement }: Plan, shapes: Shapes): ReadonlyMap<string, number> {
-  const macs = layersIn(model, placement.layers).map((layer) => [layer.name, macsOf(layer, shapes) ?? 0] as const)
-  const all = macs.reduce((sum, [, count]) => sum + count, 0)
-  return new Map(macs.map(([name, count]) => [name, all === 0 ? 0 : count / all]))
+  const options = { label: 'a timed model' }
+  return withSession(runtime, model, options, (before) =>
+    withSession(runtime, insertQdq(model, plan), options, async (after) => {
+      const [float, integer] = await measureLatency(runtime, [before, after], first.batch.inputs)
+      return float && integer ? { float: float.medianMs, integer: integer.medianMs } : undefined
+    }),
+  )
 }
 
 interface Described {

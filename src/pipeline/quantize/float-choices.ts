@@ -69,11 +69,11 @@ export async function floatChoices(
     return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
   const { loud, total } = await loudest(families, noiseOf, halving)
-  return nestedChoices(loud, total, macsOfLayers(layersIn(model, plan.placement.layers), shapes))
+  return nestedChoices(loud, total, macShares(layersIn(model, plan.placement.layers), shapes))
 }
 
 /** Each layer's part of the multiplications. */
-function macsOfLayers(layers: readonly Layer[], shapes: Shapes): ReadonlyMap<string, number> {
+export function macShares(layers: readonly Layer[], shapes: Shapes): ReadonlyMap<string, number> {
   const macs = new Map(layers.map((layer) => [layer.name, macsOf(layer, shapes) ?? 0] as const))
   let all = 0
   for (const count of macs.values()) all += count

@@ -1,7 +1,7 @@
 // More bits where they matter: layers of few bits get 8, and the loudest grids stay float, as many as a promise takes. What corrections
 // found of all others is kept.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import { type Model, macsOf, type Shapes } from '../../onnx/index.ts'
+import type { Model, Shapes } from '../../onnx/index.ts'
 import {
   type Corrections,
   correctionsIn,
@@ -19,6 +19,7 @@ import {
 import { type Runtime, withSession } from '../../runtime/index.ts'
 import type { Built } from './build.ts'
 import type { SplitBatch } from './calibration-samples.ts'
+import { macShares } from './float-choices.ts'
 import { Judge, noiseIn, type Score } from './judge.ts'
 
 /** What can be raised: the bits of a layer's weight, or a grid to float. */
@@ -100,11 +101,11 @@ const FREE = 50
 async function rank({ runtime, float, shapes, built, few, watch }: RaiseJob, judge: Judge): Promise<readonly Raise[]> {
   const { plan } = built
   const layers = layersIn(float, plan.placement.layers)
-  const macs = new Map(layers.map((layer) => [layer.name, macsOf(layer, shapes) ?? 0]))
+  const macs = macShares(layers, shapes)
   const sizes = new Map(layers.map(({ name, weight }) => [name, weight.size]))
   const sum = (of: ReadonlyMap<string, number>, names: Iterable<string>) =>
     [...names].reduce((all, name) => all + (of.get(name) ?? 0), 0)
-  const [allMacs, allBytes] = [sum(macs, macs.keys()), sum(sizes, sizes.keys())]
+  const allBytes = sum(sizes, sizes.keys())
   const form = switchable(float, plan)
   const options = { simulate: true, label: 'the model with a switch for each grid' }
   return withSession(runtime, form.model, options, async (session) => {
@@ -122,7 +123,7 @@ async function rank({ runtime, float, shapes, built, few, watch }: RaiseJob, jud
         })
     for (const family of gridFamilies(plan, float.graph.nodes)) {
       const noise = (await noiseOf('activation', family.values)) + (await noiseOf('weights', family.consumers))
-      const share = allMacs === 0 ? 0 : sum(macs, family.layers) / allMacs
+      const share = sum(macs, family.layers)
       raises.push({
         float: family,
         noise,

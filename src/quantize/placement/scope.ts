@@ -56,8 +56,7 @@ export class Scope {
       }),
     )
     this.outputs = new Set(outputs.map((output) => output.name))
-    const names = nodes.flatMap((node) => [...node.inputs, ...node.outputs, nodeName(node)])
-    const said = overridesOf(options.overrides ?? {}, new Set(names.filter((name) => name !== '')))
+    const said = overridesOf(options.overrides, nodes)
     const floats = [...said].flatMap(([name, { float }]) => (float ? [[name, FLOAT] as const] : []))
     this.floatValues = new Map([...(options.floatValues ?? []), ...floats])
     this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))
