@@ -9,6 +9,7 @@ import type { QuantizeRecipe } from '../recipe/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
+import { encodingsWriter, givenEncodings } from './encodings.node.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
@@ -57,7 +58,7 @@ export async function quantizeGiven(
     recipe.output ??
     defaultOutput(recipe.model, recipe.mode === 'float16' ? 'float16' : recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
-  const stored = await storedStatistics(recipe)
+  const [encodings, stored] = [await givenEncodings(recipe), await storedStatistics(recipe)]
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
@@ -68,6 +69,7 @@ export async function quantizeGiven(
     await readAhead(unusedSamples(dataset, samples.indices, Number.MAX_SAFE_INTEGER, heldBack), watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
+  const writeEncodings = encodingsWriter(recipe, output)
   const host: QuantizeHost = {
     withSpill: withSpillFolder,
     freeMemory: freemem,
@@ -80,9 +82,19 @@ export async function quantizeGiven(
     },
     ...(metric ? { metric } : {}),
     timed: true,
+    ...(writeEncodings
+      ? { writeEncodings: (encoded) => writeEncodings({ ...encoded, model: form.asGiven(encoded.model) }) }
+      : {}),
     write: (model) => writeModelFile(form.asGiven(model), output),
   }
-  const run = await quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host, watch)
+  const run = await quantizeModel(
+    runtime,
+    recipe,
+    output,
+    { original, samples, inputs, stored, encodings },
+    host,
+    watch,
+  )
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
   return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }

@@ -22,6 +22,9 @@ export type TechniqueName = (typeof techniqueNames)[number]
 export const targetNames = ['ort-cpu', 'ort-wasm'] as const
 export type TargetName = (typeof targetNames)[number]
 
+/** Forms of AIMET's encodings: `quantize`. */
+export const encodingForms = ['aimet', 'aimet-2'] as const
+
 /** Forms of a model, by the words that transformers.js has for them: `pipeline`. */
 export const variantDtypes = ['q8', 'q4', 'q4f16', 'fp16', 'int8', 'uint8', 'bnb4'] as const
 export type VariantDtype = (typeof variantDtypes)[number]

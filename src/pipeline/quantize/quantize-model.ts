@@ -4,7 +4,7 @@ import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { isExpensive, layerPlaces, layersOf, type Model, nodeName, partsOf, writeModel } from '../../onnx/index.ts'
-import { type LayerKernel, targetOf } from '../../quantize/index.ts'
+import { type EncodedModel, encodedModel, type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -14,7 +14,7 @@ import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } fro
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 import { brokenPromise, checkSize, gainsFor, gainsNothing } from './promises.ts'
-import type { QuantizeOutcome } from './run.ts'
+import type { QuantizeOutcome, WrittenEncodings } from './run.ts'
 import { glanceSize } from './some-samples.ts'
 
 /** What a place where quantisation runs can do: a command line has a disk, a page has none. */
@@ -30,6 +30,8 @@ export interface QuantizeHost {
   readonly metric?: Metric
   /** Is this the runtime that the model is made for? Times of another one say nothing. */
   readonly timed: boolean
+  /** Puts the grids of the model beside it, where the recipe asks for that. */
+  readonly writeEncodings?: (encoded: EncodedModel) => Promise<WrittenEncodings>
   /** Puts the model where `output` says, and returns its size in bytes. */
   readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
 }
@@ -108,6 +110,7 @@ export async function quantizeModel(
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
+  const encodings = await withEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
@@ -135,11 +138,23 @@ export async function quantizeModel(
     ...(meanShift ? { meanShift } : {}),
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(statistics ? { statistics } : {}),
+    ...(encodings ? { encodings } : {}),
     ...(inputChannels ? { inputChannels } : {}),
     ...(outliers ? { outliers } : {}),
     places: layerPlaces(originalFolded ?? made.naive?.float ?? floatModel),
     parts: { before: partsOf(original), after: partsOf(written) },
   }
+}
+
+async function withEncodings(
+  { floatModel, quantized, plan }: Produced,
+  original: Model,
+  { writeEncodings }: QuantizeHost,
+  notes: string[],
+): Promise<WrittenEncodings | undefined> {
+  if (plan) return writeEncodings?.(encodedModel({ float: floatModel, quantized, plan }, original))
+  if (writeEncodings) notes.push('there are no encodings: nothing was quantised')
+  return undefined
 }
 
 /** A model as it would be written, and what is known of it. */

@@ -15,6 +15,7 @@ import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
+import { encodingsSource } from './encodings-source.ts'
 import { storedTensors } from './evidence.ts'
 import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
@@ -92,8 +93,14 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
-  notes.push(...embeddingNotes(tablesOf(model.graph, placement.embeddings)), ...nothingToQuantize(placement))
-  const named = namedTechniques(recipe)
+  notes.push(
+    ...withoutPlace(options, placement),
+    ...embeddingNotes(tablesOf(model.graph, placement.embeddings)),
+    ...nothingToQuantize(placement),
+  )
+  const named = material.encodings
+    ? (recipe.techniques ?? []).filter((name) => name !== 'none')
+    : namedTechniques(recipe)
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
   const checked = needsSamples(recipe)
@@ -135,7 +142,7 @@ function namedTechniques(recipe: QuantizeRecipe): readonly TechniqueName[] {
 
 /** Samples; without them what was stored of some; without that BatchNormalization's statistics. */
 function sourceOf(
-  { recipe, material: { samples, stored, inputs } }: ModeJob,
+  { recipe, options, material: { samples, stored, inputs } }: ModeJob,
   named: readonly TechniqueName[],
   fast: boolean,
   checked: CheckedRanges | undefined,
@@ -145,7 +152,18 @@ function sourceOf(
       judges: !fast,
       ...(fast && checked ? { ranges: knownRanges(checked.planned) } : {}),
     })
+  if (options.given?.namesValues) return encodingsSource(options.given.file)
   return stored ? storedSource(stored, recipe.model) : batchNormSource(inputs, named.includes('correct-bias'))
+}
+
+/** Grids that are given and that nothing here has. */
+function withoutPlace({ given }: QuantizeOptions, { tensors }: Placement): string[] {
+  const left = [...(given?.activations.keys() ?? [])].filter((value) => !tensors.has(value))
+  if (left.length === 0) return []
+  const some = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`
+  return [
+    `${left.length} encodings of ${given?.file} are not used: nothing is rounded in front of an activation that is fused, and values stay float that no integer operator reads or makes (${some})`,
+  ]
 }
 
 function nothingToQuantize({ layers, stored }: Placement): string[] {
