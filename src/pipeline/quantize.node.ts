@@ -9,10 +9,12 @@ import type { QuantizeRecipe } from '../recipe/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
+import { withClock } from './clock.node.ts'
 import { encodingsWriter, givenEncodings } from './encodings.node.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
+import type { Clock } from './quantize/clock.ts'
 import { needsSamples } from './quantize/mode.ts'
 import { calibrationSamples, type QuantizeHost, quantizeModel } from './quantize/quantize-model.ts'
 import type { QuantizeRun } from './quantize/run.ts'
@@ -70,7 +72,7 @@ export async function quantizeGiven(
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const writeEncodings = encodingsWriter(recipe, output)
-  const host: QuantizeHost = {
+  const host = (clock: Clock): QuantizeHost => ({
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
@@ -81,19 +83,14 @@ export async function quantizeGiven(
       return scoring
     },
     ...(metric ? { metric } : {}),
-    timed: true,
+    clock,
     ...(writeEncodings
       ? { writeEncodings: (encoded) => writeEncodings({ ...encoded, model: form.asGiven(encoded.model) }) }
       : {}),
     write: (model) => writeModelFile(form.asGiven(model), output),
-  }
-  const run = await quantizeModel(
-    runtime,
-    recipe,
-    output,
-    { original, samples, inputs, stored, encodings },
-    host,
-    watch,
+  })
+  const run = await withClock(runtime, recipe.target, (clock) =>
+    quantizeModel(runtime, recipe, output, { original, samples, inputs, stored, encodings }, host(clock), watch),
   )
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]

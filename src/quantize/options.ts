@@ -24,6 +24,8 @@ export interface QuantizeOptions {
   readonly only: readonly string[]
   /** Values that get no grid, and why: what must read or make them in integers stays float. */
   readonly floatValues?: ReadonlyMap<string, string>
+  /** Nodes that are faster in float on the target, and why. */
+  readonly slowNodes?: ReadonlyMap<string, string>
   /** What is said of single tensors. */
   readonly overrides?: Overrides
   /** Grids that are taken as they are, instead of being found. */

@@ -125,6 +125,16 @@ export const quantize = z.strictObject({
     .default('hold')
     .meta({ description: 'caps under equalisation: hold (nothing added), exact or auto', placeholder: 'form' }),
   target: target('what the file must run on'),
+  prefer: z.enum(['speed', 'size', 'accuracy']).default('size').meta({
+    description:
+      'speed: what is faster in float on this machine stays float, all of it where integers gain nothing; accuracy: what costs most of it stays float, whatever that costs',
+    placeholder: 'what',
+  }),
+  batch: z
+    .int()
+    .positive()
+    .default(1)
+    .meta({ description: 'with --prefer speed: samples in the runs that are timed', placeholder: 'n' }),
   force: z.boolean().default(false).describe('write the quantised file even when it is neither smaller nor faster'),
   exclude: patterns('nodes that stay float: name, operator, glob or /regex/'),
   only: patterns('only these nodes'),

@@ -88,6 +88,14 @@ function checkWords(recipe: QuantizeRecipe): void {
     throw new UsageError(`--weight-storage ${recipe.weightStorage} is a form of --mode float16`)
   if (recipe.ioType === 'float16' && !(recipe.float16 || (recipe.mode === 'float16' && !half)))
     throw new UsageError('--io-type float16 is about models that compute in float16 (--mode float16, or --float16)')
+  if (recipe.prefer !== 'size' && recipe.mode !== 'static')
+    throw new UsageError(
+      `--prefer ${recipe.prefer} chooses between integers and float (--mode static); in --mode ${recipe.mode} there is no such choice`,
+    )
+  if (recipe.prefer === 'speed' && recipe.force)
+    throw new UsageError('--prefer speed keeps what is faster, and --force writes what is not: leave one of them out')
+  if (recipe.batch > 1 && recipe.prefer !== 'speed')
+    throw new UsageError('--batch says for how many samples in a run --prefer speed chooses')
   if (recipe.embeddings === 4 && recipe.mode !== 'weights')
     throw new UsageError('--embeddings 4 is about weights alone (--mode weights); integer layers go with 8 bits')
   const unmeasured = recipe.effort === 'fast' || (recipe.data === 'none' && recipe.val === undefined)

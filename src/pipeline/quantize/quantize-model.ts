@@ -3,13 +3,15 @@ import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/i
 import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
-import { isExpensive, layerPlaces, layersOf, type Model, nodeName, partsOf, writeModel } from '../../onnx/index.ts'
+import { isExpensive, layerPlaces, type Model, partsOf, writeModel } from '../../onnx/index.ts'
 import { type EncodedModel, encodedModel, type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
+import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
+import type { Clock } from './clock.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
@@ -28,10 +30,10 @@ export interface QuantizeHost {
   /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
   readonly scoring: (used: readonly number[], limit: number) => Promise<Scoring>
   readonly metric?: Metric
-  /** Is this the runtime that the model is made for? Times of another one say nothing. */
-  readonly timed: boolean
   /** Puts the grids of the model beside it, where the recipe asks for that. */
   readonly writeEncodings?: (encoded: EncodedModel) => Promise<WrittenEncodings>
+  /** What measures latency: of the target where it can be had here, else of something like it; absent where times say nothing. */
+  readonly clock?: Clock
   /** Puts the model where `output` says, and returns its size in bytes. */
   readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
 }
@@ -73,21 +75,16 @@ export async function quantizeModel(
   runtime: Runtime,
   recipe: QuantizeRecipe,
   output: string,
-  material: Omit<Material, 'withSpill' | 'freeMemory'>,
+  material: Omit<Material, 'withSpill' | 'freeMemory' | 'clock'>,
   host: QuantizeHost,
   watch: Watch,
 ): Promise<QuantizeOutcome> {
   const { original, samples } = material
   const notes: string[] = []
-  const { withSpill, freeMemory } = host
-  const produced = await produceQuantized(
-    runtime,
-    recipe,
-    { ...material, ...(withSpill ? { withSpill } : {}), ...(freeMemory ? { freeMemory } : {}) },
-    notes,
-    watch,
-  )
-  const elsewhere = targetOf(recipe.target).runtime === runtime.name ? undefined : runtime.name
+  const timedOn = host.clock?.runtime.name ?? runtime.name
+  const elsewhere = targetOf(recipe.target).runtime === timedOn ? undefined : timedOn
+  const given = { ...material, ...resourcesOf(host, elsewhere) }
+  const produced = await produceQuantized(runtime, recipe, given, notes, watch)
   const before = writeModel(original).byteLength
   const checked = (made: Produced) => checkProduced(runtime, recipe, original, made, samples, host, notes, watch)
   let result = await checked(produced)
@@ -98,7 +95,7 @@ export async function quantizeModel(
       : gainsNothing(recipe, { before, after: result.bytes.byteLength }, result.measured.measures?.latency)
   if (nothing !== undefined && produced.plan && produced.plan.weights.size > 0) {
     notes.push(nothing)
-    result = await checked(asItCame(produced, original))
+    result = await checked(asItCame(produced, original, 'integers gain neither size nor time in this model'))
   }
   result = await asPromised(recipe, result, checked, notes)
   const { made, written, bytes, kernels, measured } = result
@@ -139,6 +136,7 @@ export async function quantizeModel(
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(statistics ? { statistics } : {}),
     ...(encodings ? { encodings } : {}),
+    ...(made.speed ? { speed: made.speed } : {}),
     ...(inputChannels ? { inputChannels } : {}),
     ...(outliers ? { outliers } : {}),
     places: layerPlaces(originalFolded ?? made.naive?.float ?? floatModel),
@@ -155,6 +153,15 @@ async function withEncodings(
   if (plan) return writeEncodings?.(encodedModel({ float: floatModel, quantized, plan }, original))
   if (writeEncodings) notes.push('there are no encodings: nothing was quantised')
   return undefined
+}
+
+/** What a host lends to the making of a model; its clock only where it is the target's. */
+function resourcesOf({ withSpill, freeMemory, clock }: QuantizeHost, elsewhere: string | undefined): Partial<Material> {
+  return {
+    ...(withSpill ? { withSpill } : {}),
+    ...(freeMemory ? { freeMemory } : {}),
+    ...(clock && elsewhere === undefined ? { clock } : {}),
+  }
 }
 
 /** A model as it would be written, and what is known of it. */
@@ -218,22 +225,6 @@ function storedOnce(model: Model): Model {
   return storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
 }
 
-/** The model given as the result: nothing made of it is better. What was tried stays in the report. */
-function asItCame({ shapes, ladder, float }: Produced, original: Model): Produced {
-  const reason = 'integers gain neither size nor time in this model'
-  const names = new Set(float.map(({ name }) => name))
-  const layers = layersOf(original).flatMap(({ node }) => (names.has(nodeName(node)) ? [] : [nodeName(node)]))
-  return {
-    quantized: original,
-    floatModel: original,
-    shapes,
-    plan: undefined,
-    float: [...float, ...layers.map((name) => ({ name, reason }))],
-    rewrites: [],
-    ...(ladder ? { ladder } : {}),
-  }
-}
-
 interface Measured {
   readonly measures?: Measures
   /** Outputs of one sample. */
@@ -250,7 +241,7 @@ async function measure(
   made: Produced,
   written: Model,
   samples: CalibrationSamples,
-  { scoring: choose, metric, timed }: QuantizeHost,
+  { scoring: choose, metric, clock }: QuantizeHost,
   notes: string[],
   watch: Watch,
 ): Promise<Measured> {
@@ -263,7 +254,7 @@ async function measure(
   const used = needsSamples(recipe) ? samples.indices : []
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
-  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
+  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, clock: clock?.runtime }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,

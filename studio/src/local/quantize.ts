@@ -99,7 +99,7 @@ export async function quantizeHere(
         return { dataset: others, indices, note: `scored on ${indices.length} samples of ${others.name}` }
       },
       // The page times what is made for it; of anything else its times say nothing.
-      timed: targetOf(recipe.target).runtime === runtime.name,
+      ...(targetOf(recipe.target).runtime === runtime.name ? { clock: { runtime } } : {}),
       write: async (_, written) => {
         bytes = new Uint8Array(written)
         return bytes.length
