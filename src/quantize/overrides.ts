@@ -2,8 +2,8 @@
 import { nearestWord, UnsupportedError, UsageError } from '../base/index.ts'
 import type { QuantType } from '../math/index.ts'
 import { type Node, nodeName } from '../onnx/index.ts'
-import type { Placement } from './placement/placement.ts'
 import { namePattern } from './select.ts'
+import type { Target } from './targets/target.ts'
 
 /** What is said of a tensor. */
 export interface Override {
@@ -40,6 +40,13 @@ export function overridesOf(overrides: Overrides | undefined, nodes: readonly No
   return found
 }
 
+/** What has integers: a placement. */
+interface Placed {
+  readonly layers: ReadonlySet<string>
+  readonly tensors: ReadonlyMap<string, unknown>
+  readonly target: Target
+}
+
 /** Types of weights. */
 const WEIGHTS: readonly (string | undefined)[] = ['int8', 'int4']
 
@@ -47,8 +54,11 @@ const WEIGHTS: readonly (string | undefined)[] = ['int8', 'int4']
  * Is every type one that its tensor can have?
  * @throws UsageError for a type that fits nothing with a grid, UnsupportedError for one that the target does not have
  */
-export function checkTypes(overrides: Overrides | undefined, nodes: readonly Node[], placement: Placement): void {
-  const { layers, tensors, target } = placement
+export function checkTypes(
+  overrides: Overrides | undefined,
+  nodes: readonly Node[],
+  { layers, tensors, target }: Placed,
+): void {
   const { types } = target.activations
   const weights = new Set(nodes.flatMap((node) => (layers.has(nodeName(node)) ? [nodeName(node), node.inputs[1]] : [])))
   for (const [pattern, { type }] of Object.entries(overrides ?? {})) {
