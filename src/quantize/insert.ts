@@ -3,10 +3,8 @@ import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
 import {
   type Bounds,
-  factsOf,
   GraphEditor,
   intAttr,
-  isOp,
   type Layer,
   layersOf,
   type Model,
@@ -15,6 +13,7 @@ import {
   Tensor,
 } from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
+import { keepApart, protectFloatLayers } from './float-layers.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
@@ -179,52 +178,22 @@ class Inserter {
     if (layer.bias && input) this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
   }
 
-  /**
-   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q: they are kept apart.
-   */
+  /** Keeps ONNX Runtime from quantising the weights of float layers between DQ and Q. */
   protectFloatLayers(): void {
-    const editor = this.#editor
-    for (const node of editor.nodes()) {
-      if (!factsOf(node).layer) continue
-      const weight = node.inputs.findIndex((input) => editor.constant(input)?.dtype === 'float32')
-      const data = weight === 0 ? 1 : 0
-      const input = node.inputs[data] ?? ''
-      if (weight === -1 || editor.producer(input)?.opType !== 'DequantizeLinear' || !this.#leadsToQuantize(node))
-        continue
-      this.#keepApart(node, data)
-    }
+    protectFloatLayers(this.#editor)
   }
 
   /** Keeps ONNX Runtime from making an integer operator of a node that has none. */
   shield(name: string): void {
     const own = this.#copies.get(name)
-    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear') this.#keepApart(own, 0)
+    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear')
+      keepApart(this.#editor, own, 0)
   }
 
   /** Takes attributes off an integer node. */
   without(name: string, attributes: readonly string[]): void {
     const own = this.#copies.get(name)
     for (const attribute of attributes) own?.attributes.delete(attribute)
-  }
-
-  /** A Max with the lowest float in front of an input: unlike Identity or a product with 1 it is not optimised away. */
-  #keepApart(node: Node, index: number): void {
-    const input = node.inputs[index] ?? ''
-    const lowest = this.#editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
-    const kept = this.#editor.freshName(`${input}/kept`)
-    this.#editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
-    this.#editor.setInput(node, index, kept)
-  }
-
-  /** Is a node's output quantised, at once or behind its activation? */
-  #leadsToQuantize(node: Node): boolean {
-    return this.#editor
-      .consumers(node.outputs[0] ?? '')
-      .some(
-        (consumer) =>
-          isOp(consumer, 'QuantizeLinear') ||
-          (isOp(consumer, 'Relu', 'Clip', 'Add') && this.#leadsToQuantize(consumer)),
-      )
   }
 
   #bias(node: Node, bias: Tensor, params: QuantParams, inputScale: number, name: string): void {

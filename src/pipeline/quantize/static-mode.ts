@@ -1,5 +1,4 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
-import { UnsupportedError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import {
   floatLayers,
@@ -13,7 +12,6 @@ import {
 import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../../recipe/index.ts'
 import { type Outliers, observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
-import { asItCame } from './as-it-came.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
@@ -21,10 +19,10 @@ import { encodingsSource } from './encodings-source.ts'
 import { storedTensors } from './evidence.ts'
 import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
-import { fasterPlacement, slowNodeReasons } from './prefer-speed.ts'
+import { placedByTime } from './placed-by-time.ts'
+import { slowNodeReasons } from './prefer-speed.ts'
 import { promises } from './promises.ts'
 import { Raiser } from './raise.ts'
-import { repeated } from './repeated.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
 import { sharedOr } from './shared-work.ts'
@@ -36,32 +34,9 @@ import { techniquesOf } from './techniques/index.ts'
 import { separateOutliersTechnique } from './techniques/separate-outliers.ts'
 
 export async function quantizeStatic(job: ModeJob): Promise<Produced> {
-  // What was chosen by time once is repeated as it was.
-  const chosen = job.material.stored?.slowNodes !== undefined
-  const faster = job.recipe.prefer === 'speed' && !chosen ? await byTime(job) : undefined
-  if (faster && !faster.slowNodes) {
-    const { material, shapes, notes } = job
-    const reason = 'it is faster in float on this machine, with all others'
-    notes.push(
-      'no part of the model in integers makes it faster here: the result is the float model as it came; for its size try --prefer size, --mode weights or --mode float16',
-    )
-    return asItCame({ shapes, float: [], speed: faster.speed }, material.original, reason)
-  }
-  const options = faster?.slowNodes ? { ...job.options, slowNodes: faster.slowNodes } : job.options
-  const made = await quantizeAll({ ...job, options }, { written: sharedCodesUnsigned })
-  return faster ? { ...made, speed: faster.speed } : made
-}
-
-/** @throws UnsupportedError where nothing here measures the target's latency */
-async function byTime({ recipe, options, model, shapes, material, first, watch }: ModeJob) {
-  const { clock } = material
-  const { batch } = recipe
-  if (!clock?.profile)
-    throw new UnsupportedError(
-      `the latency of ${recipe.target} cannot be measured here (its runtime is ${options.target.runtime}): leave out --prefer speed, or quantise where it can`,
-    )
-  const feeds = batch === 1 ? first : repeated(model, first, batch)
-  return fasterPlacement({ ...clock, profile: clock.profile }, { model, shapes, feeds, batch }, options, watch)
+  const { options, speed, untouched } = await placedByTime(job)
+  const made = untouched ?? (await quantizeAll({ ...job, options }, { written: sharedCodesUnsigned }))
+  return speed ? { ...made, speed } : made
 }
 
 /** What another mode has of its own. */
