@@ -79,6 +79,7 @@ try {
       const { speed } = await quantizeFile(runtime, { ...recipe, output: chosen ?? '', prefer: 'speed' })
       const seconds = ((performance.now() - started) / 1000).toFixed(0)
       await withClock(runtime, target, async (clock) => {
+        if (!clock) return
         const [float = [], all = [], own = []] = await timed(clock.runtime, recipe, [
           recipe.model,
           integer ?? '',

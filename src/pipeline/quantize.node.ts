@@ -72,7 +72,7 @@ export async function quantizeGiven(
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const writeEncodings = encodingsWriter(recipe, output)
-  const host = (clock: Clock): QuantizeHost => ({
+  const host = (clock: Clock | undefined): QuantizeHost => ({
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
@@ -83,7 +83,7 @@ export async function quantizeGiven(
       return scoring
     },
     ...(metric ? { metric } : {}),
-    clock,
+    ...(clock ? { clock } : {}),
     ...(writeEncodings
       ? { writeEncodings: (encoded) => writeEncodings({ ...encoded, model: form.asGiven(encoded.model) }) }
       : {}),

@@ -19,18 +19,18 @@ import type { Plan } from './plan.ts'
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
-  const { caps, tensors, apart } = plan.placement
+  const { caps, tensors, apart, target } = plan.placement
   const capped = new Set([...caps.values()].map((name) => inserter.outputOf(name)))
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
     if (cap !== undefined) inserter.cap(value, cap, params)
     else if (!capped.has(value)) inserter.activation(value, params, tensors.get(value)?.integerProducer ?? false, plan)
   }
-  for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations)
+  for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations, target.biases)
   for (const [name, params] of plan.embeddings) inserter.embedding(name, params)
   for (const [name, params] of plan.stored) inserter.layer(name, params)
   for (const [name, bounds] of apart) inserter.apart(name, bounds)
-  if (plan.placement.target.fusion.takesFloatLayers) inserter.protectFloatLayers()
+  if (target.fusion.takesFloatLayers) inserter.protectFloatLayers()
   for (const name of plan.placement.shielded) inserter.shield(name)
   for (const [name, attributes] of plan.placement.surplus) inserter.without(name, attributes)
   return inserter.finish()
@@ -166,7 +166,7 @@ class Inserter {
   }
 
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */
-  layer(name: string, params: QuantParams, activations?: Plan['activations']): void {
+  layer(name: string, params: QuantParams, activations?: Plan['activations'], biases = 'int32'): void {
     const [layer, node] = [this.#layers.get(name), this.#copies.get(name)]
     if (!layer || !node) return
     const input = activations?.get(layer.node.inputs[0] ?? '')?.params
@@ -175,7 +175,7 @@ class Inserter {
     const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
     this.#editor.addNode({ opType: 'DequantizeLinear', inputs: [...names], outputs: [behind], attributes: axis })
     this.#editor.setInput(node, layer.weightIndex, behind)
-    if (layer.bias && input) this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
+    if (layer.bias && input && biases === 'int32') this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
   }
 
   /** Keeps ONNX Runtime from quantising the weights of float layers between DQ and Q. */

@@ -229,7 +229,7 @@ export function integerWeightGrid(
   const finest = target.ops.some(({ op, perChannel }) => perChannel && op === layer.node.opType)
   const grid = given?.weights.get(layer.name) ?? weightGrid(layer, { weights: finest ? weights : 'per-tensor' }, bits)
   const scale = input?.params.scale[0]
-  return scale === undefined ? grid : fitBias(grid, layer, scale)
+  return scale === undefined || target.biases === 'float' ? grid : fitBias(grid, layer, scale)
 }
 
 /** int32 with room for the sums that are added to the bias. */

@@ -2,7 +2,14 @@
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
 import { metric, output, patterns, run, target, version, weights } from './shared.ts'
-import { encodingForms, rangeMethods, techniqueNames } from './words.ts'
+import {
+  activationTypes,
+  encodingForms,
+  rangeMethods,
+  type TargetName,
+  techniqueNames,
+  usualActivations,
+} from './words.ts'
 
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
 export const TUNING_SAMPLES = 384
@@ -43,9 +50,15 @@ export const quantize = z.strictObject({
     placeholder: 'bits',
   }),
   activationType: z
-    .enum(['uint8', 'int8', 'uint16', 'int16'])
+    .enum(activationTypes)
     .default('uint8')
-    .meta({ description: 'type of the activations', placeholder: 'type' }),
+    .meta({
+      description: 'type of the activations',
+      placeholder: 'type',
+      usual: `uint8; ${Object.entries(usualActivations)
+        .map(([target, type]) => `${type} for ${target}`)
+        .join(', ')}`,
+    }),
   range: z
     .enum(rangeMethods)
     .default('minmax')
@@ -188,8 +201,10 @@ export type QuantizeRecipe = RecipeOf<typeof quantize>
  * those that nothing else was fitted to teach most.
  */
 export function completeQuantize(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const usual = usualActivations[given['target'] as TargetName]
   const samples = given['tune'] === 'bias' ? TUNING_SAMPLES : given['weightBits'] === 4 ? 128 : undefined
   return {
+    ...(usual === undefined ? {} : { activationType: usual }),
     ...('statistics' in given || 'encodingsFrom' in given ? { data: 'none' } : {}),
     ...(samples === undefined ? {} : { samples }),
     ...given,

@@ -39,7 +39,7 @@ async function measured(job: ModeJob, known: QuantizeOptions) {
   const { batch } = recipe
   if (!clock?.profile)
     throw new UnsupportedError(
-      `the latency of ${recipe.target} cannot be measured here (its runtime is ${options.target.runtime}): leave out --prefer speed, or quantise where it can`,
+      `the latency of ${recipe.target} cannot be measured here (${options.target.runtime === undefined ? 'no runtime of it is here' : `its runtime is ${options.target.runtime}`}): leave out --prefer speed, or quantise where it can`,
     )
   const feeds = batch === 1 ? first : repeated(model, first, batch)
   const usual = place(model, known, typesOf(model)).reasons

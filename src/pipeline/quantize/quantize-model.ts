@@ -4,7 +4,7 @@ import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
 import type { Comparison, Metric } from '../../metrics/index.ts'
 import { isExpensive, layerPlaces, type Model, partsOf, writeModel } from '../../onnx/index.ts'
-import { type EncodedModel, encodedModel, type LayerKernel, targetOf } from '../../quantize/index.ts'
+import { type EncodedModel, encodedModel, type LayerKernel, placedKernels, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -100,7 +100,12 @@ export async function quantizeModel(
   result = await asPromised(recipe, result, checked, notes)
   const { made, written, bytes, kernels, measured } = result
   checkSize(recipe, bytes.byteLength)
-  if (elsewhere && (measured.measures?.latency || kernels))
+  const { runtime: own, measuredWith } = targetOf(recipe.target)
+  if (own === undefined)
+    notes.push(
+      `accuracy is that of ${runtime.name}'s simulation of the file, and nothing was timed: no runtime of ${recipe.target} is here; how fast it is shows ${measuredWith}`,
+    )
+  else if (elsewhere && (measured.measures?.latency || kernels))
     notes.push(
       `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
     )
@@ -214,8 +219,11 @@ async function checkProduced(
 ): Promise<Checked> {
   const written = storedOnce(made.quantized)
   const bytes = writeModel(written)
-  if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(written, bytes)
+  const target = targetOf(recipe.target)
+  const kernels =
+    target.runtime === undefined
+      ? placedKernels(written, target, made.plan?.placement.layers ?? new Set())
+      : await host.lint?.(written, bytes)
   const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
   return { made, written, bytes, kernels, measured }
 }
@@ -254,7 +262,14 @@ async function measure(
   const used = needsSamples(recipe) ? samples.indices : []
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
-  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, clock: clock?.runtime }
+  const options = {
+    ...watch,
+    label: recipe.model,
+    shapes: made.shapes,
+    metric,
+    clock: clock?.runtime,
+    simulate: targetOf(recipe.target).runtime === undefined,
+  }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,
