@@ -337,7 +337,11 @@ describe('what a stranger meets when something is wrong', () => {
 
   it('--json prints one object on stdout, --quiet nothing on stderr, and no file is left but the results', () => {
     const args = ['model.onnx', '--data', calibration, '--json', '--quiet']
-    for (const [command, ...more] of [['quantize', '-o', 'one.onnx'], ['rewrite', '-o', 'float.onnx'], ['evaluate']]) {
+    for (const [command, ...more] of [
+      ['quantize', '--effort', 'fast', '-o', 'one.onnx'],
+      ['rewrite', '-o', 'float.onnx'],
+      ['evaluate'],
+    ]) {
       const { status, stdout, stderr } = run(command ?? '', ...args, ...more)
       assert.deepEqual([status, stderr], [0, ''], command)
       assert.equal(stdout.trimEnd().split('\n').length, 1, command)
