@@ -139,7 +139,6 @@ async function quantize(
       },
       {
         scoring: async () => ({ dataset, indices: [0], note: 'scored on the same' }),
-        timed: false,
         write: async (_model, made) => {
           written = made
           return made.byteLength

@@ -30,7 +30,7 @@ export function advise(given: Case): string[] {
   if (given.faster === 'no')
     advice.push(
       given.smaller === 'yes'
-        ? `${given.weightsOnly ? 'the file' : 'int8'} is not faster on this machine; take it for its size, or measure on the machine that will run it`
+        ? `${given.weightsOnly ? 'the file' : 'int8'} is not faster on this machine; take it for its size, ${given.weightsOnly ? '' : 'let --prefer speed leave in float what is slower in integers, '}or measure on the machine that will run it`
         : 'the file is neither smaller nor faster: keep the float model',
     )
   else if (given.smaller === 'no' && given.faster !== 'yes')

@@ -11,7 +11,7 @@ export interface NodeTimes {
 }
 
 /** A kernel and its time. */
-interface Timed {
+export interface Timed {
   readonly name: string
   readonly op: string
   readonly milliseconds: number

@@ -56,19 +56,43 @@ describe('the report of a quantisation', () => {
 
   const report = (more: Partial<QuantizeRun> = {}): Report => quantizeReport({ ...run, ...more }, runtime)
 
-  it('says of times that they are those of this runtime, where the target is another one', async () => {
+  it('has times of the runtime that the target names', async () => {
     assert.equal(run.elsewhere, undefined)
     const recipe = parseRecipe('quantize', { ...run.recipe, effort: 'default', data: 'random', target: 'ort-wasm' })
     const there = await quantizeFile(runtime, recipe)
     const told = quantizeReport(there, runtime)
-    assert.deepEqual([there.recipe.target, there.elsewhere], ['ort-wasm', 'onnxruntime-node'])
+    assert.deepEqual([there.recipe.target, there.elsewhere], ['ort-wasm', undefined])
+    assert.ok(there.latency && there.latency.before.medianMs > 0)
     assert.ok(told.facts.some(({ label, value }) => label === 'target' && value === 'ort-wasm'))
     assert.match(told.commandLine ?? '', /--target ort-wasm/)
-    const [faster] = told.verdict.points.filter(({ question }) => question === 'faster')
+  })
+
+  it('says of times that they are those of this runtime, where the target is another one', () => {
+    const latency = { medianMs: 2, lowMs: 2, highMs: 2, runs: 1 }
+    const there = { ...run, elsewhere: 'a told machine', latency: { before: latency, after: latency } }
+    const [faster] = quantizeReport(there, runtime).verdict.points.filter(({ question }) => question === 'faster')
     assert.equal(faster?.answer, 'not measured')
-    assert.match(faster?.text ?? '', /on onnxruntime-node, which is not ort-wasm/)
-    assert.ok(there.notes.some((note) => /^times and kernels are those of onnxruntime-node/.test(note)))
-    assert.equal(quantizeJson(there)['timedOn'], 'onnxruntime-node')
+    assert.match(faster?.text ?? '', /on a told machine, which is not ort-cpu/)
+    assert.equal(quantizeJson(there)['timedOn'], 'a told machine')
+  })
+
+  it('tells what was chosen by time', () => {
+    const speed = {
+      runtime: 'a machine',
+      threads: 2,
+      batch: 1,
+      floatMs: 3,
+      integerMs: 4,
+      predictedMs: 2,
+      chosenMs: 2.5,
+    }
+    const there = { ...run, speed: { ...speed, nodes: { able: 7, integer: 5 } } }
+    const fact = quantizeReport(there, runtime).facts.find(({ label }) => label === 'chosen by time')
+    assert.match(
+      fact?.value ?? '',
+      /3\.00 ms in float, 4\.00 ms in integers, 2\.50 ms as chosen \(2\.00 foretold\); 5 of 7/,
+    )
+    assert.deepEqual(quantizeJson(there)['speed'], there.speed)
   })
 
   it('has no part that was not measured', () => {

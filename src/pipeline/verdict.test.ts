@@ -105,6 +105,12 @@ describe('the verdict', () => {
     assert.equal(given.tone, 'mixed')
   })
 
+  it('says of a model that stayed float for its speed that integers make it no faster', () => {
+    const given = verdict({ untouched: true, slower: true, sizeBytes: { before: 1000, after: 1000 } })
+    assert.match(given.headline, /no part in integers makes the model faster here/)
+    assert.match(given.advice.join(), /--prefer size/)
+  })
+
   it('knows a dead model from one sample, by its noise and not by its arg-max', () => {
     const look = (sqnr: number, agreement: number) =>
       makeVerdict({

@@ -31,6 +31,8 @@ export interface Measured {
   readonly hurt?: readonly string[]
   /** Is what was written the model as it came, rewritten at most? */
   readonly untouched?: boolean
+  /** And was that the choice, because integers make nothing faster? */
+  readonly slower?: boolean
   /** One sample was looked at where nothing was measured: enough to know a dead model. */
   readonly glance?: Comparison
   readonly effort?: 'fast' | 'default' | 'high'
@@ -125,15 +127,21 @@ export function makeVerdict(measured: Measured): Verdict {
 }
 
 /** Nothing was quantised: the clock then compares a model with itself. */
-function untouchedVerdict({ layerCounts }: Measured, points: readonly VerdictPoint[]): Verdict {
+function untouchedVerdict({ layerCounts, slower }: Measured, points: readonly VerdictPoint[]): Verdict {
   const layers = layerCounts && layerCounts.total > 0 ? `none of ${layerCounts.total} layers` : 'no layer'
   return {
-    headline: `nothing was quantised: ${layers} can run in integers, and the file is the float model`,
+    headline: slower
+      ? 'nothing was quantised: no part in integers makes the model faster here, and the file is the float model'
+      : `nothing was quantised: ${layers} can run in integers, and the file is the float model`,
     tone: 'mixed',
     points: points.map((point) =>
       point.question === 'faster' && point.answer !== 'not measured' ? { ...point, answer: 'unclear' } : point,
     ),
-    advice: ['keep the float model; the report says why each layer stays as it is'],
+    advice: [
+      slower
+        ? 'keep the float model, or take integers for their size with --prefer size'
+        : 'keep the float model; the report says why each layer stays as it is',
+    ],
   }
 }
 

@@ -26,7 +26,7 @@ export interface SessionOptions {
   readonly derived?: string
   /** Where ONNX Runtime writes its optimised graph (Node only; for inspection). */
   readonly optimizedPath?: string
-  /** Where ONNX Runtime writes how long each kernel took when the session closes: the beginning of a file name (Node only). */
+  /** Where ONNX Runtime writes how long each kernel took when the session closes: the beginning of a file name (not in a page). */
   readonly profilePrefix?: string
 }
 

@@ -5,6 +5,7 @@ import { chain, input } from '../../test/support/runtime-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { UnsupportedError } from '../base/index.ts'
 import { makeNode } from '../onnx/index.ts'
+import { profileKernels } from './profile.node.ts'
 import { withSession } from './session.ts'
 import { openWebProcess } from './web-process.node.ts'
 
@@ -29,6 +30,14 @@ describe('ONNX Runtime in WebAssembly, in a process of its own', { skip: process
       const { milliseconds } = await runtime.time([session], [feeds], { warmups: 1, rounds: 3, limitMs: 1000 })
       assert.equal(milliseconds[0]?.length, 3)
     })
+  })
+
+  it('tells how long each kernel takes', async () => {
+    const model = chain(8, 3)
+    const kernels = await profileKernels(runtime, model, input(2, 8), { warmups: 1, rounds: 4 })
+    const known = new Set(model.graph.nodes.map(({ opType }) => opType))
+    assert.ok(kernels.length > 0)
+    for (const { op, milliseconds } of kernels) assert.ok(known.has(op) && milliseconds >= 0, op)
   })
 
   it('says why a model does not load', async () => {

@@ -42,6 +42,8 @@ export interface WebSession {
   readonly outputMetadata: readonly NativeMetadata[]
   run(feeds: Record<string, WebTensor>, fetches: readonly string[]): Promise<Readonly<Record<string, WebTensor>>>
   release(): Promise<void>
+  /** Prints how long each kernel took, where the session was opened with `enableProfiling`. */
+  endProfiling(): void
 }
 
 export interface WebSessionOptions {
@@ -51,12 +53,15 @@ export interface WebSessionOptions {
   readonly interOpNumThreads: number
   readonly executionMode: 'sequential'
   readonly logSeverityLevel: 4
+  readonly enableProfiling?: true
   readonly extra?: Record<string, unknown>
 }
 
 export interface WebRuntimeOptions {
   /** Threads inside an operator; more than 1 needs a page that is cross-origin isolated. Default 1. */
   readonly threads?: number
+  /** Is told where a session with a `profilePrefix` closes; `end` prints the profile. Absent: there is nobody to read it. */
+  readonly profiled?: (prefix: string, end: () => void) => Promise<void>
 }
 
 /** Milliseconds of computing after which messages of the page get their turn. */
@@ -66,7 +71,7 @@ const YIELD_MS = 16
  * ONNX Runtime in WebAssembly as a Runtime.
  * @param ort `onnxruntime-web/wasm`, with `env.wasm.wasmPaths` set where the bundler does not find the file itself
  */
-export function webRuntime(ort: WebModule, { threads = 1 }: WebRuntimeOptions = {}): Runtime {
+export function webRuntime(ort: WebModule, { threads = 1, profiled }: WebRuntimeOptions = {}): Runtime {
   // Its errors come as exceptions; what it also prints is not news for the person.
   ort.env.logLevel = 'fatal'
   const line = new Line()
@@ -78,7 +83,9 @@ export function webRuntime(ort: WebModule, { threads = 1 }: WebRuntimeOptions = 
     threads,
     notes,
     open: async (given, options = {}) => {
-      const { session, inner, note } = await line.next(() => openSession(ort, line, given, options, threads))
+      const { session, inner, note } = await line.next(() =>
+        openSession(ort, line, given, options, { threads, profiled }),
+      )
       if (note !== undefined && !notes.includes(note)) notes.push(note)
       native.set(session, inner)
       return session
@@ -124,12 +131,12 @@ async function openSession(
   line: Line,
   given: Model | Uint8Array,
   options: SessionOptions,
-  threads: number,
+  { threads, profiled }: { readonly threads: number; readonly profiled: WebRuntimeOptions['profiled'] },
 ): Promise<{ session: Session; inner: WebSession; note: string | undefined }> {
   const label = options.label ?? 'the model'
   if (options.optimizedPath !== undefined)
     throw new UnsupportedError('a browser has no file for the optimised graph: the fusion lint runs on Node alone')
-  if (options.profilePrefix !== undefined)
+  if (options.profilePrefix !== undefined && !profiled)
     throw new UnsupportedError('a browser has no file for the times of kernels: they are measured on Node alone')
   const model = given instanceof Uint8Array ? undefined : given
   if (model) refuseGiants(model, options.label)
@@ -158,7 +165,11 @@ async function openSession(
         throw new RuntimeFailure(`ONNX Runtime failed while running ${label}: ${why}`, { file: label }, error)
       }
     },
-    close: () => line.next(() => inner.release()),
+    close: () =>
+      line.next(async () => {
+        if (options.profilePrefix !== undefined) await profiled?.(options.profilePrefix, () => inner.endProfiling())
+        await inner.release()
+      }),
   }
   return { session, inner, note: opened.note }
 }
@@ -175,6 +186,7 @@ function nativeOptions(options: SessionOptions, threads: number, { level, withou
     interOpNumThreads: 1,
     executionMode: 'sequential',
     logSeverityLevel: 4,
+    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true }),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   }
 }

@@ -1,13 +1,24 @@
 // The process in which onnxruntime-web computes, one request after the other.
-import { readFile } from 'node:fs/promises'
+import fs from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { messageOf } from '../base/index.ts'
 import { dropBytes } from './drop-bytes.node.ts'
 import type { ProcessRequest, Replies } from './messages.ts'
 import type { Session } from './session.ts'
 import { type WebModule, webRuntime } from './web-runtime.ts'
 
+// ONNX Runtime has no files in WebAssembly: it prints a profile. Nothing else in this process prints for anybody.
+const printed: string[] = []
+fs.writeSync = ((_file: number, text: string) => printed.push(text)) as typeof fs.writeSync
+
 const ort: WebModule = await import('onnxruntime-web')
-const runtime = webRuntime(ort)
+const runtime = webRuntime(ort, {
+  profiled: async (prefix, end) => {
+    printed.splice(0)
+    end()
+    await writeFile(`${prefix}.json`, printed.splice(0).join(''))
+  },
+})
 const sessions = new Map<number, Session>()
 let next = 1
 

@@ -10,7 +10,7 @@ import { parseRecipe } from '../../recipe/index.ts'
 import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { layerCounts } from '../quantize-report.ts'
-import { bestChoice } from './float-choices.ts'
+import { bestChoice, type FloatChoice, PRICES, WHATEVER } from './float-choices.ts'
 import type { QuantizeRun } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-float-'))
@@ -80,17 +80,19 @@ describe('what stays float where one grid costs most', () => {
     assert.equal(layerCounts(run).integer, 5)
   })
 
+  const score = (db: number) => ({ db, comparison: { samples: 8, sqnrDb: { y: db } } })
+  const choice = (share: number): FloatChoice => ({ values: new Set(['a']), grids: 1, share })
+  const kept = async (gains: readonly (readonly [share: number, db: number])[], before = 10, prices = PRICES) => {
+    const choices = gains.map(([share]) => choice(share))
+    const build = async (one: FloatChoice) => ({
+      built: undefined,
+      score: score(gains[choices.indexOf(one)]?.[1] ?? 0),
+    })
+    const { best, kept } = await bestChoice(choices, score(before), build, prices)
+    return kept ? best?.choice.share : undefined
+  }
+
   it('asks for three dB, and for more where much would be float', async () => {
-    const score = (db: number) => ({ db, comparison: { samples: 8, sqnrDb: { y: db } } })
-    const choice = (share: number) => ({ values: new Set(['a']), grids: 1, share })
-    const kept = async (gains: readonly (readonly [share: number, db: number])[], before = 10) => {
-      const choices = gains.map(([share]) => choice(share))
-      const { best, kept } = await bestChoice(choices, score(before), async (one) => ({
-        built: undefined,
-        score: score(gains[choices.indexOf(one as (typeof choices)[number])]?.[1] ?? 0),
-      }))
-      return kept ? best?.choice.share : undefined
-    }
     assert.equal(await kept([[0, 12.9]]), undefined)
     assert.equal(await kept([[0.01, 14]]), 0.01)
     assert.equal(await kept([[0.1, 14]]), undefined)
@@ -116,5 +118,15 @@ describe('what stays float where one grid costs most', () => {
       ),
       0.12,
     )
+  })
+
+  it('asks for half a dB and no price where accuracy is preferred', async () => {
+    assert.equal(await kept([[0.2, 10.6]], 10, WHATEVER), 0.2)
+    assert.equal(await kept([[0.2, 10.4]], 10, WHATEVER), undefined)
+  })
+
+  it('are tried on sound outputs too where accuracy is preferred', async () => {
+    const row = rowOf(await quantized(silu(), { prefer: 'accuracy' }))
+    assert.ok(row)
   })
 })

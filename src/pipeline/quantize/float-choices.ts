@@ -12,16 +12,23 @@ import { type Loud, loudest } from './loudest.ts'
 
 /** A model with outputs as good as this has no grid that kills it. */
 export const SOUND_DB = 20
-/** What staying float must bring: an integer form that costs less stays. */
-export const LEAST_FLOAT_GAIN_DB = 3
+/** What staying float must bring at least, in dB. */
+export interface Prices {
+  /** In all: an integer form that costs less stays. */
+  readonly least: number
+  /** A hundredth of the multiplications in float. */
+  readonly perHundredth: number
+  /** Each grid less: conversions and float operators around it take time too. */
+  readonly perGrid: number
+}
+
+export const PRICES: Prices = { least: 3, perHundredth: 0.6, perGrid: 0.05 }
+/** Where accuracy goes before speed and size. */
+export const WHATEVER: Prices = { least: 0.5, perHundredth: 0, perGrid: 0 }
 /** Below this a model does no job at all, and how fast it is does not matter. */
 const ALIVE_DB = 10
 /** Share of the multiplications that may stay float for it. */
 const MOST_FLOAT = 0.3
-/** What a hundredth of the multiplications in float must bring at least. */
-const DB_PER_HUNDREDTH = 0.6
-/** And what each grid less must bring: conversions and float operators around it take time too. */
-const DB_PER_GRID = 0.05
 /** More than any price. */
 const WHATEVER_IT_COSTS = 1000
 /** Steps between the choices that are tried, in dB of expected noise, and their number. */
@@ -135,12 +142,13 @@ export async function bestChoice<T>(
   choices: readonly FloatChoice[],
   before: Score,
   build: (choice: FloatChoice) => Promise<{ readonly built: T; readonly score: Score }>,
+  { least, perHundredth, perGrid }: Prices = PRICES,
 ): Promise<{ readonly best?: Tried<T>; readonly kept: boolean }> {
   const revives = ({ score }: Tried<T>) => before.db < ALIVE_DB && score.db >= ALIVE_DB
   const worth = (tried: Tried<T>) => {
     const { choice, score } = tried
     if (Number.isNaN(score.db)) return Number.NEGATIVE_INFINITY
-    const price = DB_PER_HUNDREDTH * 100 * choice.share + DB_PER_GRID * choice.grids
+    const price = perHundredth * 100 * choice.share + perGrid * choice.grids
     return score.db - price + (revives(tried) ? WHATEVER_IT_COSTS : 0)
   }
   let best: Tried<T> | undefined
@@ -148,7 +156,7 @@ export async function bestChoice<T>(
     const tried = { choice, ...(await build(choice)) }
     if (best === undefined || worth(tried) > worth(best)) best = tried
   }
-  const kept = best !== undefined && worth(best) > before.db && best.score.db - before.db >= LEAST_FLOAT_GAIN_DB
+  const kept = best !== undefined && worth(best) > before.db && best.score.db - before.db >= least
   return { ...(best ? { best } : {}), kept }
 }
 

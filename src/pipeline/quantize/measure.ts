@@ -24,8 +24,10 @@ export interface MeasureOptions extends Watch {
   readonly label: string
   readonly shapes: Shapes
   readonly metric?: Metric | undefined
-  /** Is this the runtime that the model is for? Times of another one say nothing. */
-  readonly timed: boolean
+  /** The runtime that is timed. */
+  readonly clock?: Runtime | undefined
+  /** The quantised model runs as it stands, without kernels of this runtime for its integers. */
+  readonly simulate?: boolean
 }
 
 /** Compares the original with the quantised model on the scoring samples, and times both in turn. */
@@ -35,7 +37,7 @@ export async function measureQuantized(
   quantized: Model,
   scoring: Scoring,
   notes: string[],
-  { label, shapes, metric, timed, ...watch }: MeasureOptions,
+  { label, shapes, metric, clock, simulate = false, ...watch }: MeasureOptions,
 ): Promise<Measures> {
   const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
   const { length: total } = scoring.indices
@@ -43,22 +45,33 @@ export async function measureQuantized(
   if (isExpensive(shapes)) {
     const both = [
       { model: original, label },
-      { model: quantized, label: 'the quantised model' },
+      { model: quantized, label: 'the quantised model', simulate },
     ] as const
     const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
     const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric, text })
     notes.push(...comparisonNotes(comparison))
-    return { comparison, ...(timed ? latencyOf(await latencyInTurn(runtime, both, sample)) : {}) }
+    return { comparison, ...(clock ? latencyOf(await latencyInTurn(clock, both, sample)) : {}) }
   }
   return withSession(runtime, original, { label }, (before) =>
-    withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
+    withSession(runtime, quantized, { label: 'the quantised model', simulate }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))
-      if (!timed) return { comparison }
+      if (!clock) return { comparison }
       report(watch, 'latency', 0, 1)
-      return { comparison, ...latencyOf(await measureLatency(runtime, [before, after], sample)) }
+      const latency =
+        clock === runtime
+          ? await measureLatency(runtime, [before, after], sample)
+          : await latencyElsewhere(clock, [original, quantized], sample)
+      return { comparison, ...latencyOf(latency) }
     }),
+  )
+}
+
+/** In another runtime than the one that computes. */
+async function latencyElsewhere(clock: Runtime, [before, after]: readonly [Model, Model], sample: Values) {
+  return withSession(clock, before, { label: 'the model' }, (a) =>
+    withSession(clock, after, { label: 'the quantised model' }, (b) => measureLatency(clock, [a, b], sample)),
   )
 }
 

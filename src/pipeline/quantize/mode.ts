@@ -2,12 +2,14 @@
 import type { Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
 import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
-import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
+import type { Encodings, Plan, QuantizeOptions } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
+import type { Clock } from './clock.ts'
+import type { SpeedChoice } from './prefer-speed.ts'
 import type { SharedWork } from './shared-work.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 
@@ -31,6 +33,8 @@ export interface Produced {
   /** What the channels of values do that techniques looked at, before any of them changed the model. */
   readonly inputChannels?: Statistics
   readonly outliers?: Outliers
+  /** What was chosen by time, with --prefer speed. */
+  readonly speed?: SpeedChoice
   /** What was raised for a promise: layers that got 8 bits, and values that stay float. */
   readonly raised?: { readonly bits: readonly string[]; readonly values: readonly string[] }
   /**
@@ -49,12 +53,16 @@ export interface Material {
   readonly inputs: ReadonlyMap<string, readonly Bounds[]>
   /** Instead of samples. */
   readonly stored?: StoredStatistics | undefined
+  /** Grids that are taken instead of being found. */
+  readonly encodings?: Encodings | undefined
   /** What other quantisations of the same model on the same samples have done already. */
   readonly shared?: SharedWork | undefined
   /** Gives room on disk to what does not fit in memory, where there is a disk. */
   readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
   /** Bytes of memory that are free, where that is known. */
   readonly freeMemory?: () => number
+  /** What measures the latency of the target, where that can be had. */
+  readonly clock?: Clock
 }
 
 /** One quantisation as its mode gets it: the model is rewritten, the options fit it. */

@@ -16,6 +16,13 @@ describe('options that say nothing in a mode', () => {
     ['float16 behind activations in integers', { float16: true }, /say --mode float16/],
     ['a half type as storage of codes', { weightStorage: 'bfloat16' }, /a form of --mode float16/],
     ['float16 inputs of a float32 model', { ioType: 'float16' }, /about models that compute in float16/],
+    [
+      'a choice by time where there is none',
+      { mode: 'weights', prefer: 'speed' },
+      /in --mode weights there is no such/,
+    ],
+    ['what is faster and what is not', { prefer: 'speed', force: true }, /leave one of them out/],
+    ['a batch that nothing is timed for', { batch: 4 }, /for how many samples in a run --prefer speed chooses/],
     ['a promise that nobody measures', { minSqnr: 20, effort: 'fast' }, /--effort fast measures nothing/],
   ] as const)
     it(`are refused before anything is read: ${what}`, async () => {

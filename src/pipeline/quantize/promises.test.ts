@@ -23,6 +23,12 @@ describe('gainsNothing', () => {
       )
   })
 
+  it('says so of what is smaller and slower, where speed is preferred', () => {
+    const fast = recipe({ prefer: 'speed' })
+    assert.match(gainsNothing(fast, size(230_000, 60_000), latency(100, 101)) ?? '', /gain no time here .*100\.00 ms/)
+    assert.equal(gainsNothing(fast, size(230_000, 60_000), latency(100, 99)), undefined)
+  })
+
   it('is silent about what is smaller, what is faster, what is too small to tell, and what was not timed', () => {
     for (const [own, bytes, ms] of [
       [{}, size(230_000, 120_000), latency(100, 180)],

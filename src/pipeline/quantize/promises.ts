@@ -69,10 +69,12 @@ const SMALL_FILE = 64 * 1024
  * @param latency as it was measured on the runtime that the file is for; absent: it was not, and nothing is said
  */
 export function gainsNothing(
-  { mode, force }: QuantizeRecipe,
+  { mode, force, prefer }: QuantizeRecipe,
   sizeBytes: { readonly before: number; readonly after: number },
   latency: Parameters<typeof faster>[0]['latency'],
 ): string | undefined {
+  if (prefer === 'speed' && latency && latency.after.medianMs > latency.before.medianMs)
+    return `integers gain no time here (${faster({ latency }).text}): the result is the float model as it came; --prefer size takes them for their size`
   if (force || !latency || (mode !== 'static' && mode !== 'dynamic') || sizeBytes.before < SMALL_FILE) return undefined
   const [size, time] = [smaller({ sizeBytes }), faster({ latency })]
   if (size.answer === 'yes' || time.answer === 'yes') return undefined

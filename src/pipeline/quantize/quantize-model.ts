@@ -1,38 +1,25 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
+import type { LayerSqnr } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
-import type { Comparison, Metric } from '../../metrics/index.ts'
-import { isExpensive, layerPlaces, layersOf, type Model, nodeName, partsOf, writeModel } from '../../onnx/index.ts'
+import type { Comparison } from '../../metrics/index.ts'
+import { isExpensive, layerPlaces, type Model, partsOf, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { readBatches, type Scoring } from '../samples.ts'
+import { readBatches } from '../samples.ts'
+import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
+import type { QuantizeHost } from './host.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 import { brokenPromise, checkSize, gainsFor, gainsNothing } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
-
-/** What a place where quantisation runs can do: a command line has a disk, a page has none. */
-export interface QuantizeHost {
-  /** Room on disk for values that do not fit in memory. */
-  readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
-  /** Bytes of memory that are free, where that is known. */
-  readonly freeMemory?: () => number
-  /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. */
-  readonly lint?: (model: Model, bytes: Uint8Array) => Promise<readonly LayerKernel[]>
-  /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
-  readonly scoring: (used: readonly number[], limit: number) => Promise<Scoring>
-  readonly metric?: Metric
-  /** Is this the runtime that the model is made for? Times of another one say nothing. */
-  readonly timed: boolean
-  /** Puts the model where `output` says, and returns its size in bytes. */
-  readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
-}
+import { kernelsIn, whereMeasured } from './target-here.ts'
+import { writtenEncodings } from './written-encodings.ts'
 
 /** Samples that are scored at most. */
 const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
@@ -71,21 +58,16 @@ export async function quantizeModel(
   runtime: Runtime,
   recipe: QuantizeRecipe,
   output: string,
-  material: Omit<Material, 'withSpill' | 'freeMemory'>,
+  material: Omit<Material, 'withSpill' | 'freeMemory' | 'clock'>,
   host: QuantizeHost,
   watch: Watch,
 ): Promise<QuantizeOutcome> {
   const { original, samples } = material
   const notes: string[] = []
-  const { withSpill, freeMemory } = host
-  const produced = await produceQuantized(
-    runtime,
-    recipe,
-    { ...material, ...(withSpill ? { withSpill } : {}), ...(freeMemory ? { freeMemory } : {}) },
-    notes,
-    watch,
-  )
-  const elsewhere = targetOf(recipe.target).runtime === runtime.name ? undefined : runtime.name
+  const timedOn = host.clock?.runtime.name ?? runtime.name
+  const elsewhere = targetOf(recipe.target).runtime === timedOn ? undefined : timedOn
+  const given = { ...material, ...resourcesOf(host, elsewhere) }
+  const produced = await produceQuantized(runtime, recipe, given, notes, watch)
   const before = writeModel(original).byteLength
   const checked = (made: Produced) => checkProduced(runtime, recipe, original, made, samples, host, notes, watch)
   let result = await checked(produced)
@@ -96,18 +78,18 @@ export async function quantizeModel(
       : gainsNothing(recipe, { before, after: result.bytes.byteLength }, result.measured.measures?.latency)
   if (nothing !== undefined && produced.plan && produced.plan.weights.size > 0) {
     notes.push(nothing)
-    result = await checked(asItCame(produced, original))
+    result = await checked(asItCame(produced, original, 'integers gain neither size nor time in this model'))
   }
   result = await asPromised(recipe, result, checked, notes)
   const { made, written, bytes, kernels, measured } = result
   checkSize(recipe, bytes.byteLength)
-  if (elsewhere && (measured.measures?.latency || kernels))
-    notes.push(
-      `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
-    )
+  notes.push(
+    ...whereMeasured(targetOf(recipe.target), runtime, measured.measures?.latency || kernels ? elsewhere : undefined),
+  )
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
+  const encodings = await writtenEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
@@ -135,10 +117,21 @@ export async function quantizeModel(
     ...(meanShift ? { meanShift } : {}),
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(statistics ? { statistics } : {}),
+    ...(encodings ? { encodings } : {}),
+    ...(made.speed ? { speed: made.speed } : {}),
     ...(inputChannels ? { inputChannels } : {}),
     ...(outliers ? { outliers } : {}),
     places: layerPlaces(originalFolded ?? made.naive?.float ?? floatModel),
     parts: { before: partsOf(original), after: partsOf(written) },
+  }
+}
+
+/** What a host lends to the making of a model; its clock only where it is the target's. */
+function resourcesOf({ withSpill, freeMemory, clock }: QuantizeHost, elsewhere: string | undefined): Partial<Material> {
+  return {
+    ...(withSpill ? { withSpill } : {}),
+    ...(freeMemory ? { freeMemory } : {}),
+    ...(clock && elsewhere === undefined ? { clock } : {}),
   }
 }
 
@@ -192,8 +185,7 @@ async function checkProduced(
 ): Promise<Checked> {
   const written = storedOnce(made.quantized)
   const bytes = writeModel(written)
-  if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(written, bytes)
+  const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
   const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
   return { made, written, bytes, kernels, measured }
 }
@@ -201,22 +193,6 @@ async function checkProduced(
 /** The last thing that is done: whoever looks for weights finds them in place until here. */
 function storedOnce(model: Model): Model {
   return storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
-}
-
-/** The model given as the result: nothing made of it is better. What was tried stays in the report. */
-function asItCame({ shapes, ladder, float }: Produced, original: Model): Produced {
-  const reason = 'integers gain neither size nor time in this model'
-  const names = new Set(float.map(({ name }) => name))
-  const layers = layersOf(original).flatMap(({ node }) => (names.has(nodeName(node)) ? [] : [nodeName(node)]))
-  return {
-    quantized: original,
-    floatModel: original,
-    shapes,
-    plan: undefined,
-    float: [...float, ...layers.map((name) => ({ name, reason }))],
-    rewrites: [],
-    ...(ladder ? { ladder } : {}),
-  }
 }
 
 interface Measured {
@@ -235,7 +211,7 @@ async function measure(
   made: Produced,
   written: Model,
   samples: CalibrationSamples,
-  { scoring: choose, metric, timed }: QuantizeHost,
+  { scoring: choose, metric, clock }: QuantizeHost,
   notes: string[],
   watch: Watch,
 ): Promise<Measured> {
@@ -248,7 +224,14 @@ async function measure(
   const used = needsSamples(recipe) ? samples.indices : []
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
-  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, timed }
+  const options = {
+    ...watch,
+    label: recipe.model,
+    shapes: made.shapes,
+    metric,
+    clock: clock?.runtime,
+    simulate: targetOf(recipe.target).runtime === undefined,
+  }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,

@@ -7,7 +7,16 @@ import type { QuantizeRecipe } from '../../recipe/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
 import type { Latency } from '../../runtime/index.ts'
+import type { SpeedChoice } from './prefer-speed.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
+
+/** Files beside a model that has encodings. */
+export interface WrittenEncodings {
+  /** AIMET's JSON. */
+  readonly file: string
+  /** The float model whose tensors it names. */
+  readonly model: string
+}
 
 /** Everything a quantisation knows at its end; summary, JSON and report are made from it. */
 export interface QuantizeOutcome {
@@ -47,8 +56,11 @@ export interface QuantizeOutcome {
   readonly outliers?: Outliers
   /** Layer → its part and block, where the model has blocks. */
   readonly places?: ReadonlyMap<string, LayerPlace>
+  /** What was chosen by time. */
+  readonly speed?: SpeedChoice
   /** Where the bytes are. */
   readonly parts?: { readonly before: readonly Part[]; readonly after: readonly Part[] }
+  readonly encodings?: WrittenEncodings
   /** What the samples taught: from this the same file can be made without them. */
   readonly statistics?: StoredStatistics
 }

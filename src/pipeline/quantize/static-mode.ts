@@ -15,9 +15,12 @@ import { runtimeProducts, typesOf } from '../../runtime/index.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
+import { encodingsSource } from './encodings-source.ts'
 import { storedTensors } from './evidence.ts'
 import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
+import { placedByTime } from './placed-by-time.ts'
+import { slowNodeReasons } from './prefer-speed.ts'
 import { promises } from './promises.ts'
 import { Raiser } from './raise.ts'
 import { samplesSource } from './samples-source.ts'
@@ -30,7 +33,11 @@ import { defaultTechniques } from './technique-names.ts'
 import { techniquesOf } from './techniques/index.ts'
 import { separateOutliersTechnique } from './techniques/separate-outliers.ts'
 
-export const quantizeStatic = (job: ModeJob): Promise<Produced> => quantizeAll(job, { written: sharedCodesUnsigned })
+export async function quantizeStatic(job: ModeJob): Promise<Produced> {
+  const { options, speed, untouched } = await placedByTime(job)
+  const made = untouched ?? (await quantizeAll({ ...job, options }, { written: sharedCodesUnsigned }))
+  return speed ? { ...made, speed } : made
+}
 
 /** What another mode has of its own. */
 interface OwnForm {
@@ -92,8 +99,14 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
-  notes.push(...embeddingNotes(tablesOf(model.graph, placement.embeddings)), ...nothingToQuantize(placement))
-  const named = namedTechniques(recipe)
+  notes.push(
+    ...withoutPlace(options, placement),
+    ...embeddingNotes(tablesOf(model.graph, placement.embeddings)),
+    ...nothingToQuantize(placement),
+  )
+  const named = material.encodings
+    ? (recipe.techniques ?? []).filter((name) => name !== 'none')
+    : namedTechniques(recipe)
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
   const checked = needsSamples(recipe)
@@ -107,10 +120,11 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
     const found = await withSpill((spill) =>
       search(runtime, { float: model, seen, statistics }, withoutData ?? sourceOf(job, named, fast, checked), {
         ...watch,
-        quantize: checked?.options ?? withMinmax(options, stored),
+        quantize: checked?.options ?? withStored(options, stored),
         techniques: techniquesOf(stored ? techniqueNames : fast && needsSamples(recipe) ? [] : named),
         keep: recipe.keep,
         clip: recipe.clip,
+        prefer: recipe.prefer,
         seed: recipe.seed,
         label: recipe.model,
         products,
@@ -135,7 +149,7 @@ function namedTechniques(recipe: QuantizeRecipe): readonly TechniqueName[] {
 
 /** Samples; without them what was stored of some; without that BatchNormalization's statistics. */
 function sourceOf(
-  { recipe, material: { samples, stored, inputs } }: ModeJob,
+  { recipe, options, material: { samples, stored, inputs } }: ModeJob,
   named: readonly TechniqueName[],
   fast: boolean,
   checked: CheckedRanges | undefined,
@@ -145,7 +159,18 @@ function sourceOf(
       judges: !fast,
       ...(fast && checked ? { ranges: knownRanges(checked.planned) } : {}),
     })
+  if (options.given?.namesValues) return encodingsSource(options.given.file)
   return stored ? storedSource(stored, recipe.model) : batchNormSource(inputs, named.includes('correct-bias'))
+}
+
+/** Grids that are given and that nothing here has. */
+function withoutPlace({ given }: QuantizeOptions, { tensors }: Placement): string[] {
+  const left = [...(given?.activations.keys() ?? [])].filter((value) => !tensors.has(value))
+  if (left.length === 0) return []
+  const some = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`
+  return [
+    `${left.length} encodings of ${given?.file} are not used: nothing is rounded in front of an activation that is fused, and values stay float that no integer operator reads or makes (${some})`,
+  ]
 }
 
 function nothingToQuantize({ layers, stored }: Placement): string[] {
@@ -164,8 +189,13 @@ function whyUntuned({ recipe, material: { stored } }: ModeJob): string[] {
 /** Why biases were not trained. */
 export const untuned = (reason: string): string => `bias tuning was left out: ${reason}`
 
-function withMinmax(options: QuantizeOptions, stored: StoredStatistics | undefined): QuantizeOptions {
-  return stored?.minmaxValues ? { ...options, minmaxValues: new Set(stored.minmaxValues) } : options
+function withStored(options: QuantizeOptions, stored: StoredStatistics | undefined): QuantizeOptions {
+  const { minmaxValues, slowNodes } = stored ?? {}
+  return {
+    ...options,
+    ...(minmaxValues ? { minmaxValues: new Set(minmaxValues) } : {}),
+    ...(slowNodes ? { slowNodes: slowNodeReasons(slowNodes) } : {}),
+  }
 }
 
 function produced(
@@ -215,6 +245,7 @@ function statisticsIn(
     version: 2,
     inputs: Object.fromEntries(Object.entries(first).map(([name, { dims }]) => [name, dims])),
     ...(preprocess ? { preprocess: { ...preprocess } } : {}),
+    ...(quantize.slowNodes ? { slowNodes: [...quantize.slowNodes.keys()] } : {}),
     ...(quantize.minmaxValues ? { minmaxValues: [...quantize.minmaxValues] } : {}),
     evidence,
     tensors: storedTensors(built.statistics),

@@ -20,6 +20,7 @@ const schema = z.strictObject({
   inputs: z.record(z.string(), z.array(z.int().nonnegative())),
   preprocess: z.record(z.string(), z.unknown()).exactOptional(),
   minmaxValues: z.array(z.string()).exactOptional(),
+  slowNodes: z.array(z.string()).exactOptional(),
   evidence,
   tensors: z.record(z.string(), storedTensorSchema),
 })
@@ -34,6 +35,8 @@ export interface StoredStatistics {
   readonly preprocess?: Readonly<Record<string, unknown>>
   /** Values that keep min-max, because another method's range costs too much. */
   readonly minmaxValues?: readonly string[]
+  /** Nodes that are faster in float. */
+  readonly slowNodes?: readonly string[]
   /** Technique → its evidence, for those that were kept; what corrections changed on the quantised model is one entry. */
   readonly evidence: Readonly<Record<string, unknown>>
   /** Activations of the float model that was quantised. */

@@ -117,6 +117,8 @@ export interface SearchOptions extends Watch {
   /** always: the techniques are pinned, nothing is dropped but what breaks its bound. */
   readonly keep: 'if-better' | 'always'
   readonly clip: 'hold' | 'exact' | 'auto'
+  /** accuracy: what stays float may cost what it likes. */
+  readonly prefer?: 'speed' | 'size' | 'accuracy'
   readonly seed: number
   readonly label: string
   readonly products: RuntimeProducts

@@ -42,6 +42,7 @@ const because = (code: FloatCode, text: string | undefined): FloatReason | undef
 export function whyFloat(scope: Scope, node: Node, layer: Layer | undefined): FloatReason | undefined {
   return (
     because('excluded', scope.excluded(node)) ??
+    because('slow', scope.options.slowNodes?.get(nodeName(node))) ??
     because('form', whyNoRange(scope, node)) ??
     because('read-elsewhere', whyStoredTwice(scope, node, layer)) ??
     (scope.role(node)?.role === 'layer'

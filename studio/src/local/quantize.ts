@@ -33,7 +33,7 @@ import type { Files } from './files.ts'
 const OUTPUT = 'model.int8.onnx'
 
 /** Fields of a recipe that this page cannot honour. */
-export const beyondThisPage = ['labels', 'metric', 'exif', 'output'] as const
+export const beyondThisPage = ['labels', 'metric', 'exif', 'encodings', 'encodingsFrom', 'output'] as const
 
 /** A model with the data files that were dropped beside it. @throws InputError when it is not a model, or a file is missing */
 export async function openModel(files: Files, path: string): Promise<Model> {
@@ -99,7 +99,7 @@ export async function quantizeHere(
         return { dataset: others, indices, note: `scored on ${indices.length} samples of ${others.name}` }
       },
       // The page times what is made for it; of anything else its times say nothing.
-      timed: targetOf(recipe.target).runtime === runtime.name,
+      ...(targetOf(recipe.target).runtime === runtime.name ? { clock: { runtime } } : {}),
       write: async (_, written) => {
         bytes = new Uint8Array(written)
         return bytes.length

@@ -1,7 +1,7 @@
 // What stays float: few grids that bring most of the noise.
 import { z } from 'zod'
 import type { Candidate } from '../candidate.ts'
-import { bestChoice, floatChoices, knownRanges, probeSize, SOUND_DB } from '../float-choices.ts'
+import { bestChoice, floatChoices, knownRanges, PRICES, probeSize, SOUND_DB, WHATEVER } from '../float-choices.ts'
 import { gain } from '../rows.ts'
 import type { Technique } from '../technique.ts'
 
@@ -12,7 +12,8 @@ export const keepFloat: Technique<readonly string[]> = {
   async attempt(candidate, context) {
     if (!context.judges) return undefined
     const before = await candidate.score()
-    if (before.db >= SOUND_DB) return undefined
+    const accurate = context.options.prefer === 'accuracy'
+    if (before.db >= SOUND_DB && !accurate) return undefined
     if (!context.canTell)
       return { leftOut: 'one clipped value decides what so few held-back outputs say; give more samples' }
     const { signal, progress } = context.options
@@ -21,10 +22,15 @@ export const keepFloat: Technique<readonly string[]> = {
     const probe = await context.source.samples?.few(probeSize(seen.shapes))
     const watch = { signal, progress }
     const choices = await floatChoices(context.runtime, float, seen.shapes, plain.plan, probe ?? [], watch)
-    const { best, kept } = await bestChoice(choices, before, async ({ values }) => {
-      const built = context.candidate(without(candidate, [...values]), knownRanges(plain))
-      return { built, score: await built.score() }
-    })
+    const { best, kept } = await bestChoice(
+      choices,
+      before,
+      async ({ values }) => {
+        const built = context.candidate(without(candidate, [...values]), knownRanges(plain))
+        return { built, score: await built.score() }
+      },
+      accurate ? WHATEVER : PRICES,
+    )
     if (!best) return { leftOut: 'no few grids bring most of the noise' }
     const { choice, built, score } = best
     const what = `${choice.grids} ${choice.grids === 1 ? 'grid' : 'grids'} less, ${(100 * choice.share).toFixed(1)} % of the multiplications in float`
