@@ -65,7 +65,8 @@ async function addRecipeCommand(command: Command, name: CommandName): Promise<vo
 /** Makes a recipe of what was given, and prints or runs it. */
 async function start(name: CommandName, fields: readonly RecipeField[], given: Options): Promise<void> {
   const needsData = fields.some((field) => field.name === 'data' && field.needed)
-  if (needsData && given['data'] === undefined && given['statistics'] === undefined)
+  const known = given['statistics'] !== undefined || given['encodingsFrom'] !== undefined
+  if (needsData && given['data'] === undefined && !known)
     throw new UsageError(`${name} needs samples: give --data PATH, or --data random to see that the model goes through`)
   const [{ parseRecipe }, { runRecipe }] = await Promise.all([import('../recipe/index.ts'), import('./run-recipe.ts')])
   const said = fields.filter((field) => given[field.name] !== undefined)

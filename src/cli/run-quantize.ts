@@ -14,6 +14,11 @@ export async function runQuantize(given: QuantizeRecipe, flags: RecipeFlags): Pr
     const run = await quantizeFile(runtime, recipe, watch)
     const { output } = run
     const files = [{ label: 'model', path: output }]
+    if (run.encodings)
+      files.push(
+        { label: 'encodings', path: run.encodings.file },
+        { label: 'float model of the encodings', path: run.encodings.model },
+      )
     if (flags.run !== undefined && run.statistics) {
       const path = join(flags.run, 'statistics.json')
       await writeFileAtomic(path, `${JSON.stringify(run.statistics)}\n`)

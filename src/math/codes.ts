@@ -22,11 +22,11 @@ function runLength(params: QuantParams, length: number, shape: readonly number[]
 }
 
 /**
- * QuantizeLinear: float32 division, ties to even, saturating. NaN becomes the code of zero. `narrow` as in `codeRange`.
+ * QuantizeLinear: float32 division, ties to even, saturating. NaN becomes the code of zero. `narrow` as in `codeRange`, unless the grid has the whole range.
  * @throws InputError when the number of scales is not the size of the axis
  */
 export function quantize(values: Float32Array, params: QuantParams, shape: readonly number[], narrow = false): Codes {
-  const { low, high } = codeRange(params.dtype, narrow)
+  const { low, high } = codeRange(params.dtype, narrow && !params.wholeRange)
   const codes = makeCodes(params.dtype, values.length)
   const run = runLength(params, values.length, shape)
   for (let from = 0, channel = 0; from < values.length; from += run, channel++) {

@@ -14,6 +14,8 @@ export interface QuantParams {
   readonly scale: Float32Array
   readonly zeroPoint: Int32Array
   readonly axis?: number
+  /** Weights, too, take the lowest code of a signed type, which a grid that is even around 0 has no use for. */
+  readonly wholeRange?: true
 }
 
 /** A scalar scale and zero point. */

@@ -6,10 +6,15 @@ import type { Clock } from './quantize/clock.ts'
 
 /**
  * Hands over the runtime of the target: the one that computes, or onnxruntime-web in a process of its own for as long as `work` takes.
- * Where neither is the target's, the one that computes: `name` tells.
+ * Where neither is the target's, the one that computes: `name` tells. Nothing where no runtime of this toolkit is the target's.
  */
-export async function withClock<T>(runtime: Runtime, target: string, work: (clock: Clock) => Promise<T>): Promise<T> {
+export async function withClock<T>(
+  runtime: Runtime,
+  target: string,
+  work: (clock: Clock | undefined) => Promise<T>,
+): Promise<T> {
   const wanted = targetOf(target).runtime
+  if (wanted === undefined) return work(undefined)
   if (wanted === runtime.name) return work(clockOf(runtime))
   const web = openWebProcess()
   if (web?.name !== wanted) return work(clockOf(runtime))

@@ -11,7 +11,7 @@ export async function withOverrides<R extends Extract<Recipe, { command: 'quanti
   const overrides = await readJson(recipe.overrides)
   if (typeof overrides !== 'object' || overrides === null)
     throw new InputError(
-      `cannot read the overrides ${recipe.overrides}: it is missing, or no JSON object of names → { float, range, symmetric }`,
+      `cannot read the overrides ${recipe.overrides}: it is missing, or no JSON object of names → { float, range, symmetric, type }`,
       { file: recipe.overrides },
     )
   try {

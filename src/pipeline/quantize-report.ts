@@ -32,6 +32,7 @@ export function quantizeJson(run: QuantizeOutcome): Record<string, unknown> {
     output: run.output,
     measured: run.measured,
     sizeBytes: run.sizeBytes,
+    ...(run.encodings ? { encodings: run.encodings } : {}),
     ...(counts ? { layerCounts: counts } : {}),
     ...(comparison
       ? {
@@ -104,7 +105,7 @@ function stepsOf(run: QuantizeOutcome): StepRow[] {
       ? `${recipe.weightBits === 8 ? 'int8' : '4-bit'} weights ${recipe.weights}, products of matrices by the range of each run`
       : recipe.mode !== 'static'
         ? `${weightsOf(recipe)}, activations ${isHalf(recipe) ? 'float16' : 'float'}`
-        : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : `${run.samples.length} samples`}`
+        : `int8 weights ${recipe.weights}, ${recipe.activationType} activations, ${recipe.range} ranges from ${run.recipe.statistics ? 'stored statistics' : run.recipe.encodingsFrom ? 'encodings' : `${run.samples.length} samples`}`
   return [
     ...rewrites,
     { name: 'insert-qdq', kind: 'step', kept: true, changes: [text], ...(sqnr === undefined ? {} : { sqnrDb: sqnr }) },

@@ -10,12 +10,14 @@ import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.nod
 import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { withClock } from './clock.node.ts'
+import { encodingsWriter, givenEncodings } from './encodings.node.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
 import type { Clock } from './quantize/clock.ts'
+import type { QuantizeHost } from './quantize/host.ts'
 import { needsSamples } from './quantize/mode.ts'
-import { calibrationSamples, type QuantizeHost, quantizeModel } from './quantize/quantize-model.ts'
+import { calibrationSamples, quantizeModel } from './quantize/quantize-model.ts'
 import type { QuantizeRun } from './quantize/run.ts'
 import { storedShapes } from './quantize/stored-source.ts'
 import { parseStatistics, type StoredStatistics } from './quantize/stored-statistics.ts'
@@ -59,7 +61,7 @@ export async function quantizeGiven(
     recipe.output ??
     defaultOutput(recipe.model, recipe.mode === 'float16' ? 'float16' : recipe.weightBits === 4 ? 'int4' : 'int8')
   checkOutput(output, [recipe.model])
-  const stored = await storedStatistics(recipe)
+  const [encodings, stored] = [await givenEncodings(recipe), await storedStatistics(recipe)]
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
@@ -70,7 +72,8 @@ export async function quantizeGiven(
     await readAhead(unusedSamples(dataset, samples.indices, Number.MAX_SAFE_INTEGER, heldBack), watch)
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
-  const host = (clock: Clock): QuantizeHost => ({
+  const writeEncodings = encodingsWriter(recipe, output)
+  const host = (clock: Clock | undefined): QuantizeHost => ({
     withSpill: withSpillFolder,
     freeMemory: freemem,
     lint: async (model, bytes) =>
@@ -81,11 +84,14 @@ export async function quantizeGiven(
       return scoring
     },
     ...(metric ? { metric } : {}),
-    clock,
+    ...(clock ? { clock } : {}),
+    ...(writeEncodings
+      ? { writeEncodings: (encoded) => writeEncodings({ ...encoded, model: form.asGiven(encoded.model) }) }
+      : {}),
     write: (model) => writeModelFile(form.asGiven(model), output),
   })
   const run = await withClock(runtime, recipe.target, (clock) =>
-    quantizeModel(runtime, recipe, output, { original, samples, inputs, stored }, host(clock), watch),
+    quantizeModel(runtime, recipe, output, { original, samples, inputs, stored, encodings }, host(clock), watch),
   )
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]

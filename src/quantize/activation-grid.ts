@@ -35,9 +35,9 @@ export function activationGrid(
   tensor: SeenTensor,
   options: QuantizeOptions,
   { activations, fusion }: Target,
-  { range: ends, symmetric = activations.symmetric }: Override = {},
+  { range: ends, type, symmetric = activations.symmetric }: Override = {},
 ): ActivationGrid {
-  const dtype = options.activationType
+  const dtype = type === undefined || type === 'int4' ? options.activationType : type
   const { bounds, seen } = tensor
   const fixed = isUnit(tensor) || !seen
   const given = ends && { low: ends[0] ?? 0, high: ends[1] ?? 0 }
@@ -67,6 +67,12 @@ export function activationGrid(
     method: given ? 'given by --overrides' : fixed ? 'the range of the operator' : method,
     ...(seen ? { observed: { min: seen.min, max: seen.max } } : {}),
   }
+}
+
+/** A grid as somebody gave it. */
+export function givenGrid(params: QuantParams): ActivationGrid {
+  const grid = { scale: params.scale[0] ?? 1, zeroPoint: params.zeroPoint[0] ?? 0 }
+  return { params, ...effectiveRange(grid, params.dtype), method: 'given by the encodings' }
 }
 
 /** A range within the bounds of what produces a tensor, and no wider than its readers can hear. */

@@ -3,10 +3,8 @@ import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
 import {
   type Bounds,
-  factsOf,
   GraphEditor,
   intAttr,
-  isOp,
   type Layer,
   layersOf,
   type Model,
@@ -15,23 +13,24 @@ import {
   Tensor,
 } from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
+import { keepApart, protectFloatLayers } from './float-layers.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
 export function insertQdq(model: Model, plan: Plan): Model {
   const inserter = new Inserter(model)
-  const { caps, tensors, apart } = plan.placement
+  const { caps, tensors, apart, target } = plan.placement
   const capped = new Set([...caps.values()].map((name) => inserter.outputOf(name)))
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
     if (cap !== undefined) inserter.cap(value, cap, params)
     else if (!capped.has(value)) inserter.activation(value, params, tensors.get(value)?.integerProducer ?? false, plan)
   }
-  for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations)
+  for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations, target.biases)
   for (const [name, params] of plan.embeddings) inserter.embedding(name, params)
   for (const [name, params] of plan.stored) inserter.layer(name, params)
   for (const [name, bounds] of apart) inserter.apart(name, bounds)
-  if (plan.placement.target.fusion.takesFloatLayers) inserter.protectFloatLayers()
+  if (target.fusion.takesFloatLayers) inserter.protectFloatLayers()
   for (const name of plan.placement.shielded) inserter.shield(name)
   for (const [name, attributes] of plan.placement.surplus) inserter.without(name, attributes)
   return inserter.finish()
@@ -167,7 +166,7 @@ class Inserter {
   }
 
   /** int8 weight and int32 bias behind DQ; without the input's scale (weight-only) the bias stays float. */
-  layer(name: string, params: QuantParams, activations?: Plan['activations']): void {
+  layer(name: string, params: QuantParams, activations?: Plan['activations'], biases = 'int32'): void {
     const [layer, node] = [this.#layers.get(name), this.#copies.get(name)]
     if (!layer || !node) return
     const input = activations?.get(layer.node.inputs[0] ?? '')?.params
@@ -176,55 +175,25 @@ class Inserter {
     const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
     this.#editor.addNode({ opType: 'DequantizeLinear', inputs: [...names], outputs: [behind], attributes: axis })
     this.#editor.setInput(node, layer.weightIndex, behind)
-    if (layer.bias && input) this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
+    if (layer.bias && input && biases === 'int32') this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
   }
 
-  /**
-   * ONNX Runtime quantises a float weight itself, with one scale, when its layer stands between DQ and Q: they are kept apart.
-   */
+  /** Keeps ONNX Runtime from quantising the weights of float layers between DQ and Q. */
   protectFloatLayers(): void {
-    const editor = this.#editor
-    for (const node of editor.nodes()) {
-      if (!factsOf(node).layer) continue
-      const weight = node.inputs.findIndex((input) => editor.constant(input)?.dtype === 'float32')
-      const data = weight === 0 ? 1 : 0
-      const input = node.inputs[data] ?? ''
-      if (weight === -1 || editor.producer(input)?.opType !== 'DequantizeLinear' || !this.#leadsToQuantize(node))
-        continue
-      this.#keepApart(node, data)
-    }
+    protectFloatLayers(this.#editor)
   }
 
   /** Keeps ONNX Runtime from making an integer operator of a node that has none. */
   shield(name: string): void {
     const own = this.#copies.get(name)
-    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear') this.#keepApart(own, 0)
+    if (own && this.#editor.producer(own.inputs[0] ?? '')?.opType === 'DequantizeLinear')
+      keepApart(this.#editor, own, 0)
   }
 
   /** Takes attributes off an integer node. */
   without(name: string, attributes: readonly string[]): void {
     const own = this.#copies.get(name)
     for (const attribute of attributes) own?.attributes.delete(attribute)
-  }
-
-  /** A Max with the lowest float in front of an input: unlike Identity or a product with 1 it is not optimised away. */
-  #keepApart(node: Node, index: number): void {
-    const input = node.inputs[index] ?? ''
-    const lowest = this.#editor.addTensor('onnxpress/lowest', Tensor.scalar(-3.4028234663852886e38))
-    const kept = this.#editor.freshName(`${input}/kept`)
-    this.#editor.addNode({ opType: 'Max', inputs: [input, lowest], outputs: [kept] })
-    this.#editor.setInput(node, index, kept)
-  }
-
-  /** Is a node's output quantised, at once or behind its activation? */
-  #leadsToQuantize(node: Node): boolean {
-    return this.#editor
-      .consumers(node.outputs[0] ?? '')
-      .some(
-        (consumer) =>
-          isOp(consumer, 'QuantizeLinear') ||
-          (isOp(consumer, 'Relu', 'Clip', 'Add') && this.#leadsToQuantize(consumer)),
-      )
   }
 
   #bias(node: Node, bias: Tensor, params: QuantParams, inputScale: number, name: string): void {

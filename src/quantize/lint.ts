@@ -58,6 +58,14 @@ export function lintFusion(written: Model, optimized: Model, target: Target): La
   })
 }
 
+/** Layers of a written model for a runtime that is not here: what stands in integers between Q and DQ; what its kernels are, only it knows. */
+export function placedKernels(written: Model, target: Target, layers: ReadonlySet<string>): LayerKernel[] {
+  return writtenLayers(written, target).map(({ node }) => {
+    const name = nodeName(node)
+    return { name, op: node.opType, kernel: node.opType, integer: layers.has(name) }
+  })
+}
+
 /** Known reasons why a layer between DQ and Q does not fuse: a scalar with a rank, and a result that goes two ways before Q. */
 function trapOf({ nodes, initializers }: Graph, layer: Node, blockers: readonly FusionBlocker[]): string | undefined {
   const consumersOf = (value: string) => nodes.filter((node) => node.inputs.includes(value))

@@ -1,6 +1,7 @@
 // Options of quantisation: the recipe's and the command line's words.
 import type { RangeMethod } from '../calibrate/index.ts'
 import type { QuantType } from '../math/index.ts'
+import type { GivenGrids } from './encodings/given-grids.ts'
 import type { Overrides } from './overrides.ts'
 import { targets } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
@@ -27,6 +28,8 @@ export interface QuantizeOptions {
   readonly slowNodes?: ReadonlyMap<string, string>
   /** What is said of single tensors. */
   readonly overrides?: Overrides
+  /** Grids that are taken as they are, instead of being found. */
+  readonly given?: GivenGrids
   /** Values whose range is min-max, whatever `range` says: what the method clips there costs the outputs too much. */
   readonly minmaxValues?: ReadonlySet<string>
 }

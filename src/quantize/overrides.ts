@@ -1,7 +1,9 @@
-// What somebody says of single tensors: their range, symmetry, or that they stay float.
-import { nearestWord, UsageError } from '../base/index.ts'
+// What somebody says of single tensors: their type, range, symmetry, or that they stay float.
+import { nearestWord, UnsupportedError, UsageError } from '../base/index.ts'
+import type { QuantType } from '../math/index.ts'
 import { type Node, nodeName } from '../onnx/index.ts'
 import { namePattern } from './select.ts'
+import type { Target } from './targets/target.ts'
 
 /** What is said of a tensor. */
 export interface Override {
@@ -9,6 +11,8 @@ export interface Override {
   readonly float?: boolean | undefined
   /** Lowest and highest value of its grid, instead of what samples showed. */
   readonly range?: readonly number[] | undefined
+  /** Type of a value's codes; int8 and int4 are said of layers, too, or of their weights. */
+  readonly type?: Exclude<QuantType, 'uint4'> | undefined
   /** A grid around 0. */
   readonly symmetric?: boolean | undefined
 }
@@ -34,4 +38,42 @@ export function overridesOf(overrides: Overrides | undefined, nodes: readonly No
     for (const name of own) found.set(name, { ...found.get(name), ...override })
   }
   return found
+}
+
+/** What has integers: a placement. */
+interface Placed {
+  readonly layers: ReadonlySet<string>
+  readonly tensors: ReadonlyMap<string, unknown>
+  readonly target: Target
+}
+
+/** Types of weights. */
+const WEIGHTS: readonly (string | undefined)[] = ['int8', 'int4']
+
+/**
+ * Is every type one that its tensor can have?
+ * @throws UsageError for a type that fits nothing with a grid, UnsupportedError for one that the target does not have
+ */
+export function checkTypes(
+  overrides: Overrides | undefined,
+  nodes: readonly Node[],
+  { layers, tensors, target }: Placed,
+): void {
+  const { types } = target.activations
+  const weights = new Set(nodes.flatMap((node) => (layers.has(nodeName(node)) ? [nodeName(node), node.inputs[1]] : [])))
+  for (const [pattern, { type }] of Object.entries(overrides ?? {})) {
+    if (type === undefined) continue
+    const fits = namePattern(pattern)
+    const values = [...tensors.keys()].filter((value) => fits(value))
+    const ofWeights = WEIGHTS.includes(type) && [...weights].some((name) => name !== undefined && fits(name))
+    if (values.length > 0 && type !== 'int4' && !types.includes(type))
+      throw new UnsupportedError(
+        `--overrides "${pattern}" asks for ${type}, and values of ${target.name} can be ${types.join(', ')}`,
+        { tensor: values[0] ?? pattern },
+      )
+    if (ofWeights || (values.length > 0 && type !== 'int4')) continue
+    throw new UsageError(
+      `--overrides "${pattern}" asks for ${type}, and fits no ${type === 'int4' ? 'layer' : 'value'} that gets ${type === 'int4' ? 'integer weights' : 'a grid'}: values can be ${types.join(', ')}, weights of integer layers int8 or int4`,
+    )
+  }
 }

@@ -19,6 +19,7 @@ const gridSchema = z.strictObject({
   scale: z.array(z.number()),
   zeroPoint: z.array(z.int()),
   axis: z.int().exactOptional(),
+  wholeRange: z.literal(true).exactOptional(),
 })
 const activationSchema = z.strictObject({
   grid: gridSchema,
@@ -148,16 +149,14 @@ const boundsIn = ({
   high = Number.POSITIVE_INFINITY,
 }: z.infer<typeof boundsSchema>): Bounds => ({ low, high })
 
-const gridOut = ({ dtype, scale, zeroPoint, axis }: QuantParams): z.infer<typeof gridSchema> => ({
-  dtype,
+const gridOut = ({ scale, zeroPoint, ...rest }: QuantParams): z.infer<typeof gridSchema> => ({
+  ...rest,
   scale: [...scale],
   zeroPoint: [...zeroPoint],
-  ...(axis === undefined ? {} : { axis }),
 })
 
-const gridIn = ({ dtype, scale, zeroPoint, axis }: z.infer<typeof gridSchema>): QuantParams => ({
-  dtype,
+const gridIn = ({ scale, zeroPoint, ...rest }: z.infer<typeof gridSchema>): QuantParams => ({
+  ...rest,
   scale: Float32Array.from(scale),
   zeroPoint: Int32Array.from(zeroPoint),
-  ...(axis === undefined ? {} : { axis }),
 })

@@ -3,11 +3,12 @@ import { InputError, sizeOf } from '../base/index.ts'
 import type { TensorStatistics } from '../calibrate/index.ts'
 import { nonFiniteKind, type QuantParams } from '../math/index.ts'
 import { type Layer, type Model, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
-import { type ActivationGrid, activationGrid, isUnit } from './activation-grid.ts'
+import { type ActivationGrid, activationGrid, givenGrid, isUnit } from './activation-grid.ts'
 import { rowGrid, tablesOf, tieOf } from './embeddings.ts'
+import type { GivenGrids } from './encodings/given-grids.ts'
 import { heardOf, surroundingsOf } from './heard.ts'
 import type { QuantizeOptions } from './options.ts'
-import { overridesOf } from './overrides.ts'
+import { type Override, overridesOf } from './overrides.ts'
 import { layersIn, type Placement } from './placement/placement.ts'
 import type { PlacedTensor } from './placement/tensors.ts'
 
@@ -35,9 +36,23 @@ export interface GridEvidence {
   readonly weightBits?: ReadonlyMap<string, number>
 }
 
-/** The activation tensors whose statistics the plan needs. */
-export function tensorsToObserve(placement: Placement): PlacedTensor[] {
-  return [...placement.tensors.values()].filter((tensor) => tensor.gridOf === tensor.value && !isUnit(tensor))
+/** The activation tensors whose statistics the plan needs: those with a grid of their own that is not known without looking. */
+export function tensorsToObserve({ tensors }: Placement, given?: GivenGrids): PlacedTensor[] {
+  const known = givenFamilies(tensors, given)
+  return [...tensors.values()].filter(
+    (tensor) => tensor.gridOf === tensor.value && !isUnit(tensor) && !known.has(tensor.value),
+  )
+}
+
+/** What is given for the grids of values, by the value whose grid it is; that value's own goes before those of values that share it. */
+function givenFamilies(tensors: Placement['tensors'], given: GivenGrids | undefined): Map<string, QuantParams> {
+  const found = new Map<string, QuantParams>()
+  if (!given) return found
+  for (const { value, gridOf } of tensors.values()) {
+    const params = given.activations.get(value)
+    if (params && (value === gridOf || !found.has(gridOf))) found.set(gridOf, params)
+  }
+  return found
 }
 
 /**
@@ -50,13 +65,24 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   const activations = new Map<string, ActivationGrid>()
   const around = surroundingsOf(model.graph)
   const said = overridesOf(options.overrides, model.graph.nodes)
+  /** What is said of values that share a grid is said of all of them. */
+  const saidOf = (value: string): Override => {
+    const sharing = [...placement.tensors.values()].filter(({ gridOf }) => gridOf === value)
+    return Object.assign({}, ...sharing.map((each) => said.get(each.value)), said.get(value))
+  }
+  const given = givenFamilies(placement.tensors, options.given)
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
+    const known = given.get(tensor.value)
+    if (known) {
+      activations.set(tensor.value, givenGrid(known))
+      continue
+    }
     const seen = statistics.get(tensor.value)
     const heard = seen && heardOf(tensor.value, around)
     activations.set(
       tensor.value,
-      activationGrid({ ...tensor, seen, heard }, options, placement.target, said.get(tensor.value)),
+      activationGrid({ ...tensor, seen, heard }, options, placement.target, saidOf(tensor.value)),
     )
   }
   for (const tensor of placement.tensors.values()) {
@@ -71,8 +97,14 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
     weights.set(layer.name, integerWeightGrid(layer, options, { bits: weightBits.get(layer.name) ?? 8, input }))
   }
   for (const group of sharing(layers)) widen(group, weights)
-  const embeddings = embeddingGrids(layers, tablesOf(model.graph, placement.embeddings), weights, weightBits)
-  const stored = new Map(layersIn(model, placement.stored).map((layer) => [layer.name, weightGrid(layer, options)]))
+  const tables = tablesOf(model.graph, placement.embeddings)
+  const embeddings = embeddingGrids(layers, tables, weights, weightBits, options.given?.tables)
+  const stored = new Map(
+    layersIn(model, placement.stored).map((layer) => [
+      layer.name,
+      options.given?.weights.get(layer.name) ?? weightGrid(layer, options),
+    ]),
+  )
   return { placement, activations, weights, embeddings, stored, weightBits }
 }
 
@@ -99,6 +131,7 @@ function widen(group: readonly string[], weights: Map<string, QuantParams>): voi
  * An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both.
  * @param tables matrices by the name of the Gather that picks their rows
  * @param weights grids of the layers, of which those of tied ones are widened
+ * @param given grids that stay as they are, by the name of the Gather
  * @returns grids by the name of the Gather
  */
 export function embeddingGrids(
@@ -106,6 +139,7 @@ export function embeddingGrids(
   tables: ReadonlyMap<string, Tensor>,
   weights: Map<string, QuantParams>,
   weightBits: ReadonlyMap<string, number> = new Map(),
+  given: ReadonlyMap<string, QuantParams> = new Map(),
 ): Map<string, QuantParams> {
   const grids = new Map<string, QuantParams>()
   const known = new Map<Tensor, QuantParams>()
@@ -116,7 +150,7 @@ export function embeddingGrids(
     })
     if (!known.has(table)) widen(tied, weights)
     const own = weights.get(tied[0] ?? gather)
-    const grid = known.get(table) ?? (own ? asRows(own) : rowGrid(table))
+    const grid = given.get(gather) ?? known.get(table) ?? (own ? asRows(own) : rowGrid(table))
     known.set(table, grid)
     grids.set(gather, grid)
   }
@@ -189,13 +223,13 @@ function refuseNonFinite({ node, weightIndex, weight, bias }: Layer): void {
  */
 export function integerWeightGrid(
   layer: Layer,
-  { target, weights }: Pick<QuantizeOptions, 'target' | 'weights'>,
+  { target, weights, given }: Pick<QuantizeOptions, 'target' | 'weights' | 'given'>,
   { bits, input }: { readonly bits: number; readonly input: ActivationGrid | undefined },
 ): QuantParams {
   const finest = target.ops.some(({ op, perChannel }) => perChannel && op === layer.node.opType)
-  const grid = weightGrid(layer, { weights: finest ? weights : 'per-tensor' }, bits)
+  const grid = given?.weights.get(layer.name) ?? weightGrid(layer, { weights: finest ? weights : 'per-tensor' }, bits)
   const scale = input?.params.scale[0]
-  return scale === undefined ? grid : fitBias(grid, layer, scale)
+  return scale === undefined || target.biases === 'float' ? grid : fitBias(grid, layer, scale)
 }
 
 /** int32 with room for the sums that are added to the bias. */

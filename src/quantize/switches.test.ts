@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { contextOf, randomFeeds, run, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
+import { UnsupportedError, UsageError } from '../base/index.ts'
 import { calibrate } from '../calibrate/index.ts'
 import type { Batch } from '../data/index.ts'
 import { layersOf, type Model } from '../onnx/index.ts'
@@ -12,6 +13,7 @@ import type { Overrides } from './overrides.ts'
 import { place } from './placement/placement.ts'
 import { makePlan, type Plan, tensorsToObserve } from './plan.ts'
 import { switchable } from './switches.ts'
+import { weightBitsOf } from './weight-bits.ts'
 
 async function planOf(model: Model, overrides: Overrides = {}): Promise<Plan> {
   const options = { ...quantizeDefaults, overrides }
@@ -113,6 +115,55 @@ describe('overrides', () => {
     const byLayer = await planOf(model, { [first.name]: { float: true } })
     assert.equal(byLayer.weights.has(first.name), false)
     assert.equal(byLayer.weights.has(second.name), true)
+  })
+
+  it('give a value a type of its own, which those that share its grid have too', async () => {
+    const pooled = tinyModel('x[N,4,8,8] -> Conv 3x3 4->8 -> a -> MaxPool 2x2 -> p -> Conv 1x1 8->4 -> y', {
+      opset: 21,
+    })
+    const plan = await planOf(pooled, { p: { type: 'uint16' }, x: { type: 'int8' } })
+    const types = Array.from(plan.activations, ([value, { params }]) => [value, params.dtype])
+    assert.deepEqual(types, [
+      ['x', 'int8'],
+      ['a', 'uint16'],
+      ['y', 'uint8'],
+      ['p', 'uint16'],
+    ])
+    const written = insertQdq(pooled, plan)
+    assert.equal(written.graph.initializers.get('a/zero_point')?.dtype, 'uint16')
+    assert.ok(numbers(await run(written, randomFeeds(pooled, 1))).every(Number.isFinite))
+  })
+
+  it('give a layer 4 bits, by its name or by its weight', async () => {
+    const model = tinyModel(drawing)
+    const [first, second] = layersOf(model)
+    assert.ok(first && second)
+    const bits = async (name: string) => {
+      const said = { ...quantizeDefaults, overrides: { [name]: { type: 'int4' as const } } }
+      return [...weightBitsOf([first, second], model.graph.nodes, said).values()]
+    }
+    assert.deepEqual(await bits(first.name), [4, 8])
+    assert.deepEqual(await bits(second.node.inputs[1] ?? ''), [8, 4])
+  })
+
+  it('refuse a type that fits no such tensor, or that the target does not have', async () => {
+    const model = tinyModel(drawing)
+    const [first] = layersOf(model)
+    await assert.rejects(
+      planOf(model, { a: { type: 'int4' } }),
+      (error) => error instanceof UsageError && /asks for int4, and fits no layer/.test(error.message),
+    )
+    await assert.rejects(
+      planOf(model, { [first?.name ?? '']: { type: 'uint16' } }),
+      (error) =>
+        error instanceof UsageError && /asks for uint16, and fits no value that gets a grid/.test(error.message),
+    )
+    const { target } = quantizeDefaults
+    const few = { ...target, name: 'few', activations: { ...target.activations, types: ['uint8' as const] } }
+    assert.throws(
+      () => place(model, { ...quantizeDefaults, target: few, overrides: { a: { type: 'int16' } } }, typesOf(model)),
+      (error) => error instanceof UnsupportedError && /values of few can be uint8/.test(error.message),
+    )
   })
 
   it('name the nearest tensor where a name fits none', async () => {

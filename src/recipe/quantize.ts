@@ -2,7 +2,14 @@
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
 import { metric, output, patterns, run, target, version, weights } from './shared.ts'
-import { rangeMethods, techniqueNames } from './words.ts'
+import {
+  activationTypes,
+  encodingForms,
+  rangeMethods,
+  type TargetName,
+  techniqueNames,
+  usualActivations,
+} from './words.ts'
 
 /** Samples of a quantisation that tunes biases, unless somebody says how many: most of them are new to all other steps. */
 export const TUNING_SAMPLES = 384
@@ -43,9 +50,15 @@ export const quantize = z.strictObject({
     placeholder: 'bits',
   }),
   activationType: z
-    .enum(['uint8', 'int8', 'uint16', 'int16'])
+    .enum(activationTypes)
     .default('uint8')
-    .meta({ description: 'type of the activations', placeholder: 'type' }),
+    .meta({
+      description: 'type of the activations',
+      placeholder: 'type',
+      usual: `uint8; ${Object.entries(usualActivations)
+        .map(([target, type]) => `${type} for ${target}`)
+        .join(', ')}`,
+    }),
   range: z
     .enum(rangeMethods)
     .default('minmax')
@@ -147,13 +160,26 @@ export const quantize = z.strictObject({
           float: z.boolean().exactOptional(),
           range: z.tuple([z.number(), z.number()]).exactOptional(),
           symmetric: z.boolean().exactOptional(),
+          type: z.enum(['uint8', 'int8', 'uint16', 'int16', 'int4']).exactOptional(),
         }),
       ),
     ])
     .exactOptional()
     .meta({
       description:
-        'what single tensors get: a JSON file of names or patterns → { float, range: [low, high], symmetric }',
+        'what single tensors get: a JSON file of names or patterns → { float, range: [low, high], symmetric, type }',
+      placeholder: 'file',
+    }),
+  encodings: z.enum(encodingForms).exactOptional().meta({
+    description:
+      "beside the model: its grids as AIMET's encodings (aimet: version 1.0.0, aimet-2: 2.0.0), and the float model that they are of",
+    placeholder: 'form',
+  }),
+  encodingsFrom: z
+    .union([z.string(), z.record(z.string(), z.unknown())])
+    .exactOptional()
+    .meta({
+      description: "take grids from AIMET's encodings instead of finding them; samples then only measure",
       placeholder: 'file',
     }),
   metric,
@@ -170,14 +196,16 @@ export const quantize = z.strictObject({
 export type QuantizeRecipe = RecipeOf<typeof quantize>
 
 /**
- * What depends on other fields. Stored statistics take the place of samples: nobody needs to say that there are none. 4-bit
+ * What depends on other fields. Stored statistics and encodings take the place of samples: nobody needs to say that there are none. 4-bit
  * weights are refitted, which has many unknowns: that takes twice the samples, and six times where biases are trained, which
  * those that nothing else was fitted to teach most.
  */
 export function completeQuantize(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const usual = usualActivations[given['target'] as TargetName]
   const samples = given['tune'] === 'bias' ? TUNING_SAMPLES : given['weightBits'] === 4 ? 128 : undefined
   return {
-    ...('statistics' in given ? { data: 'none' } : {}),
+    ...(usual === undefined ? {} : { activationType: usual }),
+    ...('statistics' in given || 'encodingsFrom' in given ? { data: 'none' } : {}),
     ...(samples === undefined ? {} : { samples }),
     ...given,
   }

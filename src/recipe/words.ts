@@ -19,8 +19,17 @@ export const techniqueNames = [
 export type TechniqueName = (typeof techniqueNames)[number]
 
 /** What a file is made to run on; the first is meant where nothing is said: `quantize`. */
-export const targetNames = ['ort-cpu', 'ort-wasm'] as const
+export const targetNames = ['ort-cpu', 'ort-wasm', 'ort-webgpu', 'openvino', 'tensorrt'] as const
 export type TargetName = (typeof targetNames)[number]
+
+/** Types that values can have. */
+export const activationTypes = ['uint8', 'int8', 'uint16', 'int16'] as const
+
+/** The usual type of values where it is not the first of them: `quantize`. */
+export const usualActivations: Partial<Record<TargetName, (typeof activationTypes)[number]>> = { tensorrt: 'int8' }
+
+/** Forms of AIMET's encodings: `quantize`. */
+export const encodingForms = ['aimet', 'aimet-2'] as const
 
 /** Forms of a model, by the words that transformers.js has for them: `pipeline`. */
 export const variantDtypes = ['q8', 'q4', 'q4f16', 'fp16', 'int8', 'uint8', 'bnb4'] as const

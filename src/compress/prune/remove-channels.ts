@@ -12,7 +12,7 @@ import {
   Tensor,
   withoutShapes,
 } from '../../onnx/index.ts'
-import { forEachRead } from './consumers.ts'
+import { forEachPair } from './consumers.ts'
 import { resizeNode } from './resize-node.ts'
 
 /**
@@ -110,6 +110,9 @@ function byGroup(kept: readonly number[], perGroup: number): Map<number, number[
   return groups
 }
 
+/** Values from which on they are copied as a block. */
+const COPIED = 64
+
 /** The tensor with only these places of an axis. */
 export function cutAxis(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
   const size = tensor.shape[axis] ?? 1
@@ -122,7 +125,9 @@ export function cutAxis(tensor: Tensor, axis: number, kept: readonly number[]): 
   for (let o = 0; o < outer; o++)
     for (const index of kept) {
       const from = (o * size + index) * inner
-      result.set(values.subarray(from, from + inner), to)
+      // A view and a copy of a few values cost far more than the values.
+      if (inner >= COPIED) result.set(values.subarray(from, from + inner), to)
+      else for (let i = 0; i < inner; i++) result[to + i] = values[from + i]!
       to += inner
     }
   const shape = tensor.shape.map((dim, i) => (i === axis ? kept.length : dim))
@@ -174,8 +179,8 @@ export function silenceChannels(
     const { view, weight } = layer
     if (!node || !view || passes(channels) || !input.some((id) => removed.has(id))) continue
     const values = weight.floats().slice()
-    forEachRead(channels, (id, at) => {
-      if (removed.has(id)) values[at] = 0
+    forEachPair(channels, (id, first) => {
+      if (removed.has(id)) for (let u = 0; u < view.positions; u++) values[first + u * view.positionStride] = 0
     })
     editor.setConstant(node, layer.weightIndex, Tensor.from('float32', weight.shape, values))
   }

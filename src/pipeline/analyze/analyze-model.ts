@@ -78,12 +78,12 @@ export async function analyzeModel(
   const inOrder = rows.flatMap(({ owner }) => found.get(owner.name) ?? [])
   const noisy = inOrder.map((row) => ({ ...row, values: row.activations.map(({ name }) => name) }))
   const blame = blames(noisy, channels, ownerOf)
-  const layers = measured
-    .map((row) => {
+  const layers = ranked(
+    measured.map((row) => {
       const floatMs = gained * (share.get(row.owner.name) ?? 0)
       return described(row, { ...known, floatMs, blame: blame.get(row.owner.name) ?? 0 })
-    })
-    .toSorted((a, b) => b.blame - a.blame)
+    }),
+  )
   return {
     recipe,
     layers,
@@ -94,6 +94,14 @@ export async function analyzeModel(
     notes: [...notes, ...samples.dataset.notes, ...runtime.notes.splice(0)],
     seconds: (performance.now() - started) / 1000,
   }
+}
+
+/** By blame; before all others what looks damaged, but for a range that is cut so far that most of the noise comes from it. */
+function ranked(layers: readonly AnalyzedLayer[]): AnalyzedLayer[] {
+  const all = layers.reduce((sum, { blame }) => sum + blame, 0)
+  const rank = ({ cause, blame, damaged }: AnalyzedLayer) =>
+    cause === 'clipped range' && blame > all / 2 ? 2 : damaged ? 1 : 0
+  return layers.toSorted((a, b) => rank(b) - rank(a) || b.blame - a.blame)
 }
 
 /** What the channels of values with a grid do, on the few samples that noise is measured on. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { type ChannelStatistics, type Layer, layersOf, Tensor } from '../../onnx/index.ts'
+import { standsAlone } from './alone.ts'
 import { blames, type Noisy } from './blame.ts'
 import { diagnose, outlierOf, type Symptoms, shareOfOutlier } from './causes.ts'
 import { ownersOf } from './owners.ts'
@@ -163,5 +164,33 @@ describe('blame', () => {
     assert.equal(ownerOf('d').op, 'Add')
     assert.deepEqual(ownerOf('x'), { name: 'x', op: 'Input', inputs: [] })
     assert.equal(outlierOf(channels()), undefined)
+  })
+})
+
+describe('constants that look damaged', () => {
+  const loud = { value: 'y', grid: grid(-30, 30), channels: channels({ 3: { min: -30, max: 30 } }) }
+
+  it('are a channel of the weight or a bias far beyond all others, the one that is farther', () => {
+    assert.equal(standsAlone(layerOf(), undefined), undefined)
+    assert.deepEqual(standsAlone(layerOf({ loud: 3 }), 3), { of: 'weight', channel: 3, times: 30 })
+    const { channel, of } = standsAlone(layerOf({ bias: -9 }), undefined) ?? {}
+    assert.deepEqual([of, channel], ['bias', 5])
+    assert.equal(standsAlone(layerOf({ loud: 3, bias: 9 }), 3)?.of, 'bias')
+    assert.equal(standsAlone(layerOf({ bias: 0.4 }), undefined), undefined)
+  })
+
+  it('are not a row of weights whose channel is as loud as the others: a normalisation was folded into it', () => {
+    assert.equal(standsAlone(layerOf({ loud: 3 }), undefined), undefined)
+    assert.equal(standsAlone(layerOf({ loud: 3 }), 4), undefined)
+    assert.equal(diagnose(symptoms({ layer: layerOf({ loud: 3 }) })).damaged, undefined)
+    assert.equal(diagnose(symptoms({ layer: layerOf({ loud: 3 }), values: [loud] })).damaged, true)
+  })
+
+  it('are the cause, whatever the noise says, but for a range that clips', () => {
+    const damaged = diagnose(symptoms({ layer: layerOf({ bias: 9 }) }))
+    assert.deepEqual([damaged.cause, damaged.channel, damaged.damaged], ['moved bias', 5, true])
+    assert.match(damaged.detail, /channel 5 of the bias of conv reaches 90 times as far as any other/)
+    const cut = { value: 'y', grid: { ...grid(-0.1, 0.1, { min: -1, max: 1 }), method: 'given' }, channels: channels() }
+    assert.equal(diagnose(symptoms({ layer: layerOf({ bias: 9 }), values: [cut] })).cause, 'clipped range')
   })
 })

@@ -1,6 +1,7 @@
 // Why a layer is noisy, in the field's words, from its weight, its grid and what the channels of its values do; and what helps.
 import type { ChannelStatistics, Layer } from '../../onnx/index.ts'
 import type { ActivationGrid } from '../../quantize/index.ts'
+import { rowReach, standsAlone } from './alone.ts'
 import type { CauseName, Diagnosis, LayerNoise } from './run.ts'
 
 /** A channel this many times larger than the median of all takes the steps of the others. */
@@ -45,9 +46,33 @@ export function diagnose(symptoms: Symptoms): Diagnosis {
   const inActivations = () => ofActivations(symptoms)
   const [first, second] = weights > activations ? [inWeights, inActivations] : [inActivations, inWeights]
   const found = first()
-  if (found) return found
+  const damaged = alone(symptoms)
+  if (found?.cause === 'clipped range') return found
+  if (found)
+    return found.channel !== undefined && found.channel === damaged?.channel
+      ? { ...found, damaged: true }
+      : (damaged ?? found)
+  if (damaged) return damaged
   const other = Math.min(weights, activations) > 0.1 * Math.max(weights, activations) ? second() : undefined
   return other ?? rounding(symptoms)
+}
+
+/** A channel whose constants lie far beyond all others of the layer. */
+function alone({ layer, name, values }: Symptoms): Found | undefined {
+  const loud = values.flatMap(({ channels }) => (channels ? (outlierOf(channels) ?? []) : []))[0]
+  const found = layer && standsAlone(layer, loud?.channel)
+  if (!found) return undefined
+  const { of, channel, times } = found
+  const cause = of === 'bias' ? 'moved bias' : 'outlier channel'
+  return {
+    cause,
+    channel,
+    detail: `channel ${channel} of the ${of} of ${name} reaches ${times.toFixed(0)} times as far as any other: it looks damaged, or belongs in a layer of its own`,
+    remedy: `compare it with the file that the model came from; if it is meant so, --techniques absorb-bias,equalize`,
+    bytes: 0,
+    ms: 0,
+    damaged: true,
+  }
 }
 
 function ofWeights({ layer, weightBits, perTensor, name }: Symptoms): Found | undefined {
@@ -159,20 +184,6 @@ function rounding({ name, layer, floatMs, op, values }: Symptoms): Found {
     bytes: 3 * (layer?.weight.size ?? 0),
     ms: floatMs,
   }
-}
-
-/** Largest absolute weight of each output channel. */
-function rowReach({ weight, view }: Layer): Float64Array {
-  if (!view) return new Float64Array()
-  const values = weight.floats()
-  return Float64Array.from({ length: view.outputs }, (_, o) => {
-    let reach = 0
-    const base = view.offset(o)
-    for (let i = 0; i < view.inputsPerGroup; i++)
-      for (let u = 0; u < view.positions; u++)
-        reach = Math.max(reach, Math.abs(values[base + i * view.inputStride + u * view.positionStride] ?? 0))
-    return reach
-  })
 }
 
 /**

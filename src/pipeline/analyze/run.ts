@@ -25,6 +25,8 @@ export interface Diagnosis {
   readonly detail: string
   /** The channel at fault, where it is one. */
   readonly channel?: number
+  /** Do constants of the layer look damaged? Such layers come first, whatever their noise. */
+  readonly damaged?: true
   /** What to do, in options of `quantize`. */
   readonly remedy: string
   /** What that adds to the file. */

@@ -59,7 +59,7 @@ export async function planFor(
   const placement = place(model, options, typesOf(model))
   const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)
   const histogram = rangeSettingOf(options.range).needsHistogram
-  const observed = tensorsToObserve(placement)
+  const observed = tensorsToObserve(placement, options.given)
   const requests = observed.map(({ value, bounds }) => ({
     value,
     histogram,

@@ -12,6 +12,8 @@ const KEPT_BYTES = 512e6
 export interface Named {
   readonly model: Model
   readonly label: string
+  /** Runs as it stands, without kernels for its integers. */
+  readonly simulate?: boolean
 }
 
 /** Compares two models that are never open at once; outputs of the first are kept for as many samples as memory allows. */
@@ -40,14 +42,19 @@ export async function compareInTurn(
       }
     })
     if (kept.length === 0) break
-    await withSession(runtime, after.model, { label: after.label }, async (session) => {
-      for (const { batch, outputs } of kept) {
-        throwIfCancelled(watch.signal)
-        report(watch, step, done, total)
-        comparer.add(outputs, await session.run(batch.inputs), batch)
-        done += batch.size / 2
-      }
-    })
+    await withSession(
+      runtime,
+      after.model,
+      { label: after.label, simulate: after.simulate === true },
+      async (session) => {
+        for (const { batch, outputs } of kept) {
+          throwIfCancelled(watch.signal)
+          report(watch, step, done, total)
+          comparer.add(outputs, await session.run(batch.inputs), batch)
+          done += batch.size / 2
+        }
+      },
+    )
   }
   report(watch, step, total, total)
   return comparer.result()

@@ -26,6 +26,8 @@ export interface MeasureOptions extends Watch {
   readonly metric?: Metric | undefined
   /** The runtime that is timed. */
   readonly clock?: Runtime | undefined
+  /** The quantised model runs as it stands, without kernels of this runtime for its integers. */
+  readonly simulate?: boolean
 }
 
 /** Compares the original with the quantised model on the scoring samples, and times both in turn. */
@@ -35,7 +37,7 @@ export async function measureQuantized(
   quantized: Model,
   scoring: Scoring,
   notes: string[],
-  { label, shapes, metric, clock, ...watch }: MeasureOptions,
+  { label, shapes, metric, clock, simulate = false, ...watch }: MeasureOptions,
 ): Promise<Measures> {
   const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
   const { length: total } = scoring.indices
@@ -43,7 +45,7 @@ export async function measureQuantized(
   if (isExpensive(shapes)) {
     const both = [
       { model: original, label },
-      { model: quantized, label: 'the quantised model' },
+      { model: quantized, label: 'the quantised model', simulate },
     ] as const
     const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
     const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric, text })
@@ -51,7 +53,7 @@ export async function measureQuantized(
     return { comparison, ...(clock ? latencyOf(await latencyInTurn(clock, both, sample)) : {}) }
   }
   return withSession(runtime, original, { label }, (before) =>
-    withSession(runtime, quantized, { label: 'the quantised model' }, async (after) => {
+    withSession(runtime, quantized, { label: 'the quantised model', simulate }, async (after) => {
       const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
       const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))

@@ -2,7 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import type { Spill } from '../../calibrate/index.ts'
 import type { Bounds, Model, Shapes, Statistics } from '../../onnx/index.ts'
-import type { Plan, QuantizeOptions } from '../../quantize/index.ts'
+import type { Encodings, Plan, QuantizeOptions } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
 import type { TechniqueRow } from '../../report/index.ts'
 import type { AppliedRewrite, Outliers } from '../../rewrite/index.ts'
@@ -53,6 +53,8 @@ export interface Material {
   readonly inputs: ReadonlyMap<string, readonly Bounds[]>
   /** Instead of samples. */
   readonly stored?: StoredStatistics | undefined
+  /** Grids that are taken instead of being found. */
+  readonly encodings?: Encodings | undefined
   /** What other quantisations of the same model on the same samples have done already. */
   readonly shared?: SharedWork | undefined
   /** Gives room on disk to what does not fit in memory, where there is a disk. */

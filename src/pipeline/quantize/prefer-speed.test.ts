@@ -12,7 +12,7 @@ const drawing = 'x[N,4,8,8] -> Conv 1x1 4->8 -> Relu -> a; a -> Conv 1x1 8->8 ->
 const model = tinyModel(drawing)
 const layers = model.graph.nodes.filter(({ opType }) => opType === 'Conv').map(nodeName)
 const x = { dtype: 'float32' as const, dims: [1, 4, 8, 8], data: new Float32Array(256) }
-const given = { model, shapes: new Map(), feeds: { x }, batch: 1 }
+const given = { model, shapes: new Map(), feeds: { x }, batch: 1, usual: new Set<string>() }
 
 /** Milliseconds of each layer in float and in integers, and of a conversion that nothing takes up. */
 interface Machine {
@@ -122,6 +122,22 @@ describe('--prefer speed', () => {
     assert.equal(slow?.speed.chosenMs, 3)
     const hidden = await chosen({ float: [2, 2, 2], integer: [1.5, 1.5, 1.5], border: 0.1, hidden: 2 })
     assert.equal(hidden?.slowNodes, undefined)
+  })
+
+  it('looks at what is known of the target, too', async () => {
+    // A single node's time does not show what is gained: float convolutions beside each other keep their layout.
+    const told = clockOf({ float: [4, 4, 4], integer: [3, 3, 3], border: 0 })
+    const seen: number[] = []
+    const clock: ProfilingClock = {
+      ...told,
+      profile: async (profiled, feeds, rounds) => {
+        seen.push(profiled.graph.nodes.filter(({ opType }) => opType === 'QuantizeLinear').length)
+        return told.profile(profiled, feeds, rounds)
+      },
+    }
+    const choice = await fasterPlacement(clock, { ...given, usual: new Set(layers.slice(1)) }, quantizeDefaults, {})
+    assert.ok(seen.includes(2), seen.join())
+    assert.deepEqual([...(choice?.slowNodes ?? ['none'])], [])
   })
 
   it('has nothing to say where nothing could run in integers', async () => {

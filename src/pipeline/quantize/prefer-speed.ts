@@ -47,7 +47,7 @@ interface Mix {
 type NodeTimes = Pick<FormTimes, 'float' | 'integer'>
 
 /** Mixed models that are profiled: what a border really costs is known after the first. */
-const MIXES = 3
+const MIXES = 4
 /** A part in integers must be faster than float by this much: less is chance. */
 const LEAST_GAIN = 0.03
 /** Times this near each other are the same. */
@@ -59,6 +59,8 @@ export interface Timeable {
   readonly shapes: Shapes
   readonly feeds: Values
   readonly batch: number
+  /** Nodes that are known to be slower in integers on such a target: a part to begin with. */
+  readonly usual: ReadonlySet<string>
 }
 
 /**
@@ -103,7 +105,7 @@ export async function fasterPlacement(
 /** Models with all in integers, and with parts that profiles recommend; and what the kernels of the float model take. */
 async function mixesOf(
   clock: ProfilingClock,
-  { model, shapes, feeds, batch }: Timeable,
+  { model, shapes, feeds, batch, usual }: Timeable,
   placement: Placement,
   options: QuantizeOptions,
   step: (done: number) => void,
@@ -129,7 +131,8 @@ async function mixesOf(
   const rest = float.totalMs - forms.milliseconds(all, at(0, nodes))
   const mixes: Mix[] = [{ floats: none, model: integerModel, predictedMs: integer.totalMs }]
   for (let tried = 0; tried < MIXES; tried++) {
-    const { floats, milliseconds } = forms.fastest(at(factor, nodes))
+    const times = at(factor, nodes)
+    const floats = tried === 0 && usual.size > 0 ? usual : forms.fastest(times).floats
     if (mixes.some((mix) => sameSet(mix.floats, floats))) break
     if (floats.size === all.size) {
       // Borders at their dearest leave nothing: perhaps they are cheaper in a mix.
@@ -140,7 +143,7 @@ async function mixesOf(
     step(2 + tried)
     const made = place(model, { ...options, slowNodes: slowNodeReasons(floats) }, types)
     const mixed = withRoughGrids(model, made, options)
-    mixes.push({ floats, model: mixed, predictedMs: rest + milliseconds })
+    mixes.push({ floats, model: mixed, predictedMs: rest + forms.milliseconds(floats, times) })
     const seen = await profiled(clock, model, mixed, feeds)
     factor = ratio(seen.others, forms.borders(floats, plain))
     nodes = learned(nodes, seen.nodes, floats, all)

@@ -1,7 +1,7 @@
 // From a float model and samples – or what is known instead of them – to the quantised model. Runs wherever a Runtime does.
 import { throwIfCancelled, UsageError, type Watch } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { storeInt4 } from '../../quantize/index.ts'
+import { givenGrids, storeInt4 } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
 import { applyRewrites } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -43,12 +43,15 @@ export async function produceQuantized(
   const first = await samples.first()
   const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', recipe, () =>
     withGuessedShapes(recipe, original, first, () =>
-      applyRewrites(runtime, original, passesFor(recipe), first, { ...watch, label: recipe.model }),
+      applyRewrites(runtime, original, passesFor(recipe, material.encodings), first, { ...watch, label: recipe.model }),
     ),
   )
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)
   notes.push(...original.notes, ...subGraphNotes(original))
-  const options = optionsFor(rewritten.model, recipe, notes)
+  const { encodings } = material
+  const found = optionsFor(rewritten.model, recipe, notes, encodings)
+  const models = { given: original, model: rewritten.model, label: recipe.model }
+  const options = encodings ? { ...found, given: givenGrids(encodings, models, found.target, notes) } : found
   const job = { runtime, recipe, options, ...rewritten, material, first, notes, watch }
   const made = await modes[recipe.mode](job)
   const halved = recipe.float16 ? await inHalf(job, made.quantized) : undefined
@@ -79,6 +82,7 @@ function checkWords(recipe: QuantizeRecipe): void {
     throw new UsageError(
       `--weight-form bnb4 has codes of its own, the nearest of sixteen numbers: leave out --rounding ${recipe.rounding}`,
     )
+  checkEncodings(recipe)
   const half = recipe.weightStorage.endsWith('float16')
   if (half && recipe.mode !== 'float16')
     throw new UsageError(`--weight-storage ${recipe.weightStorage} is a form of --mode float16`)
@@ -98,6 +102,21 @@ function checkWords(recipe: QuantizeRecipe): void {
   if (promises(recipe) && unmeasured)
     throw new UsageError(
       `--min-sqnr, --min-agreement and --max-drop promise what is measured, and ${recipe.effort === 'fast' ? '--effort fast measures nothing' : 'without samples nothing is; give some with --data or --val'}`,
+    )
+}
+
+/** Techniques that keep grids as they are. */
+const KEEPS_GRIDS: readonly string[] = ['none', 'correct-bias']
+
+/** @throws UsageError for options that have nothing to do with grids of values, or would change those that are given */
+function checkEncodings({ encodings, encodingsFrom, mode, techniques = [], tune }: QuantizeRecipe): void {
+  if (encodings === undefined && encodingsFrom === undefined) return
+  const option = encodingsFrom === undefined ? `--encodings ${encodings}` : '--encodings-from'
+  if (mode !== 'static') throw new UsageError(`${option} is about grids of values, and --mode ${mode} has none`)
+  const changes = techniques.find((name) => !KEEPS_GRIDS.includes(name)) ?? (tune && '--tune')
+  if (encodingsFrom !== undefined && changes)
+    throw new UsageError(
+      `--encodings-from takes grids as they are, and ${changes} would change them, or the values that they are for: of the techniques only correct-bias goes with it`,
     )
 }
 

@@ -1,40 +1,25 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import type { LayerSqnr, Spill } from '../../calibrate/index.ts'
+import type { LayerSqnr } from '../../calibrate/index.ts'
 import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
-import type { Comparison, Metric } from '../../metrics/index.ts'
+import type { Comparison } from '../../metrics/index.ts'
 import { isExpensive, layerPlaces, type Model, partsOf, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { readBatches, type Scoring } from '../samples.ts'
+import { readBatches } from '../samples.ts'
 import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
-import type { Clock } from './clock.ts'
+import type { QuantizeHost } from './host.ts'
 import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 import { brokenPromise, checkSize, gainsFor, gainsNothing } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
 import { glanceSize } from './some-samples.ts'
-
-/** What a place where quantisation runs can do: a command line has a disk, a page has none. */
-export interface QuantizeHost {
-  /** Room on disk for values that do not fit in memory. */
-  readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
-  /** Bytes of memory that are free, where that is known. */
-  readonly freeMemory?: () => number
-  /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. */
-  readonly lint?: (model: Model, bytes: Uint8Array) => Promise<readonly LayerKernel[]>
-  /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
-  readonly scoring: (used: readonly number[], limit: number) => Promise<Scoring>
-  readonly metric?: Metric
-  /** What measures latency: of the target where it can be had here, else of something like it; absent where times say nothing. */
-  readonly clock?: Clock
-  /** Puts the model where `output` says, and returns its size in bytes. */
-  readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
-}
+import { kernelsIn, whereMeasured } from './target-here.ts'
+import { writtenEncodings } from './written-encodings.ts'
 
 /** Samples that are scored at most. */
 const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
@@ -98,13 +83,13 @@ export async function quantizeModel(
   result = await asPromised(recipe, result, checked, notes)
   const { made, written, bytes, kernels, measured } = result
   checkSize(recipe, bytes.byteLength)
-  if (elsewhere && (measured.measures?.latency || kernels))
-    notes.push(
-      `times and kernels are those of ${elsewhere} on this machine, not of ${recipe.target}: measure where the file will run`,
-    )
+  notes.push(
+    ...whereMeasured(targetOf(recipe.target), runtime, measured.measures?.latency || kernels ? elsewhere : undefined),
+  )
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, output)
+  const encodings = await writtenEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
@@ -132,6 +117,7 @@ export async function quantizeModel(
     ...(meanShift ? { meanShift } : {}),
     ...(measured.naiveLayerSqnr ? { naiveLayerSqnr: measured.naiveLayerSqnr } : {}),
     ...(statistics ? { statistics } : {}),
+    ...(encodings ? { encodings } : {}),
     ...(made.speed ? { speed: made.speed } : {}),
     ...(inputChannels ? { inputChannels } : {}),
     ...(outliers ? { outliers } : {}),
@@ -199,8 +185,7 @@ async function checkProduced(
 ): Promise<Checked> {
   const written = storedOnce(made.quantized)
   const bytes = writeModel(written)
-  if (host.lint) report(watch, 'lint', 0, 1)
-  const kernels = await host.lint?.(written, bytes)
+  const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
   const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
   return { made, written, bytes, kernels, measured }
 }
@@ -239,7 +224,14 @@ async function measure(
   const used = needsSamples(recipe) ? samples.indices : []
   const scoring = await choose(used, SCORED[recipe.effort])
   notes.push(scoring.note)
-  const options = { ...watch, label: recipe.model, shapes: made.shapes, metric, clock: clock?.runtime }
+  const options = {
+    ...watch,
+    label: recipe.model,
+    shapes: made.shapes,
+    metric,
+    clock: clock?.runtime,
+    simulate: targetOf(recipe.target).runtime === undefined,
+  }
   const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,

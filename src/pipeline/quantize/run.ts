@@ -10,6 +10,14 @@ import type { Latency } from '../../runtime/index.ts'
 import type { SpeedChoice } from './prefer-speed.ts'
 import type { StoredStatistics } from './stored-statistics.ts'
 
+/** Files beside a model that has encodings. */
+export interface WrittenEncodings {
+  /** AIMET's JSON. */
+  readonly file: string
+  /** The float model whose tensors it names. */
+  readonly model: string
+}
+
 /** Everything a quantisation knows at its end; summary, JSON and report are made from it. */
 export interface QuantizeOutcome {
   readonly recipe: QuantizeRecipe
@@ -52,6 +60,7 @@ export interface QuantizeOutcome {
   readonly speed?: SpeedChoice
   /** Where the bytes are. */
   readonly parts?: { readonly before: readonly Part[]; readonly after: readonly Part[] }
+  readonly encodings?: WrittenEncodings
   /** What the samples taught: from this the same file can be made without them. */
   readonly statistics?: StoredStatistics
 }

@@ -1,5 +1,4 @@
 // Weights and activations as integers: where evidence comes from, which techniques are tried on it, and what is kept of the search.
-import { UnsupportedError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import {
   floatLayers,
@@ -13,17 +12,17 @@ import {
 import { type QuantizeRecipe, type TechniqueName, techniqueNames } from '../../recipe/index.ts'
 import { type Outliers, observeModel, randomLike } from '../../rewrite/index.ts'
 import { runtimeProducts, typesOf } from '../../runtime/index.ts'
-import { asItCame } from './as-it-came.ts'
 import { batchNormSource } from './batch-norm-source.ts'
 import { type CheckedRanges, checkRanges } from './checked-ranges.ts'
 import { embeddingNotes } from './embedding-notes.ts'
+import { encodingsSource } from './encodings-source.ts'
 import { storedTensors } from './evidence.ts'
 import { knownRanges } from './float-choices.ts'
 import { type ModeJob, needsSamples, type Produced } from './mode.ts'
-import { fasterPlacement, slowNodeReasons } from './prefer-speed.ts'
+import { placedByTime } from './placed-by-time.ts'
+import { slowNodeReasons } from './prefer-speed.ts'
 import { promises } from './promises.ts'
 import { Raiser } from './raise.ts'
-import { repeated } from './repeated.ts'
 import { samplesSource } from './samples-source.ts'
 import { type Found, search } from './search.ts'
 import { sharedOr } from './shared-work.ts'
@@ -35,32 +34,9 @@ import { techniquesOf } from './techniques/index.ts'
 import { separateOutliersTechnique } from './techniques/separate-outliers.ts'
 
 export async function quantizeStatic(job: ModeJob): Promise<Produced> {
-  // What was chosen by time once is repeated as it was.
-  const chosen = job.material.stored?.slowNodes !== undefined
-  const faster = job.recipe.prefer === 'speed' && !chosen ? await byTime(job) : undefined
-  if (faster && !faster.slowNodes) {
-    const { material, shapes, notes } = job
-    const reason = 'it is faster in float on this machine, with all others'
-    notes.push(
-      'no part of the model in integers makes it faster here: the result is the float model as it came; for its size try --prefer size, --mode weights or --mode float16',
-    )
-    return asItCame({ shapes, float: [], speed: faster.speed }, material.original, reason)
-  }
-  const options = faster?.slowNodes ? { ...job.options, slowNodes: faster.slowNodes } : job.options
-  const made = await quantizeAll({ ...job, options }, { written: sharedCodesUnsigned })
-  return faster ? { ...made, speed: faster.speed } : made
-}
-
-/** @throws UnsupportedError where nothing here measures the target's latency */
-async function byTime({ recipe, options, model, shapes, material, first, watch }: ModeJob) {
-  const { clock } = material
-  const { batch } = recipe
-  if (!clock?.profile)
-    throw new UnsupportedError(
-      `the latency of ${recipe.target} cannot be measured here (its runtime is ${options.target.runtime}): leave out --prefer speed, or quantise where it can`,
-    )
-  const feeds = batch === 1 ? first : repeated(model, first, batch)
-  return fasterPlacement({ ...clock, profile: clock.profile }, { model, shapes, feeds, batch }, options, watch)
+  const { options, speed, untouched } = await placedByTime(job)
+  const made = untouched ?? (await quantizeAll({ ...job, options }, { written: sharedCodesUnsigned }))
+  return speed ? { ...made, speed } : made
 }
 
 /** What another mode has of its own. */
@@ -123,8 +99,14 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
   const { runtime, recipe, options, model, statistics, material, first, notes, watch } = job
   const { samples, stored, withSpill = (work) => work(undefined), freeMemory } = material
   const placement = place(model, options, typesOf(model))
-  notes.push(...embeddingNotes(tablesOf(model.graph, placement.embeddings)), ...nothingToQuantize(placement))
-  const named = namedTechniques(recipe)
+  notes.push(
+    ...withoutPlace(options, placement),
+    ...embeddingNotes(tablesOf(model.graph, placement.embeddings)),
+    ...nothingToQuantize(placement),
+  )
+  const named = material.encodings
+    ? (recipe.techniques ?? []).filter((name) => name !== 'none')
+    : namedTechniques(recipe)
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
   const checked = needsSamples(recipe)
@@ -167,7 +149,7 @@ function namedTechniques(recipe: QuantizeRecipe): readonly TechniqueName[] {
 
 /** Samples; without them what was stored of some; without that BatchNormalization's statistics. */
 function sourceOf(
-  { recipe, material: { samples, stored, inputs } }: ModeJob,
+  { recipe, options, material: { samples, stored, inputs } }: ModeJob,
   named: readonly TechniqueName[],
   fast: boolean,
   checked: CheckedRanges | undefined,
@@ -177,7 +159,18 @@ function sourceOf(
       judges: !fast,
       ...(fast && checked ? { ranges: knownRanges(checked.planned) } : {}),
     })
+  if (options.given?.namesValues) return encodingsSource(options.given.file)
   return stored ? storedSource(stored, recipe.model) : batchNormSource(inputs, named.includes('correct-bias'))
+}
+
+/** Grids that are given and that nothing here has. */
+function withoutPlace({ given }: QuantizeOptions, { tensors }: Placement): string[] {
+  const left = [...(given?.activations.keys() ?? [])].filter((value) => !tensors.has(value))
+  if (left.length === 0) return []
+  const some = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`
+  return [
+    `${left.length} encodings of ${given?.file} are not used: nothing is rounded in front of an activation that is fused, and values stay float that no integer operator reads or makes (${some})`,
+  ]
 }
 
 function nothingToQuantize({ layers, stored }: Placement): string[] {

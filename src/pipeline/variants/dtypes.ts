@@ -52,7 +52,8 @@ export function variantFile(graph: string, dtype: VariantDtype): string {
 /** The runtime that a form is made for first. */
 export function runtimeOf(dtype: VariantDtype): string {
   const { target } = facts[dtype].quantize
-  return target === undefined ? quantizeDefaults.target.runtime : targetOf(target).runtime
+  const { runtime = quantizeDefaults.target.name } = target === undefined ? quantizeDefaults.target : targetOf(target)
+  return runtime
 }
 
 /** The graph that a file name is a variant of, if it is one: `model_q4` → `model`. */

@@ -11,7 +11,7 @@ export interface LayerSlots {
   readonly output: string
   readonly codes: string
   readonly scale: string
-  /** int32 codes and their scale, or the float constant of a MatMul's Add. */
+  /** int32 codes and their scale, or a float constant: that of a MatMul's Add, or of a layer whose target has no codes for biases. */
   readonly bias?: { readonly codes: string; readonly scale: string } | { readonly float: string }
 }
 
@@ -31,6 +31,8 @@ export function slotsOf(model: Model): Map<string, LayerSlots> {
     const weight = constantBehind(node.inputs[1])
     if (!weight) continue
     const bias = constantBehind(node.inputs[2])
+    const plain = graph.initializers.get(node.inputs[2] ?? '')?.dtype === 'float32' ? (node.inputs[2] ?? '') : undefined
+    const ownPlain = plain !== undefined && consumers.get(plain)?.length === 1
     const added = biasAddOf(node, consumers, (name) => graph.initializers.get(name))
     // Other users of a constant must not be changed with it.
     const own = added?.tensor.dtype === 'float32' && consumers.get(added.name)?.length === 1
@@ -41,6 +43,7 @@ export function slotsOf(model: Model): Map<string, LayerSlots> {
       codes: weight.inputs[0] ?? '',
       scale: weight.inputs[1] ?? '',
       ...(bias ? { bias: { codes: bias.inputs[0] ?? '', scale: bias.inputs[1] ?? '' } } : {}),
+      ...(ownPlain ? { bias: { float: plain } } : {}),
       ...(added && own ? { bias: { float: added.name } } : {}),
     })
   }

@@ -12,6 +12,7 @@ import {
 } from '../../onnx/index.ts'
 import { embeddingsOf } from '../embeddings.ts'
 import type { QuantizeOptions } from '../options.ts'
+import { checkTypes } from '../overrides.ts'
 import type { Target } from '../targets/target.ts'
 import { chooseNodes } from './choose.ts'
 import type { FloatReason } from './reasons.ts'
@@ -69,7 +70,7 @@ export function place(model: Model, options: QuantizeOptions, types: ReadonlyMap
   const surplus = new Map(
     lacking.filter((node) => !shielded.has(node)).map((node) => [node, scope.role(node)?.lacks ?? []] as const),
   )
-  return {
+  const placement = {
     target,
     layers: names(choice.layers.keys()),
     stored: names(choice.stored.keys()),
@@ -82,6 +83,8 @@ export function place(model: Model, options: QuantizeOptions, types: ReadonlyMap
     surplus: byName(surplus),
     apart: byName(keptApart(scope, choice, tensors)),
   }
+  checkTypes(options.overrides, scope.nodes, placement)
+  return placement
 }
 
 const names = (nodes: Iterable<Node>): Set<string> => new Set(Array.from(nodes, nodeName))

@@ -8,7 +8,9 @@ import {
   factsOf,
   type Graph,
   intsAttribute,
+  isOp,
   type Layer,
+  layerOf,
   type Model,
   type Node,
   nodeName,
@@ -21,10 +23,11 @@ import { overridesOf } from '../overrides.ts'
 import { selector } from '../select.ts'
 import type { TargetOp } from '../targets/target.ts'
 
-/** A graph as placement sees it; nothing in it changes. */
 /** Why something stays float. */
 const FLOAT = 'left in float by --overrides'
+const UNNAMED = 'the encodings do not name'
 
+/** A graph as placement sees it; nothing in it changes. */
 export class Scope {
   readonly graph: Graph
   readonly options: QuantizeOptions
@@ -58,8 +61,8 @@ export class Scope {
     this.outputs = new Set(outputs.map((output) => output.name))
     const said = overridesOf(options.overrides, nodes)
     const floats = [...said].flatMap(([name, { float }]) => (float ? [[name, FLOAT] as const] : []))
-    this.floatValues = new Map([...(options.floatValues ?? []), ...floats])
     this.#ops = new Map(options.target.ops.map((op) => [op.op, op]))
+    this.floatValues = new Map([...this.#unnamed(), ...(options.floatValues ?? []), ...floats])
     const exclude = selector(options.exclude, nodes, '--exclude')
     const only = options.only.length > 0 ? selector(options.only, nodes, '--only') : () => true
     this.excluded = (node) =>
@@ -67,9 +70,33 @@ export class Scope {
         ? 'excluded by --exclude'
         : said.get(nodeName(node))?.float
           ? FLOAT
-          : only(node)
-            ? undefined
-            : 'not named by --only'
+          : !only(node)
+            ? 'not named by --only'
+            : this.#unnamedWeight(node)
+  }
+
+  /** Values that encodings leave out, each with its reason: what only moves codes hands a grid on in both directions. */
+  #unnamed(): Map<string, string> {
+    const { given } = this.options
+    if (!given?.namesValues) return new Map()
+    const named = new Set(given.activations.keys())
+    const movers = this.nodes.filter((node) => ['pass-through', 'cap'].includes(this.role(node)?.role ?? ''))
+    for (const node of movers)
+      if (named.has(this.dataInputs(node)[0] ?? '')) for (const output of node.outputs) named.add(output)
+    for (const node of movers.toReversed())
+      if (node.outputs.some((output) => named.has(output))) named.add(this.dataInputs(node)[0] ?? '')
+    const values = this.nodes.flatMap((node) => [...node.inputs, ...node.outputs])
+    return new Map(values.filter((value) => !named.has(value)).map((value) => [value, `${UNNAMED} "${value}"`]))
+  }
+
+  /** Why a layer or table is left out whose constant encodings leave out. */
+  #unnamedWeight(node: Node): string | undefined {
+    const { given } = this.options
+    if (!given?.namesWeights) return undefined
+    const name = nodeName(node)
+    const has = given.weights.has(name) || given.tables.has(name)
+    const weight = isOp(node, 'Gather') ? 0 : (layerOf(node, this.constants)?.weightIndex ?? -1)
+    return has || !this.constants(node.inputs[weight]) ? undefined : `${UNNAMED} its weight`
   }
 
   get nodes(): readonly Node[] {

@@ -21,7 +21,7 @@ export function placeTensors(
   caps: ReadonlyMap<string, Node>,
 ): Map<string, PlacedTensor> {
   const tensors = new Map<string, PlacedTensor>()
-  const { consumers, floatValues } = scope
+  const { consumers, floatValues, options } = scope
   const add = (value: string, own: string, integerProducer: boolean) => {
     const known = tensors.get(value)
     if (known && (known.integerProducer || !integerProducer)) return
@@ -41,7 +41,8 @@ export function placeTensors(
       continue
     }
     const read = (result: string) => consumers.get(result)?.some((reader) => integer.has(reader)) === true
-    if (role?.output !== 'optional' || results.some((result) => !floatValues.has(result) && read(result)))
+    const wanted = (result: string) => options.given?.activations.has(result) || read(result)
+    if (role?.output !== 'optional' || results.some((result) => !floatValues.has(result) && wanted(result)))
       for (const result of results) add(result, result, true)
   }
   return tensors

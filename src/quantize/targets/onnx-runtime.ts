@@ -29,13 +29,14 @@ export const moving: readonly TargetOp[] = [
 ]
 
 /** The rest of a target on ONNX Runtime. */
-export const onnxRuntime: Omit<Target, 'name' | 'runtime' | 'ops'> = {
+export const onnxRuntime: Omit<Target, 'name' | 'runtime' | 'measuredWith' | 'ops'> = {
   storesWeight: ['ConvTranspose'],
   floatReasons: {
     ConvTranspose: 'ONNX Runtime has no integer kernel for ConvTranspose',
     Resize: 'ONNX Runtime interpolates in float',
     Pad: 'ONNX Runtime pads in float',
   },
+  biases: 'int32',
   activations: { types: ['uint8', 'int8', 'uint16', 'int16'], symmetric: false },
   opsets: { grid: 10, perChannel: 13, wide: 21 },
   fusion: { blockedBy: ['ranked-scalar', 'second-consumer', 'wider-grid'], takesFloatLayers: true },

@@ -55,15 +55,22 @@ export type FusionBlocker =
 
 export interface Target {
   readonly name: string
-  /** The `name` of the Runtime that it is, or is compiled from: latencies of another one are not those of the target. */
-  readonly runtime: string
+  /**
+   * The `name` of the Runtime that it is, or is compiled from: latencies of another one are not those of the target. Absent: this
+   * toolkit has none. Accuracy is then that of ONNX Runtime's simulation of the file, and nothing is timed.
+   */
+  readonly runtime?: string
+  /** Where there is no runtime of this toolkit: what shows how fast a file is, as the end of a sentence. */
+  readonly measuredWith?: string
   readonly ops: readonly TargetOp[]
   /** Layers without an integer kernel whose weight may be codes behind DequantizeLinear: smaller, and computed in float. */
   readonly storesWeight: readonly string[]
   /** Operators that people expect to be integer, and why they are not. */
   readonly floatReasons: Readonly<Record<string, string>>
+  /** Biases of integer layers: codes on the grid of input times weight, or as they are. */
+  readonly biases: 'int32' | 'float'
   readonly activations: {
-    /** Types that grids of activations may have. */
+    /** Types that grids of activations may have, the usual one first. */
     readonly types: readonly QuantType[]
     /** Only grids whose zero point is 0: even on both sides for signed types. */
     readonly symmetric: boolean

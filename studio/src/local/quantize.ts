@@ -33,7 +33,7 @@ import type { Files } from './files.ts'
 const OUTPUT = 'model.int8.onnx'
 
 /** Fields of a recipe that this page cannot honour. */
-export const beyondThisPage = ['labels', 'metric', 'exif', 'output'] as const
+export const beyondThisPage = ['labels', 'metric', 'exif', 'encodings', 'encodingsFrom', 'output'] as const
 
 /** A model with the data files that were dropped beside it. @throws InputError when it is not a model, or a file is missing */
 export async function openModel(files: Files, path: string): Promise<Model> {
