@@ -43,7 +43,11 @@ export async function roundLayerAt(
   const rows = geometry.groups * geometry.outputsPerGroup
   const shared = params.scale.length === 1
   const minmax = minmaxScales(groups, params, rows, high)
-  const best = await searchScales(options.products, groups, minmax, codes, scaleGridFor(options.bits), shared)
+  const best = await searchScales(options.products, groups, minmax, {
+    ...codes,
+    grid: scaleGridFor(options.bits),
+    shared,
+  })
   const scales = withRoomForBias(best, layer, options.inputScale, shared)
   const tensor = new Int8Array(layer.weight.size)
   let first = 0
