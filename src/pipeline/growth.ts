@@ -13,7 +13,7 @@ export function growthNote(before: Model, after: Model): string | undefined {
   if (to <= from * WORTH_SAYING) return undefined
   const known = new Set(old.values())
   const added = [...now].filter(([, tensor]) => !known.has(tensor))
-  const [first, ...others] = added.toSorted(([, a], [, b]) => b.bytes.byteLength - a.bytes.byteLength)
+  const [first, ...others] = added.toSorted(([, a], [, b]) => b.byteLength - a.byteLength)
   const share = `the file is ${Math.ceil(1000 * (to / from - 1)) / 10} % larger`
   if (!first || bytesOf(now.values()) <= bytesOf(old.values()))
     return `${share}: nodes got names, or became several of a newer opset; its constants take no more bytes than before`

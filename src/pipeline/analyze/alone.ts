@@ -5,10 +5,10 @@ import { isDepthwise, type Layer } from '../../onnx/index.ts'
 /**
  * How many times as far as the next channel the farthest one must reach: of 1,239 biases of public networks 4 have one that does. Rows of
  * weights differ more where a BatchNormalization was folded, most in depthwise layers: those count where the channel of what they make stands
- * out as well, and of the others those that are `CERTAIN`.
+ * out as well, and those beyond `CERTAIN`.
  */
 const FAR = { weight: 4, bias: 5 }
-const CERTAIN = 8
+const CERTAIN = { depthwise: 16, other: 8 }
 /** Fewer channels say nothing of each other. */
 const LEAST_CHANNELS = 8
 
@@ -28,7 +28,7 @@ export function standsAlone(layer: Layer, loud: number | undefined): Alone | und
   const bias = layer.bias?.floats().map(Math.abs)
   const weight = farthest('weight', rowReach(layer))
   const found = [
-    ...(weight && (weight.channel === loud || (weight.times >= CERTAIN && !isDepthwise(layer))) ? [weight] : []),
+    ...(weight && (weight.channel === loud || (weight.times >= CERTAIN[isDepthwise(layer) ? 'depthwise' : 'other'])) ? [weight] : []),
     ...(bias ? [farthest('bias', bias)] : []),
   ]
   return found
