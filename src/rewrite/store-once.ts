@@ -68,7 +68,7 @@ function costOf(tensor: Tensor, stored: ReadonlyMap<Tensor, string>, opset: numb
     for (const input of origin.inputs) if (input) visit(input, false)
   }
   visit(tensor, true)
-  return [...needed].reduce((sum, { bytes }) => sum + bytes.byteLength, nodes * NODE_BYTES)
+  return [...needed].reduce((sum, { byteLength }) => sum + byteLength, nodes * NODE_BYTES)
 }
 
 /** Puts the node back that computes a constant, and what it reads. */

@@ -28,7 +28,9 @@ export function standsAlone(layer: Layer, loud: number | undefined): Alone | und
   const bias = layer.bias?.floats().map(Math.abs)
   const weight = farthest('weight', rowReach(layer))
   const found = [
-    ...(weight && (weight.channel === loud || (weight.times >= CERTAIN[isDepthwise(layer) ? 'depthwise' : 'other'])) ? [weight] : []),
+    ...(weight && (weight.channel === loud || weight.times >= CERTAIN[isDepthwise(layer) ? 'depthwise' : 'other'])
+      ? [weight]
+      : []),
     ...(bias ? [farthest('bias', bias)] : []),
   ]
   return found
