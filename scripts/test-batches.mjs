@@ -19,19 +19,22 @@ export function testFiles(words) {
 
 /**
  * What takes longest, longest first: real models, browsers, many command lines. Each has a process of its own and starts early, so that
- * both cores end together.
+ * all cores end together.
  */
 const long = [
-  'test/quantize.test.ts',
   'test/studio-page.test.ts',
+  'test/quantize.test.ts',
   'test/real-models.test.ts',
-  'test/errors.test.ts',
   'test/browser-page.test.ts',
+  'test/variants.test.ts',
   'test/compress-quantize.test.ts',
+  'test/variants-decoders.test.ts',
+  'test/errors.test.ts',
+  'test/examples.test.ts',
   'test/cases-samples.test.ts',
-  'test/graph-kinds.test.ts',
   'test/compress.test.ts',
   'test/detector-blocks.test.ts',
+  'test/graph-kinds.test.ts',
 ]
 
 /** The files by their processes: long ones alone, the others by module, at most 20 in one, and those of commands, at most 6. */

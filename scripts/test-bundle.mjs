@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { bundleOptions } from './bundle-options.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const repository = fileURLToPath(new URL('..', import.meta.url))
 
 /** Tools of the tests stay where they are, too. */
 const external = [
@@ -40,8 +40,11 @@ const placesOfSources = {
   },
 }
 
-/** Builds programs into `folder` and gives the paths of what was built, in their order. Stacks name the sources. */
-export async function bundle(folder, programs) {
+/**
+ * Builds programs into `folder` and gives the paths of what was built, in their order. Stacks name the sources, which are those of the
+ * repository or of a copy at `root`.
+ */
+export async function bundle(folder, programs, root = repository) {
   const outdir = join(folder, 'built')
   await build({
     absWorkingDir: root,
@@ -66,7 +69,7 @@ export async function bundle(folder, programs) {
       program
         .split(/[\\/]/)
         .at(-1)
-        .replace(/\.mjs$/, '.js'),
+        .replace(/\.(?:mjs|ts)$/, '.js'),
     ),
   )
 }

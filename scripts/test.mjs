@@ -26,7 +26,8 @@ const counts = { passed: 0, failed: 0, skipped: 0 }
 const isTest = (event) => event.details?.type !== 'suite' && !batches.includes(event.name)
 process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, '--enable-source-maps'].filter(Boolean).join(' ')
 
-const stream = run({ files: batches, concurrency: Math.min(2, availableParallelism()) })
+// One more than two cores have to do: tests of pages wait more than they compute.
+const stream = run({ files: batches, concurrency: availableParallelism() > 1 ? 3 : 1 })
 stream.on('test:pass', (event) => {
   if (!isTest(event)) return
   if (event.skip !== undefined) counts.skipped++

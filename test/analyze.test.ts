@@ -1,27 +1,32 @@
 // `analyze` from the command line, on the model of the demo with damage that is known.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { built } from './support/built.ts'
+import { commandLine, type Ran } from './support/command-line.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-analyze-'))
-after(() => rmSync(folder, { recursive: true }))
+const shared = commandLine()
+after(() => {
+  shared.close()
+  rmSync(folder, { recursive: true })
+})
 
-function run(...words: readonly string[]) {
-  const args = [resolve('bin/onnxpress.js'), 'analyze', ...words, '--quiet', '--threads', '1']
-  return spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
-}
+const run = (...words: readonly string[]) => shared.run('analyze', ...words, '--quiet', '--threads', '1')
 const demo = ['demo/model.onnx', '--data', 'demo/calibration.json', '--samples', '32']
 
 describe('analyze', () => {
-  before(built)
+  const files = readdirSync('demo')
+  let plain: Ran
+  before(async () => {
+    await built()
+    plain = await run(...demo, '--json')
+  })
 
-  it('ranks layers by the noise that each brings alone, names a cause and a remedy, and writes nothing', () => {
-    const before = readdirSync('demo')
-    const { status, stdout, stderr } = run(...demo, '--json')
+  it('ranks layers by the noise that each brings alone, names a cause and a remedy, and writes nothing', async () => {
+    const { status, stdout, stderr } = plain
     assert.equal(status, 0, stderr)
     const { layers, noise, samples, latencyMs } = JSON.parse(stdout)
     assert.ok(layers.length >= 3 && samples > 0 && latencyMs.float > 0 && latencyMs.integer > 0)
@@ -34,14 +39,14 @@ describe('analyze', () => {
     assert.ok(worst.measured && Object.keys(worst.sqnrDb).length > 0)
     assert.ok(worst.spared < noise.all, 'what is spared is a part of all')
     assert.ok(noise.predicted > noise.all / 4 && noise.predicted < noise.all * 4, `${noise.predicted} for ${noise.all}`)
-    assert.deepEqual(readdirSync('demo'), before)
+    assert.deepEqual(readdirSync('demo'), files)
   })
 
-  it('ranks a range that was cut to a tenth first, says so, and sees it repaired by its remedy', () => {
-    const { layers } = JSON.parse(run(...demo, '--json').stdout)
+  it('ranks a range that was cut to a tenth first, says so, and sees it repaired by its remedy', async () => {
+    const { layers } = JSON.parse(plain.stdout)
     const cut = join(folder, 'cut.json')
     writeFileSync(cut, JSON.stringify({ image: { range: [-0.2, 0.2] } }))
-    const damaged = run(...demo, '--overrides', cut, '--json')
+    const damaged = await run(...demo, '--overrides', cut, '--json')
     assert.equal(damaged.status, 0, damaged.stderr)
     const [worst] = JSON.parse(damaged.stdout).layers
     assert.deepEqual([worst.name, worst.op, worst.cause], ['image', 'Input', 'clipped range'])
@@ -49,21 +54,21 @@ describe('analyze', () => {
     assert.ok(worst.noise.both > 10 * usual.noise.both)
     const [, remedy = ''] = /--overrides with (.+)$/.exec(worst.remedy) ?? []
     writeFileSync(cut, remedy)
-    const repaired = JSON.parse(run(...demo, '--overrides', cut, '--json').stdout).layers
+    const repaired = JSON.parse((await run(...demo, '--overrides', cut, '--json')).stdout).layers
     const own = repaired.find(({ name }: { name: string }) => name === 'image')
     assert.ok(own.noise.both < 2 * usual.noise.both, `${own.noise.both} for ${usual.noise.both}`)
   })
 
-  it('prints a table, and refuses what it cannot use in a sentence', () => {
-    const { status, stdout } = run(...demo)
+  it('prints a table, and refuses what it cannot use in a sentence', async () => {
+    const { status, stdout } = await run(...demo)
     assert.equal(status, 0)
     assert.match(stdout, /layer +op +weights +activations +both +cause/)
     assert.match(stdout, /everything in integers: [\d.]+ dB/)
-    const none = run(...demo, '--overrides', join(folder, 'none.json'))
+    const none = await run(...demo, '--overrides', join(folder, 'none.json'))
     assert.equal(none.status, 3)
     assert.match(none.stderr, /cannot read the overrides .*none\.json/)
     writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ image: { rnage: [0, 1] } }))
-    const wrong = run(...demo, '--overrides', join(folder, 'wrong.json'))
+    const wrong = await run(...demo, '--overrides', join(folder, 'wrong.json'))
     assert.equal(wrong.status, 3)
     assert.match(wrong.stderr, /rnage/)
   })

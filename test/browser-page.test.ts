@@ -1,15 +1,15 @@
 // The page without a server, in a real Chromium, served by a server that knows nothing of it: drop, quantise, take home, compare.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { extname, join, resolve } from 'node:path'
+import { extname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { built } from './support/built.ts'
 import { faultsOf, launchChromium, noChromium, type StaticServer, serveFolder } from './support/chromium.ts'
+import { commandLine } from './support/command-line.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 describe('the page without a server', { skip: noChromium }, () => {
@@ -23,14 +23,10 @@ describe('the page without a server', { skip: noChromium }, () => {
   const complaints: string[] = []
   const pictures: { name: string; mimeType: string; buffer: Buffer }[] = []
 
-  /** The command line, as built. */
-  const onnxpress = (...words: string[]): void => {
-    const env = { ...process.env, NODE_OPTIONS: '' }
-    execFileSync(process.execPath, [resolve('bin/onnxpress.js'), ...words, '--quiet'], {
-      cwd: folder,
-      env,
-      stdio: 'pipe',
-    })
+  const line = commandLine({ cwd: folder })
+  const onnxpress = async (...words: string[]): Promise<void> => {
+    const { status, stderr } = await line.run(...words, '--quiet')
+    assert.equal(status, 0, stderr)
   }
 
   before(async () => {
@@ -59,6 +55,7 @@ describe('the page without a server', { skip: noChromium }, () => {
     context.on('weberror', (error) => complaints.push(error.error().message))
   })
   after(async () => {
+    line.close()
     await browser?.close()
     await server?.close()
     rmSync(folder, { recursive: true })
@@ -128,7 +125,7 @@ describe('the page without a server', { skip: noChromium }, () => {
     assert.equal(model.name, 'tiny.int8.onnx')
     const recipe = await download(page, 'Download recipe with statistics')
     writeFileSync(at(recipe.name), recipe.bytes)
-    onnxpress('run', recipe.name)
+    await onnxpress('run', recipe.name)
     assert.ok(readFileSync(at('tiny.int8.onnx')).equals(model.bytes), 'the command line made another file')
     await page.close()
   })
@@ -141,7 +138,7 @@ describe('the page without a server', { skip: noChromium }, () => {
   ]
   for (const [name, words] of recipes) {
     it(`makes the same bytes as the command line from stored statistics: ${name}`, async () => {
-      onnxpress('quantize', 'tiny.onnx', '--data', 'random', '--samples', '16', ...words, '--run', 'run')
+      await onnxpress('quantize', 'tiny.onnx', '--data', 'random', '--samples', '16', ...words, '--run', 'run')
       const { output: _, ...recipe } = JSON.parse(readFileSync(at('run', 'recipe.json'), 'utf8'))
       const statistics = JSON.parse(readFileSync(at('run', 'statistics.json'), 'utf8'))
       const page = await open()
@@ -163,7 +160,7 @@ describe('the page without a server', { skip: noChromium }, () => {
       at('none.json'),
       JSON.stringify({ command: 'quantize', model: 'tiny.onnx', data: 'none', preprocess }),
     )
-    onnxpress('run', 'none.json', '--run', 'none')
+    await onnxpress('run', 'none.json', '--run', 'none')
     const page = await open()
     await drop(page, [
       { name: 'tiny.onnx', mimeType: 'application/octet-stream', buffer: readFileSync(at('tiny.onnx')) },

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { constantsOf, layersOf, Tensor, withTensors } from '../src/onnx/index.ts'
 import { built } from './support/built.ts'
+import { commandLine } from './support/command-line.ts'
 import { readYaml, type Yaml } from './support/yaml.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-check-'))
@@ -32,10 +33,9 @@ async function blurred(share: number, output: string): Promise<void> {
   )
 }
 
-function check(...words: readonly string[]) {
-  const args = [resolve('bin/onnxpress.js'), 'check', model, ...words, ...samples]
-  return spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
-}
+const { run, close } = commandLine()
+after(close)
+const check = (...words: readonly string[]) => run('check', model, ...words, ...samples)
 
 describe('check', () => {
   before(async () => {
@@ -44,8 +44,8 @@ describe('check', () => {
     await blurred(0.9, at('worse.onnx'))
   })
 
-  it('lets a model pass that loses less than it may, and stops when that is shown', () => {
-    const { status, stdout, stderr } = check(at('near.onnx'), '--max-drop', '0.05', '--json')
+  it('lets a model pass that loses less than it may, and stops when that is shown', async () => {
+    const { status, stdout, stderr } = await check(at('near.onnx'), '--max-drop', '0.05', '--json')
     assert.equal(status, 0, stderr)
     const { kept, limits, samples: taken, metric, difference } = JSON.parse(stdout)
     assert.deepEqual([kept, limits[0].kept, limits[0].name, limits[0].limit], [true, true, 'max-drop', 0.05])
@@ -55,10 +55,10 @@ describe('check', () => {
     assert.deepEqual([difference.layers.changed, difference.layers.same], [[], 23])
   })
 
-  it('refuses a model that loses more, with a sentence for each broken limit, and writes the summary all the same', () => {
+  it('refuses a model that loses more, with a sentence for each broken limit, and writes the summary all the same', async () => {
     const page = at('summary.md')
     const words = ['--max-drop', '0.01', '--max-bytes', '1000', '--max-size', '1.1', '--markdown', page]
-    const { status, stdout, stderr } = check(at('worse.onnx'), ...words, '--quiet')
+    const { status, stdout, stderr } = await check(at('worse.onnx'), ...words, '--quiet')
     assert.equal(status, 6, stderr)
     const [drop, bytes, ...others] = stderr.trim().split('\n')
     assert.match(drop ?? '', /^the drop of top1 is \d.* points .*allowed is at most 1\.0 points: broken$/)
@@ -68,24 +68,24 @@ describe('check', () => {
     assert.match(readFileSync(page, 'utf8'), /^## ✖ 2 of 3 limits are broken\n/)
   })
 
-  it('is undecided where the samples are too few, which passes when it is allowed to', () => {
+  it('is undecided where the samples are too few, which passes when it is allowed to', async () => {
     const few = [at('near.onnx'), '--max-drop', '0.01', '--samples', '32', '--quiet']
-    const { status, stderr } = check(...few)
+    const { status, stderr } = await check(...few)
     assert.equal(status, 6)
     assert.match(stderr, /undecided; about [\d,]+ more samples like these would tell/)
-    assert.equal(check(...few, '--allow-undecided').status, 0)
+    assert.equal((await check(...few, '--allow-undecided')).status, 0)
   })
 
-  it('says what is missing: labels for a drop, a folder for the summary, another name than that of a model', () => {
+  it('says what is missing: labels for a drop, a folder for the summary, another name than that of a model', async () => {
     const unlabelled = ['--data', 'random', '--max-drop', '0.1']
-    const none = check(at('near.onnx'), ...unlabelled)
+    const none = await check(at('near.onnx'), ...unlabelled)
     assert.equal(none.status, 0, 'the last --data counts')
     const args = [resolve('bin/onnxpress.js'), 'check', model, at('near.onnx'), ...unlabelled, '--quiet']
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     assert.deepEqual([status, stderr.includes('--max-drop needs labels, and random has none')], [3, true], stderr)
-    const nowhere = check(at('near.onnx'), '--markdown', at('no/such.md'))
+    const nowhere = await check(at('near.onnx'), '--markdown', at('no/such.md'))
     assert.deepEqual([nowhere.status, /give another name with --markdown/.test(nowhere.stderr)], [2, true])
-    assert.equal(check(at('near.onnx'), '--markdown', at('near.onnx')).status, 2)
+    assert.equal((await check(at('near.onnx'), '--markdown', at('near.onnx'))).status, 2)
     assert.ok(!existsSync(at('no')))
   })
 })

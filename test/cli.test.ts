@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { built } from './support/built.ts'
+import { commandLine } from './support/command-line.ts'
 
 const shared = process.env['ONNXPRESS_SHARED'] ?? '../shared'
 const models = join(shared, 'models')
@@ -62,7 +63,11 @@ describe('the built command line', () => {
   })
 
   const manifest = join(models, 'manifest.json')
-  it('inspects models of the manifest', { skip: existsSync(manifest) ? false : `no models at ${models}` }, () => {
+  it('inspects models of the manifest', {
+    skip: existsSync(manifest) ? false : `no models at ${models}`,
+  }, async (test) => {
+    const shared = commandLine()
+    test.after(shared.close)
     const entries = JSON.parse(readFileSync(manifest, 'utf8')) as {
       file: string
       parameters: number | null
@@ -70,7 +75,7 @@ describe('the built command line', () => {
       task: string
     }[]
     for (const entry of entries.filter(({ task }) => task === 'image-classification')) {
-      const { status, stdout } = run('inspect', join(models, entry.file), '--json')
+      const { status, stdout } = await shared.run('inspect', join(models, entry.file), '--json')
       assert.equal(status, 0, entry.file)
       const result = JSON.parse(stdout) as { parameters: number; opset: number; macs?: number; layers: unknown[] }
       // The manifest counts the two int64 values of one model's Reshape shape as parameters; we count floats only.

@@ -15,6 +15,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import sharp from 'sharp'
 import { built } from './support/built.ts'
+import { commandLine } from './support/command-line.ts'
 
 const program = resolve('bin/onnxpress.js')
 const calibration = resolve('demo/calibration.json')
@@ -25,6 +26,7 @@ describe('what a stranger meets when something is wrong', () => {
   const env = { ...process.env, NODE_OPTIONS: '', TMPDIR: temporary }
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [program, ...args], { cwd: folder, encoding: 'utf8', env })
+  const shared = commandLine({ cwd: folder, env: { TMPDIR: temporary } })
   const write = (name: string, text: string | Uint8Array) => writeFileSync(join(folder, name), text)
 
   before(async () => {
@@ -79,7 +81,10 @@ describe('what a stranger meets when something is wrong', () => {
       ]),
     )
   })
-  after(() => rmSync(folder, { recursive: true }))
+  after(() => {
+    shared.close()
+    rmSync(folder, { recursive: true })
+  })
 
   const cases: readonly (readonly [title: string, code: number, message: RegExp, ...args: string[]])[] = [
     ['a text file as the model', 3, /cannot read text\.onnx: it is not an ONNX model/, 'inspect', 'text.onnx'],
@@ -297,10 +302,10 @@ describe('what a stranger meets when something is wrong', () => {
     ],
   ]
   for (const [title, code, message, ...args] of cases) {
-    it(`${title}: one sentence, exit code ${code}, no stack, nothing left`, () => {
+    it(`${title}: one sentence, exit code ${code}, no stack, nothing left`, async () => {
       const files = readdirSync(folder)
       const quiet = args[0] === 'run' || code === 2 ? [] : ['--quiet']
-      const { status, stdout, stderr } = run(...args, ...quiet)
+      const { status, stdout, stderr } = await shared.run(...args, ...quiet)
       assert.equal(status, code, stderr)
       assert.equal(stdout, '')
       assert.match(stderr, message)
@@ -332,7 +337,11 @@ describe('what a stranger meets when something is wrong', () => {
 
   it('--json prints one object on stdout, --quiet nothing on stderr, and no file is left but the results', () => {
     const args = ['model.onnx', '--data', calibration, '--json', '--quiet']
-    for (const [command, ...more] of [['quantize', '-o', 'one.onnx'], ['rewrite', '-o', 'float.onnx'], ['evaluate']]) {
+    for (const [command, ...more] of [
+      ['quantize', '--effort', 'fast', '-o', 'one.onnx'],
+      ['rewrite', '-o', 'float.onnx'],
+      ['evaluate'],
+    ]) {
       const { status, stdout, stderr } = run(command ?? '', ...args, ...more)
       assert.deepEqual([status, stderr], [0, ''], command)
       assert.equal(stdout.trimEnd().split('\n').length, 1, command)

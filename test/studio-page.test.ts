@@ -349,38 +349,51 @@ describe('the page of the studio', { skip: noChromium }, () => {
     await page.close()
   })
 
-  const pages: readonly (readonly [name: string, hash: () => Promise<string>])[] = [
-    ['home', async () => '#/'],
-    ['model', async () => '#/model/tiny.onnx'],
-    ['new run', async () => '#/new?command=quantize&model=tiny.onnx'],
-    ['run', async () => `#/run/${(await runIds())[0]}`],
-    ['compare', async () => `#/compare/${(await runIds()).slice(0, 2).join('/')}`],
+  /** Pages, and what is there when a page has what it asked for. */
+  const pages: readonly (readonly [name: string, hash: () => Promise<string>, there: string])[] = [
+    ['home', async () => '#/', 'input[type=checkbox][aria-label^=Compare]'],
+    ['model', async () => '#/model/tiny.onnx', 'tbody tr'],
+    ['new run', async () => '#/new?command=quantize&model=tiny.onnx', 'form label, main label'],
+    ['run', async () => `#/run/${(await runIds())[0]}`, 'iframe'],
+    ['compare', async () => `#/compare/${(await runIds()).slice(0, 2).join('/')}`, '.drawn svg'],
   ]
-  for (const [name, hash] of pages) {
-    for (const [width, scheme] of [
-      [390, 'light'],
-      [390, 'dark'],
-      [1440, 'light'],
-      [1440, 'dark'],
-    ] as const) {
-      it(`is accessible and does not scroll sideways: ${name}, ${width} pixels, ${scheme}`, async () => {
-        const page = await open(await hash())
-        await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme: scheme })
-        await page.waitForTimeout(500)
-        if (name === 'model') {
-          await page
-            .getByRole('button', { name: /Conv|node|layer/i })
-            .last()
-            .click()
-          await page.locator('.facts').waitFor()
-        }
-        assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'scrolls sideways')
-        const found = await faultsOf(page)
-        assert.deepEqual(found, [])
-        await page.close()
+  /** Nothing changes any more: 100 ms without a change of the document. */
+  const settled = (page: Page): Promise<void> =>
+    page.evaluate(`new Promise((quiet) => {
+      let timer = setTimeout(quiet, 100)
+      const again = () => { clearTimeout(timer); timer = setTimeout(quiet, 100) }
+      new MutationObserver(again).observe(document, { subtree: true, childList: true, attributes: true, characterData: true })
+    })`)
+  for (const [name, hash, there] of pages) {
+    describe(`is accessible and does not scroll sideways: ${name}`, () => {
+      let page: Page
+      before(async () => {
+        page = await open(await hash())
+        await page.locator(there).first().waitFor()
       })
-    }
+      after(() => page.close())
+      for (const [width, scheme] of [
+        [390, 'light'],
+        [390, 'dark'],
+        [1440, 'light'],
+        [1440, 'dark'],
+      ] as const) {
+        it(`${width} pixels, ${scheme}`, async () => {
+          await page.setViewportSize({ width, height: 900 })
+          await page.emulateMedia({ colorScheme: scheme })
+          if (name === 'model') {
+            await page
+              .getByRole('button', { name: /Conv|node|layer/i })
+              .last()
+              .click()
+            await page.locator('.facts').waitFor()
+          }
+          await settled(page)
+          assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'scrolls sideways')
+          assert.deepEqual(await faultsOf(page), [])
+        })
+      }
+    })
   }
 
   for (const scheme of ['light', 'dark'] as const) {

@@ -7,13 +7,16 @@ import { after, before, describe, it } from 'node:test'
 import { writeModel } from '../src/onnx/index.ts'
 import { type VariantsRun, writeVariants } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type VariantsRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { openRuntime, openWebProcess } from '../src/runtime/index.node.ts'
 import { smallDecoder } from './support/small-decoder.ts'
 import { smallEncoder, writeSmallHub } from './support/small-encoder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'decoders-'))
 const runtime = await openRuntime({ threads: 1 })
+// Every command joins the process that is open here.
+const web = openWebProcess()
 after(async () => {
+  await web?.close()
   await runtime.close()
   rmSync(folder, { recursive: true })
 })

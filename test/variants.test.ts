@@ -17,7 +17,7 @@ import { after, before, describe, it } from 'node:test'
 import { AutoModel, AutoTokenizer, env } from '@huggingface/transformers'
 import { type VariantsRun, writeVariants } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type VariantsRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { openRuntime, openWebProcess } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
 import { built } from './support/built.ts'
 import { sharedFolder } from './support/manifest.ts'
@@ -25,7 +25,10 @@ import { writeSmallHub } from './support/small-encoder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'variants-'))
 const runtime = await openRuntime({ threads: 1 })
+// Every command joins the process that is open here.
+const web = openWebProcess()
 after(async () => {
+  await web?.close()
   await runtime.close()
   rmSync(folder, { recursive: true })
 })

@@ -59,6 +59,17 @@ describe('ONNX Runtime in WebAssembly, in a process of its own', { skip: process
     await withSession(runtime, chain(8, 2), {}, (again) => again.run(input(2, 8)))
   })
 
+  it('is one process for all who have it open, which stays until the last one closes it', async () => {
+    const other = openWebProcess()
+    assert.ok(other)
+    await withSession(other, chain(8, 2), {}, (session) => session.run(input(2, 8)))
+    assert.equal(children().length, 1)
+    await other.close()
+    await other.close()
+    assert.equal(children().length, 1)
+    await withSession(runtime, chain(8, 2), {}, (session) => session.run(input(2, 8)))
+  })
+
   it('leaves no process behind', async () => {
     await runtime.close()
     assert.deepEqual(children(), [])

@@ -15,12 +15,13 @@ import type { Runtime, Session } from './session.ts'
 
 /**
  * ONNX Runtime in WebAssembly as a Runtime; undefined where the package onnxruntime-web is not installed. The process starts with
- * the first model, anew where it ended, and is gone after `close`.
+ * the first model, anew where it ended, and is gone after `close`. Starting it takes seconds of a processor (WebAssembly is compiled,
+ * then optimised), so that whoever opens it while somebody else has it open gets the same one.
  */
 export function openWebProcess(): Runtime | undefined {
   const version = webVersion()
   if (version === undefined) return undefined
-  const process = new WebProcess()
+  const { process, close } = sharedProcess()
   const notes: string[] = []
   const numbers = new WeakMap<Session, number>()
   const numberOf = (session: Session) => {
@@ -63,8 +64,26 @@ export function openWebProcess(): Runtime | undefined {
         options,
       }),
     }),
-    close: () => process.close(),
+    close,
   }
+}
+
+let shared: { readonly process: WebProcess; holders: number } | undefined
+
+/** The process that somebody has open, or a new one; it ends when the last one closes it. */
+function sharedProcess(): { readonly process: WebProcess; readonly close: () => Promise<void> } {
+  shared ??= { process: new WebProcess(), holders: 0 }
+  const held = shared
+  held.holders++
+  let open = true
+  const close = async () => {
+    if (open) held.holders--
+    open = false
+    if (held.holders > 0) return
+    if (shared === held) shared = undefined
+    await held.process.close()
+  }
+  return { process: held.process, close }
 }
 
 /** The version that is installed. */

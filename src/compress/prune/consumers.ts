@@ -53,26 +53,33 @@ export function inputEnergies(
     }
   else {
     const values = weight.floats()
-    forEachRead(channels, (id, at) => add(id, values[at]! ** 2))
+    const { positions, positionStride } = view
+    forEachPair(channels, (id, first) => {
+      let sum = energies.get(id) ?? 0
+      for (let u = 0; u < positions; u++) {
+        const energy = values[first + u * positionStride]! ** 2
+        sum += energy
+        total += energy
+      }
+      energies.set(id, sum)
+    })
   }
   for (const [id, energy] of energies) energies.set(id, total > 0 ? energy / total : 0)
   return energies
 }
 
-/** Calls back for every weight with the number it reads, its place and its output. */
-export function forEachRead(
+/** Calls back for every output and number that it reads, with the place of the first of the weights between them. */
+export function forEachPair(
   { layer, input }: LayerChannels,
-  use: (id: number, at: number, output: number) => void,
+  use: (id: number, first: number, output: number) => void,
 ): void {
   const { view } = layer
   if (!view) return
   const perGroup = view.outputs / view.groups
   for (let o = 0; o < view.outputs; o++) {
     const first = Math.floor(o / perGroup) * view.inputsPerGroup
-    for (let i = 0; i < view.inputsPerGroup; i++) {
-      const base = view.offset(o) + i * view.inputStride
-      for (let u = 0; u < view.positions; u++) use(input[first + i]!, base + u * view.positionStride, o)
-    }
+    const offset = view.offset(o)
+    for (let i = 0; i < view.inputsPerGroup; i++) use(input[first + i]!, offset + i * view.inputStride, o)
   }
 }
 
@@ -92,8 +99,14 @@ export function unreadChannels(
     for (const channels of layers) {
       if (passesChannels(channels)) continue
       const values = channels.layer.weight.floats()
-      forEachRead(channels, (id, at, o) => {
-        if (values[at] !== 0 && !gone.has(channels.output[o]!)) unread.delete(id)
+      const { positions = 0, positionStride = 0 } = channels.layer.view ?? {}
+      forEachPair(channels, (id, first, o) => {
+        if (!unread.has(id) || gone.has(channels.output[o]!)) return
+        for (let u = 0; u < positions; u++)
+          if (values[first + u * positionStride] !== 0) {
+            unread.delete(id)
+            return
+          }
       })
     }
     if (unread.size === 0) break

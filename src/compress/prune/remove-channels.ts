@@ -12,7 +12,7 @@ import {
   Tensor,
   withoutShapes,
 } from '../../onnx/index.ts'
-import { forEachRead } from './consumers.ts'
+import { forEachPair } from './consumers.ts'
 import { resizeNode } from './resize-node.ts'
 
 /**
@@ -67,7 +67,11 @@ function cutLayer(
   let cut: Tensor
   if (view.groups === 1) cut = cutAxis(cutAxis(weight, view.outputAxis, outputs), 1 - view.outputAxis, inputs)
   else {
-    const left = keptOfGroups(layer.name, view.groups, input.length, output.length, inputs, outputs)
+    const left = keptOfGroups(
+      layer.name,
+      byGroup(inputs, input.length / view.groups),
+      byGroup(outputs, output.length / view.groups),
+    )
     // A window that spreads has all inputs on its first axis and the outputs of a group on its second; one that gathers the other way round.
     cut =
       facts.window === 'spreads'
@@ -79,16 +83,12 @@ function cutLayer(
   if (bias && bias.size === view.outputs) editor.setConstant(node, 2, cutAxis(bias, bias.shape.length - 1, outputs))
 }
 
-/** How many groups are left, and which places of each: the same in all of them. */
+/** How many groups are left, and which places of each: the same in all of them. @param read group → places inside it */
 function keptOfGroups(
   name: string,
-  groups: number,
-  inputCount: number,
-  outputCount: number,
-  inputs: readonly number[],
-  outputs: readonly number[],
+  read: ReadonlyMap<number, number[]>,
+  written: ReadonlyMap<number, number[]>,
 ): { groups: number; inputs: number[]; outputs: number[] } {
-  const [read, written] = [byGroup(inputs, inputCount / groups), byGroup(outputs, outputCount / groups)]
   const [first = [], ...others] = read.values()
   const [made = [], ...rest] = written.values()
   const alike =
@@ -110,6 +110,9 @@ function byGroup(kept: readonly number[], perGroup: number): Map<number, number[
   return groups
 }
 
+/** Values from which on they are copied as a block. */
+const COPIED = 64
+
 /** The tensor with only these places of an axis. */
 export function cutAxis(tensor: Tensor, axis: number, kept: readonly number[]): Tensor {
   const size = tensor.shape[axis] ?? 1
@@ -122,7 +125,9 @@ export function cutAxis(tensor: Tensor, axis: number, kept: readonly number[]): 
   for (let o = 0; o < outer; o++)
     for (const index of kept) {
       const from = (o * size + index) * inner
-      result.set(values.subarray(from, from + inner), to)
+      // A view and a copy of a few values cost far more than the values.
+      if (inner >= COPIED) result.set(values.subarray(from, from + inner), to)
+      else for (let i = 0; i < inner; i++) result[to + i] = values[from + i]!
       to += inner
     }
   const shape = tensor.shape.map((dim, i) => (i === axis ? kept.length : dim))
@@ -174,8 +179,8 @@ export function silenceChannels(
     const { view, weight } = layer
     if (!node || !view || passes(channels) || !input.some((id) => removed.has(id))) continue
     const values = weight.floats().slice()
-    forEachRead(channels, (id, at) => {
-      if (removed.has(id)) values[at] = 0
+    forEachPair(channels, (id, first) => {
+      if (removed.has(id)) for (let u = 0; u < view.positions; u++) values[first + u * view.positionStride] = 0
     })
     editor.setConstant(node, layer.weightIndex, Tensor.from('float32', weight.shape, values))
   }

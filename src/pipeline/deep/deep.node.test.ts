@@ -7,16 +7,19 @@ import { blockProduct, byteConvolution, floatsAround } from '../../../test/suppo
 import { writeModelFile } from '../../onnx/index.node.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type CompareRecipe, parseRecipe } from '../../recipe/index.ts'
-import { openRuntime, saturates } from '../../runtime/index.node.ts'
+import { openRuntime, openWebProcess, saturates } from '../../runtime/index.node.ts'
 import { compareDeep } from './deep.node.ts'
 import { compareInDepth } from './files.node.ts'
 import { deepLines } from './lines.ts'
 import { verifyFile } from './verify.node.ts'
 
 const runtime = await openRuntime({ threads: 1 })
+// Every comparison joins the process that is open here.
+const web = openWebProcess()
 const folder = mkdtempSync(join(tmpdir(), 'deep-'))
 const at = (name: string) => join(folder, name)
 after(async () => {
+  await web?.close()
   await runtime.close()
   rmSync(folder, { recursive: true })
 })

@@ -64,7 +64,7 @@ const WORTH_BYTES = 1024
 
 function whyStoredTwice(scope: Scope, node: Node, layer: Layer | undefined): string | undefined {
   const weight = layer && node.inputs[layer.weightIndex]
-  if (weight === undefined || layer === undefined || layer.weight.bytes.byteLength < WORTH_BYTES) return undefined
+  if (weight === undefined || layer === undefined || layer.weight.byteLength < WORTH_BYTES) return undefined
   // Other layers, and rows that are picked, take the same codes.
   const takesCodes = (other: Node) =>
     isOp(other, 'Gather', 'Transpose') || layerOf(other, scope.constants)?.weight === layer.weight
