@@ -80,7 +80,11 @@ export async function quantizeGiven(
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack, judged })
+      const scoring = await scoringSamples(recipe, original, { dataset, indices: used }, limit, {
+        ...watch,
+        heldBack,
+        judged,
+      })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },

@@ -54,9 +54,9 @@ export async function correctBias(
 ): Promise<Corrected> {
   const layers: LayerCorrection[] = []
   const visitOptions = { ...options, step: 'correct' }
-  const model = await visitLayers(runtime, pair, batches, visitOptions, async ({ view, layer, slots, reading }) => {
-    const bias = await correctBiasAt(view, slots, placeOf(layer), options.validation ?? never, reading)
-    layers.push({ name: view.name, ...(bias ? { bias } : {}) })
+  const model = await visitLayers(runtime, pair, batches, visitOptions, async (at) => {
+    const bias = await correctBiasAt(at, placeOf(at.layer), options.validation ?? never)
+    layers.push({ name: at.view.name, ...(bias ? { bias } : {}) })
   })
   return { model, layers }
 }
@@ -88,7 +88,7 @@ export async function roundAndCorrect(
     const input = plan.activations.get(layer.node.inputs[0] ?? '')?.params.scale[0]
     const result = at.shared
       ? 'its weight is shared with another layer'
-      : await roundLayerAt(view, layer, slots, params, {
+      : await roundLayerAt(at, params, {
           products,
           random: randomStream(seed, `rounding ${view.name}`),
           bits: plan.weightBits.get(layer.name) ?? 8,
@@ -97,7 +97,7 @@ export async function roundAndCorrect(
           used: (batch) => !validation(batch),
         })
     if (typeof result !== 'string') weights.set(layer.name, result)
-    const bias = await correctBiasAt(view, slots, placeOf(layer), validation)
+    const bias = await correctBiasAt({ view, slots }, placeOf(layer), validation)
     layers.push({
       name: view.name,
       ...(bias ? { bias } : {}),
