@@ -106,8 +106,10 @@ function whyNotInteger(scope: Scope, node: Node): string | undefined {
   if (lacking !== undefined)
     return `${scope.options.target.name} has no integer kernel for ${node.opType} with ${lacking}`
   for (const input of scope.dataInputs(node)) {
-    if (scope.constants(input)) return 'one operand is a constant'
-    const type = scope.types.get(input)
+    const constant = scope.constants(input)
+    const { takesAll } = scope.options.target
+    if (constant && !(takesAll && scope.role(node)?.reads === 'all')) return 'one operand is a constant'
+    const type = constant?.dtype ?? scope.types.get(input)
     if (type !== 'float32') return `its input is ${type ?? 'of unknown type'}`
   }
   if (node.outputs.filter((output) => output !== '').length > 1 && scope.role(node)?.gives !== 'all')
