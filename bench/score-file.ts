@@ -33,7 +33,7 @@ export async function openScoring(
   chosen: readonly number[],
 ): Promise<(file: string) => Promise<Score>> {
   const model = await readModelFile(recipe.model)
-  const scoring = await scoringSamples(recipe, model, dataset, chosen, 5000)
+  const scoring = await scoringSamples(recipe, model, { dataset, indices: chosen }, 5000)
   const first = (await dataset.sample(0)).inputs
   const shapes = await observeShapes(runtime, model, first)
   const seen: { readonly batch: Batch; readonly float: Values }[] = []

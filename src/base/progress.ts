@@ -21,14 +21,6 @@ export interface Watch {
 }
 
 /** Reports `done` of `total` of a step, when somebody listens. */
-export function report(
-  watch: Watch,
-  step: string,
-  done: number,
-  total: number,
-  message?: string,
-  values?: Readonly<Record<string, number>>,
-): void {
-  const more = { ...(message === undefined ? {} : { message }), ...(values === undefined ? {} : { values }) }
-  watch.progress?.({ step, done, total, at: Date.now(), ...more })
+export function report(watch: Watch, step: string, done: number, total: number, message?: string): void {
+  watch.progress?.({ step, done, total, at: Date.now(), ...(message === undefined ? {} : { message }) })
 }

@@ -36,8 +36,8 @@ function itMatches(drawing: string, dims: readonly number[]): void {
     const weight = layer.weight.floats()
     const bias = constantsOf(model.graph)(layer.node.inputs[2])?.floats()
     for (let group = 0; group < shape.groups; group++) {
-      const patches = gatherPatches(shape, x, y.dims, positions, group)
-      const outputs = gatherOutputs(shape, y, positions, group)
+      const patches = gatherPatches(shape, x, y.dims, positions, { group })
+      const outputs = gatherOutputs(shape, y, positions, { group })
       assert.equal(patches.columns, patchSize(shape))
       for (let row = 0; row < patches.rows; row++)
         for (let c = 0; c < shape.outputsPerGroup; c++) {

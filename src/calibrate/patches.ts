@@ -11,6 +11,13 @@ export interface Rows {
   readonly data: Float32Array
 }
 
+export interface GatherOptions {
+  /** Default 0. */
+  readonly group?: number
+  /** Where to put the rows instead of a new array. */
+  readonly room?: Float32Array
+}
+
 /** Output positions chosen for each sample of a batch. */
 export interface Positions {
   readonly samples: number
@@ -50,15 +57,13 @@ export function positionsOf(geometry: LayerGeometry, outputDims: readonly number
  * Input patches of one group, [samples·perSample, inputsPerGroup·kh·kw], in the order of the weight view W[o, i, u]
  * (input channel major, kernel position minor), zeros where the kernel hangs over the border.
  * @param outputDims dims of the layer's output, of which the positions are
- * @param room where to put them instead of a new array
  */
 export function gatherPatches(
   geometry: LayerGeometry,
   input: TensorValue,
   outputDims: readonly number[],
   positions: Positions,
-  group = 0,
-  room?: Float32Array,
+  { group = 0, room }: GatherOptions = {},
 ): Rows {
   const { groups, inputsPerGroup } = geometry
   const grid = gridOf(geometry, input.dims)
@@ -79,8 +84,7 @@ export function gatherOutputs(
   geometry: LayerGeometry,
   output: TensorValue,
   positions: Positions,
-  group = 0,
-  room?: Float32Array,
+  { group = 0, room }: GatherOptions = {},
 ): Rows {
   const columns = geometry.outputsPerGroup
   const grid = gridOf(geometry, output.dims)

@@ -69,16 +69,16 @@ export function itemOf(
   model: CostModel,
   multiple: number,
 ): Item<LayerCandidate> {
-  const { geometry, sizes, name } = layer
-  const whole = model.cost(wholeShape(geometry, sizes))
+  const { name } = layer
+  const whole = model.cost(wholeShape(layer))
   const candidates: LayerCandidate[] = []
   const spatial = curves.some(({ split }) => splits.find((known) => known.name === split)?.method === 'spatial-svd')
   for (const { split: splitName, errors } of curves) {
     const split = splits.find((known) => known.name === splitName)
     if (!split) continue
-    for (const rank of savingRanks(model, split, geometry, sizes, multiple)) {
+    for (const rank of savingRanks(model, split, layer, multiple)) {
       const loss = errors[rank - 1]
-      const cost = splitCost(model, split, geometry, sizes, rank)
+      const cost = splitCost(model, split, layer, rank)
       if (loss === undefined || (spatial && split.method === 'weight-svd' && cost > STRONG * whole)) continue
       candidates.push({ cost, loss, choice: { split: splitName, rank } })
     }

@@ -41,18 +41,19 @@ const families = ['vertical-horizontal', 'horizontal-vertical', 'input-side', 'o
 
 describe('the cost of a layer', () => {
   it('is inputs × outputs × positions of the kernel × points of the map', () => {
-    assert.equal(macs.cost(wholeShape(conv(3, 16, 3), sizes)), 3 * 16 * 9 * 64)
-    assert.equal(macs.cost(wholeShape({ ...conv(1, 1, 3), groups: 16 }, sizes)), 16 * 9 * 64)
+    assert.equal(macs.cost(wholeShape({ geometry: conv(3, 16, 3), sizes })), 3 * 16 * 9 * 64)
+    assert.equal(macs.cost(wholeShape({ geometry: { ...conv(1, 1, 3), groups: 16 }, sizes })), 16 * 9 * 64)
   })
 
   it('in bytes is four a weight and four a bias', () => {
-    assert.equal(parameterBytes.cost(wholeShape(conv(3, 16, 3), sizes, false)), 4 * 3 * 16 * 9)
-    assert.equal(parameterBytes.cost(wholeShape(conv(3, 16, 3), sizes)), 4 * (3 * 16 * 9 + 16))
+    assert.equal(parameterBytes.cost(wholeShape({ geometry: conv(3, 16, 3), sizes }, false)), 4 * 3 * 16 * 9)
+    assert.equal(parameterBytes.cost(wholeShape({ geometry: conv(3, 16, 3), sizes })), 4 * (3 * 16 * 9 + 16))
   })
 
   it('in whole blocks of channels is that of the next full block', () => {
-    const cost = (inputs: number, outputs: number) => paddedMacs(8).cost(wholeShape(conv(inputs, outputs, 3), sizes))
-    assert.equal(cost(16, 16), macs.cost(wholeShape(conv(16, 16, 3), sizes)))
+    const cost = (inputs: number, outputs: number) =>
+      paddedMacs(8).cost(wholeShape({ geometry: conv(inputs, outputs, 3), sizes }))
+    assert.equal(cost(16, 16), macs.cost(wholeShape({ geometry: conv(16, 16, 3), sizes })))
     assert.equal(cost(9, 9), cost(16, 16))
     assert.equal(cost(3, 16), 3 * 16 * 9 * 64, 'the first layer reads its few channels as they are')
   })
@@ -72,9 +73,9 @@ describe('the cost of a split', () => {
         const [geometry, split] = [conv(inputs, outputs, kernel), splitNamed(name)]
         let before = 0
         for (let rank = 1; rank <= maxRank(split, geometry); rank++) {
-          const [first, second] = splitShapes(split, geometry, sizes, rank)
+          const [first, second] = splitShapes(split, { geometry, sizes }, rank)
           assert.deepEqual([first.outputs, second.inputs, first.inputs, second.outputs], [rank, rank, inputs, outputs])
-          const cost = splitCost(macs, split, geometry, sizes, rank)
+          const cost = splitCost(macs, split, { geometry, sizes }, rank)
           assert.equal(cost, macs.cost(first) + macs.cost(second))
           assert.ok(cost > before)
           before = cost
@@ -87,10 +88,10 @@ describe('the cost of a split', () => {
     fc.assert(
       fc.property(geometries, fc.integer({ min: 1, max: 4 }), ({ inputs, outputs, kernel, name }, multiple) => {
         const [geometry, split] = [conv(inputs, outputs, kernel), splitNamed(name)]
-        const whole = macs.cost(wholeShape(geometry, sizes))
-        const ranks = savingRanks(macs, split, geometry, sizes, multiple)
+        const whole = macs.cost(wholeShape({ geometry, sizes }))
+        const ranks = savingRanks(macs, split, { geometry, sizes }, multiple)
         for (let rank = multiple; rank < maxRank(split, geometry); rank += multiple)
-          assert.equal(ranks.includes(rank), splitCost(macs, split, geometry, sizes, rank) < whole)
+          assert.equal(ranks.includes(rank), splitCost(macs, split, { geometry, sizes }, rank) < whole)
         assert.ok(ranks.every((rank) => rank % multiple === 0))
       }),
     )
@@ -103,9 +104,9 @@ describe('the cost of a split', () => {
         fc.double({ min: 0.01, max: 1, noNaN: true }),
         ({ inputs, outputs, kernel, name }, ratio) => {
           const [geometry, split] = [conv(inputs, outputs, kernel), splitNamed(name)]
-          const limit = ratio * macs.cost(wholeShape(geometry, sizes, false))
-          const rank = rankForRatio(macs, split, geometry, sizes, ratio)
-          const cost = (r: number) => splitCost(macs, split, geometry, sizes, r)
+          const limit = ratio * macs.cost(wholeShape({ geometry, sizes }, false))
+          const rank = rankForRatio(macs, split, { geometry, sizes }, ratio)
+          const cost = (r: number) => splitCost(macs, split, { geometry, sizes }, r)
           assert.ok(rank === 1 || cost(rank) <= limit)
           assert.ok(rank === maxRank(split, geometry) || cost(rank + 1) > limit)
         },

@@ -67,24 +67,29 @@ export function paddedMacs(block: number): CostModel {
   })
 }
 
+/** What of a layer its costs depend on. */
+export interface SizedLayer {
+  readonly geometry: LayerGeometry
+  readonly sizes: LayerSizes
+}
+
 /** The shape of a whole layer. */
-export function wholeShape(geometry: LayerGeometry, sizes: LayerSizes, bias = true): CostShape {
-  const { inputsPerGroup, outputsPerGroup } = geometry
-  return shapeOf(geometry, wholePart(geometry, sizes), sizes.input, inputsPerGroup, outputsPerGroup, bias)
+export function wholeShape({ geometry, sizes }: SizedLayer, bias = true): CostShape {
+  const { inputsPerGroup: inputs, outputsPerGroup: outputs } = geometry
+  return shapeOf(geometry, wholePart(geometry, sizes), { inputs, outputs, bias, input: sizes.input })
 }
 
 /** The shapes of the two parts of a split at a rank (of each group). */
 export function splitShapes(
   split: Split,
-  geometry: LayerGeometry,
-  sizes: LayerSizes,
+  { geometry, sizes }: SizedLayer,
   rank: number,
 ): readonly [CostShape, CostShape] {
-  const { inputsPerGroup, outputsPerGroup } = geometry
+  const { inputsPerGroup: inputs, outputsPerGroup: outputs } = geometry
   const { first, second } = split.parts(geometry, sizes)
   return [
-    shapeOf(geometry, first, sizes.input, inputsPerGroup, rank, false),
-    shapeOf(geometry, second, first.output, rank, outputsPerGroup, true),
+    shapeOf(geometry, first, { inputs, outputs: rank, bias: false, input: sizes.input }),
+    shapeOf(geometry, second, { inputs: rank, outputs, bias: true, input: first.output }),
   ]
 }
 
@@ -92,10 +97,7 @@ export function splitShapes(
 function shapeOf(
   { groups, layout }: LayerGeometry,
   part: SplitPart,
-  input: Size,
-  inputs: number,
-  outputs: number,
-  bias: boolean,
+  { inputs, outputs, bias, input }: Pick<CostShape, 'inputs' | 'outputs' | 'bias' | 'input'>,
 ): CostShape {
   return {
     inputs: groups * inputs,
@@ -111,14 +113,8 @@ function shapeOf(
 }
 
 /** Cost of a split layer. */
-export function splitCost(
-  model: CostModel,
-  split: Split,
-  geometry: LayerGeometry,
-  sizes: LayerSizes,
-  rank: number,
-): number {
-  const [first, second] = splitShapes(split, geometry, sizes, rank)
+export function splitCost(model: CostModel, split: Split, layer: SizedLayer, rank: number): number {
+  const [first, second] = splitShapes(split, layer, rank)
   return model.cost(first) + model.cost(second)
 }
 
@@ -133,18 +129,12 @@ export function maxRank(split: Split, geometry: LayerGeometry): number {
  * Ranks worth looking at, rising: multiples of `multiple` (and, with it, no other) below the first one that is not cheaper
  * than the whole layer. Empty when no such rank saves anything: the layer is left alone.
  */
-export function savingRanks(
-  model: CostModel,
-  split: Split,
-  geometry: LayerGeometry,
-  sizes: LayerSizes,
-  multiple: number,
-): number[] {
-  const whole = model.cost(wholeShape(geometry, sizes))
+export function savingRanks(model: CostModel, split: Split, layer: SizedLayer, multiple: number): number[] {
+  const whole = model.cost(wholeShape(layer))
   const ranks: number[] = []
-  const most = maxRank(split, geometry)
+  const most = maxRank(split, layer.geometry)
   for (let rank = multiple; rank < most; rank += multiple)
-    if (splitCost(model, split, geometry, sizes, rank) < whole) ranks.push(rank)
+    if (splitCost(model, split, layer, rank) < whole) ranks.push(rank)
   return ranks
 }
 
@@ -152,17 +142,10 @@ export function savingRanks(
  * The rank of a published compression ratio: the largest whose cost is at most `ratio` of the whole, at least 1, rounded
  * up to a multiple but not above the largest rank that saves; undefined when none saves.
  */
-export function rankForRatio(
-  model: CostModel,
-  split: Split,
-  geometry: LayerGeometry,
-  sizes: LayerSizes,
-  ratio: number,
-  multiple = 1,
-): number {
-  const whole = model.cost(wholeShape(geometry, sizes, false))
-  const most = maxRank(split, geometry)
+export function rankForRatio(model: CostModel, split: Split, layer: SizedLayer, ratio: number, multiple = 1): number {
+  const whole = model.cost(wholeShape(layer, false))
+  const most = maxRank(split, layer.geometry)
   let rank = 1
-  while (rank < most && splitCost(model, split, geometry, sizes, rank + 1) <= ratio * whole) rank++
+  while (rank < most && splitCost(model, split, layer, rank + 1) <= ratio * whole) rank++
   return Math.min(Math.ceil(rank / multiple) * multiple, most)
 }

@@ -39,27 +39,28 @@ export function splitLayer(
   const { geometry, sizes, input, output } = target
   const old = nodeOf(editor, target)
   const rank = factors[0]?.first.rows ?? 0
+  const { groups } = geometry
   const parts = split.parts(geometry, sizes)
   const across = parts.second.kernel[0] * parts.second.kernel[1]
   const firstWeight = concatenated(factors.map(({ first }) => first.data))
   const secondWeight = concatenated(factors.map(({ second }) => rankBeforePosition(second, across)))
-  const between = editor.freshName(`${output}/rank${rank * geometry.groups}`)
+  const between = editor.freshName(`${output}/rank${rank * groups}`)
   const weightName = old.inputs[1] ?? output
   if (isOp(old, 'Conv')) {
     const dims = target.weight.shape.length
-    const first = convSpec(editor, old, parts.first, geometry.groups, dims, {
+    const first = convSpec(editor, old, {
+      part: parts.first,
+      groups,
       name: `${old.name}/first`,
       input,
       output: between,
-      weight: Tensor.from(
-        'float32',
-        shapeOf(rank * geometry.groups, geometry.inputsPerGroup, parts.first, dims),
-        firstWeight,
-      ),
+      weight: Tensor.from('float32', shapeOf(rank * groups, geometry.inputsPerGroup, parts.first, dims), firstWeight),
       weightName: `${weightName}/first`,
     })
-    const outputs = geometry.groups * geometry.outputsPerGroup
-    const second = convSpec(editor, old, parts.second, geometry.groups, dims, {
+    const outputs = groups * geometry.outputsPerGroup
+    const second = convSpec(editor, old, {
+      part: parts.second,
+      groups,
       name: old.name,
       input: between,
       output,
@@ -69,7 +70,16 @@ export function splitLayer(
     })
     return { first: editor.addNode(first), second: editor.replaceNode(old, second) }
   }
-  return splitRows(editor, target, old, between, rank, firstWeight, secondWeight, bias)
+  return splitRows(editor, target, old, { between, rank, first: firstWeight, second: secondWeight, bias })
+}
+
+/** The two products that stand for one: the value between them, its width, and their weights [outputs, inputs]. */
+interface RowParts {
+  readonly between: string
+  readonly rank: number
+  readonly first: Float32Array
+  readonly second: Float32Array
+  readonly bias: Float64Array
 }
 
 /** Gemm and MatMul. */
@@ -77,11 +87,7 @@ function splitRows(
   editor: GraphEditor,
   { geometry, input, output }: CompressibleLayer,
   old: Node,
-  between: string,
-  rank: number,
-  firstWeight: Float32Array,
-  secondWeight: Float32Array,
-  bias: Float64Array,
+  { between, rank, bias, ...weights }: RowParts,
 ): SplitNodes {
   const { inputsPerGroup: inputs, outputsPerGroup: outputs } = geometry
   const weightName = old.inputs[1] ?? output
@@ -98,7 +104,7 @@ function splitRows(
   const first = editor.addNode({
     opType,
     name: `${old.name}/first`,
-    inputs: [input, store('first', rank, inputs, firstWeight)],
+    inputs: [input, store('first', rank, inputs, weights.first)],
     outputs: [between],
     attributes,
   })
@@ -106,7 +112,7 @@ function splitRows(
     opType,
     inputs: [
       between,
-      store('second', outputs, rank, secondWeight),
+      store('second', outputs, rank, weights.second),
       ...(gemm
         ? [editor.addTensor(`${weightName}/bias`, Tensor.from('float32', [outputs], Float32Array.from(bias)))]
         : []),
@@ -164,6 +170,8 @@ function addToMatMul(editor: GraphEditor, node: Node, bias: Float64Array): void 
 }
 
 interface ConvParts {
+  readonly part: SplitPart
+  readonly groups: number
   readonly name: string
   readonly input: string
   readonly output: string
@@ -175,13 +183,10 @@ interface ConvParts {
 function convSpec(
   editor: GraphEditor,
   old: Node,
-  part: SplitPart,
-  groups: number,
-  dims: number,
-  { name, input, output, weight, weightName, bias }: ConvParts,
+  { part, groups, name, input, output, weight, weightName, bias }: ConvParts,
 ): NodeSpec {
   const [top, left, bottom, right] = part.pads
-  const spatial = dims - 2
+  const spatial = weight.shape.length - 2
   const attributes = {
     kernel_shape: intsAttr(part.kernel.slice(0, spatial)),
     strides: intsAttr(part.strides.slice(0, spatial)),

@@ -82,8 +82,7 @@ export async function inputMoments(
             report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
             const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
             const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
-            for (const [layer, feeds] of feeding)
-              await addInputs(layer, feeds, values[layer.input], index, batches.length, options)
+            for (const [layer, feeds] of feeding) await addInputs(layer, feeds, values[layer.input], index, options)
           }
         },
       )
@@ -102,16 +101,16 @@ async function addInputs(
   feeds: readonly MomentFeed[],
   value: TensorValue | undefined,
   batch: number,
-  batches: number,
-  options: SamplingOptions,
+  options: InputMomentsOptions,
 ): Promise<void> {
   if (!value) return
   const dims = outputDims(layer, value, options.shapes)
-  const perSample = enoughPerSample(layer, batches * (dims[0] ?? 1), ENOUGH, FEWEST, options.perSample)
+  const samples = options.batches.length * (dims[0] ?? 1)
+  const perSample = enoughPerSample(layer, samples, { rows: ENOUGH, least: FEWEST, most: options.perSample })
   const positions = positionsFor(layer, dims, batch, { ...options, perSample })
   const rows = positions.samples * positions.perSample
   for (const [group, feed] of feeds.entries())
-    gatherPatches(layer.geometry, value, dims, positions, group, (await feed.next(rows)).x)
+    gatherPatches(layer.geometry, value, dims, positions, { group, room: (await feed.next(rows)).x })
 }
 
 /** Dims of a layer's output for an input value: those observed, with this value's number of samples. */
@@ -124,9 +123,7 @@ function outputDims({ output }: CompressibleLayer, value: TensorValue, shapes: S
 export function enoughPerSample(
   { geometry }: CompressibleLayer,
   samples: number,
-  rows: number,
-  least: number,
-  most: number,
+  { rows, least, most }: { readonly rows: number; readonly least: number; readonly most: number },
 ): number {
   return Math.min(most, Math.max(least, Math.ceil((rows * patchSize(geometry)) / Math.max(1, samples))))
 }

@@ -25,16 +25,15 @@ describe('times of single layers', async () => {
       const x = { dtype: 'float32' as const, dims: [...dims], data: new Float32Array(size) }
       const [layer] = surveyLayers(model, await observeShapes(runtime, model, { x })).layers
       assert.ok(layer, 'a layer')
-      const shapes = [wholeShape(layer.geometry, layer.sizes)]
-      for (const split of splits)
-        if (!split.refuse(layer.geometry)) shapes.push(...splitShapes(split, layer.geometry, layer.sizes, 4))
+      const shapes = [wholeShape(layer)]
+      for (const split of splits) if (!split.refuse(layer.geometry)) shapes.push(...splitShapes(split, layer, 4))
       const timing = { warmups: 1, rounds: 2, limitMs: 10 }
       const times = await timeLayers(runtime, shapes, {}, { timing })
       assert.equal(times.size, new Set(shapes.map(timingKey)).size)
       for (const time of times.values()) assert.ok(time > 0, `${time}`)
       const cost = measuredTime(times)
-      assert.ok(splitCost(cost, outputSide, layer.geometry, layer.sizes, 4) < Number.POSITIVE_INFINITY, 'was timed')
-      assert.equal(splitCost(cost, outputSide, layer.geometry, layer.sizes, 5), Number.POSITIVE_INFINITY)
+      assert.ok(splitCost(cost, outputSide, layer, 4) < Number.POSITIVE_INFINITY, 'was timed')
+      assert.equal(splitCost(cost, outputSide, layer, 5), Number.POSITIVE_INFINITY)
     })
 
   it('are taken from an earlier run where it has them', async () => {
@@ -42,7 +41,7 @@ describe('times of single layers', async () => {
     const x = { dtype: 'float32' as const, dims: [1, 16], data: new Float32Array(16) }
     const [layer] = surveyLayers(model, await observeShapes(runtime, model, { x })).layers
     assert.ok(layer, 'a layer')
-    const shape = wholeShape(layer.geometry, layer.sizes)
+    const shape = wholeShape(layer)
     const kept: string[] = []
     const keep = (key: string) => void kept.push(key)
     const times = await timeLayers(runtime, [shape, shape], {}, { known: () => 3, keep })

@@ -91,7 +91,7 @@ describe('the moments that a selection starts from', () => {
   it('take as many positions of a sample as the unknowns need, within bounds', async () => {
     const [layer] = (await surveyed(tinyModel(chain), batches)).layers
     // 27 unknowns times 16 rows are 432.
-    const of = (samples: number) => enoughPerSample(layer!, samples, 16, 8, 64)
+    const of = (samples: number) => enoughPerSample(layer!, samples, { rows: 16, least: 8, most: 64 })
     assert.deepEqual([of(1), of(16), of(20), of(1000), of(0)], [64, 27, 22, 8, 64])
   })
 
@@ -138,7 +138,7 @@ describe('candidates of a layer', () => {
   it('cost less than the layer, have the error of their rank, and weight splits only where they are strong', async () => {
     const [layer, curves] = await curvesOf('x[N,16,6,6] -> Conv 3x3 16->16 pads=1,1,1,1 -> y', [16, 6, 6])
     const { unchanged, candidates } = itemOf(layer, curves, macs, 2)
-    const whole = macs.cost(wholeShape(layer.geometry, layer.sizes))
+    const whole = macs.cost(wholeShape(layer))
     assert.deepEqual(unchanged, { cost: whole, loss: 0 })
     assert.ok(candidates.length > 4)
     for (const { cost, loss, choice } of candidates) {

@@ -65,7 +65,7 @@ const VALIDATION_EVERY = 4
  * nothing at run time. A layer in front of a residual Add is fitted to repair the drift of the other operand as well.
  */
 export async function refitModel(runtime: Runtime, model: Model, options: RefitOptions): Promise<RefitResult> {
-  const { products, layers, plan, batches } = options
+  const { layers, plan, batches } = options
   const byOutput = new Map(layers.map((layer) => [layer.output, layer]))
   const operands = residualOperands(model.graph, [...byOutput.keys()], options.shapes)
   const fitted: FittedLayer[] = []
@@ -75,8 +75,8 @@ export async function refitModel(runtime: Runtime, model: Model, options: RefitO
     const choice = plan.get(layer.name)
     const kept = options.pruned?.kept.get(layer.name)
     const operand = operands.get(layer.output)
-    const observed = await observe(products, layer, view, operand, options, kept, choice !== undefined)
-    const result = await fitLayer(products, layer, choice, observed, options)
+    const observed = await observe(view, layer, { operand, kept, split: choice !== undefined }, options)
+    const result = await fitLayer(layer, choice, observed, options)
     const editor = new GraphEditor(view.model)
     result.apply(editor)
     view.change(editor.finish())
@@ -108,14 +108,20 @@ interface Observed {
   readonly channels: number
 }
 
+/** What becomes of a layer. */
+interface Fate {
+  /** The other operand of the Add behind it, whose drift it repairs as well. */
+  readonly operand: string | undefined
+  /** Output channels of the float layer that are left; all unless given. */
+  readonly kept: readonly number[] | undefined
+  readonly split: boolean
+}
+
 async function observe(
-  products: FitProducts,
-  layer: CompressibleLayer,
   view: StopView,
-  operand: string | undefined,
+  layer: CompressibleLayer,
+  { operand, kept, split }: Fate,
   options: RefitOptions,
-  kept: readonly number[] | undefined,
-  split: boolean,
 ): Promise<Observed> {
   const { geometry } = layer
   const withCovariance = patchSize(geometry) <= LONGEST_PATCH
@@ -126,7 +132,7 @@ async function observe(
     )
   const fit = make()
   const check = split ? [] : make()
-  const feeds = new Map([...fit, ...check].map((moments) => [moments, new MomentFeed(products, moments)]))
+  const feeds = new Map([...fit, ...check].map((moments) => [moments, new MomentFeed(options.products, moments)]))
   const inputs = await view.changed(layer.input)
   const outputs = await view.float(layer.output)
   const drift = operand ? { before: await view.float(operand), after: await view.changed(operand) } : undefined
@@ -134,7 +140,7 @@ async function observe(
     const y = outputs[batch]
     if (!y) continue
     const samples = inputs.length * (y.dims[0] ?? 1)
-    const perSample = enoughPerSample(layer, samples, ENOUGH, FEWEST, options.perSample)
+    const perSample = enoughPerSample(layer, samples, { rows: ENOUGH, least: FEWEST, most: options.perSample })
     const positions = positionsFor(layer, y.dims, batch, { ...options, perSample })
     const rows = positions.samples * positions.perSample
     const validation = !split && inputs.length >= VALIDATION_EVERY && batch % VALIDATION_EVERY === VALIDATION_EVERY - 1
@@ -142,18 +148,18 @@ async function observe(
     for (const [group, moments] of sums.entries()) {
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
-      gatherPatches(geometry, x, y.dims, positions, group, room.x)
+      gatherPatches(geometry, x, y.dims, positions, { group, room: room.x })
       const own = kept?.slice(group * geometry.outputsPerGroup, (group + 1) * geometry.outputsPerGroup)
       const target = own
         ? gatherChannels(geometry, y, positions, own, room.y)
-        : gatherOutputs(geometry, y, positions, group, room.y)
+        : gatherOutputs(geometry, y, positions, { group, room: room.y })
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const room = new Float32Array(own ? rows * own.length : 0)
         const a = own
           ? gatherChannels(geometry, before, positions, own, room)
-          : gatherOutputs(geometry, before, positions, group)
-        const b = gatherOutputs(geometry, after, positions, group)
+          : gatherOutputs(geometry, before, positions, { group })
+        const b = gatherOutputs(geometry, after, positions, { group })
         for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
       }
     }
@@ -177,12 +183,12 @@ interface Fit {
 }
 
 async function fitLayer(
-  products: FitProducts,
   layer: CompressibleLayer,
   choice: LayerChoice | undefined,
   { fit, check, samples }: Observed,
   options: RefitOptions,
 ): Promise<Fit> {
+  const { products } = options
   const { geometry } = layer
   const weights = kernelsOf(layer)
   const usual = ridgeShare(samples, patchSize(geometry))

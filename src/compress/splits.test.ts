@@ -170,16 +170,16 @@ describe('cost models', () => {
     }
 
     it(`count as an independent implementation does: ${options.kind} ${out}×${inPerGroup} ${kh}×${kw}`, () => {
-      assert.equal(macs.cost(wholeShape(geometry, sizes)), expected.mac)
-      assert.equal(weights.cost(wholeShape(geometry, sizes)), expected.memory)
+      assert.equal(macs.cost(wholeShape({ geometry, sizes })), expected.mac)
+      assert.equal(weights.cost(wholeShape({ geometry, sizes })), expected.memory)
       for (const { rank, mac, memory } of expected.costs) {
-        assert.equal(splitCost(macs, split, geometry, sizes, rank), mac)
-        assert.equal(splitCost(weights, split, geometry, sizes, rank), memory)
+        assert.equal(splitCost(macs, split, { geometry, sizes }, rank), mac)
+        assert.equal(splitCost(weights, split, { geometry, sizes }, rank), memory)
       }
       for (const entry of expected.rankForRatio) {
-        assert.equal(rankForRatio(macs, split, geometry, sizes, entry.ratio), entry.mac)
+        assert.equal(rankForRatio(macs, split, { geometry, sizes }, entry.ratio), entry.mac)
         if (!('memory' in entry)) continue
-        assert.equal(rankForRatio(weights, split, geometry, sizes, entry.ratio), entry.memory)
+        assert.equal(rankForRatio(weights, split, { geometry, sizes }, entry.ratio), entry.memory)
       }
     })
   }
@@ -198,8 +198,8 @@ describe('cost models', () => {
     const sizes = { input: [8, 8], output: [8, 8] } as const
     const split = splitNamed('vertical-horizontal')
     // 96·r of 2,304 multiplications: 23 saves, 24 does not.
-    assert.equal(savingRanks(macs, split, geometry, sizes, 1).at(-1), 23)
-    assert.deepEqual(savingRanks(macs, split, geometry, sizes, 8), [8, 16])
-    assert.deepEqual(savingRanks(macs, split, geometry, sizes, 32), [])
+    assert.equal(savingRanks(macs, split, { geometry, sizes }, 1).at(-1), 23)
+    assert.deepEqual(savingRanks(macs, split, { geometry, sizes }, 8), [8, 16])
+    assert.deepEqual(savingRanks(macs, split, { geometry, sizes }, 32), [])
   })
 })

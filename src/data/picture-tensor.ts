@@ -22,20 +22,30 @@ export function pictureTransform(preprocess: Preprocess): (picture: Picture) => 
     for (let channel = 0; channel < channels; channel++) {
       const source = preprocess.channelOrder === 'BGR' ? 2 - channel : channel
       const [start, step] = nhwc ? [channel, channels] : [channel * width * height, 1]
-      fillChannel(data, start, step, pixels, source, channels, tables[channel]!)
+      fillChannel({ data, start, step }, { pixels, channel: source, channels }, tables[channel]!)
     }
     const dims = nhwc ? [1, height, width, channels] : [1, channels, height, width]
     return { dtype: 'float32', dims, data }
   }
 }
 
+/** Where the numbers of a channel go: from `start` on, `step` apart. */
+interface Strided {
+  readonly data: Float32Array
+  readonly start: number
+  readonly step: number
+}
+
+/** One channel of interleaved pixels. */
+interface PixelChannel {
+  readonly pixels: ArrayLike<number>
+  readonly channel: number
+  readonly channels: number
+}
+
 function fillChannel(
-  data: Float32Array,
-  start: number,
-  step: number,
-  pixels: ArrayLike<number>,
-  channel: number,
-  channels: number,
+  { data, start, step }: Strided,
+  { pixels, channel, channels }: PixelChannel,
   table: Float32Array,
 ): void {
   let target = start

@@ -16,6 +16,14 @@ export interface KernelTable {
   readonly last: number
 }
 
+/** One axis of a picture that is resized: from how many pixels to how many, and the output pixels that are wanted. */
+export interface ResizedAxis {
+  readonly from: number
+  readonly to: number
+  readonly start: number
+  readonly count: number
+}
+
 interface Kernel {
   /** Half the kernel's width, in output pixels. */
   readonly support: number
@@ -39,38 +47,19 @@ function cubic(x: number): number {
 const cache = new Map<string, KernelTable>()
 const CACHE_SIZE = 64
 
-/**
- * Weights to resize `from` pixels to `to`, for the output pixels `start` to `start + count`.
- * With `antialias` the kernel is widened when shrinking.
- */
-export function kernelTable(
-  from: number,
-  to: number,
-  start: number,
-  count: number,
-  filter: ResizeFilter,
-  antialias: boolean,
-): KernelTable {
+/** Weights to resize an axis. With `antialias` the kernel is widened when shrinking. */
+export function kernelTable(axis: ResizedAxis, filter: ResizeFilter, antialias: boolean): KernelTable {
+  const { from, to, start, count } = axis
   const key = `${from} ${to} ${start} ${count} ${filter} ${antialias}`
   const known = cache.get(key)
   if (known) return known
-  const table =
-    filter === 'nearest'
-      ? nearestTable(from, to, start, count)
-      : weightedTable(from, to, start, count, kernels[filter], antialias)
+  const table = filter === 'nearest' ? nearestTable(axis) : weightedTable(axis, kernels[filter], antialias)
   if (cache.size >= CACHE_SIZE) cache.clear()
   cache.set(key, table)
   return table
 }
 
-function weightedTable(
-  from: number,
-  to: number,
-  start: number,
-  count: number,
-  kernel: Kernel,
-  antialias: boolean,
-): KernelTable {
+function weightedTable({ from, to, start, count }: ResizedAxis, kernel: Kernel, antialias: boolean): KernelTable {
   const step = from / to
   const stretch = antialias ? Math.max(step, 1) : 1
   const support = kernel.support * stretch
@@ -98,7 +87,7 @@ function weightedTable(
   return withExtent(taps, starts, counts, weights)
 }
 
-function nearestTable(from: number, to: number, start: number, count: number): KernelTable {
+function nearestTable({ from, to, start, count }: ResizedAxis): KernelTable {
   const starts = new Int32Array(count)
   // Adding up steps, rather than multiplying, decides ties as Pillow does.
   let position = (from / to) * 0.5

@@ -1,6 +1,6 @@
 // Antialiased resize in two passes, along rows and along columns, rounded to 8 bits in between: the same bytes as Pillow.
 import type { Picture } from './picture.ts'
-import { type KernelTable, kernelTable, type ResizeFilter, weightBits } from './resize-kernel.ts'
+import { type KernelTable, kernelTable, type ResizedAxis, type ResizeFilter, weightBits } from './resize-kernel.ts'
 
 /** A part of a picture, in pixels. */
 export interface Window {
@@ -23,8 +23,8 @@ const half = 1 << (weightBits - 1)
 /** Resizes a picture to `width` × `height` and returns the wanted window of the result. */
 export function resize(picture: Picture, width: number, height: number, options: ResizeOptions): Picture {
   const { window = { left: 0, top: 0, width, height } } = options
-  const columns = passAlong(picture.width, width, window.left, window.width, options)
-  const rows = passAlong(picture.height, height, window.top, window.height, options)
+  const columns = passAlong({ from: picture.width, to: width, start: window.left, count: window.width }, options)
+  const rows = passAlong({ from: picture.height, to: height, start: window.top, count: window.height }, options)
   const needed = cut(picture, {
     left: columns.first,
     top: rows.first,
@@ -40,14 +40,11 @@ export function resize(picture: Picture, width: number, height: number, options:
 
 /** What is needed of one axis, and the weights; no table when the size stays. */
 function passAlong(
-  from: number,
-  to: number,
-  start: number,
-  count: number,
+  axis: ResizedAxis,
   { filter, antialias }: ResizeOptions,
 ): { readonly first: number; readonly last: number; readonly table?: KernelTable } {
-  if (from === to) return { first: start, last: start + count }
-  const table = kernelTable(from, to, start, count, filter, antialias)
+  if (axis.from === axis.to) return { first: axis.start, last: axis.start + axis.count }
+  const table = kernelTable(axis, filter, antialias)
   return { first: table.first, last: table.last, table }
 }
 

@@ -56,7 +56,7 @@ export async function minimizeInBox(
       direction = gradient.map((g, i) => (active[i] ? 0 : -g))
     }
     const first = steps.length === 0 ? Math.min(1, 1 / Math.max(1e-12, norm(direction))) : 1
-    const next = search(objective, at, value, gradient, direction, first, lower, upper)
+    const next = search(objective, { at, value, gradient }, direction, first, options)
     if (!next) {
       if (steps.length === 0) break
       // The curvature pairs mislead: once more along the gradient.
@@ -120,16 +120,21 @@ function descent(
   return q.map((x, i) => (active[i] ? 0 : -x))
 }
 
+/** Where the search stands, and what the function and its gradient are there. */
+interface Point {
+  readonly at: Float64Array
+  readonly value: number
+  readonly gradient: Float64Array
+}
+
+/** A step that gains enough, from length `first` on; undefined when none does. */
 function search(
   objective: Objective,
-  at: Float64Array,
-  value: number,
-  gradient: Float64Array,
+  { at, value, gradient }: Point,
   direction: Float64Array,
   first: number,
-  lower: Float64Array,
-  upper: Float64Array,
-): { at: Float64Array; gradient: Float64Array; value: number } | undefined {
+  { lower, upper }: BoxOptions,
+): Point | undefined {
   const trialGradient = new Float64Array(at.length)
   for (let length = first, tries = 0; tries < 30; tries++, length /= 2) {
     const trial = at.map((x, i) => clamp(x + length * (direction[i] ?? 0), lower[i] ?? -Infinity, upper[i] ?? Infinity))

@@ -31,13 +31,17 @@ export function usualMetric(labels: readonly Label[]): Metric {
   return labels.some((label) => typeof label !== 'number') ? nextToken : topK(1)
 }
 
+export interface ScoreOptions extends Watch {
+  readonly metric: Metric
+  /** Samples that there are. */
+  readonly total: number
+}
+
 /** Scores one session over the batches. */
 export async function scoreSession(
   session: Session,
   batches: AsyncIterable<Batch>,
-  total: number,
-  watch: Watch,
-  metric: Metric,
+  { metric, total, ...watch }: ScoreOptions,
 ): Promise<MetricValue> {
   const scores: unknown[] = []
   let done = 0

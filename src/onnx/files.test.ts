@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { InputError } from '../base/index.ts'
 import { makeNode } from './edit.ts'
 import { filesOfModel, readModelFile, writeFileAtomic, writeModelFile } from './files.node.ts'
+import { withLinkedModel } from './linked-model.node.ts'
 import type { Model } from './model.ts'
 import { Tensor } from './tensor.ts'
 import { writeModel } from './write.ts'
@@ -37,9 +47,66 @@ const model: Model = {
 /** Writes the model with its weight said to lie in `location`. */
 function withExternal(name: string, location: string, offset = 0): string {
   const path = join(folder, name)
-  writeFileSync(path, writeModel(model, { location, minBytes: 1, add: () => offset }))
+  writeFileSync(path, writeModel(model, { minBytes: 1, add: () => ({ location, offset }) }))
   return path
 }
+
+describe('large weights in files', () => {
+  const count = 2 ** 19
+  const values = Float32Array.from({ length: count }, (_, i) => i)
+  const large = join(folder, 'large.onnx')
+  const write = (value = 0) => {
+    const data = values.slice()
+    data[1] = value || 1
+    writeFileSync(join(folder, 'large.bin'), new Uint8Array(data.buffer))
+    const w = Tensor.from('float32', [count], values)
+    const graph = { ...model.graph, initializers: new Map([['w', w]]) }
+    const sink = { minBytes: 1, add: () => ({ location: 'large.bin', offset: 0 }) }
+    writeFileSync(large, writeModel({ ...model, graph }, sink))
+  }
+
+  it('stay there until somebody asks for them, and are what they were', async () => {
+    write()
+    const tensor = (await readModelFile(large)).graph.initializers.get('w')
+    assert.ok(tensor?.stored)
+    assert.deepEqual([tensor.byteLength, tensor.size, tensor.stored.offset], [4 * count, count, 0])
+    assert.deepEqual(tensor.floats(), values)
+    assert.deepEqual([...tensor.stored.read(8, 12)], [...new Uint8Array(Float32Array.of(2).buffer)])
+    assert.equal(tensor.reshape([2, count / 2]).stored, tensor.stored)
+  })
+
+  it('are refused once their file has changed', async () => {
+    write()
+    const tensor = (await readModelFile(large)).graph.initializers.get('w')
+    writeFileSync(join(folder, 'large.bin'), new Uint8Array(4 * count - 4))
+    assert.throws(
+      () => tensor?.bytes,
+      (error) =>
+        error instanceof InputError && /tensor "w" lies in "large\.bin", which has changed/.test(error.message),
+    )
+  })
+
+  it('are linked for ONNX Runtime, beside what is new, and nothing is left behind', async () => {
+    write(7)
+    const read = await readModelFile(large)
+    const fresh = Tensor.from('float32', [4], [1, 2, 3, 4])
+    const big = Tensor.from('float32', [1024], new Float32Array(1024).fill(3))
+    const initializers = new Map([...read.graph.initializers, ['fresh', fresh] as const, ['big', big] as const])
+    const before = readdirSync(folder)
+    const seen = await withLinkedModel({ ...read, graph: { ...read.graph, initializers } }, async (path) => {
+      const linked = await readModelFile(path)
+      const floats = (name: string) => linked.graph.initializers.get(name)?.floats()
+      assert.equal(
+        statSync(linked.graph.initializers.get('w')?.stored?.file ?? '').ino,
+        statSync(join(folder, 'large.bin')).ino,
+      )
+      assert.deepEqual([floats('w')?.[1], floats('fresh')?.[3], floats('big')?.[1023]], [7, 4, 3])
+      return path
+    })
+    assert.equal(existsSync(seen), false)
+    assert.deepEqual(readdirSync(folder), before)
+  })
+})
 
 describe('models on disk', () => {
   it('reads weights that lie in a file beside the model', async () => {

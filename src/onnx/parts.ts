@@ -58,7 +58,7 @@ export function partsOf(model: Model): Part[] {
       part,
       layers: nodes.size,
       parameters: [...tensors].reduce((sum, { size }) => sum + size, 0),
-      bytes: [...tensors].reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0),
+      bytes: [...tensors].reduce((sum, tensor) => sum + tensor.byteLength, 0),
     }))
     .sort((a, b) => b.bytes - a.bytes)
 }

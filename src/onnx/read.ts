@@ -23,7 +23,7 @@ import { packFloats } from './pack-floats.ts'
 import { inlineBytes } from './read-bytes.ts'
 import { attributeType, valueInfo } from './read-types.ts'
 import { isSorted, sortNodes } from './sort.ts'
-import { Tensor } from './tensor.ts'
+import { type StoredBytes, Tensor } from './tensor.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
 export interface ExternalData {
@@ -35,8 +35,12 @@ export interface ExternalData {
 export interface ReadOptions {
   /** Name of the file, for messages. */
   readonly file?: string
-  /** Fetches the bytes of external data. Without it a model with external data is refused. */
-  readonly external?: (data: ExternalData, tensor: string, expectedBytes: number | undefined) => Uint8Array
+  /** Finds the bytes of external data. Without it a model with external data is refused. */
+  readonly external?: (
+    data: ExternalData,
+    tensor: string,
+    expectedBytes: number | undefined,
+  ) => Uint8Array | StoredBytes
 }
 
 /** Messages inside messages, the limit of protobuf that ONNX Runtime keeps to as well: about 31 sub-graphs inside each other. */
@@ -258,7 +262,7 @@ class Reader {
     return new Tensor(dtype, shape, bytes, { raw })
   }
 
-  external(raw: TensorProto, expected: number | undefined): Uint8Array {
+  external(raw: TensorProto, expected: number | undefined): Uint8Array | StoredBytes {
     const entries = new Map(raw.externalData.map((entry) => [entry.key, entry.value]))
     const location = entries.get('location')
     if (!location) throw this.fail(raw.name, 'has external data without a location')

@@ -11,6 +11,15 @@ import {
 } from '../base/index.ts'
 import { byteLengthOf, type DType } from './dtype.ts'
 
+/** Bytes that stay in a file until somebody needs them. */
+export interface StoredBytes {
+  readonly file: string
+  readonly offset: number
+  readonly byteLength: number
+  /** All of them, or those from `from` to before `to`. @throws InputError when the file has changed */
+  readonly read: (from?: number, to?: number) => Uint8Array
+}
+
 /**
  * An immutable tensor. `bytes` are little-endian, row-major, possibly unaligned (a view of the model file);
  * sub-byte types are packed two (four) to a byte, low bits first. Cloning a model shares its tensors.
@@ -18,7 +27,10 @@ import { byteLengthOf, type DType } from './dtype.ts'
 export class Tensor {
   readonly dtype: DType
   readonly shape: readonly number[]
-  readonly bytes: Uint8Array
+  /** Of a tensor that lies in a file they are read when they are asked for, and let go when nobody holds them. */
+  declare readonly bytes: Uint8Array
+  /** Where the bytes lie when they are not in memory. */
+  declare readonly stored: StoredBytes | undefined
   /** Elements of a string tensor. */
   readonly strings: readonly Uint8Array[] | undefined
   /** What the file said beyond this (doc string, unknown fields); only read and write look inside. */
@@ -28,7 +40,7 @@ export class Tensor {
   constructor(
     dtype: DType,
     shape: readonly number[],
-    bytes: Uint8Array,
+    bytes: Uint8Array | StoredBytes,
     more: { strings?: readonly Uint8Array[]; raw?: unknown } = {},
   ) {
     const expected = more.strings ? undefined : byteLengthOf(dtype, sizeOf(shape))
@@ -36,7 +48,10 @@ export class Tensor {
       throw new InputError(`a ${dtype} tensor of shape [${shape}] needs ${expected} bytes, got ${bytes.byteLength}`)
     this.dtype = dtype
     this.shape = shape
-    this.bytes = bytes
+    const held = bytes instanceof Uint8Array
+    if (held) this.bytes = bytes
+    else Object.defineProperty(this, 'bytes', { enumerable: true, get: readWhenAsked(bytes) })
+    Object.defineProperty(this, 'stored', { value: held ? undefined : bytes })
     this.strings = more.strings
     this.raw = more.raw
   }
@@ -57,6 +72,11 @@ export class Tensor {
     return sizeOf(this.shape)
   }
 
+  /** Bytes of the elements; of a tensor in a file they are not read for it. */
+  get byteLength(): number {
+    return (this.stored ?? this.bytes).byteLength
+  }
+
   /**
    * The elements in the typed array of their own dtype (float16 and bfloat16 as bits). Copied to aligned memory at the
    * first call when the file had them unaligned. Do not write to it.
@@ -68,8 +88,9 @@ export class Tensor {
     const kind = makeArray(dtype, 0)
     const { bytes } = this
     const aligned = bytes.byteOffset % kind.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes)
-    this.#values = viewOf(dtype, aligned)
-    return this.#values
+    const values = viewOf(dtype, aligned)
+    if (!this.stored) this.#values = values
+    return values
   }
 
   /** The elements as numbers (64-bit integers are converted). For shapes, axes and other short lists. */
@@ -94,7 +115,19 @@ export class Tensor {
 
   /** The same elements in another shape. */
   reshape(shape: readonly number[]): Tensor {
-    return new Tensor(this.dtype, shape, this.bytes)
+    return new Tensor(this.dtype, shape, this.stored ?? this.bytes)
+  }
+}
+
+/** Reads once for as long as somebody holds what was read. */
+function readWhenAsked(stored: StoredBytes): () => Uint8Array {
+  let last: WeakRef<Uint8Array> | undefined
+  return () => {
+    const known = last?.deref()
+    if (known) return known
+    const bytes = stored.read()
+    last = new WeakRef(bytes)
+    return bytes
   }
 }
 

@@ -38,14 +38,12 @@ import {
 import { TensorSplicer } from './splice-tensors.ts'
 import type { Tensor } from './tensor.ts'
 
-/** Puts large tensors into one data file beside the model. */
+/** Puts large tensors into data files beside the model. */
 export interface ExternalSink {
-  /** File name written into the model. */
-  readonly location: string
   /** Tensors of at least this many bytes go outside. */
   readonly minBytes: number
-  /** Takes the bytes and returns their offset in the data file. */
-  readonly add: (bytes: Uint8Array) => number
+  /** Takes a tensor, and says in which file its bytes are, as it is written into the model, and where there. */
+  readonly add: (tensor: Tensor) => { readonly location: string; readonly offset: number }
 }
 
 /** Where the bytes of tensors go. */
@@ -169,10 +167,10 @@ function tensorProto(name: string, tensor: Tensor, sink: Sink): TensorProto {
     delete (proto as Partial<TensorProto>)[field]
   if (tensor.strings) return Object.assign(proto, { stringData: [...tensor.strings] })
   const { external, splicer } = sink
-  if (!external || tensor.bytes.byteLength < external.minBytes)
+  if (!external || tensor.byteLength < external.minBytes)
     return Object.assign(proto, { rawData: splicer.take(tensor.bytes) })
-  const offset = external.add(tensor.bytes)
-  const entries = { location: external.location, offset: String(offset), length: String(tensor.bytes.byteLength) }
+  const { location, offset } = external.add(tensor)
+  const entries = { location, offset: String(offset), length: String(tensor.byteLength) }
   return Object.assign(proto, {
     dataLocation: TensorProto_DataLocation.EXTERNAL,
     externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),

@@ -5,7 +5,7 @@ import type { LayerSqnr } from '../calibrate/index.ts'
 import { type Dataset, feedsOf } from '../data/index.ts'
 import { type ComparedBatch, compareSessions, comparisonNotes, textOutputOf } from '../metrics/index.ts'
 import { filesOfModel } from '../onnx/index.node.ts'
-import { layersOf, type Model, printValue } from '../onnx/index.ts'
+import { layersOf, type Model, printValue, type Shapes } from '../onnx/index.ts'
 import type { CompareRecipe } from '../recipe/index.ts'
 import {
   measureLatency,
@@ -21,7 +21,7 @@ import { checkLabels, loadMetric } from './metric.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
 import { chosen, readWorking } from './read-working.node.ts'
 import { openSamples } from './samples.node.ts'
-import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
+import { batchSizeFor, readBatches, type Scoring, withGuessedShapes } from './samples.ts'
 
 /** Samples that walk through both models for the per-layer SQNR. */
 const WALKED = 8
@@ -83,7 +83,7 @@ export async function compareFiles(
           ? await measureModels(runtime, first, second, sample)
           : await measureOpened(runtime, before, after, sample),
         sizeBytes: { before: await bytesOf(recipe.model), after: await bytesOf(recipe.other) },
-        layers: await commonLayers(runtime, first, second, shapes, dataset, indices, watch),
+        layers: await commonLayers(runtime, { first, second, shapes }, { dataset, indices }, watch),
         notes: [...new Set([...notes, ...dataset.notes, ...comparisonNotes(comparison)])],
       }
     }),
@@ -107,25 +107,23 @@ async function bytesOf(path: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
+/** Two models, and the shapes of the first. */
+interface Compared {
+  readonly first: Model
+  readonly second: Model
+  readonly shapes: Shapes
+}
+
 /** Per-layer SQNR where both models have the layers' outputs; a model whose layers were renamed or cut has none. */
 async function commonLayers(
   runtime: Runtime,
-  first: Model,
-  second: Model,
-  shapes: Parameters<typeof sqnrOfLayers>[3],
-  dataset: Dataset,
-  indices: readonly number[],
+  { first, second, shapes }: Compared,
+  { dataset, indices }: Omit<Scoring, 'note'>,
   watch: Watch,
 ): Promise<readonly LayerSqnr[]> {
   if (layersOf(first).length === 0) return []
-  return sqnrOfLayers(
-    runtime,
-    first,
-    second,
-    shapes,
-    await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch),
-    watch,
-  )
+  const samples = await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch)
+  return sqnrOfLayers(runtime, first, second, shapes, samples, watch)
 }
 
 function checkSameInterface(first: Model, second: Model, recipe: Pick<CompareRecipe, 'model' | 'other'>): void {

@@ -174,7 +174,7 @@ function layerRows(run: CompressRun, last: CompressPoint): LayerRow[] {
       name: layer.name,
       op: layer.node.opType,
       parameters: layer.weight.size + (layer.bias?.size ?? 0),
-      ...(known ? { macs: macs.cost(wholeShape(known.geometry, known.sizes)) } : {}),
+      ...(known ? { macs: macs.cost(wholeShape(known)) } : {}),
       ...(reason ? { reason } : {}),
       ...before,
       ...(after ? { channelsAfter: after.channels, rangesAfter: after.ranges } : {}),
@@ -228,13 +228,13 @@ function curvePoint(name: string, measures: CompressPoint['measures'], side: 'be
 }
 
 /** Least error of a layer at each share of its multiplications. */
-function errorsAt(run: CompressRun, { name, geometry, sizes }: CompressibleLayer): (number | null)[] {
-  const whole = macs.cost(wholeShape(geometry, sizes))
+function errorsAt(run: CompressRun, layer: CompressibleLayer): (number | null)[] {
+  const whole = macs.cost(wholeShape(layer))
   return RATIOS.map((ratio) => {
     let best: number | null = null
-    for (const { split, errors } of run.curves.get(name)?.curves ?? [])
+    for (const { split, errors } of run.curves.get(layer.name)?.curves ?? [])
       for (const [index, error] of errors.entries()) {
-        if (splitCost(macs, splitNamed(split), geometry, sizes, index + 1) > ratio * whole) break
+        if (splitCost(macs, splitNamed(split), layer, index + 1) > ratio * whole) break
         if (best === null || error < best) best = error
       }
     return best

@@ -9,11 +9,11 @@ const LARGE_BYTES = 2 ** 28
 /** Says what makes a model's file larger than that of the model before; undefined when it is not larger. */
 export function growthNote(before: Model, after: Model): string | undefined {
   const [old, now] = [constantsIn(before), constantsIn(after)]
-  const [from, to] = [sizeOf(before, old), sizeOf(after, now)]
+  const [from, to] = [fileSize(before, old), fileSize(after, now)]
   if (to <= from * WORTH_SAYING) return undefined
   const known = new Set(old.values())
   const added = [...now].filter(([, tensor]) => !known.has(tensor))
-  const [first, ...others] = added.toSorted(([, a], [, b]) => b.bytes.byteLength - a.bytes.byteLength)
+  const [first, ...others] = added.toSorted(([, a], [, b]) => b.byteLength - a.byteLength)
   const share = `the file is ${Math.ceil(1000 * (to / from - 1)) / 10} % larger`
   if (!first || bytesOf(now.values()) <= bytesOf(old.values()))
     return `${share}: nodes got names, or became several of a newer opset; its constants take no more bytes than before`
@@ -21,7 +21,8 @@ export function growthNote(before: Model, after: Model): string | undefined {
   return `${share}: ${first[0]} (${first[1].dtype} [${first[1].shape}])${rest} took in what was folded, and cannot be stored in its old form or be shared any more`
 }
 
-function sizeOf(model: Model, constants: ReadonlyMap<string, Tensor>): number {
+/** Bytes of a model's file; of a large one those of its constants. */
+export function fileSize(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): number {
   const bytes = bytesOf(constants.values())
   return bytes > LARGE_BYTES ? bytes : writeModel(model).byteLength
 }
@@ -35,5 +36,5 @@ function constantsIn(model: Model): Map<string, Tensor> {
 }
 
 function bytesOf(tensors: Iterable<Tensor>): number {
-  return [...new Set(tensors)].reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+  return [...new Set(tensors)].reduce((sum, { byteLength }) => sum + byteLength, 0)
 }

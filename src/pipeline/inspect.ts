@@ -55,6 +55,9 @@ export interface Inspection {
 
 export type DeclaredValue = Omit<ValueInfo, 'raw'>
 
+/** Bytes of weights that are read from data files just to look at them. */
+const MOST_READ = 500e6
+
 /**
  * Inspects a model, its own functions written out. With a runtime the model is run once on zeros to observe shapes; free
  * dimensions get small values unless they are given. When that fails, costs are left out and `notes` says why.
@@ -67,7 +70,14 @@ export async function inspect(
   const { model } = inlineFunctions(given)
   const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
-  if (runtime) {
+  const found = layersOf(withConstantWeights(model))
+  const onDisk = found.reduce((sum, { weight }) => sum + (weight.stored?.byteLength ?? 0), 0)
+  const large = onDisk > MOST_READ
+  if (large)
+    notes.push(
+      `${(onDisk / 1e9).toFixed(1)} GB of weights stay on disk, where at most ${MOST_READ / 1e6} MB are looked at: how uneven channels are is left out, and so are multiply-accumulates unless --shape is given`,
+    )
+  if (runtime && (!large || Object.keys(sizes).length > 0)) {
     const taken = takenShapes(model, sizes)
     try {
       refuseGiants(model, 'the model', computedConstants)
@@ -78,9 +88,9 @@ export async function inspect(
       notes.push(`multiply-accumulates are unknown: ${messageOf(error)}${again}`)
     }
   }
-  const layers = layersOf(withConstantWeights(model)).map((layer): InspectedLayer => {
+  const layers = found.map((layer): InspectedLayer => {
     const macs = macsOf(layer, shapes)
-    const ranges = channelRanges(layer)
+    const ranges = layer.weight.stored && large ? undefined : channelRanges(layer)
     const float = isFloat(layer.weight.dtype)
     const reason = float ? undefined : `its weight is ${layer.weight.dtype}`
     return {

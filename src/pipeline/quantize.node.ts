@@ -3,7 +3,7 @@ import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import { type Model, writeModel } from '../onnx/index.ts'
+import type { Model } from '../onnx/index.ts'
 import { lintFusion, targetOf } from '../quantize/index.ts'
 import type { QuantizeRecipe } from '../recipe/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { withClock } from './clock.node.ts'
 import { encodingsWriter, givenEncodings } from './encodings.node.ts'
+import { fileSize } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
@@ -79,7 +80,11 @@ export async function quantizeGiven(
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, dataset, used, limit, { ...watch, heldBack, judged })
+      const scoring = await scoringSamples(recipe, original, { dataset, indices: used }, limit, {
+        ...watch,
+        heldBack,
+        judged,
+      })
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
@@ -93,7 +98,7 @@ export async function quantizeGiven(
   const run = await withClock(runtime, recipe.target, (clock) =>
     quantizeModel(runtime, recipe, output, { original, samples, inputs, stored, encodings }, host(clock), watch),
   )
-  const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: writeModel(given).byteLength }
+  const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: fileSize(given) }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
   return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }
 }

@@ -49,12 +49,11 @@ export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<M
   return boundsOfPictures(await preprocessOf(recipe, model), model)
 }
 
-/** Chooses the samples to score, at most `limit`. */
+/** Chooses the samples to score, at most `limit`. @param fitted the samples of `data` that were fitted to */
 export async function scoringSamples(
   recipe: SampleRecipe & { readonly val?: string },
   model: Model,
-  calibration: Dataset,
-  used: readonly number[],
+  fitted: Omit<Scoring, 'note'>,
   limit: number,
   { heldBack, judged = [], ...watch }: ShareWatch = {},
 ): Promise<Scoring> {
@@ -65,5 +64,5 @@ export async function scoringSamples(
     const indices = chooseSamples(open.length, Math.min(limit, open.length)).map((place) => open[place] ?? 0)
     return { dataset, indices, note: `scored on ${indices.length} samples of ${recipe.val}` }
   }
-  return unusedSamples(calibration, used, limit, heldBack)
+  return unusedSamples(fitted.dataset, fitted.indices, limit, heldBack)
 }

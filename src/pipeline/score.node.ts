@@ -46,7 +46,11 @@ export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, wat
   if (metric.name === 'top1' && label !== undefined) metric = usualMetric([label])
   const shapes = await observeShapes(runtime, model, inputs, recipe.model)
   const figure = await withSession(runtime, model, { label: recipe.model }, (session) =>
-    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), indices.length, watch, metric),
+    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), {
+      metric,
+      total: indices.length,
+      ...watch,
+    }),
   )
   if (figure.samples === 0)
     throw new InputError(

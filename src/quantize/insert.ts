@@ -1,5 +1,3 @@
-// Writes a plan into the model: Q/DQ pairs, int8 weights, int32 biases. The result is the file and the simulation.
-import type { ValueType } from '../base/index.ts'
 import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
 import {
   type Bounds,
@@ -14,6 +12,7 @@ import {
 } from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
 import { keepApart, protectFloatLayers } from './float-layers.ts'
+import { convertInputs, grid, gridTensors, insertConstant } from './insert-grids.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
@@ -24,8 +23,10 @@ export function insertQdq(model: Model, plan: Plan): Model {
   for (const [value, { params }] of plan.activations) {
     const cap = caps.get(value)
     if (cap !== undefined) inserter.cap(value, cap, params)
+    else if (tensors.get(value)?.constant) inserter.constant(value, params, plan)
     else if (!capped.has(value)) inserter.activation(value, params, tensors.get(value)?.integerProducer ?? false, plan)
   }
+  if (target.oneType) inserter.convert(plan)
   for (const [name, params] of plan.weights) inserter.layer(name, params, plan.activations, target.biases)
   for (const [name, params] of plan.embeddings) inserter.embedding(name, params)
   for (const [name, params] of plan.stored) inserter.layer(name, params)
@@ -60,6 +61,8 @@ class Inserter {
   /** The editor works on a copy: its nodes, by the same names. */
   readonly #copies: ReadonlyMap<string, Node>
   readonly #weights = new Map<Tensor, { params: QuantParams; names: readonly string[] }[]>()
+  /** Nodes whose first input was brought to another type. */
+  #converted: ReadonlyMap<string, QuantParams> = new Map()
   readonly #integerConsumers = new Map<string, Set<Node>>()
 
   constructor(model: Model) {
@@ -93,18 +96,27 @@ class Inserter {
       editor.setOutput(producer, producer.outputs.indexOf(value), source)
     }
     const behind = source === value ? editor.freshName(`${value}/dq`) : value
-    const scale = editor.addTensor(`${value}/scale`, grid(params.scale, params, 'float32'))
-    const zero = editor.addTensor(`${value}/zero_point`, grid(params.zeroPoint, params, params.dtype))
+    const inputs = gridTensors(editor, value, params)
     const codes = editor.freshName(`${value}/q`)
     const name = producer ? nodeName(producer) : value
-    editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [source, scale, zero], outputs: [codes] })
-    editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, scale, zero], outputs: [behind] })
+    editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [source, ...inputs], outputs: [codes] })
+    editor.addNode({ opType: 'DequantizeLinear', name: `${name}/dq`, inputs: [codes, ...inputs], outputs: [behind] })
     if (behind === value) return
     for (const consumer of consumers) {
       if (!moveAll && !integer.has(consumer)) continue
       for (let i = 0; i < consumer.inputs.length; i++)
         if (consumer.inputs[i] === value) editor.setInput(consumer, i, behind)
     }
+  }
+
+  /** A constant operand as codes behind DQ, for those that compute on codes. */
+  constant(value: string, params: QuantParams, plan: Plan): void {
+    insertConstant(this.#editor, value, params, this.#integerConsumersOf(value, plan))
+  }
+
+  /** Brings what an operator reads to the type of its result, where that is another one. */
+  convert(plan: Plan): void {
+    this.#converted = convertInputs(this.#editor, { given: this.#given, copies: this.#copies }, plan)
   }
 
   /** Q, an integer Min with a bound for each channel, DQ: a bound in float between the operator and Q would stop its fusion. */
@@ -120,10 +132,7 @@ class Inserter {
     const caps = Array.from(constant.floats(), (cap) =>
       Math.min(Math.max(roundToEven(Math.fround(cap / scale)) + zero, low), high),
     )
-    const inputs = [
-      editor.addTensor(`${value}/scale`, grid(params.scale, params, 'float32')),
-      editor.addTensor(`${value}/zero_point`, grid(params.zeroPoint, params, params.dtype)),
-    ]
+    const inputs = gridTensors(editor, value, params)
     let codes = editor.freshName(`${value}/q`)
     editor.addNode({ opType: 'QuantizeLinear', name: `${name}/q`, inputs: [value, ...inputs], outputs: [codes] })
     // Saturation does what a cap at the highest code would do.
@@ -169,7 +178,7 @@ class Inserter {
   layer(name: string, params: QuantParams, activations?: Plan['activations'], biases = 'int32'): void {
     const [layer, node] = [this.#layers.get(name), this.#copies.get(name)]
     if (!layer || !node) return
-    const input = activations?.get(layer.node.inputs[0] ?? '')?.params
+    const input = this.#converted.get(name) ?? activations?.get(layer.node.inputs[0] ?? '')?.params
     const names = this.#weightTensors(layer, params, name)
     const behind = this.#editor.freshName(`${name}/weight/dq`)
     const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
@@ -250,10 +259,4 @@ class Inserter {
       }
     return this.#integerConsumers.get(value) ?? new Set()
   }
-}
-
-/** Scalars have rank 0: ONNX Runtime does not fuse a grid whose scale has shape [1]. */
-function grid(values: Float32Array | Int32Array, params: QuantParams, dtype: ValueType | QuantParams['dtype']): Tensor {
-  const shape = params.axis === undefined ? [] : [values.length]
-  return Tensor.from(dtype as 'float32', shape, Array.from(values))
 }

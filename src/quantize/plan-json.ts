@@ -33,6 +33,7 @@ const tensorSchema = z.strictObject({
   gridOf: z.string(),
   bounds: boundsSchema,
   integerProducer: z.boolean(),
+  constant: z.literal(true).exactOptional(),
 })
 const reasonSchema = z.strictObject({
   code: z.enum(['excluded', 'no-kernel', 'slow', 'read-elsewhere', 'form', 'cost', 'alone']),

@@ -3,7 +3,7 @@ import { InputError, sizeOf } from '../base/index.ts'
 import type { TensorStatistics } from '../calibrate/index.ts'
 import { nonFiniteKind, type QuantParams } from '../math/index.ts'
 import { type Layer, type Model, nodeName, type Tensor, type WeightView } from '../onnx/index.ts'
-import { type ActivationGrid, activationGrid, givenGrid, isUnit } from './activation-grid.ts'
+import { type ActivationGrid, activationGrid, constantGrid, fixedGrid, givenGrid, isUnit } from './activation-grid.ts'
 import { rowGrid, tablesOf, tieOf } from './embeddings.ts'
 import type { GivenGrids } from './encodings/given-grids.ts'
 import { heardOf, surroundingsOf } from './heard.ts'
@@ -40,7 +40,7 @@ export interface GridEvidence {
 export function tensorsToObserve({ tensors }: Placement, given?: GivenGrids): PlacedTensor[] {
   const known = givenFamilies(tensors, given)
   return [...tensors.values()].filter(
-    (tensor) => tensor.gridOf === tensor.value && !isUnit(tensor) && !known.has(tensor.value),
+    (tensor) => tensor.gridOf === tensor.value && !isUnit(tensor) && !tensor.constant && !known.has(tensor.value),
   )
 }
 
@@ -71,11 +71,18 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
     return Object.assign({}, ...sharing.map((each) => said.get(each.value)), said.get(value))
   }
   const given = givenFamilies(placement.tensors, options.given)
+  const makers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
   for (const tensor of placement.tensors.values()) {
     if (tensor.gridOf !== tensor.value) continue
     const known = given.get(tensor.value)
-    if (known) {
-      activations.set(tensor.value, givenGrid(known))
+    const fixed = known ?? fixedGrid(tensor, makers.get(tensor.value), options, saidOf(tensor.value))
+    if (fixed) {
+      activations.set(tensor.value, givenGrid(fixed, known ? 'given by the encodings' : 'the grid of the operator'))
+      continue
+    }
+    const constant = tensor.constant ? model.graph.initializers.get(tensor.value) : undefined
+    if (constant) {
+      activations.set(tensor.value, constantGrid(constant.floats(), options, saidOf(tensor.value)))
       continue
     }
     const seen = statistics.get(tensor.value)

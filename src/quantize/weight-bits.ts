@@ -1,4 +1,4 @@
-// How many bits each layer's weight gets. With 4, the layers that suffer most keep 8.
+// How many bits each layer's weight gets. With 4, the layers that suffer most keep 8, or what the target takes of them.
 import { isDepthwise, type Layer, type Node } from '../onnx/index.ts'
 import type { QuantizeOptions } from './options.ts'
 import { overridesOf } from './overrides.ts'
@@ -17,7 +17,8 @@ const groups = ['first', 'last', 'depthwise', 'none'] as const
 export function weightBitsOf(
   layers: readonly Layer[],
   nodes: readonly Node[],
-  options: Pick<QuantizeOptions, 'weightBits' | 'keep8bit' | 'given' | 'overrides'>,
+  options: Pick<QuantizeOptions, 'weightBits' | 'keep8bit' | 'given' | 'overrides'> &
+    Partial<Pick<QuantizeOptions, 'target'>>,
 ): ReadonlyMap<string, number> {
   const usual = usualBits(layers, nodes, options)
   const said = overridesOf(options.overrides, nodes)
@@ -25,7 +26,8 @@ export function weightBitsOf(
     layers.map(({ name, node, weightIndex }) => {
       const { type } = { ...said.get(node.inputs[weightIndex] ?? ''), ...said.get(name) }
       const dtype = options.given?.weights.get(name)?.dtype ?? type
-      return [name, dtype === 'int4' ? 4 : dtype === 'int8' ? 8 : (usual.get(name) ?? 8)]
+      const own = dtype === 'int4' ? 4 : dtype === 'int8' ? 8 : (usual.get(name) ?? 8)
+      return [name, own === 8 ? (options.target?.weightBits ?? 8) : own]
     }),
   )
 }

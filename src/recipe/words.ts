@@ -19,14 +19,17 @@ export const techniqueNames = [
 export type TechniqueName = (typeof techniqueNames)[number]
 
 /** What a file is made to run on; the first is meant where nothing is said: `quantize`. */
-export const targetNames = ['ort-cpu', 'ort-wasm', 'ort-webgpu', 'openvino', 'tensorrt'] as const
+export const targetNames = ['ort-cpu', 'ort-wasm', 'ort-webgpu', 'openvino', 'qnn', 'tensorrt'] as const
 export type TargetName = (typeof targetNames)[number]
 
 /** Types that values can have. */
 export const activationTypes = ['uint8', 'int8', 'uint16', 'int16'] as const
 
 /** The usual type of values where it is not the first of them: `quantize`. */
-export const usualActivations: Partial<Record<TargetName, (typeof activationTypes)[number]>> = { tensorrt: 'int8' }
+export const usualActivations: Partial<Record<TargetName, (typeof activationTypes)[number]>> = {
+  qnn: 'uint16',
+  tensorrt: 'int8',
+}
 
 /** Forms of AIMET's encodings: `quantize`. */
 export const encodingForms = ['aimet', 'aimet-2'] as const

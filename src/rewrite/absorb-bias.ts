@@ -48,13 +48,18 @@ const LEAST_GAIN = 0.01
  */
 export function absorbBias(model: Model, context: RewriteContext, options: AbsorbOptions = {}): RewriteResult {
   const mapped = options.borders === 'border-map' && hasStaticInputs(model)
-  const settings = { borders: mapped || options.borders === 'approximate', mapped, deviations: options.deviations ?? 3 }
+  const settings = {
+    shapes: context.shapes,
+    borders: mapped || options.borders === 'approximate',
+    mapped,
+    deviations: options.deviations ?? 3,
+  }
   return editModel(model, context, (editor, log) => {
     for (const node of editor.graph.nodes.slice()) {
       const statistics = log.statistics.get(node.outputs[0] ?? '')
       const layer = statistics && foldableLayer(editor, node)
       if (!layer || typeof layer === 'string' || statistics.mean.length !== layer.view.outputs) continue
-      const why = absorb(editor, log, context.shapes, layer, statistics, settings)
+      const why = absorb(editor, log, layer, statistics, settings)
       if (why) log.left(node, why)
     }
   })
@@ -71,6 +76,7 @@ export const absorbBiasPass: Rewrite = defineRewrite({
 })
 
 interface Settings {
+  readonly shapes: Shapes
   readonly borders: boolean
   readonly mapped: boolean
   readonly deviations: number
@@ -80,11 +86,11 @@ interface Settings {
 function absorb(
   editor: GraphEditor,
   log: PassLog,
-  shapes: Shapes,
   layer: ViewedLayer,
   statistics: ChannelStatistics,
   settings: Settings,
 ): string | undefined {
+  const { shapes } = settings
   const { node, facts } = layer
   if (facts.bias === undefined) return `a ${node.opType} has no bias to take from`
   const path = activationsBehind(editor, node.outputs[0] ?? '')
@@ -94,7 +100,7 @@ function absorb(
   if (!worthIt(statistics, shift, caps)) return undefined
   const value = path.at(-1)?.outputs[0] ?? node.outputs[0] ?? ''
   const affine = { scale: new Float64Array(shift.length).fill(1), shift }
-  const receivers = receiversOf(editor, shapes, affine, value, { borders: settings.borders })
+  const receivers = receiversOf({ editor, shapes, affine, borders: settings.borders }, value)
   if (typeof receivers === 'string') return receivers
   if (receivers.length === 0) return 'nothing reads it'
   const unmapped =
@@ -108,7 +114,7 @@ function absorb(
     biasOf(layer).map((bias, o) => bias - (shift[o] ?? 0)),
   )
   for (const step of path) moveBounds(editor, step, shift, shapes)
-  for (const receiver of receivers) receive(editor, receiver, shift, settings.mapped, shapes)
+  for (const receiver of receivers) receive(editor, receiver, shift, settings)
   for (const moved of new Set([node.outputs[0] ?? '', value])) {
     const known = log.statistics.get(moved)
     if (known) log.statistics.set(moved, shifted(known, shift))
@@ -189,7 +195,7 @@ const isMappable = ({ node }: ViewedLayer, shapes: Shapes): boolean =>
   shapes.has(node.inputs[0] ?? '') &&
   shapes.has(node.outputs[0] ?? '')
 
-function receive(editor: GraphEditor, receiver: Receiver, shift: Float64Array, mapped: boolean, shapes: Shapes): void {
+function receive(editor: GraphEditor, receiver: Receiver, shift: Float64Array, { mapped, shapes }: Settings): void {
   if (mapped && hasBorder(receiver.layer)) addBorderMap(editor, receiver.layer, shift, shapes)
   else foldForward(editor, receiver, { scale: new Float64Array(shift.length).fill(1), shift })
 }

@@ -45,7 +45,7 @@ export async function applyRewrites(
 ): Promise<AppliedRewrites> {
   refuseGiants(model, watch.label, computedConstants)
   let current = await declareTypes(runtime, model)
-  let seen = await observeModel(runtime, current, feeds, randomLike(feeds), watch.label)
+  let seen = await observeModel(runtime, current, { feeds, random: randomLike(feeds) }, watch)
   let statistics: Statistics = watch.statistics ?? new Map()
   const applied: AppliedRewrite[] = []
   for (const [index, rewrite] of rewrites.entries()) {

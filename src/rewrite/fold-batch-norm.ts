@@ -48,7 +48,7 @@ function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node,
   const affine = run ? compose(norm, run) : norm
   const output = followers.at(-1)?.outputs[0] ?? node.outputs[0] ?? ''
   const names = namesOf([node, ...followers])
-  const reached = receiversOf(editor, shapes, affine, output)
+  const reached = receiversOf({ editor, shapes, affine }, output)
   const receivers =
     typeof reached === 'string' || reached.every((receiver) => canTake(receiver, affine))
       ? reached

@@ -2,7 +2,7 @@
 import { makeArray, type TensorValue, UnsupportedError } from '../base/index.ts'
 import { float16ToFloat32, randomStream, SqnrAccumulator, toFloat16Bits } from '../math/index.ts'
 import { isExpensive, type Model, type Shapes } from '../onnx/index.ts'
-import { observe, type Runtime, type Values } from '../runtime/index.ts'
+import { type ObserveOptions, observe, type Runtime, type Values } from '../runtime/index.ts'
 
 /** What a model gave on the inputs it is compared on. */
 export interface Observed {
@@ -66,10 +66,8 @@ export function randomLike(feeds: Values, seed = 0): Values {
 export async function observeModel(
   runtime: Runtime,
   model: Model,
-  feeds: Values,
-  random: Values,
-  label?: string,
-  known?: Shapes,
+  { feeds, random }: Pick<Observed, 'feeds' | 'random'>,
+  { label, known }: Pick<ObserveOptions, 'label' | 'known'> = {},
 ): Promise<Observed> {
   const { shapes, outputs, otherOutputs } = await observe(runtime, model, feeds, {
     label,
@@ -94,7 +92,7 @@ function isMuch({ shapes, outputs }: Pick<Observed, 'shapes' | 'outputs'>): bool
 export async function prove(runtime: Runtime, before: Observed, model: Model, label?: string): Promise<Proof> {
   const random = before.randomOutputs ? before.random : {}
   const seen = before.randomOutputs
-    ? await observeModel(runtime, model, before.feeds, random, label, before.shapes)
+    ? await observeModel(runtime, model, { feeds: before.feeds, random }, { label, known: before.shapes })
     : { ...before, ...(await observe(runtime, model, before.feeds, { label, known: before.shapes })) }
   return {
     real: distance(before.outputs, seen.outputs),

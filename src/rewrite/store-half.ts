@@ -12,7 +12,7 @@ import type { HalfType } from './float32-inside.ts'
 export function storeHalf(model: Model, dtype: HalfType): Model {
   const editor = new GraphEditor(model)
   for (const [name, tensor] of [...editor.graph.initializers]) {
-    if (tensor.dtype !== 'float32' || tensor.bytes.byteLength < WORTH_BYTES || editor.isInput(name)) continue
+    if (tensor.dtype !== 'float32' || tensor.byteLength < WORTH_BYTES || editor.isInput(name)) continue
     if (dtype === 'float16' && tensor.floats().some((value) => Math.abs(value) > float16Max)) continue
     const stored = editor.addTensor(`${name}/${dtype}`, floatTensor(dtype, tensor.shape, tensor.floats()))
     editor.graph.initializers.delete(name)

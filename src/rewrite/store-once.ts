@@ -32,9 +32,9 @@ function unfold(editor: GraphEditor, log: PassLog, opset: number): void {
   const stored = new Map<Tensor, string>()
   for (const [name, tensor] of initializers) if (!usableOrigin(tensor, opset)) stored.set(tensor, name)
   const folded = [...initializers].filter(([, tensor]) => usableOrigin(tensor, opset))
-  for (const [name, tensor] of folded.toSorted(([, a], [, b]) => b.bytes.byteLength - a.bytes.byteLength)) {
+  for (const [name, tensor] of folded.toSorted(([, a], [, b]) => b.byteLength - a.byteLength)) {
     const cost = costOf(tensor, stored, opset)
-    if (editor.isInput(name) || tensor.bytes.byteLength - cost < WORTH_BYTES) {
+    if (editor.isInput(name) || tensor.byteLength - cost < WORTH_BYTES) {
       stored.set(tensor, name)
       continue
     }
@@ -42,14 +42,14 @@ function unfold(editor: GraphEditor, log: PassLog, opset: number): void {
     restore(editor, tensor, name, stored, opset)
     stored.set(tensor, name)
     log.changes.push(
-      `${name}: ${originOf(tensor)?.node.opType} again, which takes ${cost} bytes instead of ${tensor.bytes.byteLength}`,
+      `${name}: ${originOf(tensor)?.node.opType} again, which takes ${cost} bytes instead of ${tensor.byteLength}`,
     )
   }
 }
 
 /** A small constant is stored, whatever it was computed from. */
 function usableOrigin(tensor: Tensor, opset: number): Origin | undefined {
-  const origin = tensor.bytes.byteLength >= WORTH_BYTES ? originOf(tensor) : undefined
+  const origin = tensor.byteLength >= WORTH_BYTES ? originOf(tensor) : undefined
   return origin?.opset === opset ? origin : undefined
 }
 
@@ -68,7 +68,7 @@ function costOf(tensor: Tensor, stored: ReadonlyMap<Tensor, string>, opset: numb
     for (const input of origin.inputs) if (input) visit(input, false)
   }
   visit(tensor, true)
-  return [...needed].reduce((sum, { bytes }) => sum + bytes.byteLength, nodes * NODE_BYTES)
+  return [...needed].reduce((sum, { byteLength }) => sum + byteLength, nodes * NODE_BYTES)
 }
 
 /** Puts the node back that computes a constant, and what it reads. */
@@ -99,7 +99,7 @@ function restore(
 function mergeEqual(editor: GraphEditor, log: PassLog): void {
   const kept = new Map<string, { name: string; tensor: Tensor }[]>()
   for (const [name, tensor] of [...editor.graph.initializers]) {
-    if (tensor.bytes.byteLength < WORTH_BYTES || tensor.strings || editor.isInput(name)) continue
+    if (tensor.byteLength < WORTH_BYTES || tensor.strings || editor.isInput(name)) continue
     const key = `${tensor.dtype} ${tensor.shape} ${fingerprint(tensor.bytes)}`
     const others = kept.get(key) ?? []
     const same = others.find((other) => equal(other.tensor.bytes, tensor.bytes))
@@ -127,7 +127,7 @@ function mergeTransposed(editor: GraphEditor, log: PassLog): void {
   const all = [...editor.graph.initializers]
   for (const [name, tensor] of [...all.filter(isTable), ...all.filter((each) => !isTable(each))]) {
     const [rows = 0, columns = 0] = tensor.shape
-    if (tensor.shape.length !== 2 || tensor.bytes.byteLength < WORTH_BYTES || editor.uses(name) === 0) continue
+    if (tensor.shape.length !== 2 || tensor.byteLength < WORTH_BYTES || editor.uses(name) === 0) continue
     if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
       continue
     const others = kept.get(`${tensor.dtype} ${columns} ${rows}`) ?? []

@@ -7,7 +7,13 @@ export type WireValues = Record<string, TensorValue>
 
 /** Asked of the worker. */
 export type Request =
-  | { readonly kind: 'open'; readonly bytes: Uint8Array; readonly options: SessionOptions; readonly threads: number }
+  | {
+      readonly kind: 'open'
+      /** A model, or the path of its file. */
+      readonly model: Uint8Array | string
+      readonly options: SessionOptions
+      readonly threads: number
+    }
   | { readonly kind: 'run'; readonly session: number; readonly feeds: WireValues }
   | {
       readonly kind: 'time'

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
+import { byteLengthOf, withLinkedModel } from '../onnx/index.node.ts'
 import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
 import { loadError } from './load-error.ts'
@@ -52,6 +53,9 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
   }
 }
 
+/** Bytes of constants above which a model goes to ONNX Runtime as a file: one message in memory ends at 2 GB. */
+const BY_PATH = 1e9
+
 async function openSession(
   link: WorkerLink,
   given: Model | Uint8Array,
@@ -61,18 +65,19 @@ async function openSession(
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
   if (model) refuseGiants(model, options.label)
-  const bytes = given instanceof Uint8Array ? given : writeModel(given)
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
-    // Bytes that were made here are handed over; a caller's stay with the caller.
-    opened = await link
-      .ask({ kind: 'open', bytes, options, threads }, model ? [bytes.buffer] : [])
-      .catch((error: unknown) => {
-        if (!model || !fromSharedCodes(messageOf(error))) throw error
-        const again = writeModel(withOwnCodes(model))
-        return link.ask({ kind: 'open', bytes: again, options, threads }, [again.buffer])
-      })
+    const open = (own: Model) =>
+      byteLengthOf(own) > BY_PATH
+        ? withLinkedModel(own, (path) => link.ask({ kind: 'open', model: path, options, threads }, []))
+        : openBytes(link, writeModel(own), options, threads)
+    opened = !model
+      ? await link.ask({ kind: 'open', model: given as Uint8Array, options, threads }, [])
+      : await open(model).catch((error: unknown) => {
+          if (!fromSharedCodes(messageOf(error))) throw error
+          return open(withOwnCodes(model))
+        })
   } catch (error) {
     if (error instanceof RuntimeFailure) throw error
     throw loadError(messageOf(error), model, options)
@@ -103,6 +108,11 @@ async function openSession(
   }
   numbers.set(session, opened.session)
   return session
+}
+
+/** Bytes that were made here are handed over; a caller's stay with the caller. */
+function openBytes(link: WorkerLink, bytes: Uint8Array, options: SessionOptions, threads: number) {
+  return link.ask({ kind: 'open', model: bytes, options, threads }, [bytes.buffer])
 }
 
 async function timeSessions(

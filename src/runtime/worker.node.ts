@@ -60,10 +60,14 @@ function readValue(name: string, tensor: Tensor): TensorValue {
 async function handle(request: Request): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open': {
-      const { bytes, options, threads } = request
+      const { model, options, threads } = request
       const { session, note } = await openNative(options, (attempt) =>
-        ort.InferenceSession.create(bytes, nativeOptions(options, threads, attempt)),
-      ).finally(() => dropBytes(bytes))
+        typeof model === 'string'
+          ? ort.InferenceSession.create(model, nativeOptions(options, threads, attempt))
+          : ort.InferenceSession.create(model, nativeOptions(options, threads, attempt)),
+      ).finally(() => {
+        if (typeof model !== 'string') dropBytes(model)
+      })
       const id = next++
       sessions.set(id, session)
       if (request.options.profilePrefix) profiled.add(id)

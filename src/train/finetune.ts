@@ -11,7 +11,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
-import { type Closeness, chanceDb, closeness, isAsNear, type Samples, type Scorer, scorer } from './score.ts'
+import { type Closeness, chanceDb, closeness, isAsNear, type Samples, scorer } from './score.ts'
 import type { TrainableModel } from './trainable-model.ts'
 
 export interface TuneData {
@@ -68,12 +68,13 @@ export async function finetune(
 ): Promise<Tuned> {
   const { graph, initial, exported } = trainable
   const score = data.validation ? await scorer(runtime, trainable, data.validation, options) : undefined
-  const before = await score?.of(exported(initial))
+  const scoreOf = score && ((values: Arrays) => score.of(exported(values)))
+  const before = await scoreOf?.(initial)
   const logits = trainable.prepared.shapes.get(graph.logits)?.dims ?? []
   // Samples of a single epoch are shown once: they need not be kept.
   const again = options.epochs > 1
   const store = new SampleStore(data.dataset, data.indices, again, options.signal)
-  const result = await train(runtime, graph, initial, store, {
+  const result = await train(runtime, trainable, store, {
     epochs: options.epochs,
     batch: options.batch,
     rate: options.rate,
@@ -86,7 +87,7 @@ export async function finetune(
     patience: options.patience,
     teacher: options.teacher,
     classes: (logits.length > 2 && logits.slice(2).every((dim) => dim === 1) ? logits[1] : logits.at(-1)) ?? 1,
-    score: score && ((values: Arrays) => score.of(exported(values))),
+    score: scoreOf,
     tolerance: score?.tolerance,
     checkpoint: options.checkpoint,
     resume: options.resume,
@@ -95,17 +96,22 @@ export async function finetune(
     signal: options.signal,
     progress: options.progress,
   })
-  const pooled = options.poolStatistics ?? true
-  const values = pooled
-    ? await withPooledStatistics(runtime, graph, store, result.values, options.seed, score, exported)
-    : result.values
-  const model = exported(values)
+  const pool = (options.poolStatistics ?? true) && graph.batchNorms.length > 0
+  const pooled = pool ? await reestimateStatistics(runtime, graph, result.values, store, options.seed) : result.values
+  const model = exported(scoreOf && pool ? await betterOf(pooled, result.values, scoreOf) : pooled)
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)
   // A training that made it worse must not be handed on. Where chance could explain a loss, the teacher decides.
   const judges = data.guard ?? (gain <= 0 && byChance ? data.validation : undefined)
   const judged =
-    judges && options.teacher ? await judge(runtime, trainable, judges, options.teacher, model, options) : undefined
+    judges && options.teacher
+      ? await judge(
+          trainable,
+          model,
+          judges,
+          closeness(runtime, trainable, judges, { teacher: options.teacher, signal: options.signal }),
+        )
+      : undefined
   // The few samples of a guard are nearer to one model than to another by chance.
   const least = data.guard ? chanceDb(data.guard.indices.length) : 0
   const kept = judged ? isAsNear(judged.after, judged.before, judges?.dataset.hasLabels ?? false, least) : gain >= 0
@@ -121,33 +127,19 @@ export async function finetune(
 
 /** How near to the teacher the model as it came and the trained one are. */
 async function judge(
-  runtime: Runtime,
-  trainable: TrainableModel,
-  judges: Samples,
-  teacher: Model,
-  model: Model,
-  watch: Watch,
+  { initial, exported }: TrainableModel,
+  trained: Model,
+  { indices }: Samples,
+  near: (model: Model) => Promise<Closeness>,
 ): Promise<NonNullable<Tuned['judged']>> {
-  const near = closeness(runtime, trainable, judges, teacher, watch)
-  return {
-    samples: judges.indices.length,
-    before: await near(trainable.exported(trainable.initial)),
-    after: await near(model),
-  }
+  return { samples: indices.length, before: await near(exported(initial)), after: await near(trained) }
 }
 
-/** Statistics of trained normalisations pooled over many batches, where the held-back samples do not speak against them. */
-async function withPooledStatistics(
-  runtime: Runtime,
-  graph: TrainableModel['graph'],
-  store: SampleStore,
-  values: Arrays,
-  seed: number,
-  score: Scorer | undefined,
-  exported: (values: Arrays) => Model,
+/** Values with pooled statistics, where the held-back samples do not speak against them. */
+async function betterOf(
+  pooled: Arrays,
+  followed: Arrays,
+  scoreOf: (values: Arrays) => Promise<number>,
 ): Promise<Arrays> {
-  if (graph.batchNorms.length === 0) return values
-  const pooled = await reestimateStatistics(runtime, graph, values, store, seed)
-  if (!score) return pooled
-  return (await score.of(exported(pooled))) >= (await score.of(exported(values))) ? pooled : values
+  return (await scoreOf(pooled)) >= (await scoreOf(followed)) ? pooled : followed
 }

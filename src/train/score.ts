@@ -3,6 +3,7 @@ import { UnsupportedError, type Watch } from '../base/index.ts'
 import { type Batch, batches, type Dataset, readSamples } from '../data/index.ts'
 import { type Comparison, compareSessions, meanSqnrDb, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
+import type { QuantizedPair } from '../quantize/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { TrainableModel } from './trainable-model.ts'
 
@@ -19,6 +20,9 @@ export interface Scorer {
   readonly tolerance: (score: number) => number
 }
 
+interface TaughtOptions extends Watch {
+  readonly teacher: Model
+}
 type ScoreOptions = Watch & { readonly teacher?: Model | undefined }
 
 /** Samples scored in one run, at most. */
@@ -43,23 +47,15 @@ export async function scorer(
       tolerance: (score) => Math.sqrt(Math.max(0, score * (1 - score)) / indices.length),
       of: (model) =>
         withSession(runtime, model, { label: 'the trained model' }, async (session) => {
-          const { value } = await scoreSession(
-            session,
-            read(trainable, validation, signal),
-            indices.length,
-            { signal },
-            metric,
-          )
+          const asked = { metric, total: indices.length, signal }
+          const { value } = await scoreSession(session, read(trainable, validation, signal), asked)
           return value
         }),
     }
   }
   if (!teacher) throw new UnsupportedError('without labels a teacher is needed to score the trained model')
-  return {
-    name: 'SQNR',
-    tolerance: () => 0,
-    of: async (model) => sqnrOf(await compared(runtime, trainable, validation, teacher, model, signal)),
-  }
+  const compared = comparison(runtime, trainable, validation, { teacher, signal })
+  return { name: 'SQNR', tolerance: () => 0, of: async (model) => sqnrOf(await compared(model)) }
 }
 
 /** How near a model's outputs are to the teacher's. */
@@ -97,12 +93,12 @@ export function closeness(
   runtime: Runtime,
   trainable: TrainableModel,
   samples: Samples,
-  teacher: Model,
-  { signal }: Watch,
+  options: TaughtOptions,
 ): (model: Model) => Promise<Closeness> {
+  const compared = comparison(runtime, trainable, samples, options)
   return async (model) => {
-    const comparison = await compared(runtime, trainable, samples, teacher, model, signal)
-    return { db: sqnrOf(comparison), ...(comparison.kl === undefined ? {} : { kl: comparison.kl }) }
+    const found = await compared(model)
+    return { db: sqnrOf(found), ...(found.kl === undefined ? {} : { kl: found.kl }) }
   }
 }
 
@@ -113,20 +109,19 @@ function read({ prepared }: TrainableModel, { dataset, indices }: Samples, signa
   return batches(readSamples(dataset, indices, { signal }), mixed ? 1 : Math.min(SCORED_BATCH, batch))
 }
 
-function compared(
+function comparison(
   runtime: Runtime,
   trainable: TrainableModel,
   samples: Samples,
-  teacher: Model,
-  model: Model,
-  signal: AbortSignal | undefined,
-): Promise<Comparison> {
+  { teacher, signal }: TaughtOptions,
+): (model: Model) => Promise<Comparison> {
   const { length } = samples.indices
-  return withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
-    withSession(runtime, model, { label: 'the trained model' }, (after) =>
-      compareSessions(before, after, read(trainable, samples, signal), { total: length, signal }),
-    ),
-  )
+  return (model) =>
+    withSession(runtime, teacher, { label: 'the teacher' }, (before) =>
+      withSession(runtime, model, { label: 'the trained model' }, (after) =>
+        compareSessions(before, after, read(trainable, samples, signal), { total: length, signal }),
+      ),
+    )
 }
 
 /** Mean over the outputs; NaN when none is float. */
@@ -134,28 +129,26 @@ function sqnrOf(comparison: Comparison): number {
   return meanSqnrDb(comparison) ?? Number.NaN
 }
 
-/** Mean SQNR of a model's float outputs against those of another, in dB. */
+/** Mean SQNR of a quantised model's float outputs against those of its float model, in dB. */
 export function outputSqnr(
   runtime: Runtime,
-  float: Model,
-  model: Model,
+  pair: QuantizedPair,
   { dataset, indices }: Samples,
   watch: Watch,
 ): Promise<number> {
   const read = batches(readSamples(dataset, indices, { signal: watch.signal }), 1)
-  return batchSqnr(runtime, float, model, { batches: read, total: indices.length }, watch)
+  return batchSqnr(runtime, pair, { batches: read, total: indices.length }, watch)
 }
 
 /** The same on batches at hand. */
 export function batchSqnr(
   runtime: Runtime,
-  float: Model,
-  model: Model,
+  { float, quantized }: QuantizedPair,
   { batches: read, total }: { readonly batches: AsyncIterable<Batch>; readonly total: number },
   { signal }: Watch,
 ): Promise<number> {
   return withSession(runtime, float, { label: 'the float model' }, (before) =>
-    withSession(runtime, model, { label: 'the quantised model' }, async (after) =>
+    withSession(runtime, quantized, { label: 'the quantised model' }, async (after) =>
       sqnrOf(await compareSessions(before, after, read, { total, signal })),
     ),
   )

@@ -76,7 +76,7 @@ export async function smallSearch(model: Model, options: SmallSearchOptions = {}
     products: runtimeProducts(runtime),
     ...rest,
   })
-  const seen = await observeModel(runtime, given.model, feeds, randomLike(feeds), 'small.onnx')
+  const seen = await observeModel(runtime, given.model, { feeds, random: randomLike(feeds) }, { label: 'small.onnx' })
   const form = { float: given.model, seen, quantize: context.options.quantize, applied: [], evidence: {} }
   const naive = await withExplicitBiases({ ...form, statistics: given.statistics }, context)
   return { context, naive: context.candidate(naive) }

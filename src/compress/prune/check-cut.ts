@@ -16,12 +16,17 @@ import { removeChannels, silenceChannels } from './remove-channels.ts'
 /** Float32 sums in another order differ by less. */
 const LEAST_DB = 60
 
+/** A model, and what is known of its channels. */
+export interface ChannelledModel {
+  readonly model: Model
+  readonly shapes: Shapes
+  readonly graph: ChannelGraph
+}
+
 /** Why a cut is not right, or undefined. Runs the cut model and one with silenced channels on one sample. */
 export async function checkCut(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
-  graph: ChannelGraph,
+  { model, shapes, graph }: ChannelledModel,
   removed: ReadonlySet<number>,
   feeds: Values,
 ): Promise<string | undefined> {
@@ -62,7 +67,7 @@ export async function provenGroups(
   const found = pruningGroups(model, shapes, keep)
   const { graph, groups } = found
   const sets = valueSets(model, graph)
-  const check = (removed: ReadonlySet<number>) => checkCut(runtime, model, shapes, graph, removed, feeds)
+  const check = (removed: ReadonlySet<number>) => checkCut(runtime, { model, shapes, graph }, removed, feeds)
   const all = new Set<number>()
   for (const { channels } of groups) addHalf(channels, all, sets)
   if (all.size === 0 || (await check(all)) === undefined) return found

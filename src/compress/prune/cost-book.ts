@@ -55,7 +55,7 @@ export class CostBook {
       const points = macs / (outputs * inputsPerGroup * positions)
       const own = surveyed.get(layer.name)
       const shape: CostShape = own
-        ? wholeShape(own.geometry, own.sizes, bias !== undefined)
+        ? wholeShape(own, bias !== undefined)
         : { ...plainShape(points), inputs, outputs, groups, positions, bias: bias !== undefined }
       const perGroup = passesChannels(channels) ? inputsPerGroup : undefined
       const entry: Entry = { shape, perGroup, inputs, outputs }

@@ -59,7 +59,7 @@ export async function removeDeadChannels(
     for (const id of wholeSteps(groups, unreadChannels(graph.layers, open), multiple))
       if (!emptiesValue(sets, id, removed)) removed.add(id)
     if (removed.size === 0 || !weightsStay(model, folded.model, keepLayers)) continue
-    if (await checkCut(runtime, folded.model, folded.shapes, graph, removed, sample)) continue
+    if (await checkCut(runtime, { ...folded, graph }, removed, sample)) continue
     const cut = removeChannels(folded.model, folded.shapes, removed, graph)
     const db = await lowestSqnrDb(runtime, model, cut, samples.slice(0, BATCHES))
     if (db !== null && !(db >= LEAST_DB)) continue

@@ -2,19 +2,25 @@
 import type { Elimination } from './elimination.ts'
 import type { PruningGroup } from './groups.ts'
 
+/** What decides the order beside the fits of the consumers. */
+export interface EliminationOptions {
+  /** What consumers that are not fitted anew lose with a channel. */
+  readonly energies: ReadonlyMap<number, number>
+  /** What a channel less of a group saves. */
+  readonly saving: (group: PruningGroup) => number
+  /** Number → its turn, when something else than the loss decides. */
+  readonly forced?: ReadonlyMap<number, number> | undefined
+  /** What a group's losses are multiplied by; default 1. */
+  readonly sensitivities: ReadonlyMap<PruningGroup, number>
+}
+
 /**
  * Takes channels out one by one until each group has one left: always the one of the least loss for what it saves.
- * @param energies what consumers that are not fitted anew lose with a channel
- * @param forced number → its turn, when something else than the loss decides
- * @param sensitivities what a group's losses are multiplied by
  */
 export function eliminate(
   groups: readonly PruningGroup[],
   eliminations: readonly Elimination[],
-  energies: ReadonlyMap<number, number>,
-  saving: (group: PruningGroup) => number,
-  forced: ReadonlyMap<number, number> | undefined,
-  sensitivities: ReadonlyMap<PruningGroup, number>,
+  { energies, saving, forced, sensitivities }: EliminationOptions,
 ): Map<PruningGroup, { id: number; loss: number }[]> {
   const groupOf = new Map(groups.flatMap((group) => group.channels.map((id) => [id, group] as const)))
   const consumersOf = new Map<number, Elimination[]>()

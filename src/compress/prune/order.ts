@@ -90,7 +90,7 @@ export async function rankChannels(
       }
     const forced = how === 'lasso' && readings.length > 0 ? await lassoTurns(products, readings, open) : undefined
     for (const component of part)
-      for (const [group, order] of eliminate(component, eliminations, energies, saving, forced, sensitivities))
+      for (const [group, order] of eliminate(component, eliminations, { energies, saving, forced, sensitivities }))
         ranked.set(group, order)
   }
   return { ranked: groups.map((group) => ({ group, order: ranked.get(group) ?? [] })), notes }

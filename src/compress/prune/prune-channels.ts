@@ -142,8 +142,7 @@ function described(
   after: readonly CompressibleLayer[],
 ): FittedLayer {
   const [a, b] = [before, after].map((layers) => layers.find(({ name }) => name === layer.name))
-  if (!a || !b) return layer
-  const [whole, left] = [a, b].map(({ geometry, sizes }) => wholeShape(geometry, sizes))
+  const [whole, left] = [a, b].map((layer) => layer && wholeShape(layer))
   if (!whole || !left) return layer
   return {
     ...layer,

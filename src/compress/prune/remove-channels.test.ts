@@ -44,7 +44,7 @@ function itCuts(drawing: string, dims: readonly number[], open: number, opset = 
       const removed = some(channels, sets, every)
       assert.ok(removed.size > 0, 'something is taken out')
       const cut = removeChannels(model, shapes, removed, graph)
-      const reason = await checkCut(runtime, model, shapes, graph, removed, { x })
+      const reason = await checkCut(runtime, { model, shapes, graph }, removed, { x })
       assert.equal(reason, undefined, printModel(cut))
       const [before, left] = [model, cut].map((one) => layersOf(one).reduce((sum, { weight }) => sum + weight.size, 0))
       assert.ok(left! < before!, 'weights are fewer')

@@ -67,7 +67,11 @@ function cutLayer(
   let cut: Tensor
   if (view.groups === 1) cut = cutAxis(cutAxis(weight, view.outputAxis, outputs), 1 - view.outputAxis, inputs)
   else {
-    const left = keptOfGroups(layer.name, view.groups, input.length, output.length, inputs, outputs)
+    const left = keptOfGroups(
+      layer.name,
+      byGroup(inputs, input.length / view.groups),
+      byGroup(outputs, output.length / view.groups),
+    )
     // A window that spreads has all inputs on its first axis and the outputs of a group on its second; one that gathers the other way round.
     cut =
       facts.window === 'spreads'
@@ -79,16 +83,12 @@ function cutLayer(
   if (bias && bias.size === view.outputs) editor.setConstant(node, 2, cutAxis(bias, bias.shape.length - 1, outputs))
 }
 
-/** How many groups are left, and which places of each: the same in all of them. */
+/** How many groups are left, and which places of each: the same in all of them. @param read group → places inside it */
 function keptOfGroups(
   name: string,
-  groups: number,
-  inputCount: number,
-  outputCount: number,
-  inputs: readonly number[],
-  outputs: readonly number[],
+  read: ReadonlyMap<number, number[]>,
+  written: ReadonlyMap<number, number[]>,
 ): { groups: number; inputs: number[]; outputs: number[] } {
-  const [read, written] = [byGroup(inputs, inputCount / groups), byGroup(outputs, outputCount / groups)]
   const [first = [], ...others] = read.values()
   const [made = [], ...rest] = written.values()
   const alike =

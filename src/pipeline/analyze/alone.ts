@@ -1,12 +1,14 @@
 // Constants that look damaged: a channel of a weight, or a bias, far beyond all others of its layer. Noise does not show them all: a bias
 // that was moved is moved in float, too.
-import type { Layer } from '../../onnx/index.ts'
+import { isDepthwise, type Layer } from '../../onnx/index.ts'
 
 /**
  * How many times as far as the next channel the farthest one must reach: of 1,239 biases of public networks 4 have one that does. Rows of
- * weights differ more where a BatchNormalization was folded: they count where the channel of what they make stands out as well.
+ * weights differ more where a BatchNormalization was folded, most in depthwise layers: those count where the channel of what they make stands
+ * out as well, and those beyond `CERTAIN`.
  */
 const FAR = { weight: 4, bias: 5 }
+const CERTAIN = { depthwise: 16, other: 8 }
 /** Fewer channels say nothing of each other. */
 const LEAST_CHANNELS = 8
 
@@ -25,7 +27,12 @@ export interface Alone {
 export function standsAlone(layer: Layer, loud: number | undefined): Alone | undefined {
   const bias = layer.bias?.floats().map(Math.abs)
   const weight = farthest('weight', rowReach(layer))
-  const found = [...(weight && weight.channel === loud ? [weight] : []), ...(bias ? [farthest('bias', bias)] : [])]
+  const found = [
+    ...(weight && (weight.channel === loud || weight.times >= CERTAIN[isDepthwise(layer) ? 'depthwise' : 'other'])
+      ? [weight]
+      : []),
+    ...(bias ? [farthest('bias', bias)] : []),
+  ]
   return found
     .flatMap((alone) => (alone && alone.times >= FAR[alone.of] ? [alone] : []))
     .reduce<Alone | undefined>(

@@ -31,13 +31,13 @@ const grid = (low: number, high: number, observed = { min: low, max: high }) => 
 })
 
 /** A convolution with eight outputs whose weights all reach 1, and 30 in one of them where that is asked for. */
-function layerOf({ loud = -1, bias }: { loud?: number; bias?: number } = {}): Layer {
+function layerOf({ loud = -1, reach = 30, bias }: { loud?: number; reach?: number; bias?: number } = {}): Layer {
   const model = tinyModel('x[N,4,6,6] -> Conv 1x1 4->8 -> y')
   const [layer] = layersOf(model)
   assert.ok(layer?.view)
   const weight = Float32Array.from(
     { length: layer.weight.size },
-    (_, i) => (Math.floor(i / 4) === loud ? 30 : 1) * (i % 2 ? 1 : -0.5),
+    (_, i) => (Math.floor(i / 4) === loud ? reach : 1) * (i % 2 ? 1 : -0.5),
   )
   const biases = Float32Array.from({ length: 8 }, (_, o) => (o === 5 ? (bias ?? 0.1) : 0.1))
   return {
@@ -75,7 +75,7 @@ describe('the cause of noise', () => {
     assert.deepEqual([found.cause, found.channel, found.remedy], ['outlier channel', 3, '--weights per-channel'])
     assert.match(found.detail, /channel 3 .* reaches 30 times/)
     assert.equal(
-      diagnose(symptoms({ noise, layer: layerOf({ loud: 3 }) })).cause,
+      diagnose(symptoms({ noise, layer: layerOf({ loud: 3, reach: 6 }) })).cause,
       'rounding',
       'each channel has its own',
     )
@@ -180,10 +180,13 @@ describe('constants that look damaged', () => {
   })
 
   it('are not a row of weights whose channel is as loud as the others: a normalisation was folded into it', () => {
-    assert.equal(standsAlone(layerOf({ loud: 3 }), undefined), undefined)
-    assert.equal(standsAlone(layerOf({ loud: 3 }), 4), undefined)
-    assert.equal(diagnose(symptoms({ layer: layerOf({ loud: 3 }) })).damaged, undefined)
-    assert.equal(diagnose(symptoms({ layer: layerOf({ loud: 3 }), values: [loud] })).damaged, true)
+    const row = { loud: 3, reach: 6 }
+    assert.equal(standsAlone(layerOf(row), undefined), undefined)
+    assert.equal(standsAlone(layerOf(row), 4), undefined)
+    assert.equal(diagnose(symptoms({ layer: layerOf(row) })).damaged, undefined)
+    assert.equal(diagnose(symptoms({ layer: layerOf(row), values: [loud] })).damaged, true)
+    // An activation with an upper bound hides how loud a channel is.
+    assert.equal(diagnose(symptoms({ layer: layerOf({ loud: 3 }) })).damaged, true)
   })
 
   it('are the cause, whatever the noise says, but for a range that clips', () => {

@@ -83,7 +83,7 @@ describe('a choice of splits', () => {
   })
 
   it('counts shares of the whole model, when channels are gone already', () => {
-    const all = choices().layers.reduce((sum, { geometry, sizes }) => sum + macs.cost(wholeShape(geometry, sizes)), 0)
+    const all = choices().layers.reduce((sum, layer) => sum + macs.cost(wholeShape(layer)), 0)
     assert.equal(totalCost(choices()), all)
     assert.equal(totalCost(choices({ whole: 2 * all })), 2 * all)
     const [found] = plansFor([0.5], { whole: 2 * all })

@@ -51,7 +51,7 @@ function itemsOf(
 ): Item<LayerCandidate>[] {
   const { layers, curves, cost, keepLayers, measured } = choices
   return layers.map((layer) => {
-    const whole = cost.cost(wholeShape(layer.geometry, layer.sizes))
+    const whole = cost.cost(wholeShape(layer))
     const none = { name: layer.name, unchanged: { cost: whole, loss: 0 }, candidates: [] }
     const known = curves.get(layer.name)
     if (!known || (keepLayers.has(layer.name) && !relaxed.free)) return none

@@ -45,14 +45,13 @@ function keyOf({ name }: CompressibleLayer, family: SplitFamily, { key, plain, s
 }
 
 /** The largest rank that saves anything in one of the costs; a weight SVD beside a spatial one only matters when strong. */
-function lastRank(split: Split, { geometry, sizes, weight }: CompressibleLayer): number {
-  const most = Math.max(
-    ...[macs, parameterBytes].map((model) => savingRanks(model, split, geometry, sizes, 1).at(-1) ?? 0),
-  )
+function lastRank(split: Split, layer: CompressibleLayer): number {
+  const { geometry, weight } = layer
+  const most = Math.max(...[macs, parameterBytes].map((model) => savingRanks(model, split, layer, 1).at(-1) ?? 0))
   if (split.method === 'spatial-svd' || Math.min(...geometry.kernel) === 1 || weight.shape.length < 4) return most
-  const whole = macs.cost(wholeShape(geometry, sizes))
+  const whole = macs.cost(wholeShape(layer))
   let rank = most
-  while (rank > 1 && splitCost(macs, split, geometry, sizes, rank) > STRONG * whole) rank--
+  while (rank > 1 && splitCost(macs, split, layer, rank) > STRONG * whole) rank--
   return rank
 }
 

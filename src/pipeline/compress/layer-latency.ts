@@ -34,14 +34,12 @@ export async function layerLatencies(
   for (const { name, choice, channels, inputs } of fitted) {
     const layer = layers.find((known) => known.name === name)
     if (!layer || !(choice || channels || inputs)) continue
-    const { geometry, sizes } = layer
-    const before = wholeShape(geometry, sizes)
+    const { geometry } = layer
+    const before = wholeShape(layer)
     const left = { outputs: channels?.after ?? before.outputs, inputs: inputs?.after ?? before.inputs }
     // Of a depthwise layer the groups go with the channels.
     const groups = geometry.groups > 1 && geometry.inputsPerGroup === 1 ? left.inputs : before.groups
-    const after = choice
-      ? splitShapes(splitNamed(choice.split), geometry, sizes, choice.rank)
-      : [{ ...before, ...left, groups }]
+    const after = choice ? splitShapes(splitNamed(choice.split), layer, choice.rank) : [{ ...before, ...left, groups }]
     pairs.push({ name, before, after })
   }
   const macs = ({ inputs, outputs, groups, positions, points }: CostShape) =>

@@ -19,10 +19,7 @@ export function ratioOf({ layers }: LayerSurvey, { name, choice, channels, input
   const layer = layers.find((known) => known.name === name)
   if (!layer) return 1
   if (!choice) return prunedRatio(layer, channels, inputs)
-  const { geometry, sizes } = layer
-  return (
-    splitCost(macs, splitNamed(choice.split), geometry, sizes, choice.rank) / macs.cost(wholeShape(geometry, sizes))
-  )
+  return splitCost(macs, splitNamed(choice.split), layer, choice.rank) / macs.cost(wholeShape(layer))
 }
 
 /** Multiplications of a layer that lost channels; where groups went with them, only the outputs count. */

@@ -87,12 +87,11 @@ function candidatesOf(
 ): { choice: LayerChoice; cost: number }[] {
   const [split] = splitsFor(family, layer)
   if (!split) return []
-  const { geometry, sizes } = layer
-  const whole = cost.cost(wholeShape(geometry, sizes))
-  const ranks = new Set(RATIOS.map((ratio) => rankForRatio(cost, split, geometry, sizes, ratio, multiple)))
+  const whole = cost.cost(wholeShape(layer))
+  const ranks = new Set(RATIOS.map((ratio) => rankForRatio(cost, split, layer, ratio, multiple)))
   return [...ranks]
-    .filter((rank) => rank <= maxRank(split, geometry))
-    .map((rank) => ({ choice: { split: split.name, rank }, cost: splitCost(cost, split, geometry, sizes, rank) }))
+    .filter((rank) => rank <= maxRank(split, layer.geometry))
+    .map((rank) => ({ choice: { split: split.name, rank }, cost: splitCost(cost, split, layer, rank) }))
     .filter((candidate) => candidate.cost < whole)
 }
 

@@ -36,7 +36,7 @@ export async function compressSamples(
   const dataset = await openSamples(separate ? unlabelled : recipe, model, recipe.data, opened)
   const { fit, report: kept } = shareSamples(dataset.size, recipe.samples, { separate })
   const shares = judges ? 2 : 1
-  const scoring = await scoringSamples(recipe, model, dataset, fit, shares * SCORED.labelled, watch)
+  const scoring = await scoringSamples(recipe, model, { dataset, indices: fit }, shares * SCORED.labelled, watch)
   if (!separate) await readAhead(scoring, watch)
   const limit = shares * (scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled)
   const scored = chooseSamples(scoring.indices.length, limit).map((place) => scoring.indices[place] ?? 0)

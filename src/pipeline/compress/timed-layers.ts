@@ -47,13 +47,12 @@ export async function timedChoices(problem: Problem, choices: Choices): Promise<
 function shapesOf({ layers, family, cost, multiple }: Choices): CostShape[] {
   const shapes: CostShape[] = []
   for (const layer of layers) {
-    const { geometry, sizes } = layer
-    shapes.push(wholeShape(geometry, sizes))
+    shapes.push(wholeShape(layer))
     for (const split of splitsFor(family, layer)) {
-      const ranks = savingRanks(cost, split, geometry, sizes, multiple)
+      const ranks = savingRanks(cost, split, layer, multiple)
       const step = Math.max(1, Math.ceil(ranks.length / RANKS))
       for (const [index, rank] of ranks.entries())
-        if (index % step === 0) shapes.push(...splitShapes(split, geometry, sizes, rank))
+        if (index % step === 0) shapes.push(...splitShapes(split, layer, rank))
     }
   }
   return shapes

@@ -39,7 +39,8 @@ export async function compareInDepth(
   if (!deep) return run
   const { model, samples } = await deepSamples(recipe, options)
   const found = await compareDeep(runtime, model.working, samples, { watch: options, label: other })
-  const repaired = repair === undefined ? undefined : await repairFile(runtime, recipe, repair, found, samples, options)
+  const paths = repair === undefined ? undefined : { file: other, output: repair }
+  const repaired = paths && (await repairFile(runtime, paths, found, samples, options))
   const result = { ...found, ...(repaired ? { repaired } : {}) }
   const notes = [...run.notes, ...(repair !== undefined && !repaired ? ['there was nothing to repair'] : [])]
   if (!proof) return { ...run, notes, deep: result }
@@ -79,8 +80,7 @@ export function feedsHash(samples: readonly Values[]): string {
 /** Writes the file with weights that no kernel saturates on, and products that round nothing; undefined where there is nothing to do. */
 async function repairFile(
   runtime: Runtime,
-  { other }: CompareRecipe,
-  output: string,
+  { file, output }: { readonly file: string; readonly output: string },
   found: DeepRun,
   samples: readonly Values[],
   watch: Watch,
@@ -89,7 +89,7 @@ async function repairFile(
   // What ONNX Runtime itself makes of blocks behind DequantizeLinear no attribute tells.
   const rounding = found.layers.filter(({ cause, op }) => cause === 'rounded-input' && op === 'MatMulNBits')
   if (saturating.length + rounding.length === 0) return undefined
-  const given = await readModelFile(other)
+  const given = await readModelFile(file)
   const unsigned = withUnsignedWeights(given, new Set(saturating.flatMap(({ nodes }) => nodes)))
   const repaired = rounding.length > 0 ? withFloatBlocks(unsigned) : unsigned
   const { changed } = differenceOf(given, repaired).layers

@@ -8,6 +8,7 @@ import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
+import { fileSize } from '../growth.ts'
 import { readBatches } from '../samples.ts'
 import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
@@ -68,7 +69,7 @@ export async function quantizeModel(
   const elsewhere = targetOf(recipe.target).runtime === timedOn ? undefined : timedOn
   const given = { ...material, ...resourcesOf(host, elsewhere) }
   const produced = await produceQuantized(runtime, recipe, given, notes, watch)
-  const before = writeModel(original).byteLength
+  const before = fileSize(original)
   const checked = (made: Produced) => checkProduced(runtime, recipe, original, made, samples, host, notes, watch)
   let result = await checked(produced)
   // Times on another runtime, and of what random inputs made, say nothing of what is gained.

@@ -115,7 +115,7 @@ async function rank({ runtime, float, shapes, built, few, watch }: RaiseJob, jud
     }
     const raises: Raise[] = []
     for (const [name, bits] of plan.weightBits)
-      if (bits < 8 && plan.weights.has(name))
+      if (bits < fullBits(plan) && plan.weights.has(name))
         raises.push({
           bits: name,
           noise: await noiseOf('weights', [name]),
@@ -134,6 +134,9 @@ async function rank({ runtime, float, shapes, built, few, watch }: RaiseJob, jud
   })
 }
 
+/** Bits that a weight has which was raised. */
+const fullBits = ({ placement }: Plan) => placement.target.weightBits ?? 8
+
 function raise({ float, built, options }: RaiseJob, raises: readonly Raise[]): Raised {
   const bits = raises.flatMap((each) => each.bits ?? [])
   const gone = new Set(raises.flatMap((each) => each.float ?? []).flatMap(({ values }) => values))
@@ -144,8 +147,8 @@ function raise({ float, built, options }: RaiseJob, raises: readonly Raise[]): R
     const layer = layers.get(name)
     if (!layer) continue
     const input = built.plan.activations.get(layer.node.inputs[0] ?? '')
-    weights.set(name, integerWeightGrid(layer, options, { bits: 8, input }))
-    weightBits.set(name, 8)
+    weights.set(name, integerWeightGrid(layer, options, { bits: fullBits(built.plan), input }))
+    weightBits.set(name, fullBits(built.plan))
   }
   const left = gridFamilies(built.plan, float.graph.nodes).filter(
     ({ values }) => !values.some((value) => gone.has(value)),

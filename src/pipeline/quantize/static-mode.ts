@@ -114,7 +114,7 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
     : undefined
   notes.push(...(checked?.notes ?? []))
   // Looked at once more: of values that a rewrite added the batch axis is not known yet.
-  const seen = await observeModel(runtime, model, first, randomLike(first), recipe.model)
+  const seen = await observeModel(runtime, model, { feeds: first, random: randomLike(first) }, { label: recipe.model })
   const products = runtimeProducts(runtime)
   try {
     const found = await withSpill((spill) =>

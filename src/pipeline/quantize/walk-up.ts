@@ -33,8 +33,9 @@ export async function walkUp(
     signal,
     progress,
   }
+  const pair = { float, quantized: built.model, plan: built.plan }
   const { model, layers, plan } = rounding
-    ? await roundAndCorrect(context.runtime, float, built.model, built.plan, batches, { ...options, products, seed })
-    : { plan: built.plan, ...(await correctBias(context.runtime, float, built.model, batches, options)) }
+    ? await roundAndCorrect(context.runtime, pair, batches, { ...options, products, seed })
+    : { plan: built.plan, ...(await correctBias(context.runtime, pair, batches, options)) }
   return context.corrected(candidate, { ...built, model, plan }, layers)
 }

@@ -103,7 +103,7 @@ function inside({ graph }: Model, side: Side, outputs: readonly string[], stored
   const initializers = new Map<string, Tensor>()
   const names = new Map<string, string>()
   for (const [name, tensor] of graph.initializers) {
-    const small = tensor.bytes.byteLength < WORTH_BYTES
+    const small = tensor.byteLength < WORTH_BYTES
     names.set(name, small ? `${side}/${name}` : stored.nameOf(name, tensor))
     if (small) initializers.set(`${side}/${name}`, tensor)
   }

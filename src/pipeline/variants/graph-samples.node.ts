@@ -93,6 +93,9 @@ export class SampleShares {
       return { dataset, indices: Array.from({ length: dataset.size }, (_, index) => index), note: '' }
     const { val, ...without } = recipe
     const of = this.#given.made ? without : recipe
-    return scoringSamples(of, model, dataset, [], SCORED, { ...this.#watch, heldBack: this.heldBack })
+    return scoringSamples(of, model, { dataset, indices: [] }, SCORED, {
+      ...this.#watch,
+      heldBack: this.heldBack,
+    })
   }
 }

@@ -1,12 +1,11 @@
 // Empirical bias correction of one layer, on its way through the walk: the quantised output gets the float output's mean.
 
-import type { StopView } from '../../calibrate/index.ts'
 import { roundToEven } from '../../math/index.ts'
 import { type Model, Tensor, withTensors } from '../../onnx/index.ts'
-import type { Scalar } from '../heard.ts'
 import { type ChannelPlace, type MeanShift, meanShift, shiftInPlace, shiftRatio, squaredError } from './mean-shift.ts'
 import { readingOn } from './reading.ts'
 import type { LayerSlots } from './slots.ts'
+import type { VisitedLayer } from './visit-layers.ts'
 
 /** What became of one layer's bias. */
 export interface BiasCorrection {
@@ -26,15 +25,13 @@ const LEAST_SLOPE = 0.1
  * Corrects the bias at a stop (arXiv 1906.04721, section 4.2; algorithms: sequential, all earlier layers corrected). Channels
  * whose shift is less than twice its standard error are left, and so is a layer that does not gain on the samples that
  * did not take part (`validation`).
- * @param reading what the layer's readers make of its output. Behind a Relu or HardSwish the mean of what they make is what goes
- *   on: in front of it most of a mean may lie where nothing is heard, and taking that out shifts what is.
+ * With `reading` the mean of what the layer's readers make of its output is corrected. Behind a Relu or HardSwish it is what
+ * goes on: in front of it most of a mean may lie where nothing is heard, and taking that out shifts what is.
  */
 export async function correctBiasAt(
-  view: StopView,
-  slots: LayerSlots,
+  { view, slots, reading }: Pick<VisitedLayer, 'view' | 'slots' | 'reading'>,
   place: ChannelPlace,
   validation: (batch: number) => boolean,
-  reading?: Scalar,
 ): Promise<BiasCorrection | undefined> {
   const [float, changed] = [await view.float(view.value), await view.changed(slots.output)]
   const part = <T>(list: readonly T[], which: boolean) => list.filter((_, batch) => validation(batch) === which)

@@ -138,6 +138,12 @@ describe('correcting layers', async () => {
     return { model, plan, quantized: insertQdq(model, plan), shapes, batches }
   }
 
+  const pairOf = ({ model, quantized, plan }: { model: Model; quantized: Model; plan: Plan }) => ({
+    float: model,
+    quantized,
+    plan,
+  })
+
   async function outputsOf(model: Model, batches: readonly Values[]): Promise<number[]> {
     return withSession(runtime, model, { simulate: true }, async (session) => {
       const all: number[] = []
@@ -184,7 +190,7 @@ describe('correcting layers', async () => {
   it('gives every layer the float mean, and the network a better output', async () => {
     // Few bits shift means by much; at eight this network loses by noise, which no bias can take away.
     const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
-    const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
+    const corrected = await correctBias(runtime, pairOf(made), made.batches, options(made.shapes))
     assert.deepEqual(
       corrected.layers.map(({ name }) => name),
       [...made.plan.placement.layers],
@@ -202,8 +208,8 @@ describe('correcting layers', async () => {
   it('rounds weights so that the output error falls, on the grid that the plan then says', async () => {
     const made = await quantized(tinyModel(drawing), { weightBits: 4, keep8bit: ['none'] })
     const { model, quantized: naive, batches, shapes } = made
-    const plain = await correctBias(runtime, model, naive, batches, options(shapes))
-    const rounded = await roundAndCorrect(runtime, model, naive, made.plan, batches, rounding(shapes))
+    const plain = await correctBias(runtime, { float: model, quantized: naive }, batches, options(shapes))
+    const rounded = await roundAndCorrect(runtime, pairOf(made), batches, rounding(shapes))
     const validation = made.batches.slice(18)
     const float = await outputsOf(made.model, validation)
     const db = async (model: Model) => sqnrDb(float, await outputsOf(model, validation)) ?? 0
@@ -224,7 +230,12 @@ describe('correcting layers', async () => {
     const found = correctionsOf(made.quantized, conv)
     // Two steps of the bias too low: what lies far below 0 moves as far, and is not heard.
     const shifted = withShift(made.quantized, found, -0.4)
-    const { layers } = await correctBias(runtime, made.model, shifted, made.batches, options(made.shapes))
+    const { layers } = await correctBias(
+      runtime,
+      { float: made.model, quantized: shifted },
+      made.batches,
+      options(made.shapes),
+    )
     const { before = 0, after = 1 } = layers[0]?.bias ?? {}
     assert.ok(after < 0.2 * before, `${before} to ${after}`)
   })
@@ -232,7 +243,7 @@ describe('correcting layers', async () => {
   it('leaves the models that it was given untouched', async () => {
     const made = await quantized(tinyModel(drawing))
     const before = new Map(made.quantized.graph.initializers)
-    await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
+    await correctBias(runtime, pairOf(made), made.batches, options(made.shapes))
     assert.deepEqual(made.quantized.graph.initializers, before)
   })
 
@@ -240,7 +251,7 @@ describe('correcting layers', async () => {
     const made = await quantized(
       tinyModel('x[N,5,12] -> MatMul 12->8 -> Add floats[8] -> Relu -> MatMul 8->4 -> Add floats[4] -> y'),
     )
-    const corrected = await correctBias(runtime, made.model, made.quantized, made.batches, options(made.shapes))
+    const corrected = await correctBias(runtime, pairOf(made), made.batches, options(made.shapes))
     assert.ok(corrected.layers.every(({ bias }) => bias?.left !== 'it has no bias'))
   })
 
@@ -261,7 +272,7 @@ describe('correcting layers', async () => {
   it('keeps codes and biases when the ranges of activations change', async () => {
     const made = await quantized(uneven(), { weights: 'per-tensor', weightBits: 4, keep8bit: ['none'] })
     const { model, quantized: naive, plan, batches, shapes } = made
-    const rounded = await roundAndCorrect(runtime, model, naive, plan, batches, rounding(shapes))
+    const rounded = await roundAndCorrect(runtime, { float: model, quantized: naive, plan }, batches, rounding(shapes))
     const wider: Plan = {
       ...made.plan,
       activations: new Map(

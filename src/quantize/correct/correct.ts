@@ -7,6 +7,7 @@ import type { RoundingProblem } from '../rounding/problem.ts'
 import { roundLayerAt } from '../rounding/round-layer.ts'
 import { type BiasCorrection, correctBiasAt } from './correct-bias.ts'
 import type { ChannelPlace } from './mean-shift.ts'
+import type { PlannedPair, QuantizedPair } from './quantized-pair.ts'
 import { type VisitOptions, visitLayers } from './visit-layers.ts'
 
 export interface RoundOptions extends VisitOptions {
@@ -41,30 +42,22 @@ export interface Rounded extends Corrected {
  * @example
  * ```ts
  * const quantized = insertQdq(float, plan)
- * const { model, layers } = await correctBias(runtime, float, quantized, [feeds], { shapes })
+ * const { model, layers } = await correctBias(runtime, { float, quantized }, [feeds], { shapes })
  * console.log(layers.filter(({ bias }) => bias !== undefined).length)
  * ```
  */
 export async function correctBias(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
+  pair: QuantizedPair,
   batches: readonly Values[],
   options: VisitOptions,
 ): Promise<Corrected> {
   const layers: LayerCorrection[] = []
   const visitOptions = { ...options, step: 'correct' }
-  const model = await visitLayers(
-    runtime,
-    float,
-    quantized,
-    batches,
-    visitOptions,
-    async ({ view, layer, slots, reading }) => {
-      const bias = await correctBiasAt(view, slots, placeOf(layer), options.validation ?? never, reading)
-      layers.push({ name: view.name, ...(bias ? { bias } : {}) })
-    },
-  )
+  const model = await visitLayers(runtime, pair, batches, visitOptions, async (at) => {
+    const bias = await correctBiasAt(at, placeOf(at.layer), options.validation ?? never)
+    layers.push({ name: at.view.name, ...(bias ? { bias } : {}) })
+  })
   return { model, layers }
 }
 
@@ -75,14 +68,12 @@ export async function correctBias(
  * ```ts
  * const quantized = insertQdq(float, plan)
  * const options = { shapes, products: plainProducts, seed: 0 }
- * const { model, plan: rounded } = await roundAndCorrect(runtime, float, quantized, plan, [feeds], options)
+ * const { model, plan: rounded } = await roundAndCorrect(runtime, { float, quantized, plan }, [feeds], options)
  * ```
  */
 export async function roundAndCorrect(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  plan: Plan,
+  { plan, ...pair }: PlannedPair,
   batches: readonly Values[],
   options: RoundOptions,
 ): Promise<Rounded> {
@@ -90,14 +81,14 @@ export async function roundAndCorrect(
   const weights = new Map(plan.weights)
   const layers: LayerCorrection[] = []
   const visitOptions = { ...options, step: 'round' }
-  const model = await visitLayers(runtime, float, quantized, batches, visitOptions, async (at) => {
+  const model = await visitLayers(runtime, pair, batches, visitOptions, async (at) => {
     const { view, layer, slots } = at
     const params = weights.get(layer.name)
     if (!params) return
     const input = plan.activations.get(layer.node.inputs[0] ?? '')?.params.scale[0]
     const result = at.shared
       ? 'its weight is shared with another layer'
-      : await roundLayerAt(view, layer, slots, params, {
+      : await roundLayerAt(at, params, {
           products,
           random: randomStream(seed, `rounding ${view.name}`),
           bits: plan.weightBits.get(layer.name) ?? 8,
@@ -106,7 +97,7 @@ export async function roundAndCorrect(
           used: (batch) => !validation(batch),
         })
     if (typeof result !== 'string') weights.set(layer.name, result)
-    const bias = await correctBiasAt(view, slots, placeOf(layer), validation)
+    const bias = await correctBiasAt({ view, slots }, placeOf(layer), validation)
     layers.push({
       name: view.name,
       ...(bias ? { bias } : {}),

@@ -55,6 +55,7 @@ export function meanShift(
   const spread = new Float64Array(channels)
   const square = new Float64Array(channels)
   const slope = new Float64Array(channels)
+  const sumsOf = heard ? heardSums(heard) : plainSums
   let count = 0
   for (const [batch, value] of float.entries()) {
     const other = changed[batch]
@@ -68,7 +69,7 @@ export function meanShift(
       const own = new Float64Array(channels)
       for (let row = 0; row < outer; row++)
         for (let c = 0; c < channels; c++, at += inner) {
-          const sums = heard ? heardSums(a, b, at, inner, stride, heard) : plainSums(a, b, at, inner, stride)
+          const sums = sumsOf(a, b, at, inner, stride)
           own[c]! += sums.difference
           slope[c]! += sums.slope / each
           square[c]! += sums.energy / each
@@ -108,23 +109,19 @@ function plainSums(a: Float32Array, b: Float32Array, from: number, inner: number
   return { difference, energy, slope }
 }
 
-function heardSums(
-  a: Float32Array,
-  b: Float32Array,
-  from: number,
-  inner: number,
-  stride: number,
-  heard: Reading,
-): Sums {
-  let [difference, energy, slope] = [0, 0, 0]
-  for (let at = from; at < from + inner; at += stride) {
-    const x = heard.at(a[at]!)
-    const y = b[at]!
-    difference += heard.at(y) - x
-    energy += x * x
-    slope += heard.slopeAt(y)
+/** The same of what is heard of both. */
+function heardSums(heard: Reading): typeof plainSums {
+  return (a, b, from, inner, stride) => {
+    let [difference, energy, slope] = [0, 0, 0]
+    for (let at = from; at < from + inner; at += stride) {
+      const x = heard.at(a[at]!)
+      const y = b[at]!
+      difference += heard.at(y) - x
+      energy += x * x
+      slope += heard.slopeAt(y)
+    }
+    return { difference, energy, slope }
   }
-  return { difference, energy, slope }
 }
 
 /** √(Σ error² / Σ square): the share of the output that is a shift (arXiv 1906.03193). */

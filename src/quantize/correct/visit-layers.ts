@@ -6,6 +6,7 @@ import { tiedTensors } from '../../rewrite/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { biasAddOf } from '../bias-add.ts'
 import { readingOf, type Scalar, surroundingsOf } from '../heard.ts'
+import type { QuantizedPair } from './quantized-pair.ts'
 import { type LayerSlots, slotsOf } from './slots.ts'
 
 export interface VisitOptions extends Watch {
@@ -34,8 +35,7 @@ export interface VisitedLayer {
  */
 export function visitLayers(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
+  { float, quantized }: QuantizedPair,
   batches: readonly Values[],
   { step, ...options }: VisitOptions & { readonly step: string },
   visit: (at: VisitedLayer) => Promise<void>,

@@ -34,7 +34,7 @@ export function encodedModel({ float, quantized, plan }: Parts, given: Model): E
   for (const slots of slotsOf(quantized).values()) {
     const weight = codes.read(slots.codes)
     if (!weight) continue
-    const bits = Math.min(plan.weightBits.get(slots.name) ?? 8, 8)
+    const bits = (plan.weightBits.get(slots.name) ?? 8) <= 4 ? 4 : 8
     const name = writer.weight(slots, weight.values)
     if (name) encodings.push({ ...aroundZero(name, weight, bits), kind: 'parameter' })
     if (!slots.bias) continue

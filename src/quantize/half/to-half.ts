@@ -206,7 +206,7 @@ function halfInfo({ name, shape }: ValueInfo): ValueInfo {
 
 /** Is it worth a Cast, and does float16 hold it? */
 function fits(tensor: Tensor): boolean {
-  if (tensor.dtype !== 'float32' || tensor.bytes.byteLength < WORTH_BYTES) return false
+  if (tensor.dtype !== 'float32' || tensor.byteLength < WORTH_BYTES) return false
   let largest = 0
   for (const value of tensor.floats()) largest = Math.max(largest, Math.abs(value))
   return largest <= float16Max && largest >= 2 ** -14

@@ -40,7 +40,8 @@ class Chooser implements Choice {
     const scope = this.#scope
     const op = scope.role(node)
     const layer = layerOf(node, scope.constants)
-    const unknown = !op || op.role === 'activation'
+    const alone = scope.options.target.takesAll && !scope.isFused(node, this.integer)
+    const unknown = !op || (op.role === 'activation' && !alone)
     const reason = unknown ? whyNoKernel(scope, node, layer) : whyFloat(scope, node, layer)
     if (reason) this.reasons.set(node, reason)
     if (unknown) {
@@ -68,7 +69,8 @@ class Chooser implements Choice {
 
   /** Takes out, until nothing changes, what has no integer neighbour on both sides. */
   prune(): void {
-    const { consumers } = this.#scope
+    const { consumers, options } = this.#scope
+    if (options.target.takesAll) return
     const made = new Map<string, Node>()
     for (const node of this.integer) for (const result of this.#results(node)) made.set(result, node)
     let changed = true

@@ -64,7 +64,7 @@ const WORTH_BYTES = 1024
 
 function whyStoredTwice(scope: Scope, node: Node, layer: Layer | undefined): string | undefined {
   const weight = layer && node.inputs[layer.weightIndex]
-  if (weight === undefined || layer === undefined || layer.weight.bytes.byteLength < WORTH_BYTES) return undefined
+  if (weight === undefined || layer === undefined || layer.weight.byteLength < WORTH_BYTES) return undefined
   // Other layers, and rows that are picked, take the same codes.
   const takesCodes = (other: Node) =>
     isOp(other, 'Gather', 'Transpose') || layerOf(other, scope.constants)?.weight === layer.weight
@@ -106,8 +106,10 @@ function whyNotInteger(scope: Scope, node: Node): string | undefined {
   if (lacking !== undefined)
     return `${scope.options.target.name} has no integer kernel for ${node.opType} with ${lacking}`
   for (const input of scope.dataInputs(node)) {
-    if (scope.constants(input)) return 'one operand is a constant'
-    const type = scope.types.get(input)
+    const constant = scope.constants(input)
+    const { takesAll } = scope.options.target
+    if (constant && !(takesAll && scope.role(node)?.reads === 'all')) return 'one operand is a constant'
+    const type = constant?.dtype ?? scope.types.get(input)
     if (type !== 'float32') return `its input is ${type ?? 'of unknown type'}`
   }
   if (node.outputs.filter((output) => output !== '').length > 1 && scope.role(node)?.gives !== 'all')

@@ -105,6 +105,7 @@ export class Scope {
 
   role(node: Node): TargetOp | undefined {
     const op = node.domain === '' ? this.#ops.get(node.opType) : undefined
+    if (op?.ofValues && !layerOf(node, this.constants)) return { op: op.op, role: 'integer', reads: 'all' }
     if (!op?.when) return op
     const { attribute, is, usual } = op.when
     return stringAttribute(node, attribute, usual) === is ? op : undefined
@@ -122,7 +123,21 @@ export class Scope {
   /** Inputs that carry codes. */
   dataInputs(node: Node): string[] {
     if (this.isCap(node)) return node.inputs.filter((input) => input !== '' && !this.constants(input))
-    return this.role(node)?.reads === 'all' ? node.inputs.filter((input) => input !== '') : [node.inputs[0] ?? '']
+    const reads = this.role(node)?.reads
+    if (!reads) return [node.inputs[0] ?? '']
+    return node.inputs.filter((input) => input !== '' && !(reads === 'unfused' && this.#comesFused(input)))
+  }
+
+  /** Is a value the result of a layer, its bias and activation included, that one node alone reads? */
+  #comesFused(value: string): boolean {
+    if (this.consumers.get(value)?.length !== 1 || this.outputs.has(value)) return false
+    let node = this.producers.get(value)
+    for (let step = 0; step < 3 && node; step++) {
+      const layer = this.role(node)?.role === 'layer' ? layerOf(node, this.constants) : undefined
+      if (layer) return this.results(node, layer).includes(value)
+      node = this.producers.get(node.inputs[0] ?? '')
+    }
+    return false
   }
 
   /**
@@ -138,6 +153,15 @@ export class Scope {
     const bounds = factsOf(next).bounds?.(next, this.constants)
     if (!this.options.target.fusion.blockedBy.includes('wider-grid')) return next
     return bounds && bounds.low <= 0 && bounds.high >= 0 ? next : undefined
+  }
+
+  /** Does a node disappear into the integer operator before it? */
+  isFused(node: Node, integer: ReadonlySet<Node>): boolean {
+    const [before] = node.inputs.map((input) => this.producers.get(input))
+    if (!before || this.fusedActivation(before) !== node) return false
+    if (integer.has(before)) return true
+    const maker = before.inputs.map((input) => this.producers.get(input)).find((each) => each && integer.has(each))
+    return maker !== undefined && this.biasOf(maker, layerOf(maker, this.constants)) === before
   }
 
   /** The constant Add behind a MatMul that is an integer layer, which becomes the bias of one integer kernel. */

@@ -12,6 +12,8 @@ export interface PlacedTensor {
   readonly bounds: Bounds
   /** Made by an integer operator: then every reader must read behind Q/DQ, or the operator does not fuse. */
   readonly integerProducer: boolean
+  /** A constant operand: its range is known. */
+  readonly constant?: true
 }
 
 /** @param caps Min nodes that work on codes, by their input */
@@ -27,7 +29,8 @@ export function placeTensors(
     if (known && (known.integerProducer || !integerProducer)) return
     // What is capped needs no grid above its caps.
     const gridOf = caps.get(value)?.outputs[0] ?? own
-    tensors.set(value, { value, gridOf, integerProducer, bounds: boundsOf(scope, integer, value) })
+    const constant = scope.constants(value) ? { constant: true as const } : {}
+    tensors.set(value, { value, gridOf, integerProducer, bounds: boundsOf(scope, integer, value), ...constant })
   }
   for (const node of scope.nodes) {
     if (!integer.has(node)) continue
@@ -40,7 +43,8 @@ export function placeTensors(
       for (const result of results) add(result, gridOf, true)
       continue
     }
-    const read = (result: string) => consumers.get(result)?.some((reader) => integer.has(reader)) === true
+    const read = (result: string) =>
+      consumers.get(result)?.some((reader) => integer.has(reader) && scope.dataInputs(reader).includes(result)) === true
     const wanted = (result: string) => options.given?.activations.has(result) || read(result)
     if (role?.output !== 'optional' || results.some((result) => !floatValues.has(result) && wanted(result)))
       for (const result of results) add(result, result, true)

@@ -15,8 +15,7 @@ import {
   type StopView,
 } from '../../calibrate/index.ts'
 import type { Matrix, Products, Random, RegressionMoments } from '../../math/index.ts'
-import type { Layer } from '../../onnx/index.ts'
-import type { LayerSlots } from '../correct/slots.ts'
+import type { VisitedLayer } from '../correct/visit-layers.ts'
 import { CAREFUL, chooseRidge, refitWeights } from './refit.ts'
 import type { RoundingGroup } from './scale-search.ts'
 
@@ -67,8 +66,8 @@ export async function observeGroups(
       const chosen = positions[batch]!
       const feed = batch % CHECKS === CHECKS - 1 ? checked : fitted
       const { x, y } = await feed.next(chosen.samples * chosen.perSample)
-      gatherPatches(geometry, input, output.dims, chosen, group, x)
-      gatherOutputs(geometry, output, chosen, group, y)
+      gatherPatches(geometry, input, output.dims, chosen, { group, room: x })
+      gatherOutputs(geometry, output, chosen, { group, room: y })
     }
     await fitted.finish()
     await checked.finish()
@@ -79,9 +78,7 @@ export async function observeGroups(
 
 /** The groups of a layer: their weights, refitted where that helps, and the covariance of what they read; none when it was not observed. */
 export async function gatherGroups(
-  view: StopView,
-  layer: Layer,
-  slots: LayerSlots,
+  { view, layer, slots }: VisitedLayer,
   geometry: LayerGeometry,
   options: GatherOptions,
 ): Promise<RoundingGroup[]> {

@@ -16,9 +16,9 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
   if (!upper) return undefined
   const grids = Int32Array.from(order, (k) => Math.floor(k / block))
   const codes = new Float64Array(rows * n)
-  const left = new Float64Array(rows * n)
+  const left = { rows, columns: n, data: new Float64Array(rows * n) }
   for (let row = 0; row < rows; row++)
-    for (let k = 0; k < n; k++) left[row * n + k] = weights.data[row * n + order[k]!]!
+    for (let k = 0; k < n; k++) left.data[row * n + k] = weights.data[row * n + order[k]!]!
   // Of a wide layer U is larger than what the processor keeps at hand; the part that a block reads is small.
   const near = new Float64Array(BLOCK * BLOCK)
   const rest = new Float64Array(BLOCK)
@@ -29,7 +29,7 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
     const errors = new Float64Array(rows * width)
     for (let row = 0; row < rows; row++) {
       const base = row * n
-      rest.set(left.subarray(base + from, base + to))
+      rest.set(left.data.subarray(base + from, base + to))
       for (let k = 0; k < width; k++) {
         const grid = row * blocks + grids[from + k]!
         const scale = scales[grid]!
@@ -41,22 +41,21 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
         if (error !== 0) for (let j = k + 1, at = k * BLOCK + j; j < width; j++, at++) rest[j]! -= error * near[at]!
       }
     }
-    if (to < n) await spread(products, { rows, columns: width, data: errors }, upper, n, from, to, left)
+    if (to < n) await spread(products, { rows, columns: width, data: errors }, upper, left, to)
   }
   return codes
 }
 
-/** Takes the errors of columns `from` to `to` off all columns behind them. */
+/** Takes the errors of the columns before `to` off all columns from there on. */
 async function spread(
   products: Products,
   errors: Matrix,
   upper: Float64Array,
-  n: number,
-  from: number,
+  { columns: n, data: left }: Matrix,
   to: number,
-  left: Float64Array,
 ): Promise<void> {
   const rest = n - to
+  const from = to - errors.columns
   const part = new Float64Array((to - from) * rest)
   for (let k = from; k < to; k++) part.set(upper.subarray(k * n + to, (k + 1) * n), (k - from) * rest)
   const { data } = await products.multiply(errors, { rows: to - from, columns: rest, data: part }, { spent: 'both' })

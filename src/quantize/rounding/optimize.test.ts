@@ -106,10 +106,18 @@ describe('second-order rounding', () => {
       { length: 4 },
       (_, row) => Math.max(...weights.data.subarray(row * 12, row * 12 + 12).map(Math.abs)) / 7,
     )
-    const found = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), false)
+    const found = await searchScales(plainProducts, [{ weights, hessian }], minmax, {
+      ...codes,
+      grid: scaleGridFor(4),
+      shared: false,
+    })
     const cost = (list: Float64Array) => total(plainCodes(weights, list, -7, 7), weights, list)
     assert.ok((await cost(found)) < (await cost(minmax)))
-    const shared = await searchScales(plainProducts, [{ weights, hessian }], minmax, codes, scaleGridFor(4), true)
+    const shared = await searchScales(plainProducts, [{ weights, hessian }], minmax, {
+      ...codes,
+      grid: scaleGridFor(4),
+      shared: true,
+    })
     assert.equal(new Set(Array.from(shared, (s, row) => (s / minmax[row]!).toFixed(9))).size, 1)
   })
 

@@ -1,8 +1,9 @@
 // Second-order rounding of one layer on its way through the walk: moments of what it reads, scales, codes.
-import { geometryOf, patchSize, type StopView } from '../../calibrate/index.ts'
+import { geometryOf, patchSize } from '../../calibrate/index.ts'
 import { type QuantParams, roundToEven } from '../../math/index.ts'
 import { type Layer, Tensor, withTensors } from '../../onnx/index.ts'
 import type { LayerSlots } from '../correct/slots.ts'
+import type { VisitedLayer } from '../correct/visit-layers.ts'
 import { leastScaleFor } from '../plan.ts'
 import { type GatherOptions, gatherGroups } from './gather.ts'
 import { optimizeRounding } from './optimize.ts'
@@ -27,23 +28,26 @@ const WIDEST = 2304
  * @returns the layer's new weight grid, or why it was left
  */
 export async function roundLayerAt(
-  view: StopView,
-  layer: Layer,
-  slots: LayerSlots,
+  at: VisitedLayer,
   params: QuantParams,
   options: RoundLayerOptions,
 ): Promise<QuantParams | string> {
+  const { view, layer, slots } = at
   const geometry = geometryOf(layer)
   if (typeof geometry === 'string') return geometry
   if (patchSize(geometry) > WIDEST) return `its patches have ${patchSize(geometry)} numbers`
-  const groups = await gatherGroups(view, layer, slots, geometry, options)
+  const groups = await gatherGroups(at, geometry, options)
   if (groups.length === 0) return 'it was not observed'
   const high = 2 ** (options.bits - 1) - 1
   const codes = { low: -high, high }
   const rows = geometry.groups * geometry.outputsPerGroup
   const shared = params.scale.length === 1
   const minmax = minmaxScales(groups, params, rows, high)
-  const best = await searchScales(options.products, groups, minmax, codes, scaleGridFor(options.bits), shared)
+  const best = await searchScales(options.products, groups, minmax, {
+    ...codes,
+    grid: scaleGridFor(options.bits),
+    shared,
+  })
   const scales = withRoomForBias(best, layer, options.inputScale, shared)
   const tensor = new Int8Array(layer.weight.size)
   let first = 0

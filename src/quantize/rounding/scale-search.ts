@@ -15,6 +15,15 @@ export function scaleGridFor(bits: number): ScaleGrid {
   return bits >= 8 ? { from: 0.5, to: 1.02, count: 53 } : { from: 0.3, to: 1.1, count: 81 }
 }
 
+export interface ScaleSearch {
+  /** Codes of the grid that the scales are for. */
+  readonly low: number
+  readonly high: number
+  readonly grid: ScaleGrid
+  /** One factor for the whole layer. */
+  readonly shared: boolean
+}
+
 /** Weights of one group of a layer and the covariance of what they read. */
 export interface RoundingGroup {
   /** [rows, columns] */
@@ -40,9 +49,7 @@ export async function searchScales(
   products: Products,
   groups: readonly RoundingGroup[],
   minmax: Float64Array,
-  codes: { readonly low: number; readonly high: number },
-  grid: ScaleGrid,
-  shared: boolean,
+  { grid, shared, ...codes }: ScaleSearch,
 ): Promise<Float64Array> {
   const factorAt = (index: number) => grid.from + ((grid.to - grid.from) * index) / (grid.count - 1)
   const total = (errors: Float64Array) => errors.reduce((a, b) => a + b, 0)
@@ -96,7 +103,7 @@ async function errorsOf(
   products: Products,
   groups: readonly RoundingGroup[],
   candidates: readonly Float64Array[],
-  { low, high }: { readonly low: number; readonly high: number },
+  { low, high }: Pick<ScaleSearch, 'low' | 'high'>,
 ): Promise<Float64Array[]> {
   const errors = candidates.map(({ length }) => new Float64Array(length))
   let first = 0

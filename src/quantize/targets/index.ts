@@ -4,11 +4,12 @@ import { openvino } from './openvino.ts'
 import { ortCpu } from './ort-cpu.ts'
 import { ortWasm } from './ort-wasm.ts'
 import { ortWebgpu } from './ort-webgpu.ts'
+import { qnn } from './qnn.ts'
 import type { Target } from './target.ts'
 import { tensorrt } from './tensorrt.ts'
 
 /** All targets; the first is the one that a recipe without a target means. */
-export const targets: readonly [Target, ...Target[]] = [ortCpu, ortWasm, ortWebgpu, openvino, tensorrt]
+export const targets: readonly [Target, ...Target[]] = [ortCpu, ortWasm, ortWebgpu, openvino, qnn, tensorrt]
 
 /** @throws UsageError for a name that no target has */
 export function targetOf(name: string): Target {

@@ -4,7 +4,7 @@ import { randomFeeds, run } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
 import { sqnrDb } from '../../math/index.ts'
-import type { Model } from '../../onnx/index.ts'
+import { layersOf, type Model } from '../../onnx/index.ts'
 import { activationTypes, targetNames, usualActivations } from '../../recipe/index.ts'
 import { typesOf } from '../../runtime/index.ts'
 import { slotsOf } from '../correct/slots.ts'
@@ -12,6 +12,7 @@ import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
 import { place } from '../placement/placement.ts'
 import { makePlan, type Plan } from '../plan.ts'
+import { weightBitsOf } from '../weight-bits.ts'
 import { targetOf } from './index.ts'
 
 /** A plan for values between −60 and 60, in the target's usual type. */
@@ -50,7 +51,10 @@ describe('targets that read Q/DQ by themselves', () => {
     it(`get grids in front of layers and sums, and floats behind them (${name})`, async () => {
       const model = tinyModel(drawing)
       const plan = planned(model, name)
-      assert.deepEqual([...plan.activations.keys()].sort(), ['a', 'b', 'c', 'v2', 'x'])
+      assert.deepEqual(
+        [...plan.activations.keys()].sort(),
+        name === 'openvino' ? ['a', 'c', 'x'] : ['a', 'b', 'c', 'v2', 'x'],
+      )
       assert.equal(plan.activations.has('v1'), false, 'a HardSwish reads it, in float')
       assert.equal(plan.activations.has('y'), false, 'nothing reads it in integers')
       const db = await noiseOf(model, insertQdq(model, plan))
@@ -87,5 +91,37 @@ describe('files for WebGPU', () => {
     assert.equal(opsOf(written).includes('QuantizeLinear'), false)
     const db = await noiseOf(model, written)
     assert.ok(db > 30, `${db}`)
+  })
+})
+
+describe('files for OpenVINO', () => {
+  const model = tinyModel('x[N,4,8,8] -> Conv 1x1 4->8 -> y')
+  const grid = (name: string, low: number, high: number) => {
+    const target = targetOf(name)
+    const seen: TensorStatistics = { min: low, max: high, count: 1 } as TensorStatistics
+    const options = { ...quantizeDefaults, target }
+    const plan = makePlan(model, place(model, options, typesOf(model)), { statistics: new Map([['x', seen]]), options })
+    return plan.activations.get('x')?.params
+  }
+
+  it('have no grid on which pixels from −1 to 1 lie half-way between two codes', () => {
+    const ties = ({ scale, zeroPoint }: NonNullable<ReturnType<typeof grid>>) =>
+      Array.from({ length: 256 }, (_, pixel) => (pixel / 127.5 - 1) / (scale[0] ?? 1) + (zeroPoint[0] ?? 0)).filter(
+        (place) => Math.abs(place - Math.floor(place) - 0.5) < 1e-4,
+      ).length
+    const [usual, own] = [grid('ort-cpu', -1, 1), grid('openvino', -1, 1)]
+    assert.ok(usual && own)
+    assert.equal(ties(usual), 256)
+    assert.ok(ties(own) <= 1, `${ties(own)}`)
+    assert.deepEqual(grid('openvino', -1, 2), grid('ort-cpu', -1, 2))
+  })
+
+  it('use 7 bits of their weights', () => {
+    const options = { ...quantizeDefaults, target: targetOf('openvino') }
+    assert.deepEqual([...weightBitsOf(layersOf(model), model.graph.nodes, options).values()], [7])
+    assert.deepEqual(
+      [...weightBitsOf(layersOf(model), model.graph.nodes, { ...options, weightBits: 4, keep8bit: [] }).values()],
+      [4],
+    )
   })
 })

@@ -1,5 +1,5 @@
 // Everything that depends on where the written file will run, as data: operators, types, fusions, and how it is looked at and timed.
-import type { QuantType } from '../../math/index.ts'
+import type { QuantType, ScalarGrid } from '../../math/index.ts'
 
 /** How an operator can take part in an integer region. */
 export type Role =
@@ -17,8 +17,11 @@ export type Role =
 export interface TargetOp {
   readonly op: string
   readonly role: Role
-  /** Every input carries codes; absent: the first. */
-  readonly reads?: 'all'
+  /**
+   * Every input carries codes, or every one but results of layers that nothing else reads: their kernel takes the operator in before it
+   * rounds. Absent: the first.
+   */
+  readonly reads?: 'all' | 'unfused'
   /** Every output gets codes; absent: the first, and an operator with a second one stays float. */
   readonly gives?: 'all'
   /** Only with this attribute; `usual` is what the attribute is when it is not given. */
@@ -31,6 +34,10 @@ export interface TargetOp {
   readonly losesToActivation?: boolean
   /** The kernel of a layer has one scale for each output channel of the weight; absent: one for all of it. */
   readonly perChannel?: boolean
+  /** Without a constant weight, it multiplies two values in integers. */
+  readonly ofValues?: true
+  /** The grid of its result that its kernel needs, by the type of the codes, whatever was seen. */
+  readonly resultGrids?: Partial<Record<QuantType, ScalarGrid>>
   /** Layers that have the kernel and are faster without it. */
   readonly slow?: readonly SlowLayers[]
 }
@@ -65,8 +72,16 @@ export interface Target {
   readonly ops: readonly TargetOp[]
   /** Layers without an integer kernel whose weight may be codes behind DequantizeLinear: smaller, and computed in float. */
   readonly storesWeight: readonly string[]
+  /** Values half-way between two codes are not always rounded to even: where samples may lie there, the grid is widened by a step. */
+  readonly tiesDiffer?: true
   /** Operators that people expect to be integer, and why they are not. */
   readonly floatReasons: Readonly<Record<string, string>>
+  /** What stays float leaves its processor: operators need no integer neighbour, activations stand alone, and constants get grids, too. */
+  readonly takesAll?: true
+  /** All values of an operator have one type: one of another is brought to that of the result first. */
+  readonly oneType?: true
+  /** Bits that weights of 8 bits use; absent: all. */
+  readonly weightBits?: 7
   /** Biases of integer layers: codes on the grid of input times weight, or as they are. */
   readonly biases: 'int32' | 'float'
   readonly activations: {

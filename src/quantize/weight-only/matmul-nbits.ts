@@ -53,7 +53,7 @@ export function insertBlocked(
   const nodes = editor.nodes()
   const byOutput = new Map(nodes.map((node) => [node.outputs[0] ?? '', node]))
   const gathers = new Map(nodes.map((node) => [nodeName(node), node]))
-  const stored = new Map<BlockedWeight, readonly string[]>()
+  const stored: Stored = new Map()
   const whole = new Map<BlockedWeight, string>()
   if (form.form === 'onnx')
     for (const [name, weight] of tables) {
@@ -68,8 +68,9 @@ export function insertBlocked(
     if (!node) continue
     const { bias = '', product } = productOf(editor, node)
     const table = whole.get(weight)
-    if (form.form === 'onnx') multiplyPlain(editor, layer, node, product, weight, { stored, table })
-    else multiplyPacked(editor, layer, node, product, weight, { stored, accuracyLevel: form.accuracyLevel })
+    const place = { layer, node, product, weight }
+    if (form.form === 'onnx') multiplyPlain(editor, place, stored, table)
+    else multiplyPacked(editor, place, stored, form.accuracyLevel)
     if (bias !== '') editor.addNode({ opType: 'Add', inputs: [product, bias], outputs: [layer.node.outputs[0] ?? ''] })
   }
   if (form.form === 'onnx') return editor.finish()
@@ -91,11 +92,21 @@ function productOf(
   return bias === '' ? { product: output } : { bias, product: editor.freshName(`${output}/product`) }
 }
 
+/** A layer that becomes a product with a blocked weight: its node in the copy that is edited, and what the product is called. */
+interface BlockedPlace {
+  readonly layer: Layer
+  readonly node: Node
+  readonly product: string
+  readonly weight: BlockedWeight
+}
+
+/** Names of the tensors of weights that are stored already. */
+type Stored = Map<BlockedWeight, readonly string[]>
+
 function namesOf(
   editor: GraphEditor,
-  layer: Layer,
-  weight: BlockedWeight,
-  stored: Map<BlockedWeight, readonly string[]>,
+  { layer, weight }: BlockedPlace,
+  stored: Stored,
   tensors: typeof inRows,
 ): readonly string[] {
   const names =
@@ -107,18 +118,12 @@ function namesOf(
   return names
 }
 
-function multiplyPacked(
-  editor: GraphEditor,
-  layer: Layer,
-  node: Node,
-  product: string,
-  weight: BlockedWeight,
-  { stored, accuracyLevel }: { readonly stored: Map<BlockedWeight, readonly string[]>; readonly accuracyLevel: number },
-): void {
+function multiplyPacked(editor: GraphEditor, place: BlockedPlace, stored: Stored, accuracyLevel: number): void {
+  const { node, product, weight } = place
   editor.replaceNode(node, {
     opType: 'MatMulNBits',
     domain: 'com.microsoft',
-    inputs: [node.inputs[0] ?? '', ...namesOf(editor, layer, weight, stored, packed)],
+    inputs: [node.inputs[0] ?? '', ...namesOf(editor, place, stored, packed)],
     outputs: [product],
     attributes: {
       K: intAttr(weight.columns),
@@ -130,18 +135,12 @@ function multiplyPacked(
   })
 }
 
-function multiplyPlain(
-  editor: GraphEditor,
-  layer: Layer,
-  node: Node,
-  product: string,
-  weight: BlockedWeight,
-  { stored, table }: { readonly stored: Map<BlockedWeight, readonly string[]>; readonly table: string | undefined },
-): void {
+function multiplyPlain(editor: GraphEditor, place: BlockedPlace, stored: Stored, table: string | undefined): void {
+  const { layer, node, product, weight } = place
   const behind = editor.freshName(`${layer.name}/weight/${table === undefined ? 'dq' : 'transposed'}`)
   if (table !== undefined) editor.addNode({ opType: 'Transpose', inputs: [table], outputs: [behind] })
   else {
-    const inputs = namesOf(editor, layer, weight, stored, inRows)
+    const inputs = namesOf(editor, place, stored, inRows)
     const attributes = { axis: intAttr(0), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
     editor.addNode({ opType: 'DequantizeLinear', inputs, outputs: [behind], attributes })
   }

@@ -20,44 +20,38 @@ export interface Receiver {
   readonly channelOf: (input: number) => number
 }
 
-export interface ReceiveOptions {
+/** An affine map on its way through a graph. */
+export interface Travelling {
+  readonly editor: GraphEditor
+  readonly shapes: Shapes
+  readonly affine: Affine
   /** Convolutions that pad take a shift as well: the caller sees to their borders. */
   readonly borders?: boolean
 }
 
-/** All layers that a value reaches, or why one of its readers cannot take the map. */
+/** All layers that a map of a value reaches, or why one of its readers cannot take the map. */
 export function receiversOf(
-  editor: GraphEditor,
-  shapes: Shapes,
-  affine: Affine,
+  travelling: Travelling,
   value: string,
-  options: ReceiveOptions = {},
   map: ElementChannels = 'axis 1',
 ): Receiver[] | string {
+  const { editor } = travelling
   if (editor.isOutput(value)) return 'its output is a graph output'
   if (editor.isCaptured(value)) return 'its output is read by a sub-graph'
   const found: Receiver[] = []
   for (const node of editor.consumers(value)) {
-    const receivers = receive(editor, shapes, affine, value, map, node, options)
+    const receivers = receive(travelling, node, value, map)
     if (typeof receivers === 'string') return `${nodeName(node)} ${receivers}`
     found.push(...receivers)
   }
   return found
 }
 
-function receive(
-  editor: GraphEditor,
-  shapes: Shapes,
-  affine: Affine,
-  value: string,
-  map: ElementChannels,
-  node: Node,
-  options: ReceiveOptions,
-): Receiver[] | string {
+function receive(travelling: Travelling, node: Node, value: string, map: ElementChannels): Receiver[] | string {
+  const { editor, shapes, affine } = travelling
   if (node.inputs.filter((name) => name === value).length > 1 || node.inputs[0] !== value)
     return `is ${node.opType} and reads it in another way than as its data`
-  const on = (next: ElementChannels): Receiver[] | string =>
-    receiversOf(editor, shapes, affine, node.outputs[0] ?? '', options, next)
+  const on = (next: ElementChannels): Receiver[] | string => receiversOf(travelling, node.outputs[0] ?? '', next)
   const rises = affine.scale.every((scale) => scale > 0)
   switch (isOp(node, node.opType) ? node.opType : '') {
     case 'Identity':
@@ -82,20 +76,18 @@ function receive(
     case 'ConvTranspose':
     case 'Gemm':
     case 'MatMul':
-      return receiveInLayer(editor, shapes, affine, map, node, options)
+      return receiveInLayer(travelling, node, map)
     default:
       return `is ${node.opType}, which an affine map does not pass`
   }
 }
 
 function receiveInLayer(
-  editor: GraphEditor,
-  shapes: Shapes,
-  { scale, shift }: Affine,
-  map: ElementChannels,
+  { editor, shapes, affine, borders }: Travelling,
   node: Node,
-  { borders }: ReceiveOptions,
+  map: ElementChannels,
 ): Receiver[] | string {
+  const { scale, shift } = affine
   const layer = foldableLayer(editor, node)
   if (typeof layer === 'string') return `cannot take it: ${layer}`
   const inputs = layer.view.inputsPerGroup * layer.view.groups

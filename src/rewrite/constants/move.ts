@@ -146,7 +146,7 @@ function joined(parts: readonly Tensor[], givenAxis: number): Tensor | undefined
   let to = 0
   for (let row = 0; row < rows; row++)
     for (const part of parts) {
-      const length = part.bytes.byteLength / rows
+      const length = part.byteLength / rows
       bytes.set(part.bytes.subarray(row * length, (row + 1) * length), to)
       to += length
     }

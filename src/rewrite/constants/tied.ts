@@ -18,8 +18,8 @@ export function tiedTensors(graph: Graph): ReadonlySet<Tensor> {
   }
   for (const { name } of graph.outputs) use(name)
   for (const [name, tensor] of graph.initializers) {
-    if (tensor.bytes.byteLength < WORTH_BYTES) continue
-    const sources = [...sourcesOf(tensor)].filter((source) => source.bytes.byteLength >= WORTH_BYTES)
+    if (tensor.byteLength < WORTH_BYTES) continue
+    const sources = [...sourcesOf(tensor)].filter((source) => source.byteLength >= WORTH_BYTES)
     large.push({ tensor, sources })
     for (const source of sources) consumers.set(source, (consumers.get(source) ?? 0) + (uses.get(name) ?? 0))
   }
@@ -51,7 +51,7 @@ export interface Relative {
 /** The initialisers that are stored as the same numbers as a tensor: itself, and what was folded from the same source. */
 export function relativesOf(graph: Graph, tensor: Tensor): Relative[] {
   const sources = sourcesOf(tensor)
-  const large = (source: Tensor) => source.bytes.byteLength >= WORTH_BYTES && sources.has(source)
+  const large = (source: Tensor) => source.byteLength >= WORTH_BYTES && sources.has(source)
   return [...graph.initializers].flatMap(([name, other]) => {
     if (other !== tensor && ![...sourcesOf(other)].some(large)) return []
     const consumers = graph.nodes.flatMap((node): (Node | undefined)[] => {

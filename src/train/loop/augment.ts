@@ -27,10 +27,9 @@ export function mixSamples(data: Float32Array, count: number, each: number, rand
   }
 }
 
-/** Copies one picture [C, H, W] into `target` at `offset`, augmented. */
+/** Copies one picture [C, H, W] to the start of `target`, augmented. */
 export function copyPicture(
   target: Float32Array,
-  offset: number,
   source: Float32Array,
   [channels, height, width]: readonly [number, number, number],
   augmentation: Augmentation,
@@ -39,7 +38,7 @@ export function copyPicture(
   const mirrored = augmentation.flip && random.next() < 0.5
   const down = augmentation.shift > 0 ? random.integer(-augmentation.shift, augmentation.shift) : 0
   const right = augmentation.shift > 0 ? random.integer(-augmentation.shift, augmentation.shift) : 0
-  let to = offset
+  let to = 0
   for (let c = 0; c < channels; c++)
     for (let y = 0; y < height; y++) {
       const row = (c * height + clamp(y + down, height)) * width

@@ -68,28 +68,22 @@ async function trained(options: {
     fromScratch: 1,
   })
   const scores = [...(options.scores ?? [])]
-  const result = await train(
-    await testRuntime(),
-    trainable.graph,
-    trainable.initial,
-    new SampleStore(dataset, all(dataset.size)),
-    {
-      ...(options.scores ? { score: async () => scores.shift() ?? Number.NaN } : {}),
-      tolerance: () => options.tolerance ?? 0,
-      patience: options.patience,
-      epochs,
-      batch,
-      rate: options.rate ?? 0.05,
-      optimizer: options.optimizer ?? sgd({ momentum: 0.9 }),
-      schedule: constant,
-      seed: 0,
-      classes: 2,
-      resume: options.resume,
-      signal: options.signal,
-      checkpoint: options.checkpoint,
-      progress: options.progress,
-    },
-  )
+  const result = await train(await testRuntime(), trainable, new SampleStore(dataset, all(dataset.size)), {
+    ...(options.scores ? { score: async () => scores.shift() ?? Number.NaN } : {}),
+    tolerance: () => options.tolerance ?? 0,
+    patience: options.patience,
+    epochs,
+    batch,
+    rate: options.rate ?? 0.05,
+    optimizer: options.optimizer ?? sgd({ momentum: 0.9 }),
+    schedule: constant,
+    seed: 0,
+    classes: 2,
+    resume: options.resume,
+    signal: options.signal,
+    checkpoint: options.checkpoint,
+    progress: options.progress,
+  })
   return { trainable, result }
 }
 

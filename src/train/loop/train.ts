@@ -27,30 +27,36 @@ const MOST_HALVINGS = 3
  */
 export async function train(
   runtime: Runtime,
-  graph: TrainingGraph,
-  initial: Arrays,
+  trained: Trained,
   store: SampleStore,
   options: TrainOptions,
 ): Promise<TrainResult> {
+  const { graph } = trained
   if (store.size === 0) throw new InputError('there are no samples to train on')
   return withTrainingSession(runtime, graph, (session) =>
     withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
       withSteps(runtime, options.optimizer, graph.parameters, (take) =>
-        new Trainer(runtime, { session, teacher, take }, graph, store, options, initial).run(),
+        new Trainer({ runtime, session, teacher, take }, trained, store, options).run(),
       ),
     ),
   )
 }
 
+/** What is trained: a graph, and the values that it begins with. */
+export interface Trained {
+  readonly graph: TrainingGraph
+  readonly initial: Arrays
+}
+
 /** What is open while a training runs. */
 interface Open {
+  readonly runtime: Runtime
   readonly session: Session
   readonly teacher: Teacher
   readonly take: TakeStep
 }
 
 class Trainer {
-  readonly #runtime: Runtime
   readonly #open: Open
   readonly #graph: TrainingGraph
   readonly #store: SampleStore
@@ -65,15 +71,7 @@ class Trainer {
   #samplesDone = 0
   #started = performance.now()
 
-  constructor(
-    runtime: Runtime,
-    open: Open,
-    graph: TrainingGraph,
-    store: SampleStore,
-    options: TrainOptions,
-    initial: Arrays,
-  ) {
-    this.#runtime = runtime
+  constructor(open: Open, { graph, initial }: Trained, store: SampleStore, options: TrainOptions) {
     this.#open = open
     this.#graph = graph
     this.#store = store
@@ -265,7 +263,7 @@ class Trainer {
   async #goBack(feedsAgain: () => Promise<Values>): Promise<void> {
     const halvings = this.#state.halvings + 1
     if (halvings > MOST_HALVINGS) {
-      const first = await firstNonFinite(this.#runtime, this.#graph.model, await feedsAgain())
+      const first = await firstNonFinite(this.#open.runtime, this.#graph.model, await feedsAgain())
       throw new RuntimeFailure(
         `the training does not stay finite: in step ${this.#state.step + 1} "${first ?? this.#graph.loss}" is NaN or infinite, also after the learning rate was halved ${MOST_HALVINGS} times; give a smaller --lr, or check the samples`,
         { tensor: first ?? this.#graph.loss },

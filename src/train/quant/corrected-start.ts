@@ -31,11 +31,12 @@ export async function correctedBiases(
   const all: Batch[] = []
   for await (const batch of batches) all.push(batch)
   const inputs = all.map((batch) => batch.inputs)
-  const { model: corrected } = await correctBias(runtime, model, quantized, inputs, { ...watch, shapes, validation })
+  const pair = { float: model, quantized }
+  const { model: corrected } = await correctBias(runtime, pair, inputs, { ...watch, shapes, validation })
   const judges = all.filter((_, index) => validation(index))
   const scored = judges.length > 0 ? judges : all
   const near = (changed: Model) =>
-    batchSqnr(runtime, model, changed, { batches: from(scored), total: scored.length }, watch)
+    batchSqnr(runtime, { ...pair, quantized: changed }, { batches: from(scored), total: scored.length }, watch)
   return (await near(corrected)) > (await near(quantized)) ? movedBiases(model, quantized, corrected) : new Map()
 }
 

@@ -1,15 +1,15 @@
 // Training the biases of a Q/DQ model on samples without labels: how fast is tried out on samples that are not trained on.
 import { CancelledError, OnnxpressError, UnsupportedError, type Watch } from '../../base/index.ts'
 import { channelStatistics } from '../../calibrate/index.ts'
-import { type Batch, batches, type Dataset, feedsOf, joinSamples, readSamples } from '../../data/index.ts'
+import { type Batch, batches, feedsOf, joinSamples, readSamples } from '../../data/index.ts'
 import { isOp, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
-import { slotsOf } from '../../quantize/index.ts'
+import { type QuantizedPair, slotsOf } from '../../quantize/index.ts'
 import { fixedBatch, observeShapes, type Runtime } from '../../runtime/index.ts'
 import { finetune } from '../finetune.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
 import { wholeRuns } from '../prepare.ts'
-import { outputSqnr } from '../score.ts'
+import { outputSqnr, type Samples } from '../score.ts'
 import type { TrainableModel } from '../trainable-model.ts'
 import { type LayerBias, layerBiases } from './layer-biases.ts'
 import { noiseTerms } from './noise-terms.ts'
@@ -51,14 +51,12 @@ const MEMORY = 1.5e9
  */
 export async function trainBiases(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  dataset: Dataset,
-  indices: readonly number[],
+  pair: QuantizedPair,
+  samples: Samples,
   options: BiasTraining,
 ): Promise<TrainedBiases> {
   try {
-    return await tryAll(runtime, float, quantized, dataset, indices, options)
+    return await tryAll(runtime, pair, samples, options)
   } catch (error) {
     if (!(error instanceof OnnxpressError) || error instanceof CancelledError) throw error
     return { left: reasonOf(error) }
@@ -74,43 +72,42 @@ function reasonOf({ message, code, place }: OnnxpressError): string {
 
 async function tryAll(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  dataset: Dataset,
-  indices: readonly number[],
+  pair: QuantizedPair,
+  { dataset, indices }: Samples,
   options: BiasTraining,
 ): Promise<TrainedBiases> {
   const choosing = indices.length >= 2 * CHOOSING ? indices.filter((_, i) => i % CHOOSING === CHOOSING - 1) : []
-  const used = indices.filter((index) => !choosing.includes(index))
-  const { seed, signal, progress, epochs = clamp(Math.ceil(SEEN / used.length), 3, 10) } = options
-  const batch = Math.min(options.batch ?? 8, used.length)
-  const sample = joinSamples([await dataset.sample(used[0] ?? 0, signal)])
-  const biases = await observedBiases(runtime, quantized, dataset, used.slice(0, OBSERVED), options)
+  const used = { dataset, indices: indices.filter((index) => !choosing.includes(index)) }
+  const { seed, signal, progress, epochs = clamp(Math.ceil(SEEN / used.indices.length), 3, 10) } = options
+  const batch = Math.min(options.batch ?? 8, used.indices.length)
+  const sample = joinSamples([await dataset.sample(used.indices[0] ?? 0, signal)])
+  const observed = { dataset, indices: used.indices.slice(0, OBSERVED) }
+  const biases = await observedBiases(runtime, pair.quantized, observed, options)
   if (biases.length === 0) return { left: 'no layer has a bias' }
-  const terms = await noiseTerms(runtime, float, quantized, dataset, used, options)
+  const terms = await noiseTerms(runtime, pair, used, options)
   if (terms.length === 0) return { left: 'no output differs from the float model by a finite number' }
-  const trainable = await trainableThatFits(runtime, float, quantized, biases, terms, sample, batch, options)
-  const scoreOf = (model: Model) => outputSqnr(runtime, float, model, { dataset, indices: choosing }, { signal })
-  const before = choosing.length > 0 ? await scoreOf(quantized) : Number.NaN
+  const trainable = await trainableThatFits(runtime, pair, { biases, terms, sample, batch }, options)
+  const scoreOf = (quantized: Model) =>
+    outputSqnr(runtime, { ...pair, quantized }, { dataset, indices: choosing }, { signal })
+  const before = choosing.length > 0 ? await scoreOf(pair.quantized) : Number.NaN
   let best: { model: Model; score: number } | undefined
   for (const rate of options.rate === undefined ? RATES : [options.rate]) {
-    const data = { dataset, indices: used }
     const training = {
       epochs,
       batch: wholeRuns(batch, trainable.prepared.batch),
       rate,
       seed,
-      teacher: float,
+      teacher: pair.float,
       signal,
       progress,
     }
-    const { model } = await finetune(runtime, trainable, data, training)
+    const { model } = await finetune(runtime, trainable, used, training)
     if (choosing.length === 0) return { model }
     const score = await scoreOf(model)
     if (!best || score > best.score || Number.isNaN(best.score)) best = { model, score }
     if (score < before - TOO_LARGE) break
   }
-  return { model: best?.model ?? quantized }
+  return { model: best?.model ?? pair.quantized }
 }
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high)
@@ -119,8 +116,7 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 async function observedBiases(
   runtime: Runtime,
   quantized: Model,
-  dataset: Dataset,
-  indices: readonly number[],
+  { dataset, indices }: Samples,
   { signal }: Watch,
 ): Promise<LayerBias[]> {
   const slots = [...slotsOf(quantized).values()].filter(({ bias }) => bias !== undefined)
@@ -137,18 +133,22 @@ async function observedBiases(
   return layerBiases(quantized, await channelStatistics(runtime, quantized, read, { ...watched, requests }))
 }
 
+/** Biases to train, the noise that their training is to lower, a sample, and how many a step takes. */
+interface BiasTask {
+  readonly biases: readonly LayerBias[]
+  readonly terms: readonly NoiseTerm[]
+  readonly sample: Batch
+  readonly batch: number
+}
+
 /**
  * A trainable model of the largest batch that the memory allows, up to a step's; smaller ones make several runs a step.
  * @throws UnsupportedError when not even one sample fits
  */
 async function trainableThatFits(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  biases: readonly LayerBias[],
-  terms: readonly NoiseTerm[],
-  { inputs, fixed }: Batch,
-  batch: number,
+  { float, quantized }: QuantizedPair,
+  { biases, terms, sample: { inputs, fixed }, batch }: BiasTask,
   { memory = MEMORY, signal }: BiasTraining,
 ): Promise<TrainableModel> {
   const options = { loss: [outputNoise(terms)], teacher: float, signal, fixed }

@@ -51,11 +51,16 @@ describe('tuneBias', () => {
   it('repairs biases that were moved, and leaves scales, weights and the model given as they are', async () => {
     const { float, quantized } = await quantizedOf(net)
     const spoiled = moved(quantized, 1000)
-    const tuned = await tuneBias(await testRuntime(), float, spoiled, dataset, indices, {
-      seed: 0,
-      epochs: 20,
-      rate: 0.02,
-    })
+    const tuned = await tuneBias(
+      await testRuntime(),
+      { float, quantized: spoiled },
+      { dataset, indices },
+      {
+        seed: 0,
+        epochs: 20,
+        rate: 0.02,
+      },
+    )
     assert.ok(tuned.kept && tuned.after > tuned.before + 3, `${tuned.before} → ${tuned.after} dB`)
     for (const [name, tensor] of tuned.model.graph.initializers)
       if (!/bias/.test(name)) assert.equal(tensor, spoiled.graph.initializers.get(name), name)
@@ -63,21 +68,26 @@ describe('tuneBias', () => {
 
   it('finds a step that helps by itself', async () => {
     const { float, quantized } = await quantizedOf(net)
-    const tuned = await tuneBias(await testRuntime(), float, moved(quantized, 300), dataset, indices, { seed: 0 })
+    const tuned = await tuneBias(
+      await testRuntime(),
+      { float, quantized: moved(quantized, 300) },
+      { dataset, indices },
+      { seed: 0 },
+    )
     assert.ok(tuned.kept && tuned.after > tuned.before + 0.5, `${tuned.before} → ${tuned.after} dB`)
   })
 
   it('is dropped where it gains nothing', async () => {
     const { float, quantized } = await quantizedOf(net)
     const options = { seed: 0, epochs: 1, rate: 1e-9 }
-    const tuned = await tuneBias(await testRuntime(), float, quantized, dataset, indices, options)
+    const tuned = await tuneBias(await testRuntime(), { float, quantized }, { dataset, indices }, options)
     assert.equal(tuned.kept, false)
     assert.equal(tuned.model, quantized)
   })
 
   it('leaves a model without biases as it is, and says why', async () => {
     const { float, quantized } = await quantizedOf('x[N,3,8,8] -> Flatten -> MatMul 192->3 -> y')
-    const tuned = await tuneBias(await testRuntime(), float, quantized, dataset, indices, { seed: 0 })
+    const tuned = await tuneBias(await testRuntime(), { float, quantized }, { dataset, indices }, { seed: 0 })
     assert.equal(tuned.left, 'no layer has a bias')
     assert.equal(tuned.model, quantized)
   })
@@ -94,7 +104,12 @@ describe('trainBiases', () => {
         return { id: String(index), inputs: { x: { dtype: 'float32', dims: [1, 3, side, side], data } } }
       },
     }
-    const trained = await trainBiases(await testRuntime(), float, quantized, mixed, indices, { seed: 0 })
+    const trained = await trainBiases(
+      await testRuntime(),
+      { float, quantized },
+      { dataset: mixed, indices },
+      { seed: 0 },
+    )
     assert.match('left' in trained ? trained.left : '', /give all samples one size/)
   })
 
@@ -102,13 +117,18 @@ describe('trainBiases', () => {
     const { float, quantized } = await quantizedOf(twoScales)
     const spoiled = moved(quantized, 300)
     const runtime = await testRuntime()
-    const before = await noiseTerms(runtime, float, spoiled, dataset, indices, {})
+    const before = await noiseTerms(runtime, { float, quantized: spoiled }, { dataset, indices }, {})
     assert.equal(before.length, 2)
     const ratio = before[0]!.weight / before[1]!.weight
     assert.ok(ratio > 1e4, `weights differ by ${ratio}, the squares of the outputs by a million`)
-    const trained = await trainBiases(runtime, float, spoiled, dataset, indices, { seed: 0, rate: 0.01 })
+    const trained = await trainBiases(
+      runtime,
+      { float, quantized: spoiled },
+      { dataset, indices },
+      { seed: 0, rate: 0.01 },
+    )
     assert.ok('model' in trained, 'it was left out')
-    const after = await noiseTerms(runtime, float, trained.model, dataset, indices, {})
+    const after = await noiseTerms(runtime, { float, quantized: trained.model }, { dataset, indices }, {})
     for (const [i, { own, weight }] of after.entries())
       assert.ok(weight > 1.5 * before[i]!.weight, `"${own}": noise ${1 / before[i]!.weight} → ${1 / weight}`)
   })
@@ -118,19 +138,29 @@ describe('trainBiases', () => {
     const spoiled = moved(quantized, 1000)
     const options = { seed: 0, rate: 0.01, epochs: 3 }
     const [whole, single] = [
-      await trainBiases(await testRuntime(), float, spoiled, dataset, indices, options),
-      await trainBiases(await testRuntime(), float, spoiled, dataset, indices, { ...options, memory: 250.2e6 }),
+      await trainBiases(await testRuntime(), { float, quantized: spoiled }, { dataset, indices }, options),
+      await trainBiases(
+        await testRuntime(),
+        { float, quantized: spoiled },
+        { dataset, indices },
+        { ...options, memory: 250.2e6 },
+      ),
     ]
     assert.ok('model' in whole && 'model' in single, `left out: ${JSON.stringify({ whole, single })}`)
     const noise = async (model: Model) =>
-      (await noiseTerms(await testRuntime(), float, model, dataset, indices, {}))[0]!.weight
+      (await noiseTerms(await testRuntime(), { float, quantized: model }, { dataset, indices }, {}))[0]!.weight
     const [a, b] = [await noise(whole.model), await noise(single.model)]
     assert.ok(Math.abs(a / b - 1) < 0.05, `noise ${1 / a} and ${1 / b}`)
   })
 
   it('is left out, with the figures, where not even one sample fits in memory', async () => {
     const { float, quantized } = await quantizedOf(net)
-    const trained = await trainBiases(await testRuntime(), float, quantized, dataset, indices, { seed: 0, memory: 1e6 })
+    const trained = await trainBiases(
+      await testRuntime(),
+      { float, quantized },
+      { dataset, indices },
+      { seed: 0, memory: 1e6 },
+    )
     assert.match('left' in trained ? trained.left : '', /takes about \d+ MB of memory, and 1 MB are there/)
   })
 })

@@ -2,8 +2,9 @@
 import { report } from '../../base/index.ts'
 import type { Dataset, Sample } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
+import type { QuantizedPair } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { outputSqnr } from '../score.ts'
+import { outputSqnr, type Samples } from '../score.ts'
 import { type BiasTraining, trainBiases } from './train-biases.ts'
 
 export interface TunedBias {
@@ -29,13 +30,12 @@ const LEAST_GAIN = 0.1
  */
 export async function tuneBias(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  dataset: Dataset,
-  indices: readonly number[],
+  pair: QuantizedPair,
+  { dataset, indices }: Samples,
   options: BiasTraining,
 ): Promise<TunedBias> {
   report(options, 'tune bias', 0, 1)
+  const { quantized } = pair
   const unlabelled = withoutLabels(dataset)
   const validation = indices.filter((_, i) => i % VALIDATION_EVERY === VALIDATION_EVERY - 1)
   const used = indices.filter((_, i) => i % VALIDATION_EVERY !== VALIDATION_EVERY - 1)
@@ -47,11 +47,11 @@ export async function tuneBias(
     left: reason,
   })
   if (validation.length === 0 || used.length === 0) return left('there are too few samples to hold some back')
-  const trained = await trainBiases(runtime, float, quantized, unlabelled, used, options)
+  const trained = await trainBiases(runtime, pair, { dataset: unlabelled, indices: used }, options)
   if ('left' in trained) return left(trained.left)
   const judges = { dataset: unlabelled, indices: validation }
-  const before = await outputSqnr(runtime, float, quantized, judges, options)
-  const after = await outputSqnr(runtime, float, trained.model, judges, options)
+  const before = await outputSqnr(runtime, pair, judges, options)
+  const after = await outputSqnr(runtime, { ...pair, quantized: trained.model }, judges, options)
   const kept = after >= before + LEAST_GAIN
   return { model: kept ? trained.model : quantized, kept, before, after }
 }

@@ -28,7 +28,9 @@ describe('roundBlocks', () => {
     const model = net()
     assert.equal(opsetOf(model), 18)
     const { plan, file } = await fourBits(model, batches.slice(0, 4))
-    const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 150 })
+    const rounded = await roundBlocks(await testRuntime(), { float: model, quantized: file, plan }, batches, {
+      iterations: 150,
+    })
     assert.ok(
       rounded.blocks.some(({ after, before }) => after < 0.8 * before),
       rounded.blocks.map(({ before, after }) => `${before} → ${after}`).join(', '),
@@ -57,7 +59,10 @@ describe('roundBlocks', () => {
     const batches = Array.from({ length: 4 }, (_, seed) => smooth(seed))
     const model = net()
     const { plan, file } = await fourBits(model, batches)
-    const rounded = await roundBlocks(await testRuntime(), model, file, plan, batches, { iterations: 1, rate: 1e-9 })
+    const rounded = await roundBlocks(await testRuntime(), { float: model, quantized: file, plan }, batches, {
+      iterations: 1,
+      rate: 1e-9,
+    })
     assert.deepEqual(
       rounded.blocks.map(({ before, after, changed }) => [after - before, changed]),
       rounded.blocks.map(() => [0, 0]),

@@ -1,7 +1,14 @@
 // AdaRound block by block: the roundings of neighbouring layers are learned together, by the error at the end of their block.
 import { report, type TensorValue, type Watch } from '../../base/index.ts'
 import { extractModel, type Layer, type Model, nodeName, Tensor, withTensors } from '../../onnx/index.ts'
-import { type LayerSlots, layersIn, type Plan, slotsOf } from '../../quantize/index.ts'
+import {
+  type LayerSlots,
+  layersIn,
+  type Plan,
+  type PlannedPair,
+  type QuantizedPair,
+  slotsOf,
+} from '../../quantize/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { withTrainingSession } from '../blocked/session.ts'
 import type { Emitter } from '../graph/emitter.ts'
@@ -47,14 +54,11 @@ const HARD = 10
  * Rounds the weights of a written Q/DQ model anew, without labels (arXiv 2004.10568, sections 3.2 and 3.3; blocks as in BRECQ, arXiv
  * 2102.05426, section 3.2). A block reads what the model quantised and rounded so far makes, and aims at the float model's values.
  * Scales, biases and activations stay. A block keeps its old codes where the new ones are no better on batches that only judge.
- * @param float the model that `plan` was made for
  * @param batches samples of one size, several a batch
  */
 export async function roundBlocks(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  plan: Plan,
+  { float, quantized, plan }: PlannedPair,
   batches: readonly Values[],
   options: RoundBlocksOptions = {},
 ): Promise<RoundedBlocks> {
@@ -68,14 +72,12 @@ export async function roundBlocks(
     report(options, 'round blocks', index, blocks.length, block.layers.join(', '))
     const targets = targetsOf(block, float, model, plan)
     if (targets.length === 0 || used.length === 0) continue
-    const codes = await learn(runtime, float, model, block, targets, used, options)
+    const codes = await learn(runtime, { float, quantized: model }, { end: block.output, targets }, used, options)
     const next = withTensors(model, codes)
     const scored = judges.length > 0 ? judges : used
     const aims = await valuesAt(runtime, float, block.output, scored, false)
-    const [before, after] = [
-      await errorOf(runtime, model, block, scored, aims),
-      await errorOf(runtime, next, block, scored, aims),
-    ]
+    const error = (made: Model) => errorOf(runtime, made, block, scored, aims)
+    const [before, after] = [await error(model), await error(next)]
     const better = after < before
     done.push({ ...block, before, after: better ? after : before, changed: better ? changedShare(model, codes) : 0 })
     if (better) model = next
@@ -92,6 +94,12 @@ interface Target {
   readonly first: Float32Array
   readonly scales: Tensor
   readonly top: number
+}
+
+/** The layers of a block that are learned together, and the value that says how well. */
+interface Learned {
+  readonly end: string
+  readonly targets: readonly Target[]
 }
 
 function targetsOf({ layers }: Block, float: Model, model: Model, plan: Plan): Target[] {
@@ -122,17 +130,15 @@ const nameOf = ({ layer }: Target) => `train/round/${layer.name}`
 /** New codes of a block's layers, by the name of their tensor. */
 async function learn(
   runtime: Runtime,
-  float: Model,
-  model: Model,
-  block: Block,
-  targets: readonly Target[],
+  { float, quantized }: QuantizedPair,
+  { end, targets }: Learned,
   batches: readonly Values[],
   options: RoundBlocksOptions,
 ): Promise<Map<string, Tensor>> {
   const { iterations = defaults.iterations, rate = defaults.rate, lambda = defaults.lambda, signal } = options
   const [sample = {}] = batches
   const batch = Object.values(sample)[0]?.dims[0] ?? 1
-  const constants = withFloatConstants(model)
+  const constants = withFloatConstants(quantized)
   const prepared = await prepareModel(runtime, constants, firstOf(sample), {
     batch,
     batchNorm: 'training',
@@ -141,13 +147,13 @@ async function learn(
   })
   const graph = await buildTrainingGraph(prepared, {
     parameters: [],
-    loss: [features({ values: [block.output] })],
+    loss: [features({ values: [end] })],
     transform: (g) => {
       const renamed = simulatePairs(g)
       return { parameters: targets.map((target) => softened(g, target)), renamed }
     },
   })
-  const aims = await valuesAt(runtime, float, block.output, batches, false)
+  const aims = await valuesAt(runtime, float, end, batches, false)
   const values = new Map(targets.map((target) => [nameOf(target), target.first.slice()]))
   const optimizer = adam()
   const moments = new Map(
@@ -158,7 +164,7 @@ async function learn(
     const run = (index: number, given: ReadonlyMap<string, Float32Array>) =>
       session.run({
         ...batches[index % batches.length],
-        [FEEDS.teacher(block.output)]: aims[index % aims.length]!,
+        [FEEDS.teacher(end)]: aims[index % aims.length]!,
         [FEEDS.sampleWeight]: { dtype: 'float32', dims: [batch], data: new Float32Array(batch).fill(1) },
         ...Object.fromEntries(
           graph.parameters.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: given.get(name)! }]),
@@ -182,7 +188,7 @@ async function learn(
       }
     }
   })
-  return new Map(targets.map((target) => [target.slots.codes, codesOf(model, target, values.get(nameOf(target))!)]))
+  return new Map(targets.map((target) => [target.slots.codes, codesOf(quantized, target, values.get(nameOf(target))!)]))
 }
 
 /** Puts s·clip(⌊w/s⌋ + h(V)) in the place of a layer's weight. */

@@ -22,7 +22,8 @@ const batches = Array.from({ length: 8 }, (_, seed) => alike(seed))
 async function rounded(given: readonly Values[], more: Partial<RoundLayersOptions> = {}) {
   const { plan, file, shapes } = await fourBits(model(), batches)
   const options = { shapes, products: plainProducts, seed: 0, method: 'mse' as const, ...more }
-  return { file, ...(await roundLayers(await testRuntime(), model(), file, plan, given, options)) }
+  const pair = { float: model(), quantized: file, plan }
+  return { file, ...(await roundLayers(await testRuntime(), pair, given, options)) }
 }
 
 const codesOf = ({ model: { graph } }: { readonly model: Model }) => {

@@ -1,8 +1,8 @@
 // AdaRound and sequential MSE over a whole model: visitors of the two-stream walk, layer by layer on unlabelled samples.
 import type { Watch } from '../../base/index.ts'
 import type { Products } from '../../math/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
-import { type Plan, plainCodes, type Rounded, roundAndCorrect } from '../../quantize/index.ts'
+import type { Shapes } from '../../onnx/index.ts'
+import { type PlannedPair, plainCodes, type Rounded, roundAndCorrect } from '../../quantize/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { type AdaRoundOptions, adaRound } from './adaround.ts'
 
@@ -23,14 +23,12 @@ export interface RoundLayersOptions extends Watch {
  */
 export function roundLayers(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
-  plan: Plan,
+  pair: PlannedPair,
   batches: readonly Values[],
   options: RoundLayersOptions,
 ): Promise<Rounded> {
   const { products, method, validation, ...watch } = options
-  return roundAndCorrect(runtime, float, quantized, plan, batches, {
+  return roundAndCorrect(runtime, pair, batches, {
     ...watch,
     products,
     optimize:

@@ -74,24 +74,15 @@ const fakeQuantize: GradientRule = defineGradient({
 export function lowerFakeQuant(g: Emitter): void {
   for (const node of g.editor.nodes()) {
     if (node.domain !== FAKE_DOMAIN) continue
-    const [x = '', scale = ''] = node.inputs
-    const [y = '', ratio = '', inside = '', code = ''] = node.outputs
     const [low, high] = [g.scalar(floatAttribute(node, 'low', 0)), g.scalar(floatAttribute(node, 'high', 0))]
     g.editor.removeNode(node)
-    for (const step of steps(x, scale, low, high, ratio, inside, code, y)) g.editor.addNode(step)
+    for (const step of steps(node, low, high)) g.editor.addNode(step)
   }
 }
 
-function steps(
-  x: string,
-  scale: string,
-  low: string,
-  high: string,
-  ratio: string,
-  inside: string,
-  code: string,
-  y: string,
-): { opType: string; inputs: string[]; outputs: string[] }[] {
+function steps(node: Node, low: string, high: string): { opType: string; inputs: string[]; outputs: string[] }[] {
+  const [x = '', scale = ''] = node.inputs
+  const [y = '', ratio = '', inside = '', code = ''] = node.outputs
   return [
     { opType: 'Div', inputs: [x, scale], outputs: [ratio] },
     { opType: 'Clip', inputs: [ratio, low, high], outputs: [inside] },

@@ -37,14 +37,10 @@ export const tuneBias: Technique = {
   },
 }
 
-async function train(
-  candidate: Candidate,
-  context: SearchContext,
-  { dataset, indices }: TuningSamples,
-): Promise<TrainedBiases> {
+async function train(candidate: Candidate, context: SearchContext, samples: TuningSamples): Promise<TrainedBiases> {
   const { seed, signal, progress, memory } = context.options
-  const { model } = await candidate.built()
-  return trainBiases(context.runtime, candidate.float, model, dataset, indices, {
+  const { model: quantized } = await candidate.built()
+  return trainBiases(context.runtime, { float: candidate.float, quantized }, samples, {
     seed,
     signal,
     progress,
