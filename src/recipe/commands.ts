@@ -6,7 +6,7 @@ import { type CompareRecipe, compare } from './compare.ts'
 import { type CompressRecipe, compress } from './compress.ts'
 import { type EvaluateRecipe, evaluate } from './evaluate.ts'
 import { type FinetuneRecipe, finetune } from './finetune.ts'
-import { completeQuantize, type QuantizeRecipe, quantize } from './quantize.ts'
+import { completeQuantize, type QuantizeRecipe, quantize, usualType } from './quantize.ts'
 import { type RewriteRecipe, rewrite } from './rewrite.ts'
 import { type VariantsRecipe, variants } from './variants.ts'
 import { type VerifyRecipe, verify } from './verify.ts'
@@ -39,5 +39,6 @@ export function completed(
   command: CommandName,
   given: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
+  if (command === 'analyze') return { ...usualType(given), ...given }
   return command === 'quantize' ? completeQuantize(given) : given
 }

@@ -105,6 +105,20 @@ describe('what is wrong with a recipe', () => {
   })
 })
 
+describe('the type of values', () => {
+  it('is the usual one of the target, unless somebody says another', () => {
+    const typeOf = (command: 'quantize' | 'analyze', more: object) =>
+      parseRecipe(command, { model: 'm.onnx', data: 'random', ...more }).activationType
+    for (const command of ['quantize', 'analyze'] as const) {
+      assert.equal(typeOf(command, {}), 'uint8')
+      assert.equal(typeOf(command, { target: 'openvino' }), 'uint8')
+      assert.equal(typeOf(command, { target: 'qnn' }), 'uint16')
+      assert.equal(typeOf(command, { target: 'tensorrt' }), 'int8')
+      assert.equal(typeOf(command, { target: 'qnn', activationType: 'uint8' }), 'uint8')
+    }
+  })
+})
+
 describe('the number of samples', () => {
   it('is 64 for quantize, 128 where weights of 4 bits are refitted, and what was said', () => {
     const samples = (more: object) => parseRecipe('quantize', { ...given, ...more }).samples

@@ -195,16 +195,21 @@ export const quantize = z.strictObject({
 
 export type QuantizeRecipe = RecipeOf<typeof quantize>
 
+/** The type of values that is usual for the target. */
+export function usualType(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const usual = usualActivations[given['target'] as TargetName]
+  return usual === undefined ? {} : { activationType: usual }
+}
+
 /**
  * What depends on other fields. Stored statistics and encodings take the place of samples: nobody needs to say that there are none. 4-bit
  * weights are refitted, which has many unknowns: that takes twice the samples, and six times where biases are trained, which
  * those that nothing else was fitted to teach most.
  */
 export function completeQuantize(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const usual = usualActivations[given['target'] as TargetName]
   const samples = given['tune'] === 'bias' ? TUNING_SAMPLES : given['weightBits'] === 4 ? 128 : undefined
   return {
-    ...(usual === undefined ? {} : { activationType: usual }),
+    ...usualType(given),
     ...('statistics' in given || 'encodingsFrom' in given ? { data: 'none' } : {}),
     ...(samples === undefined ? {} : { samples }),
     ...given,

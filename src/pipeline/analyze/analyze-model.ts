@@ -70,7 +70,9 @@ export async function analyzeModel(
   const judge = await Judge.on(runtime, model, probe)
   const quick = await Judge.on(runtime, model, await samples.few(Math.min(FIRST_LOOK, probeSize(shapes))))
   const { measured, all } = await measureRows(runtime, form, rows, { judge, quick }, watch)
-  const latencyMs = await latencies(runtime, model, plan, probe)
+  // Times of this runtime say nothing of one that is not here.
+  const here = plan.placement.target.runtime !== undefined
+  const latencyMs = here ? await latencies(runtime, model, plan, probe) : undefined
   const share = macShares(layersIn(model, plan.placement.layers), shapes)
   const gained = latencyMs ? Math.max(0, latencyMs.float - latencyMs.integer) : 0
   const known = { plan, channels, perTensor: options.weights === 'per-tensor' }
