@@ -84,7 +84,7 @@ async function measure(checking: Checking, made: Produced, written: Model): Prom
     clock: clock?.runtime,
     simulate: targetOf(recipe.target).runtime === undefined,
   }
-  const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
+  const measures = await measureQuantized(runtime, { float: original, quantized: written }, scoring, notes, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,
   )
@@ -92,16 +92,14 @@ async function measure(checking: Checking, made: Produced, written: Model): Prom
   // Values of float16 and float32 are not walked side by side.
   const walks = recipe.mode !== 'float16' && !recipe.float16 && made.quantized !== original
   const layerSqnr = walks
-    ? await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
+    ? await sqnrOfLayers(runtime, { float: made.floatModel, quantized: made.quantized }, made.shapes, walked, watch)
     : []
   // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
   const naive = isExpensive(made.shapes) ? undefined : made.naive
   return {
     measures,
     layerSqnr,
-    ...(naive
-      ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive.float, naive.quantized, naive.shapes, walked, watch) }
-      : {}),
+    ...(naive ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive, naive.shapes, walked, watch) } : {}),
   }
 }
 
