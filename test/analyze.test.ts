@@ -1,6 +1,6 @@
 // `analyze` from the command line, on the model of the demo with damage that is known.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -14,7 +14,7 @@ after(() => {
   rmSync(folder, { recursive: true })
 })
 
-const run = (...words: readonly string[]) => shared.run('analyze', ...words, '--quiet', '--threads', '1')
+const run = (...words: readonly string[]) => shared.run('analyze', ...words, '--quiet', '--threads', '1', '--no-report')
 const demo = ['demo/model.onnx', '--data', 'demo/calibration.json', '--samples', '32']
 
 describe('analyze', () => {
@@ -25,7 +25,7 @@ describe('analyze', () => {
     plain = await run(...demo, '--json')
   })
 
-  it('ranks layers by the noise that each brings alone, names a cause and a remedy, and writes nothing', async () => {
+  it('ranks layers by the noise that each brings alone, names a cause and a remedy, and writes nothing where no report is wanted', async () => {
     const { status, stdout, stderr } = plain
     assert.equal(status, 0, stderr)
     const { layers, noise, samples, latencyMs } = JSON.parse(stdout)
@@ -57,6 +57,35 @@ describe('analyze', () => {
     const repaired = JSON.parse((await run(...demo, '--overrides', cut, '--json')).stdout).layers
     const own = repaired.find(({ name }: { name: string }) => name === 'image')
     assert.ok(own.noise.both < 2 * usual.noise.both, `${own.noise.both} for ${usual.noise.both}`)
+  })
+
+  it('writes a page beside the model, or page and report into a run folder, which can be rendered again', async () => {
+    const model = join(folder, 'model.onnx')
+    copyFileSync('demo/model.onnx', model)
+    const words = ['analyze', model, '--data', 'demo/calibration.json', '--samples', '8', '--quiet']
+    const beside = await shared.run(...words)
+    assert.equal(beside.status, 0, beside.stderr)
+    const page = readFileSync(join(folder, 'model.analyze.html'), 'utf8')
+    assert.match(page, /Which layer loses it, and why/)
+    const kept = await shared.run(...words, '--run', join(folder, 'run'), '--json')
+    assert.equal(kept.status, 0, kept.stderr)
+    const { layers } = JSON.parse(kept.stdout)
+    assert.deepEqual(readdirSync(join(folder, 'run')).sort(), [
+      'events.jsonl',
+      'recipe.json',
+      'report.html',
+      'report.json',
+      'status.json',
+    ])
+    const report = JSON.parse(readFileSync(join(folder, 'run', 'report.json'), 'utf8'))
+    assert.deepEqual(
+      report.analysis.layers.map(({ name, noise }: { name: string; noise: unknown }) => [name, noise]),
+      layers.map(({ name, noise }: { name: string; noise: unknown }) => [name, noise]),
+    )
+    const again = await shared.run('report', join(folder, 'run'))
+    assert.match(again.stdout, /everything in integers: [\d.]+ dB; most to blame: \S+ \(/)
+    const nowhere = await shared.run(...words.with(1, join(folder, 'no', 'model.onnx')))
+    assert.equal(nowhere.status, 3, nowhere.stderr)
   })
 
   it('prints a table, and refuses what it cannot use in a sentence', async () => {

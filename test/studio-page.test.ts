@@ -12,7 +12,7 @@ import { renderHtml } from '../src/report/index.ts'
 import { type Studio, startStudio } from '../src/server/index.node.ts'
 import { built } from './support/built.ts'
 import { faultsOf, launchChromium, noChromium } from './support/chromium.ts'
-import { techniquesReport } from './support/sample-reports.ts'
+import { analysis, techniquesReport } from './support/sample-reports.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 describe('the page of the studio', { skip: noChromium }, () => {
@@ -399,11 +399,21 @@ describe('the page of the studio', { skip: noChromium }, () => {
   for (const scheme of ['light', 'dark'] as const) {
     it(`finds no fault with the page of a report, ${scheme}`, async () => {
       const page = await browser.newPage({ colorScheme: scheme, bypassCSP: true })
-      await page.setContent(renderHtml(techniquesReport))
+      await page.setContent(renderHtml({ ...techniquesReport, analysis }))
       assert.deepEqual(await faultsOf(page), [])
       await page.close()
     })
   }
+
+  it('analyses a model from its form, and shows which layer loses it', async () => {
+    const page = await open('#/new?command=analyze&model=tiny.onnx&data=random')
+    await page.getByText(/^onnxpress analyze .*tiny\.onnx --data random$/).waitFor()
+    await click(page, 'button', 'Start')
+    await done(page)
+    await page.frameLocator('iframe').getByRole('heading', { name: 'Which layer loses it, and why' }).waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Download model' }).count(), 0)
+    await page.close()
+  })
 
   it('asked no other machine for anything, and broke none of its own rules', () => {
     assert.deepEqual(foreign, [])

@@ -32,6 +32,7 @@ const withReport: Partial<Record<CommandName, string>> = {
   quantize: runFolder,
   finetune: runFolder,
   compress: 'run folder for recipe, events, report, model and cache; a killed run goes on there',
+  analyze: 'run folder for recipe, events and report',
 }
 
 /** Adds all commands to the program; those that `args` name with their options, which takes a moment to load. */

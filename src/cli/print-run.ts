@@ -1,7 +1,7 @@
 // What a finished run leaves and prints: report page, report.json in a run folder, and on stdout one JSON object or the summary.
 import { join } from 'node:path'
 import type { Report } from '../report/index.ts'
-import { printJson, type RecipeFlags } from './session.ts'
+import { printJson, printLines, type RecipeFlags } from './session.ts'
 
 /** A run's report and where it goes. */
 export interface RunOutput {
@@ -12,6 +12,8 @@ export interface RunOutput {
   readonly files: readonly { readonly label: string; readonly path: string }[]
   /** The page beside the model when there is no run folder. */
   readonly page: string
+  /** What is printed instead of the report's summary. */
+  readonly lines?: readonly string[]
 }
 
 /** Writes the report as the flags say, and prints. */
@@ -30,6 +32,7 @@ export async function printRun(output: RunOutput, flags: RecipeFlags): Promise<v
   if (withReport) await writeFileAtomic(page, renderHtml(report))
   if (folder !== undefined) await writeFileAtomic(join(folder, 'report.json'), renderJson(report))
   if (flags.json) return printJson(output.json)
+  if (output.lines) return printLines([...output.lines, ...report.files.map(({ label, path }) => `${label}: ${path}`)])
   const { columns, isTTY } = process.stdout
   process.stdout.write(`${renderSummary(report, { colour: isTTY === true, width: columns ?? 100 })}\n`)
 }

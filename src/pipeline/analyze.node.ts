@@ -1,4 +1,4 @@
-// analyze: which layers lose what in integers, why, and what helps. Writes nothing.
+// analyze: which layers lose what in integers, why, and what helps. The model stays as it is.
 import { report, type Watch } from '../base/index.ts'
 import { shareSamples } from '../data/index.ts'
 import { readModelFile } from '../onnx/index.node.ts'

@@ -4,6 +4,7 @@
 export { analyzeJson } from './analyze/analyze-json.ts'
 export type { AnalyzedLayer, AnalyzeRun, CauseName, Diagnosis, LayerNoise } from './analyze/run.ts'
 export * from './analyze.node.ts'
+export { analyzeReport } from './analyze-report.node.ts'
 export { checkFiles } from './check/check.node.ts'
 export type { Limit, LimitName } from './check/limits.ts'
 export { checkMarkdown } from './check/markdown.ts'

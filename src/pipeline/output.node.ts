@@ -31,6 +31,20 @@ export function checkOutput(output: string, inputs: readonly string[], option = 
       )
 }
 
+/** @throws UsageError when the report page beside a model could not be written: known before the work */
+export function checkPage(page: string): void {
+  const folder = dirname(resolve(page))
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    // Where there is no folder, there is no model either: reading it says so.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw new UsageError(
+      `cannot write the report ${page}: the folder ${folder} is read-only; give --no-report, or a folder with --run`,
+    )
+  }
+}
+
 function real(path: string): string {
   const full = resolve(path)
   try {

@@ -13,6 +13,7 @@ import {
 import type { Latency } from '../runtime/index.ts'
 import { advise } from './advice.ts'
 import { isAlike, similarityWords } from './similarity.ts'
+import { DEAD_SQNR_DB, GOOD_SQNR_DB } from './sqnr-limits.ts'
 
 /** What was measured of a quantised model against the one it was made from. */
 export interface Measured {
@@ -40,9 +41,8 @@ export interface Measured {
   readonly weightsOnly?: { readonly bits: number; readonly block?: number }
 }
 
-/** Below these a model does not do its job any more. */
+/** Below this a model does not do its job any more. */
 const DEAD_AGREEMENT = 0.5
-const DEAD_SQNR_DB = 5
 
 /** A file this much of the original is the same size: names and padding alone move it by a share of that. */
 const SAME_SIZE = 0.99
@@ -178,7 +178,12 @@ export function smaller({ sizeBytes: { before, after } }: Pick<Measured, 'sizeBy
 }
 
 /** Faster? Differences below a tenth are none. */
-export function faster({ latency, elsewhere }: Pick<Measured, 'latency' | 'elsewhere'>): VerdictPoint {
+export function faster({
+  latency,
+  elsewhere,
+}: {
+  readonly latency?: { readonly before: Pick<Latency, 'medianMs'>; readonly after: Pick<Latency, 'medianMs'> }
+} & Pick<Measured, 'elsewhere'>): VerdictPoint {
   if (!latency) return { question: 'faster', answer: 'not measured', text: 'not measured' }
   const { before, after } = latency
   const ratio = before.medianMs / after.medianMs
@@ -218,7 +223,7 @@ export function accurate({ comparison }: Pick<Measured, 'comparison'>): VerdictP
     const text = [similarityWords(similarity), noise].filter((part) => part !== '').join(', ')
     return { question: 'as accurate', answer: isDead(comparison) ? 'no' : isAlike(similarity), text }
   }
-  const good = (agreement === undefined || agreement >= 0.97) && (sqnr === null || (sqnr ?? 0) >= 20)
+  const good = (agreement === undefined || agreement >= 0.97) && (sqnr === null || (sqnr ?? 0) >= GOOD_SQNR_DB)
   const text = [agreement === undefined ? '' : `agreement ${percent(agreement)}`, noise]
     .filter((part) => part !== '')
     .join(', ')

@@ -30,6 +30,11 @@ export function worstLayers(layers: readonly LayerRow[], count: number): LayerRo
     .slice(0, count)
 }
 
+/** Noise as a share of the signal's power in dB; undefined where there is none. */
+export function noiseDb(share: number): number | undefined {
+  return share > 0 ? -10 * Math.log10(share) : undefined
+}
+
 export interface Placement {
   /** Layers whose kernel is known. */
   readonly known: number

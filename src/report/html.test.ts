@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { assertWellFormed } from '../../test/support/assert-well-formed.ts'
 import {
+  analysis,
   deadReport,
   emptyReport,
   encoderReport,
@@ -45,6 +46,20 @@ function hostile(report: Report): Report {
       reason: attack('r'),
     })),
     activations: report.activations.map((row) => ({ ...row, tensor: attack(row.tensor), reason: attack('r') })),
+    analysis: {
+      ...analysis,
+      layers: analysis.layers.map((layer) => ({
+        ...layer,
+        ...{
+          name: attack(layer.name),
+          op: attack('Conv'),
+          cause: attack('c'),
+          detail: attack('d'),
+          remedy: attack('r'),
+        },
+        outputs: { [attack('o')]: 3, [attack('p')]: 4 },
+      })),
+    },
     notes: [attack('n')],
     files: [{ label: attack('l'), path: attack('p') }],
     environment: { [attack('e')]: attack('v') },

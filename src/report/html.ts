@@ -1,6 +1,7 @@
 // A report as one self-contained page: first screen for who decides, everything below for who looks closer.
 import { formatDate } from './format.ts'
 import { activationSection } from './html/activations.ts'
+import { analysisSection } from './html/analysis.ts'
 import { blockTable } from './html/blocks.ts'
 import { compressionSection } from './html/compression.ts'
 import { depthFigure } from './html/depth.ts'
@@ -32,6 +33,7 @@ interface Section {
 export function renderHtml(given: Report): string {
   const report = measuredOnly(given)
   const sections: readonly Section[] = [
+    { id: 'analysis', title: 'Which layer loses it, and why', content: analysisSection(report) },
     { id: 'measured', title: 'What was measured', content: variantSection(report) },
     { id: 'training', title: 'Training', content: trainingSection(report) },
     { id: 'techniques', title: 'Techniques: what was tried', content: techniquesSection(report) },

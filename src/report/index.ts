@@ -1,6 +1,7 @@
 // report: the Report type and its renderings. Imports only base; knows nothing of models, sessions or runs.
 // Runs in browsers too; the studio draws with the same charts.
 
+export type * from './analysis-rows.ts'
 export * from './charts/index.ts'
 export { resultOf } from './figures.ts'
 export * from './format.ts'

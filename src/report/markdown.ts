@@ -1,5 +1,6 @@
 // A report as Markdown, for a pull request or a wiki.
-import { bareHeadline, floatGroups, placementOf, worstLayers } from './figures.ts'
+import type { AnalyzedLayerRow } from './analysis-rows.ts'
+import { bareHeadline, floatGroups, noiseDb, placementOf, worstLayers } from './figures.ts'
 import {
   formatBytes,
   formatCosine,
@@ -16,6 +17,7 @@ import {
   formatSeconds,
   notMeasured,
 } from './format.ts'
+import { priceOf } from './html/analysis.ts'
 import { code, fenced, list, section, table, words } from './markdown-parts.ts'
 import { measuredOnly } from './measured-only.ts'
 import { spreadOf } from './range-summary.ts'
@@ -35,6 +37,7 @@ export function renderMarkdown(given: Report): string {
     ),
     section('Advice', list(verdict.advice)),
     section('At a glance', list(report.facts.map((fact) => `${fact.label}: ${fact.value}`))),
+    section('Which layer loses it, and why', analysisTable(report.analysis?.layers ?? [])),
     section('Measured', variantTable(report.variants)),
     section('Techniques', techniqueTable(report.ladder ?? [])),
     section('Weak spots', weakSpots(report)),
@@ -53,6 +56,23 @@ export function renderMarkdown(given: Report): string {
     `Written by onnxpress ${words(report.command)}, ${formatDate(report.createdAt)}.`,
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
+}
+
+function analysisTable(layers: readonly AnalyzedLayerRow[]): string {
+  const db = (noise: number | undefined) => formatDb(noise === undefined ? undefined : noiseDb(noise))
+  return table(
+    ['Layer', 'Op', 'Weights', 'Activations', 'Both', 'Cause', 'Remedy', 'It adds'],
+    layers.map(({ name, op, noise, cause, remedy, ...price }) => [
+      code(name),
+      words(op),
+      db(noise.weights),
+      db(noise.activations),
+      db(noise.both),
+      words(cause),
+      code(remedy),
+      words(priceOf(price) || notMeasured),
+    ]),
+  )
 }
 
 function variantTable(variants: readonly VariantRow[]): string {

@@ -1,4 +1,5 @@
 // A report as plain rows. The pipeline fills it, the renderings read it; it knows nothing of models or sessions.
+import type { AnalysisReport } from './analysis-rows.ts'
 
 /** A 95 % interval. */
 export interface IntervalRow {
@@ -279,6 +280,7 @@ export interface Report {
   /** Curves, when the model was trained. */
   readonly training?: TrainingRows
   readonly compression?: CompressionReport
+  readonly analysis?: AnalysisReport
   /** Assumptions and warnings, a sentence each. */
   readonly notes: readonly string[]
   /** Files that were written, in the order to name them. */

@@ -178,6 +178,28 @@ const compression = z.object({
   ),
 })
 
+const analysis = z.object({
+  noise: number,
+  predicted: number,
+  samples: z.number(),
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      op: z.string(),
+      noise: z.object({ weights: number, activations: number, both: number }),
+      blame: number,
+      spared: number,
+      cause: z.string(),
+      detail: z.string(),
+      remedy: z.string(),
+      bytes: number,
+      ms: number,
+      damaged: z.boolean().exactOptional(),
+      outputs: z.record(z.string(), decibels).exactOptional(),
+    }),
+  ),
+})
+
 /** Checks unknown data; its result has the keys in the order written here. */
 export const reportSchema: z.ZodType<Report> = z.object({
   version: z.literal(1),
@@ -197,6 +219,7 @@ export const reportSchema: z.ZodType<Report> = z.object({
   parts: z.array(part).exactOptional(),
   training: training.exactOptional(),
   compression: compression.exactOptional(),
+  analysis: analysis.exactOptional(),
   notes: z.array(z.string()),
   environment: z.record(z.string(), z.string()),
   recipe: z.unknown(),

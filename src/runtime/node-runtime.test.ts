@@ -123,7 +123,8 @@ describe('ONNX Runtime in a worker', async () => {
     await withSession(runtime, chain(1024, 40), {}, async (session) => {
       // A run that blocked the loop would do so every time; a busy machine delays a timer now and then.
       const delays: number[] = []
-      for (let attempt = 0; attempt < 3; attempt++) delays.push(await longestDelay(() => session.run(input(256, 1024))))
+      do delays.push(await longestDelay(() => session.run(input(256, 1024))))
+      while (Math.min(...delays) >= 50 && delays.length < 10)
       assert.ok(Math.min(...delays) < 50, `blocked for ${delays.map(Math.round).join(', ')} ms`)
     })
   })

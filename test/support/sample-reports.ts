@@ -15,6 +15,52 @@ const top1 = (value: number, low: number, high: number): VariantRow['metric'] & 
   return { name: 'top1', value, interval: { low, high }, samples: 500 }
 }
 
+/** Three rows: a range that is clipped, a bias that was moved, a sum with two outputs to look at. */
+export const analysis: NonNullable<Report['analysis']> = {
+  noise: 0.011,
+  predicted: 0.0126,
+  samples: 8,
+  layers: [
+    {
+      name: 'conv_dw_1',
+      op: 'Conv',
+      noise: { weights: 0.002, activations: 0.008, both: 0.01 },
+      blame: 0.01,
+      spared: 0.009,
+      cause: 'clipped range',
+      detail: '"conv_dw_1" reaches from -4 to 40 on the samples, its grid from 0 to 6',
+      remedy: '--overrides with { "conv_dw_1": { "range": [-4, 40] } }',
+      bytes: 0,
+      ms: 0,
+      outputs: { boxes: 19.5, scores: null },
+    },
+    {
+      name: 'head/fc',
+      op: 'Gemm',
+      noise: { weights: 0.0016, activations: 0, both: 0.0016 },
+      blame: 0.0016,
+      cause: 'moved bias',
+      detail: 'channel 3 of the bias of head/fc reaches 9 times as far as any other',
+      remedy: '--exclude head/fc',
+      bytes: 1200,
+      ms: 0.03,
+      damaged: true,
+      outputs: { boxes: 28, scores: 31 },
+    },
+    {
+      name: 'add',
+      op: 'Add',
+      noise: { weights: 0, activations: 0.001, both: 0.001 },
+      blame: 0.001,
+      cause: 'rounding',
+      detail: 'nothing of add stands out',
+      remedy: '--overrides with { "add": { "float": true } }',
+      bytes: 0,
+      ms: 0,
+    },
+  ],
+}
+
 const result: VariantRow = {
   name: 'int8 per-channel',
   kept: true,

@@ -20,19 +20,23 @@ export interface RowChartOptions<Row extends ChartRow> {
   readonly label: string
   readonly axis: string
   readonly format?: (value: number) => string
+  /** What the colours mean, drawn above the rows. */
+  readonly legend?: MarkupPart
   /** Draws one row around the height `middle`, below its words. */
   draw(row: Row, middle: number): MarkupPart
 }
 
 const rowHeight = 42
+const legendHeight = 28
 
 /** Draws the rows from top to bottom. */
 export function rowChart<Row extends ChartRow>(options: RowChartOptions<Row>): string {
   const { rows, width, scale, format } = options
-  const bottom = rows.length * rowHeight + 4
-  const axis = horizontalAxis(scale, bottom, 0, { label: options.axis, ...(format && { format }) })
+  const top = options.legend === undefined ? 0 : legendHeight
+  const bottom = top + rows.length * rowHeight + 4
+  const axis = horizontalAxis(scale, bottom, top, { label: options.axis, ...(format && { format }) })
   const drawn = rows.map((row, index) => {
-    const y = index * rowHeight
+    const y = top + index * rowHeight
     const room = width - row.text.length * characterWidth - 18
     const weight = row.strong === true ? 'strong' : 'quiet'
     return markup`<g>
@@ -42,7 +46,7 @@ export function rowChart<Row extends ChartRow>(options: RowChartOptions<Row>): s
       ${options.draw(row, y + 28)}
     </g>`
   })
-  return frame({ width, height: bottom + 40, label: options.label }, markup`${axis}${drawn}`)
+  return frame({ width, height: bottom + 40, label: options.label }, markup`${options.legend}${axis}${drawn}`)
 }
 
 /** A whisker from `low` to `high`; nothing when either is unknown. */

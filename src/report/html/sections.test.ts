@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Markup, plain } from '../../../test/support/page-text.ts'
-import { emptyReport, techniquesReport, usualReport } from '../../../test/support/sample-reports.ts'
+import { analysis, emptyReport, techniquesReport, usualReport } from '../../../test/support/sample-reports.ts'
+import { renderHtml } from '../html.ts'
 import type {
   ActivationRow,
   CompressionReport,
@@ -12,6 +13,7 @@ import type {
   VariantRow,
 } from '../report.ts'
 import { activationSection } from './activations.ts'
+import { analysisSection } from './analysis.ts'
 import { compressionSection } from './compression.ts'
 import { depthFigure } from './depth.ts'
 import { placementFigure } from './placement.ts'
@@ -34,7 +36,7 @@ function cellsOf(section: Markup | undefined): string[][] {
 
 describe('sections of an empty report', () => {
   for (const [name, section] of Object.entries({
-    ...{ activationSection, compressionSection, depthFigure, placementFigure },
+    ...{ activationSection, analysisSection, compressionSection, depthFigure, placementFigure },
     ...{ stepSection, techniquesSection, trainingSection, variantSection },
   }))
     it(`are left out: ${name}`, () => {
@@ -42,6 +44,51 @@ describe('sections of an empty report', () => {
       const { ladder: _, training: __, compression: ___, ...rest } = bare
       assert.equal(section(rest as Report), undefined)
     })
+})
+
+describe('an analysis', () => {
+  const section = analysisSection(report({ analysis }))
+  const text = textOf(section)
+
+  it('names cause, remedy and price of each row, in the order given', () => {
+    assert.match(text, /conv_dw_1 clipped range 1\.0 %, 20\.0 dB · in float it spares 0\.9 % of noise/)
+    assert.match(text, /head\/fc moved bias looks damaged .*Try --exclude head\/fc \(\+1\.2 kB, \+30\.0 µs\)/)
+    assert.match(text, /Try --overrides with \{ &quot;add&quot;: \{ &quot;float&quot;: true \} \}(?! \()/)
+  })
+
+  it('draws weights and activations as one bar a row, as wide as their noise', () => {
+    const [wide = ''] = /<div class="wide">.*?<\/svg>/s.exec(section?.text ?? '') ?? []
+    const bars = [...wide.matchAll(/<rect class="(\w+)" x="[\d.]+" y="\d+" width="([\d.]+)" height="14"/g)]
+    assert.deepEqual(
+      bars.map(([, colour]) => colour),
+      ['accent', 'warn', 'accent', 'warn'],
+    )
+    const [weights = 0, activations = 0, other = 0] = bars.map(([, , width]) => Number(width))
+    assert.ok(Math.abs(activations / weights - 4) < 0.1, `${activations} for ${weights}`)
+    assert.ok(Math.abs(weights / other - 2 / 1.6) < 0.1, `${weights} for ${other}`)
+  })
+
+  it('shares the noise out by cause, and shows outputs where there are several', () => {
+    assert.match(section?.text ?? '', /<title>clipped range \(1\): 79\.4 %<\/title>/)
+    assert.match(text, /Layer boxes scores conv_dw_1 19\.5 dB exact head\/fc 28\.0 dB 31\.0 dB/)
+    const alone = {
+      ...analysis,
+      layers: analysis.layers.map(({ outputs: _, ...row }) => ({ ...row, cause: 'rounding' })),
+    }
+    assert.doesNotMatch(textOf(analysisSection(report({ analysis: alone }))), /Noise by cause|groups of their columns/)
+  })
+
+  it('says what is not a number, and draws nothing for it', () => {
+    const [first] = analysis.layers
+    assert.ok(first)
+    const odd = {
+      ...analysis,
+      layers: [{ ...first, noise: { weights: Number.NaN, activations: Number.NaN, both: Number.NaN } }],
+    }
+    const page = renderHtml(report({ analysis: odd }))
+    assert.match(plain(page), /conv_dw_1 clipped range not a number/)
+    assert.doesNotMatch(/<section id="analysis">.*?<\/section>/s.exec(page)?.[0] ?? 'NaN', /NaN/)
+  })
 })
 
 describe('a table of the page', () => {
