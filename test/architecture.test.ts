@@ -127,8 +127,6 @@ const MOST_PARAMETERS = 5
 const MANY_PARAMETERS: readonly string[] = [
   // Loops over numbers, called so often that an object for each call would cost time.
   ...['math/linalg/', 'data/resize.ts', 'calibrate/patches.ts'],
-  // Not gone through yet.
-  ...['pipeline/quantize/', 'pipeline/analyze/'],
 ]
 
 /** What is read of a node of a parsed file. */

@@ -127,25 +127,24 @@ async function quantize(
   }
   let written: Uint8Array | undefined
   try {
-    await quantizeModel(
-      runtime,
+    await quantizeModel(runtime, {
       recipe,
-      'out.onnx',
-      {
+      output: 'out.onnx',
+      material: {
         original: readModel(bytes),
         samples: calibrationSamples(recipe, dataset, {}),
         inputs: new Map(),
         stored: undefined,
       },
-      {
+      host: {
         scoring: async () => ({ dataset, indices: [0], note: 'scored on the same' }),
         write: async (_model, made) => {
           written = made
           return made.byteLength
         },
       },
-      {},
-    )
+      watch: {},
+    })
   } catch (error) {
     return { step, ...refusal(error) }
   }

@@ -1,5 +1,6 @@
 // What a value looks like when the model runs: element type, dims, which axis is the batch. Plain data, observed by `runtime`.
 import type { DType } from './dtype.ts'
+import type { Model } from './model.ts'
 
 export interface ValueShape {
   readonly dtype: DType
@@ -32,4 +33,10 @@ const EXPENSIVE = 256e6
 /** Does one inference take seconds? A network for pictures of a million pixels, say. */
 export function isExpensive(shapes: Shapes): boolean {
   return elementsOf(shapes) > EXPENSIVE
+}
+
+/** A model, and the shapes of its values for one sample. */
+export interface ShapedModel {
+  readonly model: Model
+  readonly shapes: Shapes
 }

@@ -123,7 +123,7 @@ async function commonLayers(
 ): Promise<readonly LayerSqnr[]> {
   if (layersOf(first).length === 0) return []
   const samples = await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch)
-  return sqnrOfLayers(runtime, first, second, shapes, samples, watch)
+  return sqnrOfLayers(runtime, { float: first, quantized: second }, shapes, samples, watch)
 }
 
 function checkSameInterface(first: Model, second: Model, recipe: Pick<CompareRecipe, 'model' | 'other'>): void {

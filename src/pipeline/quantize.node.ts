@@ -96,7 +96,13 @@ export async function quantizeGiven(
     write: (model) => writeModelFile(form.asGiven(model), output),
   })
   const run = await withClock(runtime, recipe.target, (clock) =>
-    quantizeModel(runtime, recipe, output, { original, samples, inputs, stored, encodings }, host(clock), watch),
+    quantizeModel(runtime, {
+      recipe,
+      output,
+      material: { original, samples, inputs, stored, encodings },
+      host: host(clock),
+      watch,
+    }),
   )
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: fileSize(given) }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]

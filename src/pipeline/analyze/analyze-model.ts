@@ -2,7 +2,7 @@
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type ChannelRequest, channelStatistics } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
-import { type Model, nodeName, type Shapes, type Statistics } from '../../onnx/index.ts'
+import { type Model, nodeName, type ShapedModel, type Statistics } from '../../onnx/index.ts'
 import { insertQdq, layersIn, type Plan, type Switch, type Switchable, switchable } from '../../quantize/index.ts'
 import type { AnalyzeRecipe } from '../../recipe/index.ts'
 import { applyRewrites, channelRequests } from '../../rewrite/index.ts'
@@ -61,9 +61,9 @@ export async function analyzeModel(
   samples.batchSize = batchSizeFor(model, shapes)
   await samples.split()
   const options = optionsFor(model, quantizing, notes)
-  const { plan } = await planFor(runtime, model, shapes, { samples, withValidation: false }, options, watch)
+  const { plan } = await planFor(runtime, { model, shapes }, { samples, withValidation: false }, options, watch)
   const probe = await samples.few(probeSize(shapes))
-  const channels = await channelsOf(runtime, model, shapes, plan, probe, watch)
+  const channels = await channelsOf(runtime, { model, shapes }, plan, probe, watch)
   const form = switchable(model, plan)
   const ownerOf = ownersOf(model)
   const rows = rowsOf(model, form, ownerOf)
@@ -109,8 +109,7 @@ function ranked(layers: readonly AnalyzedLayer[]): AnalyzedLayer[] {
 /** What the channels of values with a grid do, on the few samples that noise is measured on. */
 async function channelsOf(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  { model, shapes }: ShapedModel,
   { activations }: Plan,
   probe: readonly SplitBatch[],
   watch: Watch,

@@ -1,7 +1,7 @@
 // One quantised model from one float model: placement, ranges, plan, Q/DQ.
 import type { Watch } from '../../base/index.ts'
 import { calibrate, rangeSettingOf, type TensorStatistics } from '../../calibrate/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
+import type { Model, ShapedModel } from '../../onnx/index.ts'
 import {
   insertQdq,
   layersIn,
@@ -37,21 +37,19 @@ export type WidestReach = (value: string) => { readonly low: number; readonly hi
 /** Quantises a float model as it is. */
 export async function buildQuantized(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  shaped: ShapedModel,
   source: RangeSource,
   options: QuantizeOptions,
   watch: Watch & { readonly reach?: WidestReach } = {},
 ): Promise<Built> {
-  const planned = await planFor(runtime, model, shapes, source, options, watch)
-  return { model: insertQdq(model, planned.plan), ...planned }
+  const planned = await planFor(runtime, shaped, source, options, watch)
+  return { model: insertQdq(shaped.model, planned.plan), ...planned }
 }
 
 /** Placement and grids of a float model. */
 export async function planFor(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  { model, shapes }: ShapedModel,
   source: RangeSource,
   options: QuantizeOptions,
   { reach, ...watch }: Watch & { readonly reach?: WidestReach } = {},

@@ -1,6 +1,6 @@
 // A range method proposes, the outputs decide: what it clips may be what the model needs, and then min-max stays.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
+import type { ShapedModel } from '../../onnx/index.ts'
 import {
   gridFamilies,
   insertQdq,
@@ -36,8 +36,7 @@ export interface CheckedRanges {
  */
 export async function checkRanges(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  { model, shapes }: ShapedModel,
   source: { readonly samples: CalibrationSamples; readonly withValidation: boolean },
   options: QuantizeOptions,
   watch: Watch = {},
@@ -45,7 +44,7 @@ export async function checkRanges(
   if (options.range === 'minmax') return undefined
   const { samples } = source
   const split = await samples.split()
-  const { statistics, plan: proposed } = await planFor(runtime, model, shapes, source, options, watch)
+  const { statistics, plan: proposed } = await planFor(runtime, { model, shapes }, source, options, watch)
   const replan = (values: Iterable<string>): Planned & { readonly options: QuantizeOptions } => {
     const own = { ...options, minmaxValues: new Set(values) }
     return {

@@ -73,7 +73,7 @@ export class RunningSearch implements SearchContext {
     const plain = once(() => {
       const watch = { signal, progress, ...(form.reach ? { reach: form.reach } : {}) }
       const source = ranges ?? this.source.ranges(form)
-      return buildQuantized(this.runtime, form.float, form.seen.shapes, source, form.quantize, watch)
+      return buildQuantized(this.runtime, { model: form.float, shapes: form.seen.shapes }, source, form.quantize, watch)
     })
     return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
   }

@@ -2,7 +2,7 @@
 // as far as it pays.
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import type { TensorStatistics } from '../../calibrate/index.ts'
-import { elementsOf, isExpensive, type Layer, type Model, macsOf, type Shapes } from '../../onnx/index.ts'
+import { elementsOf, isExpensive, type Layer, macsOf, type ShapedModel, type Shapes } from '../../onnx/index.ts'
 import { type GridFamily, gridFamilies, insertQdq, layersIn, type Plan, planOfFamilies } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Planned, RangeSource } from './build.ts'
@@ -60,8 +60,7 @@ export function probeSize(shapes: Shapes): number {
  */
 export async function floatChoices(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
+  { model, shapes }: ShapedModel,
   plan: Plan,
   probe: readonly SplitBatch[],
   watch: Watch,

@@ -11,6 +11,7 @@ import {
   textOutputOf,
 } from '../../metrics/index.ts'
 import { constantsOf, isExpensive, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
+import type { QuantizedPair } from '../../quantize/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { compareInTurn, latencyInTurn } from './in-turn.ts'
@@ -33,8 +34,7 @@ export interface MeasureOptions extends Watch {
 /** Compares the original with the quantised model on the scoring samples, and times both in turn. */
 export async function measureQuantized(
   runtime: Runtime,
-  original: Model,
-  quantized: Model,
+  { float: original, quantized }: QuantizedPair,
   scoring: Scoring,
   notes: string[],
   { label, shapes, metric, clock, simulate = false, ...watch }: MeasureOptions,
@@ -92,8 +92,7 @@ export async function glance(runtime: Runtime, original: Model, quantized: Model
 /** Per-layer SQNR with everything quantised, on a few samples. */
 export async function sqnrOfLayers(
   runtime: Runtime,
-  float: Model,
-  quantized: Model,
+  { float, quantized }: QuantizedPair,
   shapes: Shapes,
   samples: readonly Values[],
   watch: Watch,

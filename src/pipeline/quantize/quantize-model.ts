@@ -1,31 +1,21 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import type { LayerSqnr } from '../../calibrate/index.ts'
-import { chooseSamples, type Dataset, shareSamples } from '../../data/index.ts'
-import type { Comparison } from '../../metrics/index.ts'
-import { isExpensive, layerPlaces, type Model, partsOf, writeModel } from '../../onnx/index.ts'
-import { type LayerKernel, targetOf } from '../../quantize/index.ts'
+import { type Dataset, shareSamples } from '../../data/index.ts'
+import { layerPlaces, partsOf, writeModel } from '../../onnx/index.ts'
+import { targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
-import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { fileSize } from '../growth.ts'
-import { readBatches } from '../samples.ts'
 import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
+import { type Checked, checkProduced, storedOnce } from './check-produced.ts'
 import type { QuantizeHost } from './host.ts'
-import { fewSamples, glance, type Measures, measureQuantized, sqnrOfLayers } from './measure.ts'
 import { type Material, needsSamples, type Produced } from './mode.ts'
 import { produceQuantized } from './produce.ts'
 import { brokenPromise, checkSize, gainsFor, gainsNothing } from './promises.ts'
 import type { QuantizeOutcome } from './run.ts'
-import { glanceSize } from './some-samples.ts'
-import { kernelsIn, whereMeasured } from './target-here.ts'
+import { whereMeasured } from './target-here.ts'
 import { writtenEncodings } from './written-encodings.ts'
-
-/** Samples that are scored at most. */
-const SCORED = { fast: 0, default: 5000, high: Number.MAX_SAFE_INTEGER }
-/** Samples that walk through both models for the per-layer SQNR. */
-const WALKED = 8
 
 /**
  * The samples to calibrate on, corrections and judges included; without data, one random sample of the right shapes stands in for
@@ -50,19 +40,22 @@ function samplesOf({ samples, tune, val, weightBits }: QuantizeRecipe, size: num
   return Math.min(samples, Math.max(weightBits < 8 ? 128 : 64, Math.floor(size / 2)))
 }
 
+/** One quantisation: what is to be done, with what, and where. */
+export interface QuantizeJob {
+  readonly recipe: QuantizeRecipe
+  /** Where the host writes, for the report. */
+  readonly output: string
+  readonly material: Omit<Material, 'withSpill' | 'freeMemory' | 'clock'>
+  readonly host: QuantizeHost
+  readonly watch: Watch
+}
+
 /**
  * Quantises, checks what became of it, measures, and hands the model to the host.
- * @param output where the host writes, for the report
  * @throws InputError, UnsupportedError, UsageError, RefusedError, CancelledError
  */
-export async function quantizeModel(
-  runtime: Runtime,
-  recipe: QuantizeRecipe,
-  output: string,
-  material: Omit<Material, 'withSpill' | 'freeMemory' | 'clock'>,
-  host: QuantizeHost,
-  watch: Watch,
-): Promise<QuantizeOutcome> {
+export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise<QuantizeOutcome> {
+  const { recipe, output, material, host, watch } = job
   const { original, samples } = material
   const notes: string[] = []
   const timedOn = host.clock?.runtime.name ?? runtime.name
@@ -70,7 +63,8 @@ export async function quantizeModel(
   const given = { ...material, ...resourcesOf(host, elsewhere) }
   const produced = await produceQuantized(runtime, recipe, given, notes, watch)
   const before = fileSize(original)
-  const checked = (made: Produced) => checkProduced(runtime, recipe, original, made, samples, host, notes, watch)
+  const checking = { runtime, recipe, original, samples, host, notes, watch }
+  const checked = (made: Produced) => checkProduced(checking, made)
   let result = await checked(produced)
   // Times on another runtime, and of what random inputs made, say nothing of what is gained.
   const nothing =
@@ -136,15 +130,6 @@ function resourcesOf({ withSpill, freeMemory, clock }: QuantizeHost, elsewhere: 
   }
 }
 
-/** A model as it would be written, and what is known of it. */
-interface Checked {
-  readonly made: Produced
-  readonly written: Model
-  readonly bytes: Uint8Array
-  readonly kernels: readonly LayerKernel[] | undefined
-  readonly measured: Measured
-}
-
 /**
  * What was promised of the outputs, on samples that took no part: where it is not kept, bits are raised, further in each round.
  * @throws RefusedError when it cannot be kept
@@ -172,101 +157,4 @@ async function asPromised(
     return result
   }
   throw new RefusedError(broken)
-}
-
-async function checkProduced(
-  runtime: Runtime,
-  recipe: QuantizeRecipe,
-  original: Model,
-  made: Produced,
-  samples: CalibrationSamples,
-  host: QuantizeHost,
-  notes: string[],
-  watch: Watch,
-): Promise<Checked> {
-  const written = storedOnce(made.quantized)
-  const bytes = writeModel(written)
-  const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
-  const measured = await measure(runtime, recipe, original, made, written, samples, host, notes, watch)
-  return { made, written, bytes, kernels, measured }
-}
-
-/** The last thing that is done: whoever looks for weights finds them in place until here. */
-function storedOnce(model: Model): Model {
-  return storeOnce.apply(model, { shapes: new Map(), statistics: new Map() }).model
-}
-
-interface Measured {
-  readonly measures?: Measures
-  /** Outputs of one sample. */
-  readonly glance?: Comparison
-  readonly layerSqnr: readonly LayerSqnr[]
-  readonly naiveLayerSqnr?: readonly LayerSqnr[]
-}
-
-/** Measures on samples that calibration did not see; with `--effort fast` one is looked at, without any samples none. */
-async function measure(
-  runtime: Runtime,
-  recipe: QuantizeRecipe,
-  original: Model,
-  made: Produced,
-  written: Model,
-  samples: CalibrationSamples,
-  { scoring: choose, metric, clock }: QuantizeHost,
-  notes: string[],
-  watch: Watch,
-): Promise<Measured> {
-  if (recipe.effort === 'fast')
-    return { layerSqnr: [], ...(await glanceAt(runtime, recipe, original, made, samples, watch)) }
-  if (!needsSamples(recipe) && recipe.val === undefined) {
-    notes.push('nothing was measured: give samples with --val to see what the model lost')
-    return { layerSqnr: [] }
-  }
-  const used = needsSamples(recipe) ? samples.indices : []
-  const scoring = await choose(used, SCORED[recipe.effort])
-  notes.push(scoring.note)
-  const options = {
-    ...watch,
-    label: recipe.model,
-    shapes: made.shapes,
-    metric,
-    clock: clock?.runtime,
-    simulate: targetOf(recipe.target).runtime === undefined,
-  }
-  const measures = await measureQuantized(runtime, original, written, scoring, notes, options)
-  const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
-    (place) => scoring.indices[place] ?? 0,
-  )
-  const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
-  // Values of float16 and float32 are not walked side by side.
-  const walks = recipe.mode !== 'float16' && !recipe.float16 && made.quantized !== original
-  const layerSqnr = walks
-    ? await sqnrOfLayers(runtime, made.floatModel, made.quantized, made.shapes, walked, watch)
-    : []
-  // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
-  const naive = isExpensive(made.shapes) ? undefined : made.naive
-  return {
-    measures,
-    layerSqnr,
-    ...(naive
-      ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive.float, naive.quantized, naive.shapes, walked, watch) }
-      : {}),
-  }
-}
-
-/** One sample that calibration did not see, or the first where it may see all of them. */
-async function glanceAt(
-  runtime: Runtime,
-  recipe: QuantizeRecipe,
-  original: Model,
-  { quantized, shapes }: Produced,
-  { dataset, indices }: CalibrationSamples,
-  watch: Watch,
-): Promise<{ readonly glance?: Comparison }> {
-  if (!needsSamples(recipe) || recipe.data === 'random') return {}
-  const used = new Set(indices)
-  const unseen = Array.from({ length: dataset.size }, (_, index) => index).find((index) => !used.has(index))
-  for await (const batch of readBatches(dataset, [unseen ?? 0], original, shapes, watch))
-    return { glance: await glance(runtime, original, quantized, batch) }
-  return {}
 }

@@ -38,7 +38,13 @@ export async function settle(candidate: Candidate, context: SearchContext): Prom
   const { float, seen, reach, quantize } = candidate
   const { signal, progress } = context.options
   const watch = { signal, progress, ...(reach ? { reach } : {}) }
-  const all = await planFor(context.runtime, float, seen.shapes, { samples, withValidation: true }, quantize, watch)
+  const all = await planFor(
+    context.runtime,
+    { model: float, shapes: seen.shapes },
+    { samples, withValidation: true },
+    quantize,
+    watch,
+  )
   const found = correctionsIn(built.model, built.plan)
   const on = (planned: Planned): Built => ({ ...planned, ...onRanges(float, found, built.plan, planned.plan) })
   const scoreOf = async (planned: Planned) => (await context.judge.score(on(planned).model, { signal })).db

@@ -13,7 +13,6 @@ import {
   insertWeights,
   nf4Weights,
   place,
-  type QuantizeOptions,
   quantizeDefaults,
   storeInt4Weights,
   tablesOf,
@@ -71,7 +70,7 @@ export async function quantizeWeightsAlone(job: ModeJob): Promise<Produced> {
   // Layers of the written model are found again by their names: replaced nodes keep those.
   const withRest = (written: Model, blocked: ReadonlyMap<Layer, unknown>) => {
     const rest = layers.filter((layer) => !blocked.has(layer))
-    return withDequantizedWeights(written, model, rest, tables, recipe, options)
+    return withDequantizedWeights(written, rest, tables, { recipe, model, options })
   }
   const unchanged = { plan: undefined, floatModel: model, shapes, float: [], rewrites: [] }
   if (recipe.weightForm === 'bnb4') {
@@ -176,15 +175,13 @@ const isUsual = (words: readonly string[]) => words.join() === quantizeDefaults.
 /** The other layers and the embeddings: a grid per channel behind DequantizeLinear, of 8 bits, or of 4 where int4 is asked for. */
 function withDequantizedWeights(
   written: Model,
-  float: Model,
   layers: readonly Layer[],
   tables: ReadonlyMap<string, Tensor>,
-  { weightBits, weightStorage }: QuantizeRecipe,
-  quantize: QuantizeOptions,
+  { recipe: { weightBits, weightStorage }, model, options }: Pick<ModeJob, 'recipe' | 'model' | 'options'>,
 ): Model {
   const few =
-    weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, float.graph.nodes, quantize) : undefined
-  const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, quantize, few?.get(layer.name) ?? 8)]))
+    weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, model.graph.nodes, options) : undefined
+  const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, options, few?.get(layer.name) ?? 8)]))
   const rows = embeddingGrids(layers, tables, weights, few)
   const result = insertWeights(written, weights, rows)
   const four = new Set([...(few ?? [])].flatMap(([name, bits]) => (bits === 4 ? [name] : [])))

@@ -81,17 +81,16 @@ export async function quantizeHere(
   const preprocess = await preprocessOf(files, recipe, original)
   const dataset = openSamples(files, recipe, original, preprocess, recipe.data, stored)
   let bytes = new Uint8Array()
-  const run = await quantizeModel(
-    runtime,
+  const run = await quantizeModel(runtime, {
     recipe,
-    OUTPUT,
-    {
+    output: OUTPUT,
+    material: {
       original,
       samples: calibrationSamples(recipe, dataset, watch),
       inputs: boundsOfPictures(preprocess, original),
       stored,
     },
-    {
+    host: {
       scoring: async (used, limit) => {
         if (recipe.val === undefined) return unusedSamples(dataset, used, limit)
         const others = openSamples(files, recipe, original, preprocess, recipe.val, undefined)
@@ -106,7 +105,7 @@ export async function quantizeHere(
       },
     },
     watch,
-  )
+  })
   return { run, bytes }
 }
 

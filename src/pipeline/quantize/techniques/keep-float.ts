@@ -21,7 +21,13 @@ export const keepFloat: Technique<readonly string[]> = {
     const plain = await candidate.plain()
     const probe = await context.source.samples?.few(probeSize(seen.shapes))
     const watch = { signal, progress }
-    const choices = await floatChoices(context.runtime, float, seen.shapes, plain.plan, probe ?? [], watch)
+    const choices = await floatChoices(
+      context.runtime,
+      { model: float, shapes: seen.shapes },
+      plain.plan,
+      probe ?? [],
+      watch,
+    )
     const { best, kept } = await bestChoice(
       choices,
       before,
