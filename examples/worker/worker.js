@@ -19,7 +19,6 @@ async function quantize(model, pictures) {
   const samples = calibrationSamples(recipe, dataset, watch)
   let bytes
   const host = {
-    timed: false,
     scoring: async (used, limit) => unusedSamples(dataset, used, limit),
     write: async (_, written) => {
       bytes = written
@@ -27,7 +26,7 @@ async function quantize(model, pictures) {
     },
   }
   const material = { original, samples, inputs: new Map(), stored: undefined }
-  const run = await quantizeModel(runtime, recipe, 'model.int8.onnx', material, host, watch)
+  const run = await quantizeModel(runtime, { recipe, output: 'model.int8.onnx', material, host, watch })
   const [sqnrDb] = Object.values(run.comparison.sqnrDb)
   return { bytes, text: `${run.sizeBytes.before} → ${run.sizeBytes.after} bytes, ${sqnrDb?.toFixed(1)} dB` }
 }
