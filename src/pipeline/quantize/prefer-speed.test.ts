@@ -140,6 +140,25 @@ describe('--prefer speed', () => {
     assert.deepEqual([...(choice?.slowNodes ?? ['none'])], [])
   })
 
+  it('is the float model where what was faster once is not so again', async () => {
+    const clock = clockOf({ float: [2, 2, 2], integer: [1, 1, 1], border: 0.1 })
+    let timings = 0
+    const lucky: ProfilingClock = {
+      ...clock,
+      runtime: {
+        ...clock.runtime,
+        time: async (sessions, feeds, options) => {
+          timings++
+          const { milliseconds } = await clock.runtime.time(sessions, feeds, options)
+          return { milliseconds: timings <= 3 ? milliseconds : milliseconds.map(() => [6]) }
+        },
+      },
+    }
+    const choice = await fasterPlacement(lucky, given, quantizeDefaults, {})
+    assert.ok(timings > 3)
+    assert.equal(choice?.slowNodes, undefined)
+  })
+
   it('has nothing to say where nothing could run in integers', async () => {
     const relu = tinyModel('x[N,4] -> Relu -> y')
     const clock = clockOf({ float: [], integer: [], border: 0 })

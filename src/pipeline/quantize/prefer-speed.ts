@@ -47,7 +47,7 @@ interface Mix {
 type NodeTimes = Pick<FormTimes, 'float' | 'integer'>
 
 /** Mixed models that are profiled: what a border really costs is known after the first. */
-const MIXES = 4
+const MIXES = 5
 /** A part in integers must be faster than float by this much: less is chance. */
 const LEAST_GAIN = 0.03
 /** Times this near each other are the same. */
@@ -84,8 +84,9 @@ export async function fasterPlacement(
   const times = await timed(clock.runtime, [given.model, ...mixes.map((mix) => mix.model)], given.feeds)
   const [floatMs = 0, ...others] = times
   const best = smallestOf(mixes, others)
-  const [chosen, chosenMs] = [mixes[best], others[best] ?? 0]
-  const gains = chosen !== undefined && chosenMs < (1 - LEAST_GAIN) * floatMs
+  const chosen = mixes[best]
+  const gains = chosen !== undefined && (await stillFaster(clock, given, chosen, (others[best] ?? 0) / floatMs))
+  const chosenMs = others[best] ?? 0
   return {
     slowNodes: gains ? slowNodeReasons(chosen.floats) : undefined,
     speed: {
@@ -127,29 +128,33 @@ async function mixesOf(
   })
   let nodes: NodeTimes = { float: float.nodes, integer: integer.nodes }
   const plain = at(1, nodes)
-  let factor = ratio(integer.others, forms.borders(none, plain))
   const rest = float.totalMs - forms.milliseconds(all, at(0, nodes))
   const mixes: Mix[] = [{ floats: none, model: integerModel, predictedMs: integer.totalMs }]
-  for (let tried = 0; tried < MIXES; tried++) {
+  // What a border costs in a mix lies somewhere between a conversion alone and what the model in integers pays for all of its own.
+  const factors = [ratio(integer.others, forms.borders(none, plain)), 1]
+  for (let tried = usual.size > 0 ? -1 : 0; mixes.length <= MIXES; tried++) {
+    const factor = factors[Math.max(0, tried)]
+    if (factor === undefined) break
     const times = at(factor, nodes)
-    const floats = tried === 0 && usual.size > 0 ? usual : forms.fastest(times).floats
-    if (mixes.some((mix) => sameSet(mix.floats, floats))) break
-    if (floats.size === all.size) {
-      // Borders at their dearest leave nothing: perhaps they are cheaper in a mix.
-      if (factor === 1) break
-      factor = 1
-      continue
-    }
-    step(2 + tried)
+    const floats = tried === -1 ? usual : forms.fastest(times).floats
+    if (floats.size === all.size || mixes.some((mix) => sameSet(mix.floats, floats))) continue
+    step(1 + mixes.length)
     const made = place(model, { ...options, slowNodes: slowNodeReasons(floats) }, types)
     const mixed = withRoughGrids(model, made, options)
     mixes.push({ floats, model: mixed, predictedMs: rest + forms.milliseconds(floats, times) })
     const seen = await profiled(clock, model, mixed, feeds)
-    factor = ratio(seen.others, forms.borders(floats, plain))
+    factors.push(ratio(seen.others, forms.borders(floats, plain)))
     nodes = learned(nodes, seen.nodes, floats, all)
   }
   step(MIXES + 2)
   return { mixes, profiledMs: float.totalMs }
+}
+
+/** Of several that are timed the best was lucky, too: it must be faster a second time, beside float alone. */
+async function stillFaster({ runtime }: ProfilingClock, { model, feeds }: Timeable, mix: Mix, share: number) {
+  if (!(share < 1 - LEAST_GAIN)) return false
+  const [floatMs = 0, mixedMs = 0] = await timed(runtime, [model, mix.model], feeds)
+  return mixedMs < (1 - LEAST_GAIN / 2) * floatMs
 }
 
 /** The fastest; of those that are as fast the one with most in integers, which is the smallest file. */
