@@ -22,6 +22,20 @@ def arguments():
     return model, output, set(form.split("+")), rows
 
 
+def reader(rows):
+    """The samples as onnxruntime's quantisers read them."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.rows = iter(rows)
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    return Reader()
+
+
 def load_raised(path):
     """The model, at opset 13 at least: below it no tool can write one scale a channel."""
     model = onnx.load(path)

@@ -1,15 +1,7 @@
 """The peer: onnxruntime's own static quantiser, min-max, on the model that its own preparation made. Usage: see inputs.py."""
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from inputs import arguments, load_prepared
-
-
-class Reader(CalibrationDataReader):
-    def __init__(self, rows):
-        self.rows = iter(rows)
-
-    def get_next(self):
-        return next(self.rows, None)
+from inputs import arguments, load_prepared, reader
 
 
 def main():
@@ -17,7 +9,7 @@ def main():
     quantize_static(
         load_prepared(model),
         output,
-        Reader(rows),
+        reader(rows),
         quant_format=QuantFormat.QDQ,
         per_channel="per-channel" in form,
         activation_type=QuantType.QUInt8,

@@ -3,18 +3,10 @@
 Values of 16 bits, weights of 8 around 0, one scale for each channel of a convolution. BatchNorm is folded by its own preparation.
 """
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize
+from onnxruntime.quantization import QuantType, quantize
 from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
 
-from inputs import arguments, load_prepared
-
-
-class Reader(CalibrationDataReader):
-    def __init__(self, rows):
-        self.rows = iter(rows)
-
-    def get_next(self):
-        return next(self.rows, None)
+from inputs import arguments, load_prepared, reader
 
 
 def main():
@@ -23,7 +15,7 @@ def main():
     onnx.save(load_prepared(path), prepared)
     config = get_qnn_qdq_config(
         prepared,
-        Reader(rows),
+        reader(rows),
         activation_type=QuantType.QUInt16,
         weight_type=QuantType.QInt8,
         weight_symmetric=True,

@@ -1,7 +1,7 @@
 // Latency of two or more models on the same input, interleaved so that a slow moment hits all of them.
 import { median, quantile } from '../math/index.ts'
 import type { Model } from '../onnx/index.ts'
-import { type Runtime, type Session, type TimeOptions, type Values, withSession } from './session.ts'
+import type { Runtime, Session, TimeOptions, Values } from './session.ts'
 
 export interface Latency {
   /** Median of the counted runs. */
@@ -42,15 +42,37 @@ export async function measureModels(
   feeds: Values,
   options: TimeOptions = { warmups: 5, rounds: 40, limitMs: 600 },
 ): Promise<{ readonly before: Latency; readonly after: Latency }> {
-  const times: [number[], number[]] = [[], []]
-  for (let opening = 0; opening < OPENINGS; opening++)
-    await withSession(runtime, first, { label: 'the model' }, (a) =>
-      withSession(runtime, second, { label: 'a timed model' }, async (b) => {
-        const { milliseconds } = await runtime.time([a, b], [feeds, feeds], options)
-        for (const [i, list] of times.entries()) list.push(...(milliseconds[i] ?? []))
-      }),
-    )
-  return { before: summary(times[0]), after: summary(times[1]) }
+  const [before = [], after = []] = await pooledTimes(runtime, [first, second], feeds, {
+    ...options,
+    openings: OPENINGS,
+  })
+  return { before: summary(before), after: summary(after) }
+}
+
+/** Milliseconds of each counted run of several models in turn, a list a model, over all openings of their sessions. */
+export async function pooledTimes(
+  runtime: Runtime,
+  models: readonly (Model | Uint8Array)[],
+  feeds: Values,
+  { openings, ...options }: TimeOptions & { readonly openings: number },
+): Promise<number[][]> {
+  const times: number[][] = models.map(() => [])
+  for (let opening = 0; opening < openings; opening++) {
+    const sessions: Session[] = []
+    try {
+      for (const model of models)
+        sessions.push(await runtime.open(model, { label: sessions.length === 0 ? 'the model' : 'a timed model' }))
+      const { milliseconds } = await runtime.time(
+        sessions,
+        sessions.map(() => feeds),
+        options,
+      )
+      for (const [index, list] of milliseconds.entries()) times[index]?.push(...list)
+    } finally {
+      for (const session of sessions) await session.close()
+    }
+  }
+  return times
 }
 
 function summary(times: readonly number[]): Latency {

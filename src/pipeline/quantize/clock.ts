@@ -1,7 +1,7 @@
 // What measures time for a choice: single kernels, conversions between float and integers, and whole models in turn.
 import { median } from '../../math/index.ts'
 import { type Model, makeModel, makeNode, Tensor } from '../../onnx/index.ts'
-import type { Runtime, Values } from '../../runtime/index.ts'
+import { pooledTimes, type Runtime, type Values } from '../../runtime/index.ts'
 import { type Timed, timesOfNodes } from '../node-times.ts'
 
 /** Where the latency of a target is measured. */
@@ -42,22 +42,8 @@ const total = (kernels: readonly Timed[]) => kernels.reduce((sum, { milliseconds
 
 /** Medians of whole models in turn, with sessions opened anew: where their memory comes to lie matters. */
 export async function timed(runtime: Runtime, models: readonly Model[], feeds: Values): Promise<number[]> {
-  const lists: number[][] = models.map(() => [])
-  for (let opening = 0; opening < OPENINGS; opening++) {
-    const sessions = []
-    try {
-      for (const model of models) sessions.push(await runtime.open(model, { label: 'a timed model' }))
-      const limited = { ...TIMING, limitMs: TIMING.limitMs * models.length }
-      const { milliseconds } = await runtime.time(
-        sessions,
-        sessions.map(() => feeds),
-        limited,
-      )
-      for (const [index, list] of milliseconds.entries()) lists[index]?.push(...list)
-    } finally {
-      for (const session of sessions) await session.close()
-    }
-  }
+  const limitMs = TIMING.limitMs * models.length
+  const lists = await pooledTimes(runtime, models, feeds, { ...TIMING, limitMs, openings: OPENINGS })
   return lists.map((list) => median(list))
 }
 
