@@ -69,6 +69,7 @@ export function writeBatch(folder, files) {
   writeFileSync(
     path,
     `import { describe } from 'node:test'
+import ${source('test/support/properties.ts')}
 import ${source('test/support/rewrite-conformance.ts')}
 delete process.env.NODE_OPTIONS
 ${suites.join('\n')}

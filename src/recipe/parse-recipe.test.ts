@@ -39,6 +39,14 @@ describe('a recipe of a command', () => {
     }
   })
 
+  it('says what is wrong with a target that is no word, and with one that objects have by nature', () => {
+    for (const target of ['toString', { toString: {} }, ['ort-wasm']])
+      assert.match(
+        refusal(() => parseRecipe('analyze', { ...given, target })),
+        /^cannot use the recipe: "target"/,
+      )
+  })
+
   it('is not the recipe of another', () => {
     const other = { command: 'rewrite', ...given }
     assert.equal(

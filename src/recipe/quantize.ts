@@ -197,8 +197,9 @@ export type QuantizeRecipe = RecipeOf<typeof quantize>
 
 /** The type of values that is usual for the target. */
 export function usualType(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const usual = usualActivations[given['target'] as TargetName]
-  return usual === undefined ? {} : { activationType: usual }
+  const target = given['target']
+  if (typeof target !== 'string' || !Object.hasOwn(usualActivations, target)) return {}
+  return { activationType: usualActivations[target as TargetName] }
 }
 
 /**
