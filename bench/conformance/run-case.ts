@@ -138,7 +138,7 @@ async function quantize(
       },
       host: {
         scoring: async () => ({ dataset, indices: [0], note: 'scored on the same' }),
-        write: async (_model, made) => {
+        write: async (model, made = writeModel(model)) => {
           written = made
           return made.byteLength
         },

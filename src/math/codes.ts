@@ -29,8 +29,20 @@ export function quantize(values: Float32Array, params: QuantParams, shape: reado
   const { low, high } = codeRange(params.dtype, narrow && !params.wholeRange)
   const codes = makeCodes(params.dtype, values.length)
   const run = runLength(params, values.length, shape)
+  const { length } = params.scale
+  // Neighbours with a scale each: a loop of one step for every element costs several times what the step does.
+  if (run === 1) {
+    const { scale, zeroPoint } = params
+    for (let i = 0, channel = 0; i < values.length; i++) {
+      const zero = zeroPoint[channel] ?? 0
+      const code = roundToEven(Math.fround(values[i]! / scale[channel]!)) + zero
+      codes[i] = code <= low ? low : code >= high ? high : Number.isNaN(code) ? zero : code
+      if (++channel === length) channel = 0
+    }
+    return codes
+  }
   for (let from = 0, channel = 0; from < values.length; from += run, channel++) {
-    if (channel === params.scale.length) channel = 0
+    if (channel === length) channel = 0
     const scale = params.scale[channel] ?? 1
     const zero = params.zeroPoint[channel] ?? 0
     for (let i = from; i < from + run; i++) {

@@ -1,17 +1,17 @@
 // Models on disk: external data confined to the model's folder, files written under a temporary name and renamed.
-import { statSync } from 'node:fs'
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { InputError, messageOf, UnsupportedError } from '../base/index.ts'
 import { DataFiles } from './data-files.node.ts'
-import { DataWriter } from './data-writer.node.ts'
+import { DataWriter, writeParts } from './data-writer.node.ts'
 import { allNodes, type Model } from './model.ts'
 import { readModel } from './read.ts'
 import { withTemporary } from './temporaries.node.ts'
 import type { Tensor } from './tensor.ts'
-import { writeModel } from './write.ts'
+import { modelParts } from './write.ts'
 
-/** A protobuf message ends at 2 GB; above this size weights go into a data file beside the model. */
+/** A protobuf message ends at 2 GB; above this size weights go into a data file beside the model, unless somebody says otherwise. */
 const INLINE_LIMIT = 1.5e9
 const FILE_LIMIT = 2 ** 31 - 1
 
@@ -60,24 +60,61 @@ async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Where weights go when a model is written. */
+export interface WriteOptions {
+  /**
+   * Into a data file beside the model: all of them, none, or those of so many bytes and more. Without it those of 1 KB and more, where all
+   * of them together have more than 1.5 GB.
+   */
+  readonly externalData?: 'all' | 'none' | number | undefined
+  /** Name of the data file; without it `<name>.data`. */
+  readonly dataPath?: string
+}
+
+/** `all` leaves the numbers and short lists in the model that a graph is read by. */
+const ALL = 128
+
 /**
- * Writes a model under a temporary name, then renames it. Weights above 1.5 GB go into a data file beside it, `<name>.data` unless
- * another name is given. Nothing is left behind when it fails.
- * @returns size of what was written, in bytes
+ * Writes a model, and its weights into one data file beside it where `options` say so, under temporary names that are then renamed.
+ * Nothing is left behind when it fails, and of a large tensor that lies in a file, or is made on demand, only a part is in memory.
+ * @returns size of what was written, in bytes, the data file with it
+ * @throws UnsupportedError for more than 2 GB in one file
  */
-export async function writeModelFile(model: Model, path: string, dataPath = `${path}.data`): Promise<number> {
-  if (byteLengthOf(model) <= INLINE_LIMIT) return writeFileAtomic(path, writeModel(model))
-  const data = new DataWriter(basename(dataPath))
-  const bytes = writeModel(model, data)
-  try {
-    await withTemporary(temporaryName(dataPath), async (temporary) => {
-      await data.write(temporary)
-      await rename(temporary, dataPath)
-    })
-  } catch (error) {
-    throw new InputError(`cannot write ${dataPath}: ${messageOf(error)}`, { file: dataPath }, error)
-  }
-  return data.end + (await writeFileAtomic(path, bytes))
+export async function writeModelFile(model: Model, path: string, options: WriteOptions = {}): Promise<number> {
+  const { externalData: asked, dataPath = `${path}.data` } = options
+  const external = asked ?? (byteLengthOf(model) > INLINE_LIMIT ? undefined : 'none')
+  if (external === 'none') return writeInline(model, path)
+  const data = new DataWriter(basename(dataPath), external === 'all' ? ALL : external)
+  const parts = modelParts(model, data)
+  if (data.end === 0) return writeInline(model, path)
+  return writing(path, (temporary) =>
+    withTemporary(temporaryName(dataPath), async (temporaryData) => {
+      await data.write(temporaryData)
+      const size = await writeParts(temporary, parts)
+      const fresh = !existsSync(dataPath)
+      await rename(temporaryData, dataPath)
+      await rename(temporary, path).catch(async (error: unknown) => {
+        if (fresh) await rm(dataPath, { force: true })
+        throw error
+      })
+      return size + data.end
+    }),
+  )
+}
+
+async function writeInline(model: Model, path: string): Promise<number> {
+  const parts = modelParts(model)
+  const size = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  if (size > FILE_LIMIT)
+    throw new UnsupportedError(
+      `cannot write ${path}: ${size} bytes in one file, at most ${FILE_LIMIT} are possible; let weights go into a data file (--external-data all)`,
+      { file: path },
+    )
+  return writing(path, async (temporary) => {
+    await writeParts(temporary, parts)
+    await rename(temporary, path)
+    return size
+  })
 }
 
 /** Bytes of all constants of a model. */
@@ -87,15 +124,19 @@ export function byteLengthOf(model: Model): number {
 
 /** Writes bytes or text under a temporary name beside `path` and renames it. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<number> {
+  return writing(path, async (temporary) => {
+    await writeFile(temporary, data, { flag: 'wx' })
+    await rename(temporary, path)
+    return statSync(path).size
+  })
+}
+
+async function writing<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
   try {
-    await withTemporary(temporaryName(path), async (temporary) => {
-      await writeFile(temporary, data, { flag: 'wx' })
-      await rename(temporary, path)
-    })
+    return await withTemporary(temporaryName(path), work)
   } catch (error) {
     throw new InputError(`cannot write ${path}: ${messageOf(error)}`, { file: path }, error)
   }
-  return statSync(path).size
 }
 
 function temporaryName(path: string): string {

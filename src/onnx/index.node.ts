@@ -2,4 +2,5 @@
 // Imports only base and the rest of this module.
 export * from './files.node.ts'
 export { withLinkedModel } from './linked-model.node.ts'
+export { type Settle, withScratch } from './scratch.node.ts'
 export * from './temporaries.node.ts'

@@ -35,6 +35,7 @@ export {
 } from './ops/quantized.ts'
 export { type Part, type PartName, partsOf } from './parts.ts'
 export * from './peak-bytes.ts'
+export { type Piece, piecesOf } from './pieces.ts'
 export * from './print.ts'
 export * from './read.ts'
 export * from './rename-values.ts'

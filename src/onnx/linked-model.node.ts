@@ -1,5 +1,5 @@
 // A large model as files that ONNX Runtime opens by path: a small graph, and weights that are linked instead of copied.
-import { constants, copyFileSync, linkSync } from 'node:fs'
+import { linkSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,24 +12,24 @@ import { type ExternalSink, writeModel } from './write.ts'
 
 /**
  * Hands the path of a model to `work`, in a folder that is gone afterwards. What still lies in the data files that it was read from is
- * there by a hard link, or by a copy where the file system has none; everything else large is written once.
+ * there by a hard link; where the file system has none, and for everything else that is large, the tensors are written.
  */
 export async function withLinkedModel<T>(model: Model, work: (path: string) => Promise<T>): Promise<T> {
   return withTemporary(await folderNear(model), async (folder) => {
     const own = new DataWriter('own.data')
-    const links = new Map<string, string>()
+    const links = new Map<string, string | undefined>()
+    const linkTo = (file: string): string | undefined => {
+      if (!links.has(file)) {
+        const location = `data-${links.size}`
+        links.set(file, tryLink(file, join(folder, location)) ? location : undefined)
+      }
+      return links.get(file)
+    }
     const sink: ExternalSink = {
       minBytes: own.minBytes,
       add: (tensor) => {
-        if (!tensor.stored) return own.add(tensor)
-        const { file, offset } = tensor.stored
-        const known = links.get(file)
-        const location = known ?? `data-${links.size}`
-        if (known === undefined) {
-          links.set(file, location)
-          linkOrCopy(file, join(folder, location))
-        }
-        return { location, offset }
+        const location = tensor.stored && linkTo(tensor.stored.file)
+        return tensor.stored && location !== undefined ? { location, offset: tensor.stored.offset } : own.add(tensor)
       },
     }
     const path = join(folder, 'model.onnx')
@@ -51,10 +51,11 @@ async function folderNear(model: Model): Promise<string> {
   return near === undefined ? make(tmpdir()) : make(near).catch(() => make(tmpdir()))
 }
 
-function linkOrCopy(from: string, to: string): void {
+function tryLink(from: string, to: string): boolean {
   try {
     linkSync(from, to)
+    return true
   } catch {
-    copyFileSync(from, to, constants.COPYFILE_FICLONE)
+    return false
   }
 }

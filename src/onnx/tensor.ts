@@ -11,12 +11,17 @@ import {
 } from '../base/index.ts'
 import { byteLengthOf, type DType } from './dtype.ts'
 
-/** Bytes that stay in a file until somebody needs them. */
-export interface StoredBytes {
+/** Bytes that are read, or made, when somebody asks for them. */
+export interface LazyBytes {
+  readonly byteLength: number
+  readonly read: () => Uint8Array
+}
+
+/** Bytes that stay in a file until somebody needs them; reading them throws an InputError when the file has changed. */
+export interface StoredBytes extends LazyBytes {
   readonly file: string
   readonly offset: number
-  readonly byteLength: number
-  /** All of them, or those from `from` to before `to`. @throws InputError when the file has changed */
+  /** All of them, or those from `from` to before `to`. */
   readonly read: (from?: number, to?: number) => Uint8Array
 }
 
@@ -27,10 +32,10 @@ export interface StoredBytes {
 export class Tensor {
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** Of a tensor that lies in a file they are read when they are asked for, and let go when nobody holds them. */
+  /** Of a tensor that lies in a file, or is made on demand, they are there when they are asked for, and let go when nobody holds them. */
   declare readonly bytes: Uint8Array
-  /** Where the bytes lie when they are not in memory. */
-  declare readonly stored: StoredBytes | undefined
+  /** How the bytes come when they are not in memory. */
+  declare readonly lazy: LazyBytes | undefined
   /** Elements of a string tensor. */
   readonly strings: readonly Uint8Array[] | undefined
   /** What the file said beyond this (doc string, unknown fields); only read and write look inside. */
@@ -40,7 +45,7 @@ export class Tensor {
   constructor(
     dtype: DType,
     shape: readonly number[],
-    bytes: Uint8Array | StoredBytes,
+    bytes: Uint8Array | LazyBytes,
     more: { strings?: readonly Uint8Array[]; raw?: unknown } = {},
   ) {
     const expected = more.strings ? undefined : byteLengthOf(dtype, sizeOf(shape))
@@ -51,7 +56,7 @@ export class Tensor {
     const held = bytes instanceof Uint8Array
     if (held) this.bytes = bytes
     else Object.defineProperty(this, 'bytes', { enumerable: true, get: readWhenAsked(bytes) })
-    Object.defineProperty(this, 'stored', { value: held ? undefined : bytes })
+    Object.defineProperty(this, 'lazy', { value: held ? undefined : bytes })
     this.strings = more.strings
     this.raw = more.raw
   }
@@ -62,9 +67,23 @@ export class Tensor {
     return new Tensor(dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   }
 
+  /** A tensor whose elements are made whenever somebody asks for them, always the same ones: of something large that is written once. */
+  static onDemand(dtype: DType, shape: readonly number[], make: () => ArrayBufferView): Tensor {
+    const read = () => {
+      const { buffer, byteOffset, byteLength } = make()
+      return new Uint8Array(buffer, byteOffset, byteLength)
+    }
+    return new Tensor(dtype, shape, { byteLength: byteLengthOf(dtype, sizeOf(shape)) ?? 0, read })
+  }
+
   /** A float32 tensor of one element and rank 0. */
   static scalar(value: number): Tensor {
     return Tensor.from('float32', [], [value])
+  }
+
+  /** Where the bytes lie when they stay in a file. */
+  get stored(): StoredBytes | undefined {
+    return this.lazy && 'file' in this.lazy ? (this.lazy as StoredBytes) : undefined
   }
 
   /** Number of elements. */
@@ -72,9 +91,9 @@ export class Tensor {
     return sizeOf(this.shape)
   }
 
-  /** Bytes of the elements; of a tensor in a file they are not read for it. */
+  /** Bytes of the elements; they are not read for it. */
   get byteLength(): number {
-    return (this.stored ?? this.bytes).byteLength
+    return (this.lazy ?? this.bytes).byteLength
   }
 
   /**
@@ -89,7 +108,7 @@ export class Tensor {
     const { bytes } = this
     const aligned = bytes.byteOffset % kind.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes)
     const values = viewOf(dtype, aligned)
-    if (!this.stored) this.#values = values
+    if (!this.lazy) this.#values = values
     return values
   }
 
@@ -115,20 +134,33 @@ export class Tensor {
 
   /** The same elements in another shape. */
   reshape(shape: readonly number[]): Tensor {
-    return new Tensor(this.dtype, shape, this.stored ?? this.bytes)
+    return new Tensor(this.dtype, shape, this.lazy ?? this.bytes)
   }
 }
 
-/** Reads once for as long as somebody holds what was read. */
-function readWhenAsked(stored: StoredBytes): () => Uint8Array {
-  let last: WeakRef<Uint8Array> | undefined
+/** What was read last: several steps in a row look at the same tensor. A WeakRef would keep all that are read until the next await. */
+let last: { readonly lazy: LazyBytes; readonly bytes: Uint8Array } | undefined
+let forgets = false
+
+function readWhenAsked(lazy: LazyBytes): () => Uint8Array {
   return () => {
-    const known = last?.deref()
-    if (known) return known
-    const bytes = stored.read()
-    last = new WeakRef(bytes)
+    if (last?.lazy === lazy) return last.bytes
+    // Before the next one takes memory.
+    last = undefined
+    const bytes = lazy.read()
+    last = { lazy, bytes }
+    forgetSoon()
     return bytes
   }
+}
+
+function forgetSoon(): void {
+  if (forgets) return
+  forgets = true
+  setTimeout(() => {
+    last = undefined
+    forgets = false
+  })
 }
 
 function fill<T extends ValueType>(data: ArrayOf[T], values: readonly number[]): ArrayOf[T] {

@@ -35,7 +35,7 @@ import {
   type Node,
   type ValueInfo,
 } from './model.ts'
-import { TensorSplicer } from './splice-tensors.ts'
+import { type ModelPart, TensorSplicer } from './splice-tensors.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Puts large tensors into data files beside the model. */
@@ -54,6 +54,20 @@ interface Sink {
 
 /** Encodes a model. Deterministic: the same model gives the same bytes. */
 export function writeModel(model: Model, external?: ExternalSink): Uint8Array {
+  const parts = modelParts(model, external)
+  const [only] = parts
+  if (parts.length === 1 && only instanceof Uint8Array) return only
+  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part instanceof Uint8Array ? part : part.bytes, at)
+    at += part.byteLength
+  }
+  return all
+}
+
+/** The same part by part; the bytes of large tensors are left where they are. */
+export function modelParts(model: Model, external?: ExternalSink): readonly ModelPart[] {
   const sink: Sink = { external, splicer: new TensorSplicer() }
   const raw = model.raw as ModelProto | undefined
   const proto = Object.assign(create(ModelProtoSchema), raw, {
@@ -167,8 +181,7 @@ function tensorProto(name: string, tensor: Tensor, sink: Sink): TensorProto {
     delete (proto as Partial<TensorProto>)[field]
   if (tensor.strings) return Object.assign(proto, { stringData: [...tensor.strings] })
   const { external, splicer } = sink
-  if (!external || tensor.byteLength < external.minBytes)
-    return Object.assign(proto, { rawData: splicer.take(tensor.bytes) })
+  if (!external || tensor.byteLength < external.minBytes) return Object.assign(proto, { rawData: splicer.take(tensor) })
   const { location, offset } = external.add(tensor)
   const entries = { location, offset: String(offset), length: String(tensor.byteLength) }
   return Object.assign(proto, {

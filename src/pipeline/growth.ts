@@ -23,8 +23,12 @@ export function growthNote(before: Model, after: Model): string | undefined {
 
 /** Bytes of a model's file; of a large one those of its constants. */
 export function fileSize(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): number {
-  const bytes = bytesOf(constants.values())
-  return bytes > LARGE_BYTES ? bytes : writeModel(model).byteLength
+  return isLarge(model, constants) ? bytesOf(constants.values()) : writeModel(model).byteLength
+}
+
+/** Is a model too large to be written into memory for its size? */
+export function isLarge(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): boolean {
+  return bytesOf(constants.values()) > LARGE_BYTES
 }
 
 function constantsIn(model: Model): Map<string, Tensor> {

@@ -8,6 +8,7 @@ import {
   inlineFunctions,
   isFloat,
   isOp,
+  type Layer,
   layersOf,
   type Model,
   macsOf,
@@ -58,6 +59,12 @@ export type DeclaredValue = Omit<ValueInfo, 'raw'>
 /** Bytes of weights that are read from data files just to look at them. */
 const MOST_READ = 500e6
 
+/** Bytes of weights in data files that are more than a look is worth; else 0. */
+export function bytesLeftOnDisk(layers: readonly Layer[]): number {
+  const bytes = layers.reduce((sum, { weight }) => sum + (weight.stored?.byteLength ?? 0), 0)
+  return bytes > MOST_READ ? bytes : 0
+}
+
 /**
  * Inspects a model, its own functions written out. With a runtime the model is run once on zeros to observe shapes; free
  * dimensions get small values unless they are given. When that fails, costs are left out and `notes` says why.
@@ -71,8 +78,8 @@ export async function inspect(
   const notes = [...model.notes, ...subGraphNotes(model)]
   let shapes: Shapes = new Map()
   const found = layersOf(withConstantWeights(model))
-  const onDisk = found.reduce((sum, { weight }) => sum + (weight.stored?.byteLength ?? 0), 0)
-  const large = onDisk > MOST_READ
+  const onDisk = bytesLeftOnDisk(found)
+  const large = onDisk > 0
   if (large)
     notes.push(
       `${(onDisk / 1e9).toFixed(1)} GB of weights stay on disk, where at most ${MOST_READ / 1e6} MB are looked at: how uneven channels are is left out, and so are multiply-accumulates unless --shape is given`,

@@ -3,6 +3,7 @@ import { type Layer, layersOf, macsOf, nodeName } from '../onnx/index.ts'
 import type { LayerKernel } from '../quantize/index.ts'
 import { type ActivationRow, type LayerRow, spreadOf } from '../report/index.ts'
 import { channelRows } from './channel-rows.ts'
+import { bytesLeftOnDisk } from './inspect.ts'
 import type { QuantizeOutcome } from './quantize/run.ts'
 
 /** One row a layer of the float model, weighted ones alone. */
@@ -12,7 +13,9 @@ export function layerRows(run: QuantizeOutcome): LayerRow[] {
   const naive = new Map(run.naiveLayerSqnr?.map((layer) => [layer.name, layer.sqnrDb]))
   const originals = new Map(run.originalFolded ? layersOf(run.originalFolded).map((layer) => [layer.name, layer]) : [])
   const reasons = new Map(run.float.map(({ name, reason }) => [name, reason]))
-  return layersOf(run.floatModel).map((layer): LayerRow => {
+  const layers = layersOf(run.floatModel)
+  const onDisk = bytesLeftOnDisk(layers) > 0
+  return layers.map((layer): LayerRow => {
     const kernel = kernels.get(layer.name)
     const macs = macsOf(layer, run.shapes)
     const naiveDb = naive.get(nodeName(layer.node))
@@ -44,7 +47,7 @@ export function layerRows(run: QuantizeOutcome): LayerRow[] {
           }
         : {}),
       ...(naiveDb === undefined ? {} : { naiveSqnrDb: naiveDb }),
-      ...channelFields(layer, originals.get(layer.name)),
+      ...(onDisk && layer.weight.stored ? {} : channelFields(layer, originals.get(layer.name))),
       ...(shift ? { meanShift: shift } : {}),
     }
   })

@@ -1,8 +1,9 @@
 // quantize: rewrite → search over techniques (calibrate, plan, insert Q/DQ, correct) → lint → measure → write. One call is one run.
 import { freemem } from 'node:os'
+import { dirname } from 'node:path'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
-import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
+import { readModelFile, type Settle, withScratch, writeModelFile } from '../onnx/index.node.ts'
 import type { Model } from '../onnx/index.ts'
 import { lintFusion, targetOf } from '../quantize/index.ts'
 import type { QuantizeRecipe } from '../recipe/index.ts'
@@ -74,11 +75,12 @@ export async function quantizeGiven(
   const inputs = needsSamples(recipe) ? new Map() : await inputBounds(recipe, original)
   const metric = recipe.metric === undefined ? undefined : await loadMetric(recipe.metric)
   const writeEncodings = encodingsWriter(recipe, output)
-  const host = (clock: Clock | undefined): QuantizeHost => ({
+  const host = (clock: Clock | undefined, settle: Settle): QuantizeHost => ({
     withSpill: withSpillFolder,
     freeMemory: freemem,
+    settle,
     lint: async (model, bytes) =>
-      lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
+      lintFusion(model, await optimizedGraph(runtime, bytes ?? model, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
       const scoring = await scoringSamples(recipe, original, { dataset, indices: used }, limit, {
         ...watch,
@@ -96,13 +98,15 @@ export async function quantizeGiven(
     write: (model) => writeModelFile(form.asGiven(model), output),
   })
   const run = await withClock(runtime, recipe.target, (clock) =>
-    quantizeModel(runtime, {
-      recipe,
-      output,
-      material: { original, samples, inputs, stored, encodings },
-      host: host(clock),
-      watch,
-    }),
+    withScratch(dirname(output), (settle) =>
+      quantizeModel(runtime, {
+        recipe,
+        output,
+        material: { original, samples, inputs, stored, encodings },
+        host: host(clock, settle),
+        watch,
+      }),
+    ),
   )
   const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: fileSize(given) }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]

@@ -1,5 +1,5 @@
 // Embeddings: tables whose rows are picked by index. Their codes are picked instead, each row with a scale of its own.
-import { type QuantParams, quantize } from '../math/index.ts'
+import type { QuantParams } from '../math/index.ts'
 import {
   type DType,
   type Graph,
@@ -13,6 +13,7 @@ import {
   Tensor,
 } from '../onnx/index.ts'
 import { isTransposed, relativesOf } from '../rewrite/index.ts'
+import { codesOf } from './insert-grids.ts'
 
 /** Bytes that an embedding must save: smaller ones are not worth their nodes. */
 const WORTH_BYTES = 8192
@@ -102,8 +103,7 @@ export function insertEmbedding(editor: GraphEditor, node: Node, table: Tensor, 
   const [output = ''] = node.outputs
   const name = nodeName(node)
   const perRow = params.axis !== undefined
-  const codes = Tensor.from('int8', table.shape, quantize(table.floats(), params, table.shape, true) as Int8Array)
-  const stored = editor.addTensor(`${codesIn}/q`, codes)
+  const stored = editor.addTensor(`${codesIn}/q`, codesOf(table, 'int8', params))
   const one = editor.addTensor(`${name}/scale`, Tensor.scalar(perRow ? 1 : (params.scale[0] ?? 1)))
   const zero = editor.addTensor(`${name}/zero_point`, Tensor.from('int8', [], [0]))
   const picked = editor.freshName(`${output}/q`)

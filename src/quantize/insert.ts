@@ -1,4 +1,4 @@
-import { codeRange, type QuantParams, quantize, roundToEven } from '../math/index.ts'
+import { codeRange, type QuantParams, roundToEven } from '../math/index.ts'
 import {
   type Bounds,
   GraphEditor,
@@ -12,7 +12,7 @@ import {
 } from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
 import { keepApart, protectFloatLayers } from './float-layers.ts'
-import { convertInputs, grid, gridTensors, insertConstant } from './insert-grids.ts'
+import { codesOf, convertInputs, grid, gridTensors, insertConstant } from './insert-grids.ts'
 import type { Plan } from './plan.ts'
 
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
@@ -234,13 +234,9 @@ class Inserter {
       other.scale.every((s, i) => s === params.scale[i])
     const known = this.#weights.get(layer.weight)?.find((entry) => same(entry.params))
     if (known) return known.names
-    const codes = quantize(layer.weight.floats(), params, layer.weight.shape, true)
     const dtype = codeRange(params.dtype).low < 0 ? 'int8' : 'uint8'
     const names = [
-      this.#editor.addTensor(
-        `${name}/weight/q`,
-        Tensor.from(dtype, layer.weight.shape, codes as Int8Array & Uint8Array),
-      ),
+      this.#editor.addTensor(`${name}/weight/q`, codesOf(layer.weight, dtype, params)),
       this.#editor.addTensor(`${name}/weight/scale`, grid(params.scale, params, 'float32')),
       this.#editor.addTensor(`${name}/weight/zero_point`, grid(params.zeroPoint, params, dtype)),
     ]

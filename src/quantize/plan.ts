@@ -187,7 +187,8 @@ export function weightGrid(layer: Layer, options: Pick<QuantizeOptions, 'weights
   // A grouped ConvTranspose has its output channels on two axes, of which DequantizeLinear knows one.
   if (view.groups > 1 && view.outputAxis !== 0) return finestAxis(values, layer.weight.shape, top)
   const scale = new Float32Array(view.outputs)
-  for (let o = 0; o < view.outputs; o++) scale[o] = absMax(values, view, o) / top
+  const largest = isLastAxis(view) ? absMaxOfColumns(values, view.outputs) : undefined
+  for (let o = 0; o < view.outputs; o++) scale[o] = (largest?.[o] ?? absMax(values, view, o)) / top
   replaceEmpty(scale)
   return { dtype, scale, zeroPoint: new Int32Array(view.outputs), axis: view.outputAxis }
 }
@@ -266,6 +267,22 @@ function absMax(values: Float32Array, view: WeightView, output: number): number 
   for (let i = 0; i < view.inputsPerGroup; i++)
     for (let u = 0; u < view.positions; u++)
       largest = Math.max(largest, Math.abs(values[base + i * view.inputStride + u * view.positionStride] ?? 0))
+  return largest
+}
+
+/** Are the outputs of a weight the columns of a matrix? */
+function isLastAxis(view: WeightView): boolean {
+  return view.groups === 1 && view.positions === 1 && view.inputStride === view.outputs && view.outputs > 1
+}
+
+/** The same of all columns at once, row after row: where rows are long, a column is a cache miss for each of its numbers. */
+function absMaxOfColumns(values: Float32Array, columns: number): Float32Array {
+  const largest = new Float32Array(columns)
+  for (let i = 0, column = 0; i < values.length; i++) {
+    const size = Math.abs(values[i]!)
+    if (size > largest[column]!) largest[column] = size
+    if (++column === columns) column = 0
+  }
   return largest
 }
 

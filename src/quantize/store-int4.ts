@@ -28,7 +28,8 @@ export function storeInt4Weights(model: Model, few: ReadonlySet<string>): Model 
   return withTensors(model, changed)
 }
 
-function packed({ shape, bytes, size }: Tensor): Tensor {
-  const nibbles = packNibbles(new Int8Array(bytes.slice().buffer))
-  return new Tensor('int4', shape, nibbles.subarray(0, byteLengthOf('int4', size)))
+function packed(codes: Tensor): Tensor {
+  const { shape, size } = codes
+  const make = () => packNibbles(new Int8Array(codes.bytes.slice().buffer)).subarray(0, byteLengthOf('int4', size))
+  return codes.lazy ? Tensor.onDemand('int4', shape, make) : new Tensor('int4', shape, make())
 }

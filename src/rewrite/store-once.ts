@@ -5,6 +5,8 @@ import { WORTH_BYTES } from './constants/tied.ts'
 import { editModel, type PassLog } from './edit-pass.ts'
 import { defineRewrite, type Rewrite } from './rewrite.ts'
 
+/** Elements that tell most matrices apart. */
+const SPOTS = 32
 /** What a node costs in the file: names and attributes. */
 const NODE_BYTES = 128
 
@@ -130,17 +132,28 @@ function mergeTransposed(editor: GraphEditor, log: PassLog): void {
     if (tensor.shape.length !== 2 || tensor.byteLength < WORTH_BYTES || editor.uses(name) === 0) continue
     if (Math.min(rows, columns) < 2 || tensor.strings || bytesEach(tensor.dtype) === undefined || editor.isInput(name))
       continue
-    const others = kept.get(`${tensor.dtype} ${columns} ${rows}`) ?? []
+    const others = kept.get(`${tensor.dtype} ${columns} ${rows} ${spots(tensor, true)}`) ?? []
     const same = others.find((other) => isTransposed(other.tensor, tensor) && !areCodes(editor, name, other.name))
     if (same) {
       editor.graph.initializers.delete(name)
       editor.addNode({ opType: 'Transpose', inputs: [same.name], outputs: [name] })
       log.changes.push(`${name}: is ${same.name}, transposed`)
     } else {
-      const key = `${tensor.dtype} ${rows} ${columns}`
+      const key = `${tensor.dtype} ${rows} ${columns} ${spots(tensor, false)}`
       kept.set(key, [...(kept.get(key) ?? []), { name, tensor }])
     }
   }
+}
+
+/** Some elements of a matrix, [n, m] or, of its transposed, [m, n] by the same places of both: most pairs differ in one of them. */
+function spots({ dtype, shape, bytes }: Tensor, turned: boolean): string {
+  const [rows = 0, columns = 0] = turned ? shape.toReversed() : shape
+  const width = bytesEach(dtype) ?? 1
+  return Array.from({ length: SPOTS }, (_, i) => {
+    const [row, column] = [Math.floor((i * rows) / SPOTS), Math.floor((((i * 7) % SPOTS) * columns) / SPOTS)]
+    const at = (turned ? column * rows + row : row * columns + column) * width
+    return bytes.subarray(at, at + width).join()
+  }).join(' ')
 }
 
 function bytesEach(dtype: DType): number | undefined {
@@ -159,11 +172,11 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 export function isTransposed(a: Tensor, b: Tensor): boolean {
   const [rows = 0, columns = 0] = b.shape
   const width = bytesEach(b.dtype) ?? 1
+  const [own, other] = [a.bytes, b.bytes]
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)
       for (let byte = 0; byte < width; byte++)
-        if (b.bytes[(row * columns + column) * width + byte] !== a.bytes[(column * rows + row) * width + byte])
-          return false
+        if (other[(row * columns + column) * width + byte] !== own[(column * rows + row) * width + byte]) return false
   return true
 }
 

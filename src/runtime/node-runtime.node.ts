@@ -2,9 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
-import { byteLengthOf, withLinkedModel } from '../onnx/index.node.ts'
-import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
+import { byteLengthOf, tensorsOf, withLinkedModel } from '../onnx/index.node.ts'
+import { type Model, piecesOf, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
+import { sessionInPieces } from './in-pieces.ts'
 import { loadError } from './load-error.ts'
 import type { Replies, Reply, Request, WireValues } from './messages.ts'
 import { tidy } from './messages-of-runtime.ts'
@@ -55,6 +56,11 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
 
 /** Bytes of constants above which a model goes to ONNX Runtime as a file: one message in memory ends at 2 GB. */
 const BY_PATH = 1e9
+/** The same for constants that lie in files already: they are mapped, not copied. */
+const BY_PATH_STORED = 2 ** 25
+/** Bytes of constants above which a model runs in pieces, and those of a piece. */
+const WHOLE = 1e9
+const PIECE = 2 ** 27
 
 async function openSession(
   link: WorkerLink,
@@ -65,11 +71,16 @@ async function openSession(
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
   if (model) refuseGiants(model, options.label)
+  const pieces = model && runsInPieces(model, options) ? piecesOf(model, PIECE) : undefined
+  if (model && pieces) {
+    const once = { ...options, once: true }
+    return sessionInPieces(model, pieces, (piece) => openSession(link, piece, once, threads, notes))
+  }
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
     const open = (own: Model) =>
-      byteLengthOf(own) > BY_PATH
+      goesByPath(own)
         ? withLinkedModel(own, (path) => link.ask({ kind: 'open', model: path, options, threads }, []))
         : openBytes(link, writeModel(own), options, threads)
     opened = !model
@@ -108,6 +119,16 @@ async function openSession(
   }
   numbers.set(session, opened.session)
   return session
+}
+
+/** What is written by a session is about the whole model. */
+function runsInPieces(model: Model, { optimizedPath, profilePrefix }: SessionOptions): boolean {
+  return optimizedPath === undefined && profilePrefix === undefined && byteLengthOf(model) > WHOLE
+}
+
+function goesByPath(model: Model): boolean {
+  const stored = [...tensorsOf(model)].reduce((sum, tensor) => sum + (tensor.stored?.byteLength ?? 0), 0)
+  return stored > BY_PATH_STORED || byteLengthOf(model) > BY_PATH
 }
 
 /** Bytes that were made here are handed over; a caller's stay with the caller. */

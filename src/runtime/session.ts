@@ -24,6 +24,8 @@ export interface SessionOptions {
    * fails on it, it runs without; when it does not load at all, the step is named and not the file.
    */
   readonly derived?: string
+  /** It runs once: weights are read where they lie, not laid out anew for the kernels. */
+  readonly once?: boolean
   /** Where ONNX Runtime writes its optimised graph (Node only; for inspection). */
   readonly optimizedPath?: string
   /** Where ONNX Runtime writes how long each kernel took when the session closes: the beginning of a file name (not in a page). */
@@ -41,6 +43,8 @@ export interface Session {
   readonly outputs: readonly string[]
   /** Element types of the outputs that are tensors. */
   readonly outputTypes: Readonly<Record<string, DType>>
+  /** Of a model too large to be held: so many pieces are opened in each run, one after the other, and nothing is said by its time. */
+  readonly pieces?: number
   /**
    * Runs the model; outputs that are not tensors (sequences, maps) cannot be read and are left out.
    * @throws InputError for wrong feeds, RuntimeFailure when ONNX Runtime fails

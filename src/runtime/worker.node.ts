@@ -24,6 +24,7 @@ function nativeOptions(
   // Without VNNI a product of bytes saturates; this has no effect on other processors. The fusion lint wants the graph as written.
   if (!options.optimizedPath && !options.asDeployed) session['x64quantprecision'] = '1'
   if (options.simulate) session['disable_quant_qdq'] = '1'
+  if (options.once) session['disable_prepacking'] = '1'
   return {
     graphOptimizationLevel: level,
     intraOpNumThreads: options.threads ?? threads,

@@ -8,6 +8,7 @@ import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
+import { fileSize, isLarge } from '../growth.ts'
 import { readBatches } from '../samples.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import type { QuantizeHost } from './host.ts'
@@ -36,19 +37,22 @@ export interface Checking {
 export interface Checked {
   readonly made: Produced
   readonly written: Model
-  readonly bytes: Uint8Array
+  /** The file; of a large model it is never in memory. */
+  readonly bytes: Uint8Array | undefined
+  readonly sizeBytes: number
   readonly kernels: readonly LayerKernel[] | undefined
   readonly measured: Measured
 }
 
-/** Writes a model into memory, looks at its kernels, and measures it. */
+/** Writes a model, into memory unless it is large, looks at its kernels, and measures it. */
 export async function checkProduced(checking: Checking, made: Produced): Promise<Checked> {
   const { recipe, host } = checking
-  const written = storedOnce(made.quantized)
-  const bytes = writeModel(written)
+  const { settle = async (model: Model) => model } = host
+  const written = storedOnce(await settle(made.quantized))
+  const bytes = isLarge(written) ? undefined : writeModel(written)
   const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
   const measured = await measure(checking, made, written)
-  return { made, written, bytes, kernels, measured }
+  return { made, written, bytes, sizeBytes: bytes?.byteLength ?? fileSize(written), kernels, measured }
 }
 
 /** The last thing that is done: whoever looks for weights finds them in place until here. */

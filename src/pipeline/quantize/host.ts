@@ -13,8 +13,10 @@ export interface QuantizeHost {
   readonly withSpill?: <T>(work: (spill: Spill | undefined) => Promise<T>) => Promise<T>
   /** Bytes of memory that are free, where that is known. */
   readonly freeMemory?: () => number
-  /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. */
-  readonly lint?: (model: Model, bytes: Uint8Array) => Promise<readonly LayerKernel[]>
+  /** Finds what runs each layer, in the graph that ONNX Runtime really runs; absent where that cannot be read. Large models come without bytes. */
+  readonly lint?: (model: Model, bytes: Uint8Array | undefined) => Promise<readonly LayerKernel[]>
+  /** Makes what is made on demand, where there is room for it that is not memory. */
+  readonly settle?: (model: Model) => Promise<Model>
   /** Samples to score, at most `limit`, when `used` of the calibration set are taken. */
   readonly scoring: (used: readonly number[], limit: number) => Promise<Scoring>
   readonly metric?: Metric
@@ -23,5 +25,5 @@ export interface QuantizeHost {
   /** What measures latency: of the target where it can be had here, else of something like it; absent where times say nothing. */
   readonly clock?: Clock
   /** Puts the model where `output` says, and returns its size in bytes. */
-  readonly write: (model: Model, bytes: Uint8Array) => Promise<number>
+  readonly write: (model: Model, bytes: Uint8Array | undefined) => Promise<number>
 }

@@ -1,7 +1,7 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type Dataset, shareSamples } from '../../data/index.ts'
-import { layerPlaces, partsOf, writeModel } from '../../onnx/index.ts'
+import { layerPlaces, partsOf } from '../../onnx/index.ts'
 import { targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
@@ -70,14 +70,14 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   const nothing =
     recipe.data === 'random' || elsewhere
       ? undefined
-      : gainsNothing(recipe, { before, after: result.bytes.byteLength }, result.measured.measures?.latency)
+      : gainsNothing(recipe, { before, after: result.sizeBytes }, result.measured.measures?.latency)
   if (nothing !== undefined && produced.plan && produced.plan.weights.size > 0) {
     notes.push(nothing)
     result = await checked(asItCame(produced, original, 'integers gain neither size nor time in this model'))
   }
   result = await asPromised(recipe, result, checked, notes)
-  const { made, written, bytes, kernels, measured } = result
-  checkSize(recipe, bytes.byteLength)
+  const { made, written, bytes, sizeBytes, kernels, measured } = result
+  checkSize(recipe, sizeBytes)
   notes.push(
     ...whereMeasured(targetOf(recipe.target), runtime, measured.measures?.latency || kernels ? elsewhere : undefined),
   )
@@ -86,7 +86,7 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   report(watch, 'write', 0, 1, output)
   const encodings = await writtenEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
-  const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))
+  const after = await (outer ? host.write(outer, undefined) : host.write(written, bytes))
   notes.push(...runtime.notes.splice(0))
   const { floatModel, shapes, plan, float, rewrites, ladder, originalFolded, meanShift, statistics } = made
   const { inputChannels, outliers } = made

@@ -8,7 +8,7 @@ import type { Produced } from './mode.ts'
 /** What runs each layer; where no runtime of this toolkit is the target's, layers between Q and DQ count as integer. */
 export async function kernelsIn(
   written: Model,
-  bytes: Uint8Array,
+  bytes: Uint8Array | undefined,
   { plan }: Produced,
   target: Target,
   { lint }: Pick<QuantizeHost, 'lint'>,

@@ -35,7 +35,7 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
   throwIfCancelled(watch.signal)
   report(watch, 'write', 0, 1, file)
   const written = graph.asGiven(model)
-  const sizeBytes = await writeModelFile(written, path, `${path}_data`)
+  const sizeBytes = await writeModelFile(written, path, { dataPath: `${path}_data` })
   report(watch, 'check', 0, 1, file)
   // As it lies on disk, unless its weights lie in a second file, or its inputs have a type that no runtime takes.
   const opened = written === model && (await stat(path)).size === sizeBytes ? await readFile(path) : model

@@ -7,6 +7,8 @@ export interface BlockFormat {
   /** Weights of a row that share a scale and a zero point. */
   readonly block: number
   readonly bits: 4 | 8
+  /** Rows of the whole weight, where only some of them are at hand. */
+  readonly wholeRows?: number
 }
 
 /** A weight [outputs, inputs] in blocks of 4 or 8 bits. */
@@ -16,6 +18,14 @@ export interface BlockedWeight {
   /** Less their zero points, [rows, columns]. */
   readonly codes: Float64Array
   readonly grids: RoundingGrids
+  /** Of a weight that is too large to be held: its rows part by part, made anew each time, as are `codes` and `grids` of all rows. */
+  readonly inParts?: { readonly format: BlockFormat; readonly parts: () => Iterable<BlockedPart> }
+}
+
+/** Some rows of a weight. */
+export interface BlockedPart extends BlockedWeight {
+  /** The first of them. */
+  readonly from: number
 }
 
 /** A scale and a zero point, which is a code. */
@@ -59,14 +69,14 @@ export function blockGrids(weights: Matrix, format: BlockFormat, importance?: Fl
 /** Grids of all blocks, row after row, each chosen by `choose`. */
 export function gridsBy(
   { rows, columns, data }: Matrix,
-  { block, bits }: BlockFormat,
+  { block, bits, wholeRows = rows }: BlockFormat,
   choose: (block: Block) => BlockGrid,
 ): RoundingGrids {
   const blocks = Math.max(1, Math.ceil(columns / block))
   const scales = new Float64Array(rows * blocks)
   const zeroPoints = new Float64Array(rows * blocks)
   const high = 2 ** bits - 1
-  const round = rows * blocks < WORTH_SCALES ? Math.fround : toHalf
+  const round = wholeRows * blocks < WORTH_SCALES ? Math.fround : toHalf
   for (let row = 0, grid = 0; row < rows; row++)
     for (let column = 0; column < columns; column += block, grid++) {
       const weights = data.subarray(row * columns + column, row * columns + Math.min(columns, column + block))

@@ -3,10 +3,10 @@
 import type { Matrix } from '../../math/index.ts'
 import { type GraphEditor, intAttr, type Layer, type Node, opsetOf, Tensor } from '../../onnx/index.ts'
 import { tieOf } from '../embeddings.ts'
-import { blocksOf, nearestCodes } from '../rounding/problem.ts'
+import { nearestCodes } from '../rounding/problem.ts'
 import type { BlockedWeight } from './block-grids.ts'
 import { hqqGrids } from './hqq.ts'
-import { bitsOf, inColumns, packed } from './pack-blocks.ts'
+import { formatOf, inColumns, packed } from './pack-blocks.ts'
 
 /** Tables in blocks by the names of the Gather nodes that read them, and the layers that share one. */
 export interface BlockedTables {
@@ -81,8 +81,8 @@ export function insertPackedTable(
     inputs: [codes, ids, scale, zero],
     outputs: gather.outputs,
     attributes: {
-      bits: intAttr(bitsOf(weight)),
-      block_size: intAttr(blocksOf(weight.grids, weight.columns).block),
+      bits: intAttr(formatOf(weight).bits),
+      block_size: intAttr(formatOf(weight).block),
       quantize_axis: intAttr(1),
       gather_axis: intAttr(0),
     },
@@ -96,7 +96,7 @@ export function insertPlainTable(editor: GraphEditor, hint: string, weight: Bloc
     editor.addTensor(`${hint}/${part}`, tensor),
   )
   const behind = editor.freshName(`${hint}/dq`)
-  const attributes = { axis: intAttr(1), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
+  const attributes = { axis: intAttr(1), block_size: intAttr(formatOf(weight).block) }
   editor.addNode({ opType: 'DequantizeLinear', inputs: names, outputs: [behind], attributes })
   return behind
 }

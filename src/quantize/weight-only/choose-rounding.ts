@@ -2,10 +2,10 @@
 import type { Moments } from '../../calibrate/index.ts'
 import type { Matrix, Products, RegressionMoments } from '../../math/index.ts'
 import { optimizeRounding } from '../rounding/optimize.ts'
-import { blocksOf, decoded } from '../rounding/problem.ts'
+import { decoded } from '../rounding/problem.ts'
 import { chooseRidge, errorOn } from '../rounding/refit.ts'
 import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
-import { bitsOf } from './pack-blocks.ts'
+import { formatOf } from './pack-blocks.ts'
 
 /** Outputs by which a layer is judged, evenly spaced: they are rounded independently of each other, and so many speak for all. */
 const JUDGED = 96
@@ -58,11 +58,6 @@ export async function bySecondOrder(
   const grids = blockGrids(weights, format, diagonal(hessian))
   const codes = await optimizeRounding({ weights, hessian, ...grids }, products)
   return { rows: weights.rows, columns: weights.columns, codes, grids }
-}
-
-/** The format that a weight lies in. */
-export function formatOf(weight: BlockedWeight): BlockFormat {
-  return { block: blocksOf(weight.grids, weight.columns).block, bits: bitsOf(weight) }
 }
 
 /** Second moments about 0 and not about the mean: there is no bias to take up what the means lose. */

@@ -10,10 +10,9 @@ import {
   opsetOf,
   type Shapes,
 } from '../../onnx/index.ts'
-import { blocksOf } from '../rounding/problem.ts'
 import type { BlockedWeight } from './block-grids.ts'
 import { insertPackedTable, insertPlainTable } from './blocked-tables.ts'
-import { bitsOf, inRows, packed } from './pack-blocks.ts'
+import { formatOf, inRows, packed } from './pack-blocks.ts'
 
 /** Why a layer's weight cannot lie in blocks (a clause), or undefined when it can. */
 export function whyNotBlocked(
@@ -128,8 +127,8 @@ function multiplyPacked(editor: GraphEditor, place: BlockedPlace, stored: Stored
     attributes: {
       K: intAttr(weight.columns),
       N: intAttr(weight.rows),
-      bits: intAttr(bitsOf(weight)),
-      block_size: intAttr(weight.grids.block ?? weight.columns),
+      bits: intAttr(formatOf(weight).bits),
+      block_size: intAttr(formatOf(weight).block),
       accuracy_level: intAttr(accuracyLevel),
     },
   })
@@ -141,7 +140,7 @@ function multiplyPlain(editor: GraphEditor, place: BlockedPlace, stored: Stored,
   if (table !== undefined) editor.addNode({ opType: 'Transpose', inputs: [table], outputs: [behind] })
   else {
     const inputs = namesOf(editor, place, stored, inRows)
-    const attributes = { axis: intAttr(0), block_size: intAttr(blocksOf(weight.grids, weight.columns).block) }
+    const attributes = { axis: intAttr(0), block_size: intAttr(formatOf(weight).block) }
     editor.addNode({ opType: 'DequantizeLinear', inputs, outputs: [behind], attributes })
   }
   editor.replaceNode(node, { opType: 'MatMul', inputs: [node.inputs[0] ?? '', behind], outputs: [product] })

@@ -3,13 +3,13 @@ import { float32ToFloat16, fromFloat16Bits, packNibbles, toFloat16Bits } from '.
 import { Tensor } from '../../onnx/index.ts'
 import { inFloat32Behind } from '../../rewrite/index.ts'
 import { blocksOf } from '../rounding/problem.ts'
-import type { BlockedWeight, BlockFormat } from './block-grids.ts'
+import type { BlockedPart, BlockedWeight, BlockFormat } from './block-grids.ts'
 
 export type BlockedTensors = Readonly<Record<'q' | 'scale' | 'zero_point', Tensor>>
 
-/** Bits of a code. */
-export function bitsOf({ grids: { high } }: Pick<BlockedWeight, 'grids'>): 4 | 8 {
-  return high < 16 ? 4 : 8
+/** The format that a weight lies in. */
+export function formatOf({ inParts, grids, columns }: BlockedWeight): BlockFormat {
+  return inParts?.format ?? { block: blocksOf(grids, columns).block, bits: grids.high < 16 ? 4 : 8 }
 }
 
 /** Bytes of a weight [rows, columns] in blocks, as it is stored: codes, scales of float16, zero points. */
@@ -24,31 +24,71 @@ export function bytesOfBlocked(rows: number, columns: number, { block, bits }: B
  * @param form rows: with one row for each output, as GatherBlockQuantized picks them
  */
 export function packed(weight: BlockedWeight, opset: number, form: 'layer' | 'rows' = 'layer'): BlockedTensors {
-  const { rows, columns, codes, grids } = weight
-  const { block, blocks } = blocksOf(grids, columns)
-  const bits = bitsOf(weight)
-  const each = 8 / bits
-  const bytes = block / each
-  const own = new Uint8Array(rows * blocks * bytes)
-  const zeroBytes = Math.ceil(blocks / each)
-  const zeros = new Uint8Array(rows * zeroBytes)
-  for (let row = 0; row < rows; row++)
-    for (let b = 0; b < blocks; b++) {
-      const grid = row * blocks + b
-      const zero = grids.zeroPoints?.[grid] ?? 0
-      zeros[row * zeroBytes + Math.floor(b / each)]! |= zero << (bits * (b % each))
-      for (let k = 0; k < block; k++) {
-        const column = b * block + k
-        const code = column < columns ? codes[row * columns + column]! + zero : zero
-        own[grid * bytes + Math.floor(k / each)]! |= code << (bits * (k % each))
-      }
-    }
+  const { rows } = weight
+  const { blocks, bytes, zeroBytes } = packingOf(weight)
   const inOne = form === 'layer'
+  const { scales, zeros } = packedGrids(weight)
   return {
-    q: Tensor.from('uint8', inOne ? [rows, blocks, bytes] : [rows, blocks * bytes], own),
-    scale: scaleTensor(inOne ? [rows * blocks] : [rows, blocks], grids.scales, opset),
+    q: codesTensor(weight, 'uint8', inOne ? [rows, blocks, bytes] : [rows, blocks * bytes], packedCodes),
+    scale: scaleTensor(inOne ? [rows * blocks] : [rows, blocks], scales, opset),
     zero_point: Tensor.from('uint8', inOne ? [rows * zeroBytes] : [rows, zeroBytes], zeros),
   }
+}
+
+/** Sizes of a packed weight: blocks of a row, bytes of a block, bytes of a row's zero points. */
+function packingOf(weight: BlockedWeight) {
+  const { block, bits } = formatOf(weight)
+  const each = 8 / bits
+  const blocks = Math.max(1, Math.ceil(weight.columns / block))
+  return { block, bits, each, blocks, bytes: block / each, zeroBytes: Math.ceil(blocks / each) }
+}
+
+/** The rows of a weight: all at once, or part by part. */
+function partsOf(weight: BlockedWeight): Iterable<BlockedPart> {
+  return weight.inParts?.parts() ?? [{ ...weight, from: 0 }]
+}
+
+function packedGrids(weight: BlockedWeight): { readonly scales: Float64Array; readonly zeros: Uint8Array } {
+  const { bits, each, blocks, zeroBytes } = packingOf(weight)
+  const scales = new Float64Array(weight.rows * blocks)
+  const zeros = new Uint8Array(weight.rows * zeroBytes)
+  for (const { from, rows, grids } of partsOf(weight)) {
+    scales.set(grids.scales, from * blocks)
+    for (let row = 0; row < rows; row++)
+      for (let b = 0; b < blocks; b++) {
+        const zero = grids.zeroPoints?.[row * blocks + b] ?? 0
+        zeros[(from + row) * zeroBytes + Math.floor(b / each)]! |= zero << (bits * (b % each))
+      }
+  }
+  return { scales, zeros }
+}
+
+function packedCodes(weight: BlockedWeight): Uint8Array {
+  const { block, bits, each, blocks, bytes } = packingOf(weight)
+  const { columns } = weight
+  const own = new Uint8Array(weight.rows * blocks * bytes)
+  for (const { from, rows, codes, grids } of partsOf(weight))
+    for (let row = 0; row < rows; row++)
+      for (let b = 0; b < blocks; b++) {
+        const start = ((from + row) * blocks + b) * bytes
+        const zero = grids.zeroPoints?.[row * blocks + b] ?? 0
+        for (let k = 0; k < block; k++) {
+          const column = b * block + k
+          const code = column < columns ? codes[row * columns + column]! + zero : zero
+          own[start + Math.floor(k / each)]! |= code << (bits * (k % each))
+        }
+      }
+  return own
+}
+
+/** Codes as a tensor; those of a weight in parts are made when somebody asks for them. */
+function codesTensor(
+  weight: BlockedWeight,
+  dtype: 'uint8' | 'uint4',
+  shape: readonly number[],
+  make: (weight: BlockedWeight) => Uint8Array,
+): Tensor {
+  return weight.inParts ? Tensor.onDemand(dtype, shape, () => make(weight)) : new Tensor(dtype, shape, make(weight))
 }
 
 /** As DequantizeLinear reads them along axis 1: codes [N, K], scales and zero points [N, blocks]. */
@@ -68,29 +108,41 @@ export function inColumns(weight: BlockedWeight, opset: number): BlockedTensors 
 }
 
 function codeTensor(weight: BlockedWeight, shape: readonly number[], values: Uint8Array): Tensor {
-  return bitsOf(weight) === 4 ? new Tensor('uint4', shape, packNibbles(values)) : Tensor.from('uint8', shape, values)
+  return formatOf(weight).bits === 4
+    ? new Tensor('uint4', shape, packNibbles(values))
+    : Tensor.from('uint8', shape, values)
 }
 
 /** As DequantizeLinear reads them along axis 0: codes [K, N], scales and zero points [blocks, N]. */
 export function inRows(weight: BlockedWeight, opset: number): BlockedTensors {
-  const { rows, columns, codes, grids } = weight
-  const { block, blocks } = blocksOf(grids, columns)
-  const own = new Uint8Array(columns * rows)
+  const { rows, columns } = weight
+  const { blocks, bits } = packingOf(weight)
   const zeros = new Uint8Array(blocks * rows)
   const scales = new Float64Array(blocks * rows)
-  for (let row = 0; row < rows; row++) {
-    for (let b = 0; b < blocks; b++) {
-      zeros[b * rows + row] = grids.zeroPoints?.[row * blocks + b] ?? 0
-      scales[b * rows + row] = grids.scales[row * blocks + b]!
-    }
-    for (let k = 0; k < columns; k++)
-      own[k * rows + row] = codes[row * columns + k]! + zeros[Math.floor(k / block) * rows + row]!
-  }
+  for (const { from, rows: some, grids } of partsOf(weight))
+    for (let row = 0; row < some; row++)
+      for (let b = 0; b < blocks; b++) {
+        zeros[b * rows + from + row] = grids.zeroPoints?.[row * blocks + b] ?? 0
+        scales[b * rows + from + row] = grids.scales[row * blocks + b]!
+      }
   return {
-    q: codeTensor(weight, [columns, rows], own),
+    q: codesTensor(weight, bits === 4 ? 'uint4' : 'uint8', [columns, rows], codesInRows),
     scale: scaleTensor([blocks, rows], scales, opset),
     zero_point: codeTensor(weight, [blocks, rows], zeros),
   }
+}
+
+/** Codes [K, N] as they are stored. */
+function codesInRows(weight: BlockedWeight): Uint8Array {
+  const { rows, columns } = weight
+  const { block, bits, blocks } = packingOf(weight)
+  const own = new Uint8Array(columns * rows)
+  for (const { from, rows: some, codes, grids } of partsOf(weight))
+    for (let row = 0; row < some; row++)
+      for (let k = 0; k < columns; k++)
+        own[k * rows + from + row] =
+          codes[row * columns + k]! + (grids.zeroPoints?.[row * blocks + Math.floor(k / block)] ?? 0)
+  return bits === 4 ? packNibbles(own) : own
 }
 
 /** float32 scales, which the file holds as float16 where all of them are numbers of float16 anyway. */

@@ -1,15 +1,17 @@
 // Weights of matrix products rounded to blocks of few bits, layer after layer: each reads what those before it made of its input.
 import type { Watch } from '../../base/index.ts'
-import { geometryOf, kernelOf, type Spill, type StopView, walk } from '../../calibrate/index.ts'
+import { geometryOf, kernelOf, type LayerGeometry, type Spill, type StopView, walk } from '../../calibrate/index.ts'
 import { type Matrix, type Products, randomStream } from '../../math/index.ts'
 import { GraphEditor, type Layer, type Model, nodeName, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import type { Runtime, Values } from '../../runtime/index.ts'
 import { observeGroups } from '../rounding/gather.ts'
-import { decoded, nearestCodes, type RoundingGrids } from '../rounding/problem.ts'
+import { decoded, nearestCodes } from '../rounding/problem.ts'
 import { refitWeights } from '../rounding/refit.ts'
 import { type BlockedWeight, type BlockFormat, blockGrids } from './block-grids.ts'
-import { aboutZero, bySecondOrder, chooseRounding, formatOf } from './choose-rounding.ts'
+import { blocksInParts } from './blocks-in-parts.ts'
+import { aboutZero, bySecondOrder, chooseRounding } from './choose-rounding.ts'
 import type { hqqGrids } from './hqq.ts'
+import { formatOf } from './pack-blocks.ts'
 
 export interface BlockedOptions extends Watch {
   readonly shapes: Shapes
@@ -44,19 +46,28 @@ export function plainBlocks(
   const result = new Map<Layer, BlockedWeight>()
   const ids = new Map<Tensor, number>()
   for (const [layer, format] of layers) {
-    const weights = matrixOf(layer)
-    if (!weights) continue
+    const geometry = geometryOf(layer)
+    if (typeof geometry === 'string' || geometry.layout !== 'rows') continue
     if (!ids.has(layer.weight)) ids.set(layer.weight, ids.size)
     // The same tensor read as it is and transposed is two weights.
     const key = [ids.get(layer.weight), layer.view?.outputAxis, format.block, format.bits].join()
-    const weight = known.get(key) ?? nearest(weights, grids(weights, format))
+    const weight = known.get(key) ?? nearestBlocks(layer, geometry, format, grids)
     known.set(key, weight)
     result.set(layer, weight)
   }
   return result
 }
 
-function nearest(weights: Matrix, grids: RoundingGrids): BlockedWeight {
+function nearestBlocks(
+  layer: Layer,
+  geometry: LayerGeometry,
+  format: BlockFormat,
+  gridsIn: typeof hqqGrids,
+): BlockedWeight {
+  const { view, weight } = layer
+  if (view && weight.lazy) return blocksInParts(weight, view, format, gridsIn)
+  const weights = kernelOf(layer, geometry, 0)
+  const grids = gridsIn(weights, format)
   return { rows: weights.rows, columns: weights.columns, codes: nearestCodes(weights, grids), grids }
 }
 

@@ -10,7 +10,7 @@ import {
   parsePreprocess,
   picturesSource,
 } from '../../../src/data/index.ts'
-import { type Model, readModel } from '../../../src/onnx/index.ts'
+import { type Model, readModel, writeModel } from '../../../src/onnx/index.ts'
 import {
   boundsOfPictures,
   calibrationSamples,
@@ -99,8 +99,8 @@ export async function quantizeHere(
       },
       // The page times what is made for it; of anything else its times say nothing.
       ...(targetOf(recipe.target).runtime === runtime.name ? { clock: { runtime } } : {}),
-      write: async (_, written) => {
-        bytes = new Uint8Array(written)
+      write: async (made, written) => {
+        bytes = written ? new Uint8Array(written) : writeModel(made)
         return bytes.length
       },
     },
