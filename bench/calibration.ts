@@ -23,7 +23,7 @@ try {
   const { model, shapes } = await applyRewrites(runtime, original, passes, (await dataset.sample(0)).inputs)
   const placement = place(model, quantizeDefaults, typesOf(model))
   const batches: Batch[] = []
-  for await (const batch of readBatches(dataset, chosen, model, shapes)) batches.push(batch)
+  for await (const batch of readBatches({ dataset, indices: chosen }, { model, shapes })) batches.push(batch)
   async function* again(): AsyncGenerator<Batch> {
     yield* batches
   }

@@ -77,10 +77,8 @@ async function distance(file: string, ratios: readonly number[], samples: number
   const { model, shapes } = await applyRewrites(runtime, original, passes, sample)
   const read = (validation: boolean) =>
     readBatches(
-      dataset,
-      chosen.filter((_, i) => (i % 4 === 3) === validation),
-      original,
-      shapes,
+      { dataset, indices: chosen.filter((_, i) => (i % 4 === 3) === validation) },
+      { model: original, shapes },
     )
   const batches: Values[] = []
   for await (const { inputs } of read(false)) batches.push(inputs)

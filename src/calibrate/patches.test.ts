@@ -36,7 +36,7 @@ function itMatches(drawing: string, dims: readonly number[]): void {
     const weight = layer.weight.floats()
     const bias = constantsOf(model.graph)(layer.node.inputs[2])?.floats()
     for (let group = 0; group < shape.groups; group++) {
-      const patches = gatherPatches(shape, x, y.dims, positions, { group })
+      const patches = gatherPatches(shape, { input: x, outputDims: y.dims }, positions, { group })
       const outputs = gatherOutputs(shape, y, positions, { group })
       assert.equal(patches.columns, patchSize(shape))
       for (let row = 0; row < patches.rows; row++)
@@ -84,6 +84,9 @@ describe('patches', () => {
   it('refuse a value of other channels', () => {
     const shape = geometry(layersOf(tinyModel('x[N,6] -> Gemm 6->4 -> y'))[0]!)
     const positions = choosePositions(2, 1, 1, randomStream(0, 'p'))
-    assert.throws(() => gatherPatches(shape, normals([2, 5], 1), [2, 4], positions), /6 input channels and 2 samples/)
+    assert.throws(
+      () => gatherPatches(shape, { input: normals([2, 5], 1), outputDims: [2, 4] }, positions),
+      /6 input channels and 2 samples/,
+    )
   })
 })

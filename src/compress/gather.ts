@@ -110,7 +110,10 @@ async function addInputs(
   const positions = positionsFor(layer, dims, batch, { ...options, perSample })
   const rows = positions.samples * positions.perSample
   for (const [group, feed] of feeds.entries())
-    gatherPatches(layer.geometry, value, dims, positions, { group, room: (await feed.next(rows)).x })
+    gatherPatches(layer.geometry, { input: value, outputDims: dims }, positions, {
+      group,
+      room: (await feed.next(rows)).x,
+    })
 }
 
 /** Dims of a layer's output for an input value: those observed, with this value's number of samples. */

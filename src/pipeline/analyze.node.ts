@@ -32,6 +32,7 @@ export async function analyzeFile(runtime: Runtime, given: AnalyzeRecipe, watch:
   const { labels, ...unlabelled } = recipe
   const dataset = await openSamples(unlabelled, form.model, recipe.data, watch)
   const { fit } = shareSamples(dataset.size, recipe.samples, { separate: true })
-  const run = await analyzeModel(runtime, recipe, form.model, new CalibrationSamples(dataset, fit, watch), watch)
+  const samples = new CalibrationSamples(dataset, fit, watch)
+  const run = await analyzeModel(runtime, recipe, { original: form.model, samples }, watch)
   return { ...run, notes: [...model.notes, ...form.notes, ...run.notes] }
 }

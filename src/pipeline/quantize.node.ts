@@ -80,11 +80,12 @@ export async function quantizeGiven(
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, { dataset, indices: used }, limit, {
-        ...watch,
-        heldBack,
-        judged,
-      })
+      const scoring = await scoringSamples(
+        recipe,
+        original,
+        { dataset, indices: used },
+        { ...watch, limit, heldBack, judged },
+      )
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },

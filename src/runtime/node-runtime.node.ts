@@ -47,7 +47,7 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
     version,
     threads,
     notes,
-    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads, notes),
+    open: (model, sessionOptions = {}) => openSession({ link, threads, notes }, model, sessionOptions),
     time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
     close: () => link.close(),
   }
@@ -56,12 +56,18 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
 /** Bytes of constants above which a model goes to ONNX Runtime as a file: one message in memory ends at 2 GB. */
 const BY_PATH = 1e9
 
+/** What all sessions of a runtime share. */
+interface Opener {
+  readonly link: WorkerLink
+  readonly threads: number
+  /** Is added to. */
+  readonly notes: string[]
+}
+
 async function openSession(
-  link: WorkerLink,
+  { link, threads, notes }: Opener,
   given: Model | Uint8Array,
   options: SessionOptions,
-  threads: number,
-  notes: string[],
 ): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
   if (model) refuseGiants(model, options.label)

@@ -55,8 +55,7 @@ export async function observe(
   const optimization = known && isExpensive(known) ? 'all' : 'disabled'
   return withObserver(
     runtime,
-    model,
-    observer,
+    { model, observer },
     { optimization, ...(label === undefined ? {} : { label }) },
     async (session) => {
       const results = await session.run(feeds)
@@ -93,8 +92,7 @@ export async function observe(
 /** @throws what is wrong with the model itself, when it does not load either */
 async function withObserver<T>(
   runtime: Runtime,
-  model: Model,
-  observer: Model,
+  { model, observer }: { readonly model: Model; readonly observer: Model },
   options: SessionOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {

@@ -61,7 +61,7 @@ export async function measurePoint(problem: Problem, result: Compressed, share: 
   report({ progress, signal }, 'latency', 0, 1)
   return {
     comparison,
-    latency: await measureModels(runtime, original, bytes, sample),
+    latency: await measureModels(runtime, [original, bytes], sample),
     macs: { before: countMacs(whole.model, whole.shapes), after: countMacs(model, shapes) },
     parameters: { before: countParameters(original), after: countParameters(model) },
     activationBytes: {

@@ -44,7 +44,7 @@ export async function measureTuned(
   const compared = (first: Model, second: Model, step = 'compare', simulate = false): Promise<Comparison> =>
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {
-        const batches = readBatches(dataset, indices, before, shapes, watch)
+        const batches = readBatches({ dataset, indices }, { model: before, shapes }, watch)
         return compareSessions(a, b, batches, { ...watch, total: indices.length, step, text: textOutputOf(before) })
       }),
     )

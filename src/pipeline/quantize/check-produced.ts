@@ -46,7 +46,7 @@ export async function checkProduced(checking: Checking, made: Produced): Promise
   const { recipe, host } = checking
   const written = storedOnce(made.quantized)
   const bytes = writeModel(written)
-  const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
+  const kernels = await kernelsIn({ model: written, bytes }, made, targetOf(recipe.target), host)
   const measured = await measure(checking, made, written)
   return { made, written, bytes, kernels, measured }
 }
@@ -78,28 +78,32 @@ async function measure(checking: Checking, made: Produced, written: Model): Prom
   notes.push(scoring.note)
   const options = {
     ...watch,
+    notes,
     label: recipe.model,
     shapes: made.shapes,
     metric,
     clock: clock?.runtime,
     simulate: targetOf(recipe.target).runtime === undefined,
   }
-  const measures = await measureQuantized(runtime, { float: original, quantized: written }, scoring, notes, options)
+  const measures = await measureQuantized(runtime, { float: original, quantized: written }, scoring, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,
   )
-  const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
+  const walked = await fewSamples(
+    { dataset: scoring.dataset, indices: few },
+    { model: original, shapes: made.shapes },
+    watch,
+  )
   // Values of float16 and float32 are not walked side by side.
   const walks = recipe.mode !== 'float16' && !recipe.float16 && made.quantized !== original
-  const layerSqnr = walks
-    ? await sqnrOfLayers(runtime, { float: made.floatModel, quantized: made.quantized }, made.shapes, walked, watch)
-    : []
+  const pair = { float: made.floatModel, quantized: made.quantized, shapes: made.shapes }
+  const layerSqnr = walks ? await sqnrOfLayers(runtime, pair, walked, watch) : []
   // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
   const naive = isExpensive(made.shapes) ? undefined : made.naive
   return {
     measures,
     layerSqnr,
-    ...(naive ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive, naive.shapes, walked, watch) } : {}),
+    ...(naive ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive, walked, watch) } : {}),
   }
 }
 
@@ -111,7 +115,8 @@ async function glanceAt(
   if (!needsSamples(recipe) || recipe.data === 'random') return {}
   const used = new Set(indices)
   const unseen = Array.from({ length: dataset.size }, (_, index) => index).find((index) => !used.has(index))
-  for await (const batch of readBatches(dataset, [unseen ?? 0], original, shapes, watch))
+  const one = { dataset, indices: [unseen ?? 0] }
+  for await (const batch of readBatches(one, { model: original, shapes }, watch))
     return { glance: await glance(runtime, original, quantized, batch) }
   return {}
 }

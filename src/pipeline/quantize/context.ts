@@ -29,10 +29,9 @@ export class RunningSearch implements SearchContext {
 
   private constructor(
     runtime: Runtime,
-    reference: Model,
+    { reference, judge }: { readonly reference: Model; readonly judge: Judge | undefined },
     source: Source,
     options: SearchOptions,
-    judge: Judge | undefined,
   ) {
     this.runtime = runtime
     this.reference = reference
@@ -46,7 +45,7 @@ export class RunningSearch implements SearchContext {
     const { samples, judges } = source
     const judge =
       judges && samples ? await Judge.of(runtime, reference, await samples.split(), options.written) : undefined
-    return new RunningSearch(runtime, reference, source, options, judge)
+    return new RunningSearch(runtime, { reference, judge }, source, options)
   }
 
   get judge(): Judge {
@@ -71,9 +70,10 @@ export class RunningSearch implements SearchContext {
   candidate(form: Form, ranges?: RangeSource): Candidate {
     const { signal, progress } = this.options
     const plain = once(() => {
-      const watch = { signal, progress, ...(form.reach ? { reach: form.reach } : {}) }
+      const shaped = { model: form.float, shapes: form.seen.shapes }
       const source = ranges ?? this.source.ranges(form)
-      return buildQuantized(this.runtime, { model: form.float, shapes: form.seen.shapes }, source, form.quantize, watch)
+      const quantization = { source, options: form.quantize, reach: form.reach }
+      return buildQuantized(this.runtime, shaped, quantization, { signal, progress })
     })
     return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
   }

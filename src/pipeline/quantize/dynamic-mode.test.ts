@@ -40,7 +40,7 @@ describe('--mode dynamic', () => {
     const recipe = parseRecipe('quantize', { model: 'small.onnx', data: 'random', mode: 'dynamic', ...given })
     const indices = Array.from({ length: calibration.size }, (_, i) => i)
     const material = { original: model, samples: new CalibrationSamples(calibration, indices), inputs: new Map() }
-    return produceQuantized(runtime, recipe, material, [], {})
+    return produceQuantized(runtime, recipe, material, { notes: [] })
   }
 
   it('holds on samples that reach further than those it saw, where static ranges clip', async () => {

@@ -57,7 +57,7 @@ export async function mixedBits(job: ModeJob, few: Blocked, options: MixedOption
   const mixed = take(
     minSqnr === undefined
       ? withinBytes(items, take, maxBytes ?? 0, options)
-      : await aboveSqnr(items, take, minSqnr + MARGIN_DB, options, job),
+      : await aboveSqnr(items, take, { ...options, minDb: minSqnr + MARGIN_DB }, job),
   )
   const eight = few.size - mixed.size
   notes.push(`${eight} of ${few.size} layers keep 8 bits a channel, the others have blocks of 4`)
@@ -156,8 +156,7 @@ function withinBytes(
 async function aboveSqnr(
   items: readonly Item<Bits>[],
   take: (selection: Selection<Bits>) => Blocked,
-  minDb: number,
-  { finish, judging }: MixedOptions,
+  { finish, judging, minDb }: MixedOptions & { readonly minDb: number },
   { recipe, watch }: ModeJob,
 ): Promise<Selection<Bits>> {
   if (!judging) throw new Error('an SQNR needs samples')

@@ -28,7 +28,7 @@ describe('options that say nothing in a mode', () => {
     it(`are refused before anything is read: ${what}`, async () => {
       const recipe = parseRecipe('quantize', { model: 'm.onnx', data: 'random', ...fields })
       await assert.rejects(
-        produceQuantized({} as Runtime, recipe, {} as Material, [], {}),
+        produceQuantized({} as Runtime, recipe, {} as Material, { notes: [] }),
         (error) => error instanceof UsageError && why.test(error.message),
       )
     })
@@ -44,7 +44,7 @@ describe('float16 behind weights in few bits', () => {
     const more = { mode: 'weights', weightBits: 4, float16: true, exclude: [nodeName(tanh)] } as const
     const recipe = parseRecipe('quantize', { model: 'm.onnx', data: 'none', ...more })
     const material = { original, samples: samplesOf(original, 1), inputs: new Map() }
-    const { float } = await produceQuantized(runtime, recipe, material, [], {})
+    const { float } = await produceQuantized(runtime, recipe, material, { notes: [] })
     const listed = float.find(({ name }) => name === nodeName(tanh))
     assert.match(listed?.reason ?? '', /exclude/)
   })

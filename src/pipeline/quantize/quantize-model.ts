@@ -61,7 +61,7 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   const timedOn = host.clock?.runtime.name ?? runtime.name
   const elsewhere = targetOf(recipe.target).runtime === timedOn ? undefined : timedOn
   const given = { ...material, ...resourcesOf(host, elsewhere) }
-  const produced = await produceQuantized(runtime, recipe, given, notes, watch)
+  const produced = await produceQuantized(runtime, recipe, given, { ...watch, notes })
   const before = fileSize(original)
   const checking = { runtime, recipe, original, samples, host, notes, watch }
   const checked = (made: Produced) => checkProduced(checking, made)

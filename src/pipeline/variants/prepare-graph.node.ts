@@ -51,7 +51,7 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
     observeShapes(runtimes[0], original, first, file),
   )
   report(watch, 'reference', 0, 1, name)
-  const reference = await referenceOf(runtimes[0], original, scoring, shapes, watch)
+  const reference = await referenceOf(runtimes[0], { model: original, shapes }, scoring, watch)
   // The branches of a merged decoder are taken apart where samples run through both.
   const left = branchesOf(original) ? [] : subGraphNotes(original)
   notes.push(...form.notes, ...samples.notes, ...original.notes, ...left, ...dataset.notes)

@@ -101,13 +101,13 @@ async function quantized(
   const both =
     merged &&
     (await producedMerged(original, merged, own, (recipe, part) =>
-      produceQuantized(runtimes[0], recipe, { ...material, ...part, shared: undefined }, told, watch),
+      produceQuantized(runtimes[0], recipe, { ...material, ...part, shared: undefined }, { ...watch, notes: told }),
     ))
   if (both) {
     tell(['its two branches are quantised alike, by rules that look at weights alone: what both read is stored once'])
     return { model: both.model, float32: own.mode === 'float16' || own.float16 ? both.float : [] }
   }
-  const made = await produceQuantized(runtimes[0], own, material, told, watch)
+  const made = await produceQuantized(runtimes[0], own, material, { ...watch, notes: told })
   tell([])
   const { model } = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() })
   return { model, float32: own.mode === 'float16' || own.float16 ? made.float : [] }

@@ -1,10 +1,10 @@
 // Bias tuning: the biases of a quantised model trained towards the float model's outputs, without labels.
 import { report } from '../../base/index.ts'
-import type { Dataset, Sample } from '../../data/index.ts'
+import type { Dataset, Sample, Samples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { QuantizedPair } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { outputSqnr, type Samples } from '../score.ts'
+import { outputSqnr } from '../score.ts'
 import { type BiasTraining, trainBiases } from './train-biases.ts'
 
 export interface TunedBias {
