@@ -3,3 +3,4 @@
 export * from './files.node.ts'
 export { withLinkedModel } from './linked-model.node.ts'
 export * from './temporaries.node.ts'
+export { liesInLargeFiles, WeightStore } from './weight-store.node.ts'

@@ -27,7 +27,7 @@ export interface StoredBytes {
 export class Tensor {
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** Of a tensor that lies in a file they are read when they are asked for, and let go when nobody holds them. */
+  /** Of a tensor that lies in a file they are read when they are asked for, and let go soon after. */
   declare readonly bytes: Uint8Array
   /** Where the bytes lie when they are not in memory. */
   declare readonly stored: StoredBytes | undefined
@@ -119,14 +119,25 @@ export class Tensor {
   }
 }
 
-/** Reads once for as long as somebody holds what was read. */
+/** What was read last of tensors that lie in files, oldest first: whoever asks in a loop must not read in a loop. */
+const recent = new Map<StoredBytes, Uint8Array>()
+/** Bytes that are kept of it. */
+const RECENT_BYTES = 2 ** 24
+let recentBytes = 0
+
+/** Weak references would keep all that one step reads until it ends: the whole model. */
 function readWhenAsked(stored: StoredBytes): () => Uint8Array {
-  let last: WeakRef<Uint8Array> | undefined
   return () => {
-    const known = last?.deref()
+    const known = recent.get(stored)
     if (known) return known
     const bytes = stored.read()
-    last = new WeakRef(bytes)
+    recent.set(stored, bytes)
+    recentBytes += bytes.byteLength
+    for (const [oldest, { byteLength }] of recent) {
+      if (recentBytes <= RECENT_BYTES || oldest === stored) break
+      recent.delete(oldest)
+      recentBytes -= byteLength
+    }
     return bytes
   }
 }

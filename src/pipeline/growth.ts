@@ -1,15 +1,12 @@
 // A model that became larger although nothing asked for it, and what did that.
-import { allNodes, type Model, type Tensor, writeModel } from '../onnx/index.ts'
+import { allNodes, encodedLength, type Model, type Tensor } from '../onnx/index.ts'
 
 /** More than this is said. */
 const WORTH_SAYING = 1.01
-/** Larger models are not written to be measured: their constants are all that counts. */
-const LARGE_BYTES = 2 ** 28
-
 /** Says what makes a model's file larger than that of the model before; undefined when it is not larger. */
 export function growthNote(before: Model, after: Model): string | undefined {
   const [old, now] = [constantsIn(before), constantsIn(after)]
-  const [from, to] = [fileSize(before, old), fileSize(after, now)]
+  const [from, to] = [encodedLength(before), encodedLength(after)]
   if (to <= from * WORTH_SAYING) return undefined
   const known = new Set(old.values())
   const added = [...now].filter(([, tensor]) => !known.has(tensor))
@@ -19,12 +16,6 @@ export function growthNote(before: Model, after: Model): string | undefined {
     return `${share}: nodes got names, or became several of a newer opset; its constants take no more bytes than before`
   const rest = others.length > 0 ? ` and ${others.length} more` : ''
   return `${share}: ${first[0]} (${first[1].dtype} [${first[1].shape}])${rest} took in what was folded, and cannot be stored in its old form or be shared any more`
-}
-
-/** Bytes of a model's file; of a large one those of its constants. */
-export function fileSize(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): number {
-  const bytes = bytesOf(constants.values())
-  return bytes > LARGE_BYTES ? bytes : writeModel(model).byteLength
 }
 
 function constantsIn(model: Model): Map<string, Tensor> {

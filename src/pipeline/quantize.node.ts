@@ -3,7 +3,7 @@ import { freemem } from 'node:os'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
-import type { Model } from '../onnx/index.ts'
+import { encodedLength, type Model } from '../onnx/index.ts'
 import { lintFusion, targetOf } from '../quantize/index.ts'
 import type { QuantizeRecipe } from '../recipe/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
@@ -11,7 +11,6 @@ import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { withClock } from './clock.node.ts'
 import { encodingsWriter, givenEncodings } from './encodings.node.ts'
-import { fileSize } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
@@ -66,7 +65,7 @@ export async function quantizeGiven(
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
-  const original = form.model
+  const original = runtime.stow?.(form.model) ?? form.model
   const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch, heldBack)
   if (recipe.val === undefined && needsSamples(recipe))
@@ -105,7 +104,7 @@ export async function quantizeGiven(
       watch,
     }),
   )
-  const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: fileSize(given) }
+  const sizeBytes = form.model === given ? run.sizeBytes : { ...run.sizeBytes, before: encodedLength(given) }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
   return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }
 }

@@ -54,6 +54,8 @@ export interface Equalized extends RewriteResult {
   readonly predicted: number
   /** Products with a vector that were put in front of layers. */
   readonly gains: number
+  /** Does a Clip keep one bound for channels with factors of their own? Without one the function is kept on all inputs. */
+  readonly holdsCaps: boolean
   /** Values whose channels got factors other than 1. */
   readonly scaled: ReadonlySet<string>
   /** Modelled noise of each layer, before and after. */
@@ -101,6 +103,7 @@ export async function equalize(
       skipped: closedWhy(graph),
       predicted: 1,
       gains: 0,
+      holdsCaps: false,
       scaled: new Set(),
       layers: [],
     }
@@ -125,6 +128,7 @@ export async function equalize(
     skipped: closedWhy(graph),
     predicted,
     gains: placed.freed.filter((each) => each.value !== each.scaled && !idle.includes(each)).length,
+    holdsCaps: graph.clips.some((each) => isCapped(each) && policyOf(each) === 'hold'),
     scaled: new Set([...known.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
     layers,
   }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
-import { byteLengthOf, withLinkedModel } from '../onnx/index.node.ts'
+import { byteLengthOf, liesInLargeFiles, WeightStore, withLinkedModel } from '../onnx/index.node.ts'
 import { type Model, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
 import { loadError } from './load-error.ts'
@@ -42,30 +42,33 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
 
   const notes: string[] = []
+  const store = new WeightStore()
   return {
     name: 'onnxruntime-node',
     version,
     threads,
     notes,
-    open: (model, sessionOptions = {}) => openSession({ link, threads, notes }, model, sessionOptions),
+    open: (model, sessionOptions = {}) => openSession({ link, store, threads, notes }, model, sessionOptions),
+    stow: (model) => store.stow(model),
     time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
-    close: () => link.close(),
+    close: () => link.close().finally(() => store.close()),
   }
 }
 
-/** Bytes of constants above which a model goes to ONNX Runtime as a file: one message in memory ends at 2 GB. */
-const BY_PATH = 1e9
+/** Bytes of constants above which a model goes to ONNX Runtime as a file, whose weights it maps instead of copying them. */
+const BY_PATH = 2 ** 24
 
 /** What all sessions of a runtime share. */
 interface Opener {
   readonly link: WorkerLink
+  readonly store: WeightStore
   readonly threads: number
   /** Is added to. */
   readonly notes: string[]
 }
 
 async function openSession(
-  { link, threads, notes }: Opener,
+  { link, store, threads, notes }: Opener,
   given: Model | Uint8Array,
   options: SessionOptions,
 ): Promise<Session> {
@@ -74,10 +77,12 @@ async function openSession(
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
-    const open = (own: Model) =>
-      byteLengthOf(own) > BY_PATH
-        ? withLinkedModel(own, (path) => link.ask({ kind: 'open', model: path, options, threads }, []))
-        : openBytes(link, writeModel(own), options, threads)
+    const byPath = (path: string) => link.ask({ kind: 'open', model: path, options, threads }, [])
+    const open = (own: Model) => {
+      if (liesInLargeFiles(own)) return withLinkedModel(own, byPath)
+      const file = byteLengthOf(own) > BY_PATH ? store.file(own) : undefined
+      return file ? byPath(file.path).finally(file.remove) : openBytes(link, writeModel(own), options, threads)
+    }
     opened = !model
       ? await link.ask({ kind: 'open', model: given as Uint8Array, options, threads }, [])
       : await open(model).catch((error: unknown) => {

@@ -53,7 +53,8 @@ export async function buildQuantized(
   watch: Watch = {},
 ): Promise<Built> {
   const planned = await planFor(runtime, shaped, quantization, watch)
-  return { model: insertQdq(shaped.model, planned.plan), ...planned }
+  const made = insertQdq(shaped.model, planned.plan)
+  return { model: runtime.stow?.(made) ?? made, ...planned }
 }
 
 /** Placement and grids of a float model. */

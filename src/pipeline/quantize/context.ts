@@ -67,7 +67,8 @@ export class RunningSearch implements SearchContext {
     return this.judges && (this.judge.samples >= ENOUGH_JUDGES || this.judge.values >= ENOUGH_VALUES)
   }
 
-  candidate(form: Form, ranges?: RangeSource): Candidate {
+  candidate(made: Form, ranges?: RangeSource): Candidate {
+    const form = { ...made, float: this.#stow(made.float) }
     const { signal, progress } = this.options
     const plain = once(() => {
       const shaped = { model: form.float, shapes: form.seen.shapes }
@@ -78,8 +79,15 @@ export class RunningSearch implements SearchContext {
     return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
   }
 
+  /** Models of candidates that wait for their turn. */
+  #stow(model: Model): Model {
+    return this.runtime.stow?.(model) ?? model
+  }
+
   corrected(candidate: Candidate, built: Built, corrections: Candidate['corrections']): Candidate {
-    const made = async () => built
+    const model = this.#stow(built.model)
+    const stowed = model === built.model ? built : { ...built, model }
+    const made = async () => stowed
     return { ...candidate, built: made, score: this.#scoreOf(made), corrections }
   }
 
@@ -92,10 +100,11 @@ export class RunningSearch implements SearchContext {
     // Where nothing real is at hand, that a bounded rewrite runs and keeps shapes must do: its bound was measured on samples.
     const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
     const wanted = bounded ? { ...rewrite, boundDb: Number.NEGATIVE_INFINITY } : rewrite
-    const step = await checkRewrite(this.runtime, wanted, result, form.seen, { signal, label })
+    const float = this.#stow(result.model)
+    const step = await checkRewrite(this.runtime, wanted, { ...result, model: float }, form.seen, { signal, label })
     this.rewrites.push(step.applied)
     if (step.applied.refused) this.notes.push(`${rewrite.name} was reverted: ${step.applied.refused}`)
-    return step.seen ? { float: result.model, seen: step.seen } : undefined
+    return step.seen ? { float, seen: step.seen } : undefined
   }
 
   async repeat(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten> {
