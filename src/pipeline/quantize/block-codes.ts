@@ -31,7 +31,7 @@ export async function judgedCodes(
   spill: Spill | undefined,
 ): Promise<Blocked> {
   const { recipe, watch } = job
-  report(watch, 'techniques', 0, 1)
+  report(watch, { step: 'techniques', done: 0, total: 1 })
   rows.start()
   const plain = plainBlocks(formats)
   const before = await judge.score(write(plain), watch)

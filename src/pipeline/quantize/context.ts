@@ -92,7 +92,7 @@ export class RunningSearch implements SearchContext {
     // Where nothing real is at hand, that a bounded rewrite runs and keeps shapes must do: its bound was measured on samples.
     const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
     const wanted = bounded ? { ...rewrite, boundDb: Number.NEGATIVE_INFINITY } : rewrite
-    const step = await checkRewrite(this.runtime, wanted, result, form.seen, { signal, label })
+    const step = await checkRewrite(this.runtime, wanted, { before: form.seen, result }, { signal, label })
     this.rewrites.push(step.applied)
     if (step.applied.refused) this.notes.push(`${rewrite.name} was reverted: ${step.applied.refused}`)
     return step.seen ? { float: result.model, seen: step.seen } : undefined
@@ -124,6 +124,11 @@ export class RunningSearch implements SearchContext {
     if (!this.judges) return
     const steps = this.options.techniques.length + 1
     const far = best && Number.isFinite(best.db) ? `${name}; best so far ${best.db.toFixed(1)} dB` : name
-    report(this.options, 'techniques', Math.min(this.rows.all.length, steps), steps, far)
+    report(this.options, {
+      step: 'techniques',
+      done: Math.min(this.rows.all.length, steps),
+      total: steps,
+      message: far,
+    })
   }
 }

@@ -66,7 +66,7 @@ export async function measureQuantized(
       const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))
       if (!clock) return { comparison }
-      report(watch, 'latency', 0, 1)
+      report(watch, { step: 'latency', done: 0, total: 1 })
       const latency =
         clock === runtime
           ? await measureLatency(runtime, [before, after], sample)

@@ -69,7 +69,7 @@ export async function roundBlocks(
   let model = quantized
   const blocks = blocksOf(float)
   for (const [index, block] of blocks.entries()) {
-    report(options, 'round blocks', index, blocks.length, block.layers.join(', '))
+    report(options, { step: 'round blocks', done: index, total: blocks.length, message: block.layers.join(', ') })
     const targets = targetsOf(block, float, model, plan)
     if (targets.length === 0 || used.length === 0) continue
     const codes = await learn(runtime, { float, quantized: model }, { end: block.output, targets }, used, options)
