@@ -56,7 +56,8 @@ async function bySecondOrder(
   try {
     const split = await job.material.samples.split()
     const batches = split.map(({ batch }) => batch.inputs)
-    const rounded = await roundBlocked(runtime, model, formats, batches, {
+    const rounded = await roundBlocked(runtime, model, formats, {
+      batches,
       shapes,
       products,
       seed: recipe.seed,

@@ -19,7 +19,7 @@ import {
   type ShapedModel,
   type Shapes,
 } from '../../onnx/index.ts'
-import type { QuantizedPair } from '../../quantize/index.ts'
+import type { QuantizedPair, ShapedPair } from '../../quantize/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { compareInTurn, latencyInTurn } from './in-turn.ts'
@@ -95,11 +95,6 @@ export async function glance(runtime: Runtime, original: Model, quantized: Model
   const comparer = new Comparer()
   comparer.add(await run(original, 'the original'), await run(quantized, 'the quantised model'), batch)
   return comparer.result()
-}
-
-/** A float model and what was made of it, with the shapes of the first. */
-export interface ShapedPair extends QuantizedPair {
-  readonly shapes: Shapes
 }
 
 /** Per-layer SQNR with everything quantised, on a few samples. */
