@@ -84,13 +84,13 @@ export async function channelPart(
     let done = 0
     for await (const batch of batches) {
       throwIfCancelled(options.signal)
-      report(options, 'channels', done, options.total)
+      report(options, { step: 'channels', done, total: options.total })
       const results = await session.run(batch.inputs)
       const share = batch.fixed ? batch.size / batch.fixed.size : 1
       for (const watcher of watchers) watcher.add(results, share)
       done += batch.size
     }
-    report(options, 'channels', done, options.total)
+    report(options, { step: 'channels', done, total: options.total })
   })
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.tally]))
 }

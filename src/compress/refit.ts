@@ -225,13 +225,13 @@ async function fitLayer(
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
   }
-  const { factors, kernels } = await fitSplit(products, layer, choice, fitted, options.rounds ?? ROUNDS)
+  const { factors, kernels } = await fitSplit(products, layer, fitted, { ...choice, rounds: options.rounds ?? ROUNDS })
   const bias = biasFor(geometry, kernels, all)
   const error = await shareOfEnergy(products, fitted, kernels)
   return {
     error,
     ...plain,
-    apply: (editor) => void splitLayer(editor, layer, splitNamed(choice.split), factors, bias),
+    apply: (editor) => void splitLayer(editor, layer, { split: splitNamed(choice.split), factors, bias }),
   }
 }
 

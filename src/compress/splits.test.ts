@@ -137,7 +137,7 @@ describe('splits', () => {
         options.kind === 'spatial' ? vertical : kernel.some((size) => size > 1) ? 'input-side' : 'output-side'
       const targets = kernelsOf(layer).map(plainTarget)
       for (const { rank, product } of expected.perRank) {
-        const { kernels } = await fitSplit(plainProducts, layer, { split: name, rank }, targets, 0)
+        const { kernels } = await fitSplit(plainProducts, layer, targets, { split: name, rank, rounds: 0 })
         assertClose(kernels[0]!.data, product.data, 1e-7)
       }
       assert.equal(fullRank(problemOf(splitNamed(name), layer.geometry, targets[0]!)) >= expected.maxRank, true)
@@ -177,9 +177,9 @@ describe('cost models', () => {
         assert.equal(splitCost(weights, split, { geometry, sizes }, rank), memory)
       }
       for (const entry of expected.rankForRatio) {
-        assert.equal(rankForRatio(macs, split, { geometry, sizes }, entry.ratio), entry.mac)
+        assert.equal(rankForRatio(macs, split, { geometry, sizes }, { ratio: entry.ratio }), entry.mac)
         if (!('memory' in entry)) continue
-        assert.equal(rankForRatio(weights, split, { geometry, sizes }, entry.ratio), entry.memory)
+        assert.equal(rankForRatio(weights, split, { geometry, sizes }, { ratio: entry.ratio }), entry.memory)
       }
     })
   }

@@ -8,6 +8,7 @@ import { DataFiles } from './data-files.node.ts'
 import { DataWriter } from './data-writer.node.ts'
 import { allNodes, type Model } from './model.ts'
 import { readModel } from './read.ts'
+import { markedBy } from './splice-tensors.ts'
 import { withTemporary } from './temporaries.node.ts'
 import type { Tensor } from './tensor.ts'
 import { writeModel } from './write.ts'
@@ -41,7 +42,10 @@ async function readWithFiles(path: string): Promise<{ readonly model: Model; rea
     readModel(bytes, {
       file: path,
       external: (data, tensor, expected) => external.find(data, tensor, expected),
-      cut: (index, tensor) => cut?.tensors[index] && external.inside(cut.tensors[index], tensor),
+      cut: (mark, tensor) => {
+        const place = cut?.tensors[markedBy(mark) ?? -1]
+        return place && external.inside(place, tensor)
+      },
     })
   const cut = size < LARGE_FILE ? undefined : cutFile(path)
   const model = cut ? read(cut.bytes, cut) : read(await readBytes(path))

@@ -23,7 +23,6 @@ import { packFloats } from './pack-floats.ts'
 import { inlineBytes } from './read-bytes.ts'
 import { attributeType, valueInfo } from './read-types.ts'
 import { isSorted, sortNodes } from './sort.ts'
-import { markedBy } from './splice-tensors.ts'
 import { type StoredBytes, Tensor } from './tensor.ts'
 
 /** Where a tensor's bytes lie when they are not in the model file. */
@@ -42,8 +41,8 @@ export interface ReadOptions {
     tensor: string,
     expectedBytes: number | undefined,
   ) => Uint8Array | StoredBytes
-  /** Finds the tensors that were cut out of the bytes, by the numbers of their marks. */
-  readonly cut?: (index: number, tensor: string) => StoredBytes | undefined
+  /** Finds the tensors that were cut out of the bytes, by what stands there instead. */
+  readonly cut?: (mark: Uint8Array, tensor: string) => StoredBytes | undefined
 }
 
 /** Messages inside messages, the limit of protobuf that ONNX Runtime keeps to as well: about 31 sub-graphs inside each other. */
@@ -254,7 +253,9 @@ class Reader {
     if (dtype === 'string') return new Tensor(dtype, shape, new Uint8Array(0), { strings: raw.stringData, raw })
     const expected = byteLengthOf(dtype, sizeOf(shape))
     const external = raw.dataLocation === TensorProto_DataLocation.EXTERNAL
-    const bytes = external ? this.external(raw, expected) : (this.cut(raw) ?? inlineBytes(raw, dtype))
+    const bytes = external
+      ? this.external(raw, expected)
+      : (this.#options.cut?.(raw.rawData, raw.name) ?? inlineBytes(raw, dtype))
     if (expected !== undefined && bytes.byteLength !== expected) {
       const hint = external ? '; is it the right data file?' : '; is the file damaged?'
       throw this.fail(
@@ -263,12 +264,6 @@ class Reader {
       )
     }
     return new Tensor(dtype, shape, bytes, { raw })
-  }
-
-  /** The bytes that a mark stands for, where the model was cut. */
-  cut({ rawData, name }: TensorProto): StoredBytes | undefined {
-    const index = this.#options.cut && markedBy(rawData)
-    return index === undefined ? undefined : this.#options.cut?.(index, name)
   }
 
   external(raw: TensorProto, expected: number | undefined): Uint8Array | StoredBytes {

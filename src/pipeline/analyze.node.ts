@@ -24,7 +24,7 @@ import { workingForm } from './working-form.ts'
  * ```
  */
 export async function analyzeFile(runtime: Runtime, given: AnalyzeRecipe, watch: Watch = {}): Promise<AnalyzeRun> {
-  report(watch, 'read', 0, 1, given.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: given.model })
   const recipe = await withOverrides(given)
   const model = await readModelFile(recipe.model)
   refuseQuantized(model, recipe.model, 'analyse')

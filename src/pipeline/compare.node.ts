@@ -75,7 +75,7 @@ export async function compareFiles(
         text: textOutputOf(first),
         each,
       })
-      report(watch, 'latency', 0, 1)
+      report(watch, { step: 'latency', done: 0, total: 1 })
       return {
         comparison,
         chosen: indices.length,

@@ -45,7 +45,7 @@ export async function quantizeFile(
   recipe: QuantizeRecipe,
   watch: ShareWatch = {},
 ): Promise<QuantizeRun> {
-  report(watch, 'read', 0, 1, recipe.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: recipe.model })
   return quantizeGiven(runtime, recipe, await readModelFile(recipe.model), watch)
 }
 

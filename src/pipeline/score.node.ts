@@ -86,12 +86,12 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   const feeds = await feedsOf(dataset, 0)
   const options = { ...watch, label: recipe.model }
   let result = await withGuessedShapes(recipe, model, feeds, () =>
-    applyRewrites(runtime, model, first === -1 ? list : list.slice(0, first), feeds, options),
+    applyRewrites(runtime, { model, feeds }, first === -1 ? list : list.slice(0, first), options),
   )
   if (first !== -1) {
     const { applied } = result
     const statistics = await statisticsOf(runtime, result, { dataset, indices: chosen(dataset, recipe.samples) }, watch)
-    result = await applyRewrites(runtime, result.model, list.slice(first), feeds, { ...options, statistics })
+    result = await applyRewrites(runtime, { model: result.model, feeds }, list.slice(first), { ...options, statistics })
     result = { ...result, applied: [...applied, ...result.applied] }
   }
   const written = model === given ? result.model : form.asGiven(form.stored(result.model))

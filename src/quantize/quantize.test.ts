@@ -33,7 +33,7 @@ function feedsOf(model: Model, seed = 1): Values {
 /** The whole way on a drawn model, calibrated on eight random samples. */
 async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
   const all = { ...quantizeDefaults, ...options }
-  const prepared = await applyRewrites(runtime, model, passes, feedsOf(model))
+  const prepared = await applyRewrites(runtime, { model, feeds: feedsOf(model) }, passes)
   const placement = place(prepared.model, all, typesOf(prepared.model))
   async function* samples(): AsyncGenerator<Batch> {
     for (let seed = 1; seed <= 8; seed++) yield { ids: [`${seed}`], size: 1, inputs: feedsOf(model, seed) }

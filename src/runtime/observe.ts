@@ -17,6 +17,17 @@ export interface Observation {
   readonly otherOutputs?: Values | Error
 }
 
+/** A model with a sample that it runs on. */
+export interface SampledModel {
+  readonly model: Model
+  readonly feeds: Values
+}
+
+/** The same with the shapes that were observed on it. */
+export interface ShapedSample extends SampledModel {
+  readonly shapes: Shapes
+}
+
 /** Shapes of all values of a model; see `observe`. */
 export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
   return (await observe(runtime, model, feeds, { label })).shapes

@@ -97,7 +97,9 @@ export async function finetune(
     progress: options.progress,
   })
   const pool = (options.poolStatistics ?? true) && graph.batchNorms.length > 0
-  const pooled = pool ? await reestimateStatistics(runtime, graph, result.values, store, options.seed) : result.values
+  const pooled = pool
+    ? await reestimateStatistics(runtime, { graph, values: result.values }, store, options.seed)
+    : result.values
   const model = exported(scoreOf && pool ? await betterOf(pooled, result.values, scoreOf) : pooled)
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)

@@ -56,7 +56,7 @@ export async function analyzeModel(
   const quantizing = asQuantizeRecipe(recipe)
   const first = await samples.first()
   const { model, shapes } = await withGuessedShapes(quantizing, original, first, () =>
-    applyRewrites(runtime, original, passesFor(quantizing), first, { ...watch, label: recipe.model }),
+    applyRewrites(runtime, { model: original, feeds: first }, passesFor(quantizing), { ...watch, label: recipe.model }),
   )
   samples.batchSize = batchSizeFor(model, shapes)
   await samples.split()
@@ -152,7 +152,7 @@ async function measureRows(
     let done = 0
     const look = (on: readonly Switch[], by = judge) => {
       throwIfCancelled(watch.signal)
-      report(watch, 'analyse', done++, total)
+      report(watch, { step: 'analyse', done: done++, total })
       return by.comparisonOn(session, form.feeds(new Set(on)), watch)
     }
     const noiseOf = async (on: readonly Switch[], by = judge) => (on.length === 0 ? 0 : noiseIn(await look(on, by)))

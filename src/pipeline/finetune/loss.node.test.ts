@@ -24,7 +24,7 @@ const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: Float32Arra
 /** How many terms, and whether a teacher and inner tensors are needed. */
 async function chosen(more: object, { model = plain, labels = false, teacher = plain } = {}) {
   const recipe = parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
-  const { terms, needsTeacher, matched } = await lossOf(runtime, recipe, model, labels, { teacher, sample })
+  const { terms, needsTeacher, matched } = await lossOf(runtime, recipe, model, { hasLabels: labels, teacher, sample })
   return [terms.length, needsTeacher, matched]
 }
 

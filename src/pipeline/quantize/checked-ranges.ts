@@ -63,7 +63,7 @@ export async function checkRanges(
   let measured = 0
   const measure = async (probe: Judge, plan: Plan) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'ranges', measured++, SEARCH.most + 6)
+    report(watch, { step: 'ranges', done: measured++, total: SEARCH.most + 6 })
     return probe.noiseOf(insertQdq(model, plan), watch)
   }
   // The fitted samples judge too: what a method clips is rare, and few others show it. A method must do for both.

@@ -101,7 +101,8 @@ export class RunningSearch implements SearchContext {
     const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
     const wanted = bounded ? { ...rewrite, boundDb: Number.NEGATIVE_INFINITY } : rewrite
     const float = this.#stow(result.model)
-    const step = await checkRewrite(this.runtime, wanted, { ...result, model: float }, form.seen, { signal, label })
+    const changed = { before: form.seen, result: { ...result, model: float } }
+    const step = await checkRewrite(this.runtime, wanted, changed, { signal, label })
     this.rewrites.push(step.applied)
     if (step.applied.refused) this.notes.push(`${rewrite.name} was reverted: ${step.applied.refused}`)
     return step.seen ? { float, seen: step.seen } : undefined
@@ -133,6 +134,11 @@ export class RunningSearch implements SearchContext {
     if (!this.judges) return
     const steps = this.options.techniques.length + 1
     const far = best && Number.isFinite(best.db) ? `${name}; best so far ${best.db.toFixed(1)} dB` : name
-    report(this.options, 'techniques', Math.min(this.rows.all.length, steps), steps, far)
+    report(this.options, {
+      step: 'techniques',
+      done: Math.min(this.rows.all.length, steps),
+      total: steps,
+      message: far,
+    })
   }
 }

@@ -75,7 +75,7 @@ export async function floatChoices(
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'grids', measured++, halving.most)
+    report(watch, { step: 'grids', done: measured++, total: halving.most })
     return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
   const { loud, total } = await loudest(families, noiseOf, halving)

@@ -19,7 +19,7 @@ import {
   type ShapedModel,
   type Shapes,
 } from '../../onnx/index.ts'
-import type { QuantizedPair } from '../../quantize/index.ts'
+import type { QuantizedPair, ShapedPair } from '../../quantize/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { compareInTurn, latencyInTurn } from './in-turn.ts'
@@ -66,7 +66,7 @@ export async function measureQuantized(
       const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))
       if (!clock) return { comparison }
-      report(watch, 'latency', 0, 1)
+      report(watch, { step: 'latency', done: 0, total: 1 })
       const latency =
         clock === runtime
           ? await measureLatency(runtime, [before, after], sample)
@@ -95,11 +95,6 @@ export async function glance(runtime: Runtime, original: Model, quantized: Model
   const comparer = new Comparer()
   comparer.add(await run(original, 'the original'), await run(quantized, 'the quantised model'), batch)
   return comparer.result()
-}
-
-/** A float model and what was made of it, with the shapes of the first. */
-export interface ShapedPair extends QuantizedPair {
-  readonly shapes: Shapes
 }
 
 /** Per-layer SQNR with everything quantised, on a few samples. */

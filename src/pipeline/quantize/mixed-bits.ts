@@ -45,7 +45,7 @@ export async function mixedBits(job: ModeJob, few: Blocked, options: MixedOption
   if (few.size === 0 || (maxBytes === undefined && minSqnr === undefined)) return few
   const { judging, finish } = options
   judging?.rows.start()
-  report(watch, 'techniques', 0, 1, 'bits of each layer')
+  report(watch, { step: 'techniques', done: 0, total: 1, message: 'bits of each layer' })
   const groups = groupsOf(few)
   const items = await itemsOf(job, groups, options)
   const take = ({ chosen }: Selection<Bits>): Blocked =>

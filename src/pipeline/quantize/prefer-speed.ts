@@ -79,7 +79,7 @@ export async function fasterPlacement(
   const able = placement.integer.size
   const { mixes, profiledMs } = await mixesOf(clock, given, { placement, options }, (done) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'time-layers', done, MIXES + 3)
+    report(watch, { step: 'time-layers', done, total: MIXES + 3 })
   })
   const times = await timed(clock.runtime, [given.model, ...mixes.map((mix) => mix.model)], given.feeds)
   const [floatMs = 0, ...others] = times

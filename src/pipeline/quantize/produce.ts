@@ -42,7 +42,10 @@ export async function produceQuantized(
   const first = await samples.first()
   const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', recipe, () =>
     withGuessedShapes(recipe, original, first, () =>
-      applyRewrites(runtime, original, passesFor(recipe, material.encodings), first, { ...watch, label: recipe.model }),
+      applyRewrites(runtime, { model: original, feeds: first }, passesFor(recipe, material.encodings), {
+        ...watch,
+        label: recipe.model,
+      }),
     ),
   )
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)

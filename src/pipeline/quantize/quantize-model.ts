@@ -82,7 +82,7 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   )
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
-  report(watch, 'write', 0, 1, output)
+  report(watch, { step: 'write', done: 0, total: 1, message: output })
   const encodings = await writtenEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, writeModel(outer)) : host.write(written, bytes))

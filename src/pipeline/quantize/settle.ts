@@ -102,7 +102,7 @@ async function harmlessRanges(
   let measured = 0
   const noiseOf = (plan: Plan, some: readonly GridFamily[]) => {
     throwIfCancelled(options.signal)
-    report(options, 'ranges', measured++, SEARCH.most)
+    report(options, { step: 'ranges', done: measured++, total: SEARCH.most })
     return probe.noiseOf(insertQdq(float, planOfFamilies(plan, some)), options)
   }
   return harmless(

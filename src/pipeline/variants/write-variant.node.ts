@@ -33,10 +33,10 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
   const path = join(staging, file)
   const { model, float32 } = await quantized(job, graph, dtype)
   throwIfCancelled(watch.signal)
-  report(watch, 'write', 0, 1, file)
+  report(watch, { step: 'write', done: 0, total: 1, message: file })
   const written = graph.asGiven(model)
   const sizeBytes = await writeModelFile(written, path, `${path}_data`)
-  report(watch, 'check', 0, 1, file)
+  report(watch, { step: 'check', done: 0, total: 1, message: file })
   // As it lies on disk, unless its weights lie in a second file, or its inputs have a type that no runtime takes.
   const opened = written === model && (await stat(path)).size === sizeBytes ? await readFile(path) : model
   const {

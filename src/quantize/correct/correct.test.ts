@@ -87,7 +87,9 @@ describe('mean shifts behind a function', () => {
     assert.ok(Math.abs((seen?.error[0] ?? 0) - 0.25) < 1e-3, `${seen?.error[0]}`)
     assert.equal(seen?.slope[0], 0.5)
     assert.equal(meanShift([float], [changed], 'second')?.error[0], -0.5)
-    assert.ok(Math.abs(squaredError([float], [changed], Float64Array.of(-1), 'second', relu) - 1) < 1e-2)
+    assert.ok(
+      Math.abs(squaredError([float], [changed], 'second', { shift: Float64Array.of(-1), heard: relu }) - 1) < 1e-2,
+    )
   })
 
   it('has no table where all values are one, or not finite', () => {

@@ -113,7 +113,7 @@ async function refitted(products: Products, seen: readonly SeenGroup[]): Promise
   const groups: RoundingGroup[] = []
   for (const { weights, whole } of seen)
     groups.push({
-      weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge),
+      weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, { ridge }),
       hessian: whole.covariance,
     })
   return groups

@@ -223,7 +223,8 @@ describe('weights in blocks', () => {
     const layers = layersOf(model)
     const batches = Array.from({ length: 24 }, (_, seed) => rowsOf(seed + 10, [8, 4, 64]))
     const shapes = await shapesOf(model, rowsOf(10, [8, 4, 64]))
-    const rounded = await roundBlocked(runtime, model, all(layers), batches, {
+    const rounded = await roundBlocked(runtime, model, all(layers), {
+      batches,
       shapes,
       products: plainProducts,
       seed: 0,

@@ -1,7 +1,8 @@
 // Which input channels of layers are outliers: the few that alone decide the steps of all others, however channels are scaled.
-import type { ChannelGraph, Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
+import type { ChannelGraph, Layer, Model, Shapes } from '../../onnx/index.ts'
 import { fewerRows, type NoiseLayer, pairEnergy } from '../equalize/noise-model.ts'
 import { lastAxisLayers } from '../equalize/open-graph.ts'
+import type { KnownChannels } from '../equalize/problem.ts'
 
 /** Channels that may go apart: at most so many, and at most this share of all. */
 const MOST = 16
@@ -22,10 +23,8 @@ export interface OutlierSite {
 
 /** @param noise the layers as the noise model sees them, by their name */
 export function chooseOutliers(
-  model: Model,
+  { model, graph, statistics }: KnownChannels,
   shapes: Shapes,
-  graph: ChannelGraph,
-  statistics: Statistics,
   noise: ReadonlyMap<string, NoiseLayer>,
 ): OutlierSite[] {
   const sites: OutlierSite[] = []

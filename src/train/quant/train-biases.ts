@@ -152,7 +152,7 @@ async function trainableThatFits(
   { memory = MEMORY, signal }: BiasTraining,
 ): Promise<TrainableModel> {
   const options = { loss: [outputNoise(terms)], teacher: float, signal, fixed }
-  const of = (size: number) => qdqTrainableModel(runtime, quantized, biases, inputs, { ...options, batch: size })
+  const of = (size: number) => qdqTrainableModel(runtime, { quantized, biases }, inputs, { ...options, batch: size })
   const one = await of(1)
   const fits = largestBatch(one.graph, one.initial, memory)
   if (fits < one.graph.batch) {

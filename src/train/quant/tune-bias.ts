@@ -34,7 +34,7 @@ export async function tuneBias(
   { dataset, indices }: Samples,
   options: BiasTraining,
 ): Promise<TunedBias> {
-  report(options, 'tune bias', 0, 1)
+  report(options, { step: 'tune bias', done: 0, total: 1 })
   const { quantized } = pair
   const unlabelled = withoutLabels(dataset)
   const validation = indices.filter((_, i) => i % VALIDATION_EVERY === VALIDATION_EVERY - 1)

@@ -51,7 +51,7 @@ after(async () => {
 })
 
 async function problemOf(more: Partial<CompressModelOptions> = {}, budget: Budget = macsBudget([0.6])) {
-  const { problem } = await prepare(runtime, products, MODEL, samples, { budget, methods: [], ...more })
+  const { problem } = await prepare({ runtime, products }, MODEL, samples, { budget, methods: [], ...more })
   return problem
 }
 

@@ -119,7 +119,8 @@ async function chooseClip(
   if (!context.judges) return 'exact'
   const { float, seen } = candidate
   const timeOf = (value: string) => measureIntegerMin(context.runtime, seen.shapes.get(value)?.dims ?? [])
-  const freed = await capsWorthFreeing(float, seen.shapes, channels, gridsOf(candidate, context.options), timeOf)
+  const known = { shapes: seen.shapes, statistics: channels }
+  const freed = await capsWorthFreeing(float, known, gridsOf(candidate, context.options), timeOf)
   context.notes.push(
     `${freed.size} ${freed.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
   )
