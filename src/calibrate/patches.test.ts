@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { randomStream } from '../math/index.ts'
 import { constantsOf, type Layer, layersOf } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { withSession } from '../runtime/index.ts'
 import { geometryOf, type LayerGeometry, patchSize } from './geometry.ts'
 import { choosePositions, gatherOutputs, gatherPatches, positionsOf } from './patches.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 
 function normals(dims: readonly number[], seed: number) {
   const random = randomStream(seed, 'patches')
@@ -53,8 +53,6 @@ function itMatches(drawing: string, dims: readonly number[]): void {
 }
 
 describe('patches', () => {
-  after(() => runtime.close())
-
   itMatches('x[N,6,9,8] -> Conv 3x2 6->4 strides=2,1 pads=1,0,2,1 -> y', [3, 6, 9, 8])
   itMatches('x[N,6,9,9] -> Conv 3x3 6->4 dilations=2,3 pads=3,0,1,2 -> y', [2, 6, 9, 9])
   itMatches('x[N,6,9,8] -> Conv 3x3 6->4 group=2 pads=1,1,1,1 -> y', [2, 6, 9, 8])

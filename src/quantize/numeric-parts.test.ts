@@ -1,11 +1,12 @@
 // The numeric parts that a quantisation is put together from, each alone.
+
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { fromFloat16Bits, plainProducts, randomStream, toFloat16Bits } from '../math/index.ts'
 import { layersOf, type Shapes, Tensor } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { meanShift, shiftInPlace, shiftRatio, squaredError } from './correct/mean-shift.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
@@ -21,8 +22,7 @@ const float32 = (dims: readonly number[], values: readonly number[]) => ({
 })
 
 describe('activations as functions of one number', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const xs = Array.from({ length: 81 }, (_, i) => (i - 40) / 5)
 
   for (const step of [

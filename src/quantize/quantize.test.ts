@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { calibrate } from '../calibrate/index.ts'
 import type { Batch } from '../data/index.ts'
 import { randomStream, sqnrDb } from '../math/index.ts'
 import { GraphEditor, type Model, printModel, Tensor } from '../onnx/index.ts'
 import { applyRewrites, passes } from '../rewrite/index.ts'
-import { openRuntime, optimizedGraph } from '../runtime/index.node.ts'
+import { optimizedGraph } from '../runtime/index.node.ts'
 import { typesOf, type Values, withSession } from '../runtime/index.ts'
 import { insertQdq } from './insert.ts'
 import { lintFusion } from './lint.ts'
@@ -16,8 +17,7 @@ import { makePlan, tensorsToObserve } from './plan.ts'
 
 const { target } = quantizeDefaults
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 function feedsOf(model: Model, seed = 1): Values {
   return Object.fromEntries(

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream, sqnrDb } from '../../math/index.ts'
 import { layersOf, type Model, Tensor, writeModel } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { type Values, withSession } from '../../runtime/index.ts'
 import { removeDeadChannels } from './dead-channels.ts'
 import { pruningOrders } from './order.ts'
 import { pruneChannels } from './prune-channels.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 function batch(dims: readonly number[], seed: number): Values {
   const random = randomStream(seed, 'samples')

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { samplesOf } from '../../../test/support/small-search.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UsageError } from '../../base/index.ts'
 import { nodeName } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Material } from './mode.ts'
 import { produceQuantized } from './produce.ts'
@@ -36,8 +36,7 @@ describe('options that say nothing in a mode', () => {
 
 describe('float16 behind weights in few bits', () => {
   it('lists the nodes that stay float32, and why', async () => {
-    const runtime = await openRuntime({ threads: 1 })
-    after(() => runtime.close())
+    const runtime = await testRuntime()
     const original = tinyModel('x[N,64] -> Gemm 64->48 -> Tanh -> Gemm 48->32 -> y')
     const tanh = original.graph.nodes.find(({ opType }) => opType === 'Tanh')
     assert.ok(tanh)

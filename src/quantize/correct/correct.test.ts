@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { plainProducts, sqnrDb } from '../../math/index.ts'
 import { type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
@@ -110,8 +109,7 @@ describe('mean shifts behind a function', () => {
 })
 
 describe('correcting layers', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   /** Neighbours alike, as in pictures: what second-order rounding lives on. */
   function smoothFeeds(model: Model, seed: number): Values {
