@@ -20,10 +20,14 @@ try {
   const original = await readModelFile(path)
   const dataset = await openSamples(recipe, original)
   const chosen = chooseSamples(dataset.size, Number(samples))
-  const { model, shapes } = await applyRewrites(runtime, original, passes, (await dataset.sample(0)).inputs)
+  const { model, shapes } = await applyRewrites(
+    runtime,
+    { model: original, feeds: (await dataset.sample(0)).inputs },
+    passes,
+  )
   const placement = place(model, quantizeDefaults, typesOf(model))
   const batches: Batch[] = []
-  for await (const batch of readBatches(dataset, chosen, model, shapes)) batches.push(batch)
+  for await (const batch of readBatches({ dataset, indices: chosen }, { model, shapes })) batches.push(batch)
   async function* again(): AsyncGenerator<Batch> {
     yield* batches
   }

@@ -74,13 +74,11 @@ async function distance(file: string, ratios: readonly number[], samples: number
   const dataset = await openSamples(asked, original, asked.data, { count: asked.samples })
   const chosen = chooseSamples(dataset.size, Math.min(samples, dataset.size))
   const sample = (await dataset.sample(chosen[0] ?? 0)).inputs
-  const { model, shapes } = await applyRewrites(runtime, original, passes, sample)
+  const { model, shapes } = await applyRewrites(runtime, { model: original, feeds: sample }, passes)
   const read = (validation: boolean) =>
     readBatches(
-      dataset,
-      chosen.filter((_, i) => (i % 4 === 3) === validation),
-      original,
-      shapes,
+      { dataset, indices: chosen.filter((_, i) => (i % 4 === 3) === validation) },
+      { model: original, shapes },
     )
   const batches: Values[] = []
   for await (const { inputs } of read(false)) batches.push(inputs)

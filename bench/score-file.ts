@@ -33,12 +33,12 @@ export async function openScoring(
   chosen: readonly number[],
 ): Promise<(file: string) => Promise<Score>> {
   const model = await readModelFile(recipe.model)
-  const scoring = await scoringSamples(recipe, model, { dataset, indices: chosen }, 5000)
+  const scoring = await scoringSamples(recipe, model, { dataset, indices: chosen }, { limit: 5000 })
   const first = (await dataset.sample(0)).inputs
   const shapes = await observeShapes(runtime, model, first)
   const seen: { readonly batch: Batch; readonly float: Values }[] = []
   await withSession(runtime, model, {}, async (session) => {
-    for await (const batch of readBatches(scoring.dataset, scoring.indices, model, shapes))
+    for await (const batch of readBatches(scoring, { model, shapes }))
       seen.push({ batch, float: await session.run(batch.inputs) })
   })
   return async (file) => {

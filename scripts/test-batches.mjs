@@ -1,5 +1,5 @@
-// Test files by the processes that run them. Starting a process takes longer than most files of unit tests, so that those of one module
-// share one; each stays a suite of its own.
+// Test files by the processes that run them. Starting a process, and a runtime in it, takes longer than most files of unit tests, so
+// that many share one; each stays a suite of its own.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,39 +18,28 @@ export function testFiles(words) {
 }
 
 /**
- * What takes longest, longest first: real models, browsers, many command lines. Each has a process of its own and starts early, so that
- * all cores end together.
+ * What takes longest, longest first: real models, browsers, many command lines. They start early, so that all cores end together; those
+ * on a line share a process, and WebAssembly is compiled once for the variants.
  */
 const long = [
-  'test/studio-page.test.ts',
-  'test/quantize.test.ts',
-  'test/real-models.test.ts',
-  'test/browser-page.test.ts',
-  'test/variants.test.ts',
-  'test/compress-quantize.test.ts',
-  'test/variants-decoders.test.ts',
-  'test/errors.test.ts',
-  'test/examples.test.ts',
-  'test/cases-samples.test.ts',
-  'test/compress.test.ts',
-  'test/detector-blocks.test.ts',
-  'test/graph-kinds.test.ts',
+  ['test/studio-page.test.ts'],
+  ['test/quantize.test.ts'],
+  ['test/variants.test.ts', 'test/variants-decoders.test.ts'],
+  ['test/real-models.test.ts'],
+  ['test/browser-page.test.ts'],
+  ['test/detector-blocks.test.ts', 'test/graph-kinds.test.ts'],
+  ['test/compress-quantize.test.ts', 'test/compress.test.ts'],
+  ['test/examples.test.ts'],
+  ['test/errors.test.ts', 'test/cases-samples.test.ts'],
 ]
 
-/** The files by their processes: long ones alone, the others by module, at most 20 in one, and those of commands, at most 6. */
+/** The files by their processes: long ones as they stand above, then those of commands, at most 8 in one, and unit tests, at most 30. */
 export function batchesOf(files) {
-  const modules = new Map()
-  for (const file of files.filter((each) => !long.includes(each))) {
-    const [folder = '', module = ''] = file.split(sep)
-    const key = folder === 'src' ? `${folder}/${module}` : folder
-    modules.set(key, [...(modules.get(key) ?? []), file])
-  }
-  const batches = [...modules].flatMap(([key, batch]) => chunks(batch, key === 'test' ? 6 : 20))
-  const size = (batch) => (batch[0].startsWith('test') ? 1 : 0)
-  return [
-    ...long.filter((file) => files.includes(file)).map((file) => [file]),
-    ...batches.sort((a, b) => size(b) - size(a)),
-  ]
+  const first = long.map((batch) => batch.filter((file) => files.includes(file))).filter((batch) => batch.length > 0)
+  const others = files.filter((file) => !first.flat().includes(file))
+  const commands = others.filter((file) => file.startsWith('test'))
+  const units = others.filter((file) => !file.startsWith('test'))
+  return [...first, ...chunks(commands, 8), ...chunks(units, 30)]
 }
 
 function chunks(files, size) {

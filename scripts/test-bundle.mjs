@@ -1,6 +1,6 @@
 // All test programs as plain JavaScript, made once: a process that reads the toolkit's files of TypeScript one by one takes seconds
 // until its first test, and there are forty processes.
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -21,8 +21,9 @@ const external = [
   'fast-check',
 ]
 
-/** What starts workers finds them in the folder of the bundle, as it does in the package. */
-const startWorkers = /[\\/]src[\\/]runtime[\\/](?:node-runtime|web-process)\.node\.ts$/
+/** What starts workers and processes finds them in the folder of the bundle, as it does in the package. */
+const startWorkers =
+  /[\\/](?:src[\\/]runtime[\\/](?:node-runtime|web-process)\.node|bench[\\/]conformance[\\/]pool)\.ts$/
 
 /** Fixtures lie beside the source, so that each file goes on believing it is there. */
 const placesOfSources = {
@@ -51,6 +52,7 @@ export async function bundle(folder, programs, root = repository) {
     entryPoints: [
       ...programs,
       ...['worker', 'web-worker'].map((name) => join(root, 'src', 'runtime', `${name}.node.ts`)),
+      ...[join(root, 'bench', 'conformance', 'child.ts')].filter((file) => existsSync(file)),
     ],
     outdir,
     ...bundleOptions,

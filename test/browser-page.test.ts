@@ -68,6 +68,15 @@ describe('the page without a server', { skip: noChromium }, () => {
     await page.getByRole('heading', { name: 'Open a model' }).waitFor()
     return page
   }
+  let first: Promise<Page> | undefined
+  /** A page whose worker has compiled WebAssembly already, at its start. */
+  const home = async (): Promise<Page> => {
+    first ??= open()
+    const page = await first
+    await page.getByRole('link', { name: 'Models and runs' }).click()
+    await page.getByRole('heading', { name: 'Open a model' }).waitFor()
+    return page
+  }
   const drop = (page: Page, files: Parameters<ReturnType<Page['locator']>['setInputFiles']>[0]): Promise<void> =>
     page.locator('input[type=file]').setInputFiles(files)
   const json = (name: string, value: unknown) => ({
@@ -78,6 +87,7 @@ describe('the page without a server', { skip: noChromium }, () => {
   const start = async (page: Page): Promise<void> => {
     await page.getByText(/^onnxpress quantize /).waitFor()
     await page.getByRole('button', { name: 'Start' }).click()
+    await page.waitForURL(/#\/run\//)
     await page.locator('.card .state.done').first().waitFor()
   }
   const download = async (page: Page, button: string): Promise<{ readonly name: string; readonly bytes: Buffer }> => {
@@ -101,17 +111,16 @@ describe('the page without a server', { skip: noChromium }, () => {
   })
 
   it('shows a dropped model, its costs, and the pictures of a layer', async () => {
-    const page = await open()
+    const page = await home()
     await drop(page, at('tiny.onnx'))
     await page.getByRole('heading', { name: 'tiny.onnx' }).waitFor()
     await page.getByText(/4 layers · .* MACs/).waitFor()
     await page.locator('table button.link').first().click()
     await page.locator('.pictures svg[aria-label^="Weight ranges of"]').first().waitFor({ state: 'attached' })
-    await page.close()
   })
 
   it('quantises with pictures, and its recipe gives the same bytes on the command line', async () => {
-    const page = await open()
+    const page = await home()
     await drop(page, at('tiny.onnx'))
     await page.getByRole('heading', { name: 'tiny.onnx' }).waitFor()
     await page.getByRole('link', { name: 'Quantise' }).click()
@@ -127,7 +136,6 @@ describe('the page without a server', { skip: noChromium }, () => {
     writeFileSync(at(recipe.name), recipe.bytes)
     await onnxpress('run', recipe.name)
     assert.ok(readFileSync(at('tiny.int8.onnx')).equals(model.bytes), 'the command line made another file')
-    await page.close()
   })
 
   const recipes: readonly (readonly [name: string, words: readonly string[]])[] = [
@@ -141,7 +149,7 @@ describe('the page without a server', { skip: noChromium }, () => {
       await onnxpress('quantize', 'tiny.onnx', '--data', 'random', '--samples', '16', ...words, '--run', 'run')
       const { output: _, ...recipe } = JSON.parse(readFileSync(at('run', 'recipe.json'), 'utf8'))
       const statistics = JSON.parse(readFileSync(at('run', 'statistics.json'), 'utf8'))
-      const page = await open()
+      const page = await home()
       await drop(page, [
         { name: 'tiny.onnx', mimeType: 'application/octet-stream', buffer: readFileSync(at('tiny.onnx')) },
         json('recipe.json', { ...recipe, data: 'none', statistics }),
@@ -150,7 +158,6 @@ describe('the page without a server', { skip: noChromium }, () => {
       await start(page)
       const { bytes } = await download(page, 'Download model')
       assert.ok(readFileSync(at('run', 'model.onnx')).equals(bytes), 'the page made another file')
-      await page.close()
     })
   }
 
@@ -161,7 +168,7 @@ describe('the page without a server', { skip: noChromium }, () => {
       JSON.stringify({ command: 'quantize', model: 'tiny.onnx', data: 'none', preprocess }),
     )
     await onnxpress('run', 'none.json', '--run', 'none')
-    const page = await open()
+    const page = await home()
     await drop(page, [
       { name: 'tiny.onnx', mimeType: 'application/octet-stream', buffer: readFileSync(at('tiny.onnx')) },
       { name: 'none.json', mimeType: 'application/json', buffer: readFileSync(at('none.json')) },
@@ -169,7 +176,6 @@ describe('the page without a server', { skip: noChromium }, () => {
     await start(page)
     const { bytes } = await download(page, 'Download model')
     assert.ok(readFileSync(at('none', 'model.onnx')).equals(bytes), 'the page made another file')
-    await page.close()
   })
 
   it('stops when it is asked to, and says so', async () => {

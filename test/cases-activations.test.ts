@@ -1,4 +1,5 @@
 // Layers whose activation ONNX Runtime would fuse in float first: every layer of the shared graphs runs in integers.
+
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,19 +7,16 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const graphs = join(sharedFolder, 'cases', 'graphs')
 const skip = existsSync(graphs) ? false : `no graphs at ${graphs}`
 
 describe('an activation in front of a float operator', { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-activations-'))
-  const runtime = await openRuntime({ threads: 1 })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  const runtime = await testRuntime()
+  after(() => rmSync(folder, { recursive: true }))
 
   for (const [name, layers] of [
     ['g_relu_abs', 3],

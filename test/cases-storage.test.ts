@@ -1,4 +1,5 @@
 // What a file holds is stored once and in its smallest form: constants that folding would write out, tied embeddings, float16.
+
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,8 +8,8 @@ import { after, describe, it } from 'node:test'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, quantizeFile, rewriteFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const cases = join(sharedFolder, 'cases', 'fold_bloat')
 const graphs = join(sharedFolder, 'cases', 'graphs')
@@ -16,11 +17,8 @@ const skip = existsSync(cases) && existsSync(graphs) ? false : `no cases at ${ca
 
 describe('what a file holds', { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-storage-'))
-  const runtime = await openRuntime({ threads: 1 })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  const runtime = await testRuntime()
+  after(() => rmSync(folder, { recursive: true }))
   const size = (file: string) => statSync(file).size
 
   for (const name of skip ? [] : readdirSync(cases).filter((file) => file.endsWith('.onnx')))

@@ -1,4 +1,5 @@
 // Training on the small inputs that once failed: what must hold of each (the folder is not part of the repository).
+
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,19 +8,16 @@ import { after, describe, it } from 'node:test'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { type FinetuneRun, finetuneFile, finetuneReport, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const cases = join(sharedFolder, 'cases')
 const missing = existsSync(cases) ? false : `${cases} is missing`
 
 describe('training the cases', { skip: missing }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-cases-training-'))
-  const runtime = await openRuntime({ threads: 1 })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  const runtime = await testRuntime()
+  after(() => rmSync(folder, { recursive: true }))
   const output = join(folder, 'tuned.onnx')
   const tuned = async (model: string, data: string, more: Record<string, unknown> = {}): Promise<FinetuneRun> => {
     const paths = { model: join(cases, model), data: join(cases, data), output }

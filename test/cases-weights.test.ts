@@ -1,4 +1,5 @@
 // Weight-only quantisation of every ConvTranspose of the shared cases, and their 8-bit weights in static mode.
+
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,19 +9,16 @@ import { readModelFile } from '../src/onnx/index.node.ts'
 import { isOp } from '../src/onnx/index.ts'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const cases = join(sharedFolder, 'cases', 'weights_mode_convtranspose')
 const skip = existsSync(cases) ? false : `no models at ${cases}`
 
 describe('the weight of a ConvTranspose', { skip }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-weights-'))
-  const runtime = await openRuntime({ threads: 1 })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  const runtime = await testRuntime()
+  after(() => rmSync(folder, { recursive: true }))
 
   for (const name of ['plain', 'grouped', 'depthwise'])
     for (const mode of ['weights', 'static'])

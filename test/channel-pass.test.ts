@@ -1,17 +1,17 @@
 // Channels are looked at once where that can matter, and not at all where nothing could be scaled or folded.
+
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { before, describe, it } from 'node:test'
 import type { Runtime } from '../src/runtime/index.ts'
 import { quantizeGraph } from './support/fresh-scores.ts'
 import { families, opGraph } from './support/op-graphs.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 describe('the pass over channels', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(() => runtime.close())
 
   /** How many passes begin, and what became of the techniques. */
   async function passes(family: string, drawing?: string) {

@@ -9,13 +9,13 @@ import { printModel } from '../src/onnx/index.ts'
 import { compressFile, compressJson, compressReport } from '../src/pipeline/index.node.ts'
 import { type CompressRecipe, compress, parseRecipe } from '../src/pipeline/index.ts'
 import { checkReport, renderHtml, renderJson } from '../src/report/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { smallCompression } from './support/small-compression.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-compress-'))
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const { model, data } = await smallCompression(folder)
 
 function recipe(more: Partial<CompressRecipe>): CompressRecipe {
@@ -39,10 +39,7 @@ async function labelled(): Promise<string> {
 }
 
 describe('compress', () => {
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   it('delivers at most the asked share of the multiplications, and says what each layer got', async () => {
     const run = await compressFile(runtime, recipe({ macs: [0.6] }))

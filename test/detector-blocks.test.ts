@@ -8,19 +8,16 @@ import { walk } from '../src/calibrate/index.ts'
 import { extractModel, layersOf } from '../src/onnx/index.ts'
 import { compressFile, layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../src/runtime/index.ts'
 import { detectorBlock, detectorBlocks, pictures, writeBlock } from './support/detector-blocks.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-blocks-'))
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const batch: Values = { x: { dtype: 'float32', dims: [2, 3, 16, 16], data: pictures(2) } }
 
 describe('the blocks of detectors', () => {
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   for (const block of detectorBlocks) {
     it(`are walked through: ${block}`, async () => {

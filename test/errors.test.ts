@@ -14,8 +14,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import sharp from 'sharp'
+import { writeModelFile } from '../src/onnx/index.node.ts'
 import { built } from './support/built.ts'
 import { commandLine } from './support/command-line.ts'
+import { tinyModel } from './support/tiny-model.ts'
 
 const program = resolve('bin/onnxpress.js')
 const calibration = resolve('demo/calibration.json')
@@ -34,6 +36,9 @@ describe('what a stranger meets when something is wrong', () => {
     for (const name of ['temporary', 'empty', 'pictures', 'broken', 'odd']) mkdirSync(join(folder, name))
     copyFileSync('demo/model.onnx', join(folder, 'model.onnx'))
     symlinkSync('model.onnx', join(folder, 'link.onnx'))
+    const block = 'Conv 3x3 8->8 pads=1,1,1,1 -> BatchNormalization -> Clip number(0) number(6)'
+    const drawing = `image[N,3,32,32] -> Conv 3x3 3->8 strides=2,2 pads=1,1,1,1 -> Relu -> ${block} -> GlobalAveragePool -> Flatten -> Gemm 8->10 -> logits`
+    await writeModelFile(tinyModel(drawing), join(folder, 'small.onnx'))
     write('text.onnx', 'hello')
     write('cut.onnx', readFileSync('demo/model.onnx').subarray(0, 100_000))
     const pixels = { width: 40, height: 36, channels: 3, background: '#80a020' } as const
@@ -320,8 +325,8 @@ describe('what a stranger meets when something is wrong', () => {
     })
   }
 
-  it('grey, CMYK and transparent pictures are read as RGB', () => {
-    const { status, stderr } = run(
+  it('grey, CMYK and transparent pictures are read as RGB', async () => {
+    const { status, stderr } = await shared.run(
       'quantize',
       'model.onnx',
       '--data',
@@ -354,15 +359,15 @@ describe('what a stranger meets when something is wrong', () => {
     )
   })
 
-  it("a metric of one's own is scored without labels, paired in compare, with its unit", () => {
+  it("a metric of one's own is scored without labels, paired in compare, with its unit", async () => {
     write(
       'largest.mjs',
       'export default { name: "largest", unit: "logits", score: ({ outputs }) => Math.max(...outputs.logits.data) }',
     )
     const own = ['--data', calibration, '--samples', '16', '--metric', 'largest.mjs', '--json', '--quiet']
-    const scored = JSON.parse(run('evaluate', 'model.onnx', ...own).stdout)
+    const scored = JSON.parse((await shared.run('evaluate', 'model.onnx', ...own)).stdout)
     assert.deepEqual(Object.keys(scored.metric).sort(), ['interval', 'name', 'samples', 'unit', 'value'])
-    const same = JSON.parse(run('compare', 'model.onnx', 'link.onnx', ...own).stdout)
+    const same = JSON.parse((await shared.run('compare', 'model.onnx', 'link.onnx', ...own)).stdout)
     assert.deepEqual([same.metric.name, same.metric.difference, same.metric.samples], ['largest', 0, 16])
     assert.deepEqual(same.metric.interval, { low: 0, high: 0 })
     assert.equal(same.metric.before, scored.metric.value)
@@ -370,8 +375,9 @@ describe('what a stranger meets when something is wrong', () => {
     assert.ok(same.layers.length > 5 && same.layers.every((layer: { sqnrDb: unknown }) => layer.sqnrDb === null))
   })
 
-  it('a run folder holds recipe, events, report, page, statistics and model; recipe and statistics give the same bytes again', () => {
-    const first = run('quantize', 'model.onnx', '--data', calibration, '--samples', '8', '--run', 'first', '--quiet')
+  it('a run folder holds recipe, events, report, page, statistics and model; recipe and statistics give the same bytes again', async () => {
+    const given = ['--data', calibration, '--samples', '8', '--run', 'first', '--quiet']
+    const first = await shared.run('quantize', 'small.onnx', ...given)
     assert.equal(first.status, 0, first.stderr)
     assert.deepEqual(readdirSync(join(folder, 'first')).sort(), [
       'events.jsonl',
@@ -383,9 +389,9 @@ describe('what a stranger meets when something is wrong', () => {
       'status.json',
     ])
     const stored = ['--statistics', 'first/statistics.json', '-o', 'stored.onnx', '--no-report', '--quiet']
-    assert.equal(run('quantize', 'model.onnx', ...stored).status, 0)
+    assert.equal((await shared.run('quantize', 'small.onnx', ...stored)).status, 0)
     assert.deepEqual(readFileSync(join(folder, 'stored.onnx')), readFileSync(join(folder, 'first/model.onnx')))
-    const again = run('run', 'first/recipe.json', '--run', 'again', '--quiet')
+    const again = await shared.run('run', 'first/recipe.json', '--run', 'again', '--quiet')
     assert.equal(again.status, 0, again.stderr)
     assert.deepEqual(readFileSync(join(folder, 'again/model.onnx')), readFileSync(join(folder, 'first/model.onnx')))
     const events = readFileSync(join(folder, 'first/events.jsonl'), 'utf8').trimEnd().split('\n')

@@ -54,12 +54,27 @@ describe('docs/extending.md', () => {
   const sections = sectionsOf(readFileSync('docs/extending.md', 'utf8'))
   const extended = [...sections].filter(([, blocks]) => blocks.some(({ kind }) => kind === 'diff'))
 
-  before(() => {
+  /** What each section came to: lines elsewhere, what its check prints, and the program of the check. */
+  const added = new Map<
+    string,
+    { readonly elsewhere: number; readonly expected: string | undefined; program: string }
+  >()
+
+  before(async () => {
     for (const part of ['src', 'test/support', 'package.json', 'tsconfig.json'])
       cpSync(part, join(root, part), { recursive: true })
     symlinkSync(resolve('node_modules'), join(root, 'node_modules'), 'junction')
     mkdirSync(join(root, 'checks'))
     writeFileSync(join(root, 'checks/support.ts'), "export * from '../test/support/extending-checks.ts'")
+    for (const [name, blocks] of extended) added.set(name, add(name, blocks))
+    // All of them are there together, and built once.
+    const checks = [...added.values()]
+    const programs = await bundle(
+      join(root, 'programs'),
+      checks.map(({ program }) => program),
+      root,
+    )
+    for (const [at, check] of checks.entries()) check.program = programs[at] ?? ''
   })
   after(() => rmSync(root, { recursive: true }))
 
@@ -70,26 +85,31 @@ describe('docs/extending.md', () => {
     )
   })
 
-  for (const [name, blocks] of extended)
-    it(`${name}: a file, at most two lines elsewhere beside imports, and it works`, async () => {
-      let elsewhere = 0
-      for (const { kind, text } of blocks) {
-        const file = /^\/\/ (\S+)\n/.exec(text)?.[1]
-        if (kind === 'ts' && file) {
-          mkdirSync(dirname(join(root, file)), { recursive: true })
-          writeFileSync(join(root, file), text)
-        } else if (kind === 'diff') {
-          applyDiff(root, text)
-          elsewhere += text.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+import')).length
-        }
+  /** Adds what a section adds to the copy. */
+  function add(name: string, blocks: readonly Block[]) {
+    let elsewhere = 0
+    for (const { kind, text } of blocks) {
+      const file = /^\/\/ (\S+)\n/.exec(text)?.[1]
+      if (kind === 'ts' && file) {
+        mkdirSync(dirname(join(root, file)), { recursive: true })
+        writeFileSync(join(root, file), text)
+      } else if (kind === 'diff') {
+        applyDiff(root, text)
+        elsewhere += text.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+import')).length
       }
+    }
+    const check = blocks.find(({ kind }) => kind === 'ts check')?.text ?? ''
+    const expected = /console\.log\(.*\) \/\/ (.*)$/m.exec(check)?.[1]
+    const program = join(root, 'checks', `${name.replaceAll(' ', '-')}.ts`)
+    writeFileSync(program, check)
+    return { elsewhere, expected, program }
+  }
+
+  for (const [name] of extended)
+    it(`${name}: a file, at most two lines elsewhere beside imports, and it works`, () => {
+      const { elsewhere = 0, expected, program = '' } = added.get(name) ?? {}
       assert.ok(elsewhere >= 1 && elsewhere <= 2, `${elsewhere} lines elsewhere`)
-      const check = blocks.find(({ kind }) => kind === 'ts check')?.text ?? ''
-      const expected = /console\.log\(.*\) \/\/ (.*)$/m.exec(check)?.[1]
       assert.ok(expected, 'the check says what it prints')
-      const path = join(root, 'checks', `${name.replaceAll(' ', '-')}.ts`)
-      writeFileSync(path, check)
-      const [program = ''] = await bundle(join(root, 'programs', name), [path], root)
       const printed = execFileSync(process.execPath, [program], { cwd: root, encoding: 'utf8' })
       assert.equal(printed.trim(), expected)
     })

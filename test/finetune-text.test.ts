@@ -1,4 +1,5 @@
 // A small encoder with a head, trained on sentences with labels: from a .csv and a tokenizer to a written file.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,15 +10,12 @@ import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { intAttr, intsAttr, type Model, makeModel, makeNode, Tensor } from '../src/onnx/index.ts'
 import { finetuneFile, finetuneJson } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { smallVocabulary, writeTokenizer } from './support/small-tokenizer.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-finetune-text-'))
-const runtime = await openRuntime({ threads: 1 })
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+const runtime = await testRuntime()
+after(() => rmSync(folder, { recursive: true }))
 
 /** Embedding, a feed-forward layer with GELU's formula, the mean of the tokens that the mask counts, and a head of two classes. */
 function encoder(): Model {

@@ -1,4 +1,5 @@
 // A model that takes so many samples at a time gets the figures of the same model with a free batch, in every command.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,18 +16,15 @@ import {
   rewriteFile,
 } from '../src/pipeline/index.node.ts'
 import { parseAnyRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 const SAMPLES = 22
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-fixed-batch-'))
 
 describe('a fixed batch', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  const runtime = await testRuntime()
+  after(() => rmSync(folder, { recursive: true }))
   const file = (name: string) => join(folder, name)
   const random = randomStream(3, 'samples')
   const write = (name: string, shape: readonly number[]) => {

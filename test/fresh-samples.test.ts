@@ -1,15 +1,16 @@
 // The search never loses on samples that it did not see: small networks, each by default and without techniques.
+
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { openDataset } from '../src/data/index.node.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
 import { freshScores, quantizeGraph } from './support/fresh-scores.ts'
 import { sharedFolder } from './support/manifest.ts'
 import { families, type OpGraph, opGraph } from './support/op-graphs.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 /** What chance may cost, in dB. */
 const MOST_LOST = 1
@@ -19,9 +20,8 @@ const cases = join(sharedFolder, 'cases', 'graphs')
 describe('on fresh samples', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(() => runtime.close())
 
   async function gainOf(graph: OpGraph): Promise<number> {
     const plain = await quantizeGraph(runtime, graph, { techniques: ['none'] })

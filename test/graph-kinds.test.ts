@@ -9,12 +9,12 @@ import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { layersOf } from '../src/onnx/index.ts'
 import { compressFile, finetuneFile, layerCounts, quantizeFile, rewriteFile } from '../src/pipeline/index.node.ts'
 import { inspect, parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { graphKinds } from './support/graph-kinds.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-kinds-'))
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const output = join(folder, 'out.onnx')
 
 /** 24 samples of 16 numbers; their description. */
@@ -48,10 +48,7 @@ async function goesThrough(model: string, data: string): Promise<void> {
 }
 
 describe('kinds of graphs', () => {
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
   const data = writeSamples()
 
   for (const [kind, { make, layers }] of Object.entries(graphKinds)) {

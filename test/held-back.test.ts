@@ -1,4 +1,5 @@
 // What a command tells comes from samples that nothing was fitted to, however few there are.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,12 +9,12 @@ import { randomStream } from '../src/math/index.ts'
 import { writeModelFile } from '../src/onnx/index.node.ts'
 import { compareFiles, compressFile, finetuneFile, quantizeFile } from '../src/pipeline/index.node.ts'
 import { type CommandName, parseRecipe, type Recipes } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 describe('samples that are kept from every fit', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-held-'))
-  const runtime = await openRuntime({ threads: 1 })
+  const runtime = await testRuntime()
   const model = join(folder, 'wide.onnx')
   const file = (name: string) => join(folder, name)
   const samples = (name: string, count: number, seed: number, scale = 1) => {
@@ -30,10 +31,7 @@ describe('samples that are kept from every fit', async () => {
   before(async () => {
     await writeModelFile(tinyModel('x[N,64] -> Gemm 64->64 transB=1 -> Relu -> Gemm 64->64 transB=1 -> y'), model)
   })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   it('compress with fewer samples than its fits could know by heart tells what other samples will meet', async () => {
     const [few, fresh] = [samples('few', 24, 1), samples('fresh', 200, 2)]

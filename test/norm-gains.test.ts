@@ -1,16 +1,17 @@
 // A large gain in one channel of a norm, small weights behind it: the same function, quantised as well as with gains alike.
+
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { openDataset } from '../src/data/index.node.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import type { Runtime } from '../src/runtime/index.ts'
 import { freshScores, quantizeGraph } from './support/fresh-scores.ts'
 import { sharedFolder } from './support/manifest.ts'
 import { normForms, normModel } from './support/norm-models.ts'
 import { datasetOf, type OpGraph } from './support/op-graphs.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 
 /** What the gain may cost, in dB. */
 const MOST_LOST = 2
@@ -20,9 +21,8 @@ const folder = join(sharedFolder, 'cases', 'layernorm_outlier')
 describe('a gain of 60 in one channel of a norm', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(() => runtime.close())
 
   async function scoreOf(graph: OpGraph): Promise<number> {
     const { quantized } = await quantizeGraph(runtime, graph)

@@ -7,23 +7,20 @@ import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { isOp, layersOf } from '../src/onnx/index.ts'
 import { quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/recipe/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-speed-'))
-const runtime = await openRuntime({ threads: 1 })
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+const runtime = await testRuntime()
+after(() => rmSync(folder, { recursive: true }))
 
 const drawing =
-  'x[N,3,48,48] -> Conv 3x3 3->16 pads=1,1,1,1 -> Relu -> Conv 3x3 16->16 group=16 pads=1,1,1,1 -> Relu -> Conv 1x1 16->64 -> Relu -> Conv 1x1 64->64 -> y'
+  'x[N,3,24,24] -> Conv 3x3 3->16 pads=1,1,1,1 -> Relu -> Conv 3x3 16->16 group=16 pads=1,1,1,1 -> Relu -> Conv 1x1 16->64 -> Relu -> Conv 1x1 64->64 -> y'
 
 async function quantized(more: object) {
   const file = join(folder, 'model.onnx')
   await writeModelFile(tinyModel(drawing), file)
-  const given = { model: file, data: 'random', samples: 8, shape: { x: [1, 3, 48, 48] }, prefer: 'speed' }
+  const given = { model: file, data: 'random', samples: 8, shape: { x: [1, 3, 24, 24] }, prefer: 'speed' }
   return quantizeFile(runtime, parseRecipe('quantize', { ...given, output: join(folder, 'out.onnx'), ...more }))
 }
 

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { RefusedError } from '../src/base/index.ts'
 import { pruneChannels } from '../src/compress/index.ts'
 import { sqnrDb } from '../src/math/index.ts'
 import { readModelFile } from '../src/onnx/index.node.ts'
 import { layersOf, type Model, macsOf, opsetOf, type Shapes, type Statistics, writeModel } from '../src/onnx/index.ts'
 import { passes } from '../src/rewrite/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { observe, observeShapes, type Values } from '../src/runtime/index.ts'
 import { exampleFeeds, manifestEntries, noModels, sharedFolder } from './support/manifest.ts'
-import { run } from './support/rewrite-conformance.ts'
+import { run, testRuntime } from './support/rewrite-conformance.ts'
 
 /** What a Sigmoid gives near 0 is only right to a few float32 steps of 1: differences below this are none. */
 const SIGMOID_STEP = 5e-7
@@ -40,8 +39,7 @@ describe('real models', async () => {
     it('keep their function in all passes and are pruned', { skip: noModels }, () => {})
     return
   }
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   for (const entry of manifestEntries().filter(({ loads }) => loads)) {
     let rewritten: { readonly model: Model; readonly shapes: Shapes } | undefined
     it(`${entry.file} keeps its function in all passes, and no BatchNormalization is left`, async () => {

@@ -1,4 +1,5 @@
 // The examples of docs/samples.md are run as they stand.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,8 +10,8 @@ import { readSamples } from '../src/data/index.ts'
 import { intAttr, type Model, makeModel, makeNode, Tensor, writeModel } from '../src/onnx/index.ts'
 import { compareFiles, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { writeTokenizer } from './support/small-tokenizer.ts'
 
 const weights = (...shape: number[]) =>
@@ -69,7 +70,7 @@ function listener(): Model {
 
 describe('the examples of docs/samples.md', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnxpress-docs-'))
-  const runtime = await openRuntime({ threads: 1 })
+  const runtime = await testRuntime()
   const inFolder = (name: string) => join(folder, name)
   const models = { encoder: encoder(), listener: listener() }
   const text = readFileSync('docs/samples.md', 'utf8')
@@ -93,10 +94,7 @@ describe('the examples of docs/samples.md', async () => {
       block((i) => (i % 16 < 10 ? 1 : 0)),
     )
   })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   it('are the four that this test knows', () => {
     assert.deepEqual(

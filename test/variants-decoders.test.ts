@@ -1,4 +1,5 @@
 // `variants` of models of several graphs and of decoders with a cache: what they are fitted to, what is told of each file.
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,17 +8,17 @@ import { after, before, describe, it } from 'node:test'
 import { writeModel } from '../src/onnx/index.ts'
 import { type VariantsRun, writeVariants } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type VariantsRecipe } from '../src/pipeline/index.ts'
-import { openRuntime, openWebProcess } from '../src/runtime/index.node.ts'
+import { openWebProcess } from '../src/runtime/index.node.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { smallDecoder } from './support/small-decoder.ts'
 import { smallEncoder, writeSmallHub } from './support/small-encoder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'decoders-'))
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 // Every command joins the process that is open here.
 const web = openWebProcess()
 after(async () => {
   await web?.close()
-  await runtime.close()
   rmSync(folder, { recursive: true })
 })
 

@@ -1,4 +1,5 @@
 // `variants`, with transformers.js as the judge: what it loads for each dtype answers as our own session does.
+
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -17,19 +18,19 @@ import { after, before, describe, it } from 'node:test'
 import { AutoModel, AutoTokenizer, env } from '@huggingface/transformers'
 import { type VariantsRun, writeVariants } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type VariantsRecipe } from '../src/pipeline/index.ts'
-import { openRuntime, openWebProcess } from '../src/runtime/index.node.ts'
+import { openWebProcess } from '../src/runtime/index.node.ts'
 import { withSession } from '../src/runtime/index.ts'
 import { built } from './support/built.ts'
 import { sharedFolder } from './support/manifest.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { writeSmallHub } from './support/small-encoder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'variants-'))
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 // Every command joins the process that is open here.
 const web = openWebProcess()
 after(async () => {
   await web?.close()
-  await runtime.close()
   rmSync(folder, { recursive: true })
 })
 

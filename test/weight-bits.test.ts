@@ -6,8 +6,8 @@ import { after, before, describe, it } from 'node:test'
 import { readModelFile, writeModelFile } from '../src/onnx/index.node.ts'
 import { layerCounts, quantizeFile } from '../src/pipeline/index.node.ts'
 import { parseRecipe, type QuantizeRecipe } from '../src/pipeline/index.ts'
-import { openRuntime } from '../src/runtime/index.node.ts'
 import { type Runtime, withSession } from '../src/runtime/index.ts'
+import { testRuntime } from './support/rewrite-conformance.ts'
 import { tinyModel } from './support/tiny-model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-bits-'))
@@ -17,12 +17,11 @@ describe('quantising to 4 bits', () => {
   const path = join(folder, 'tiny.onnx')
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
     const drawing =
       'x[N,3,8,8] -> Conv 3x3 3->8 -> BatchNormalization -> Relu -> Conv 3x3 8->8 group=8 -> Relu -> Conv 1x1 8->16 -> Relu -> Conv 1x1 16->8 -> Relu -> Flatten -> Gemm 128->4 -> y'
     await writeModelFile(tinyModel(drawing), path)
   })
-  after(() => runtime.close())
 
   function recipe(more: Partial<QuantizeRecipe>): QuantizeRecipe {
     const parsed = parseRecipe('quantize', {

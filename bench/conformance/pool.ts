@@ -19,7 +19,8 @@ export interface PoolOptions {
   readonly perProcess?: number
 }
 
-const child = fileURLToPath(new URL('./child.ts', import.meta.url))
+const fromSource = import.meta.url.endsWith('.ts')
+const child = fileURLToPath(new URL(`./child.${fromSource ? 'ts' : 'js'}`, import.meta.url))
 
 /** Runs the tests in order and yields the rows of each variant as they come. */
 export async function* runTests(
@@ -51,7 +52,7 @@ export async function* runTests(
 
 function start(): ChildProcess {
   const stdio: ('ignore' | 'inherit' | 'ipc')[] = ['ignore', 'ignore', 'ignore', 'ipc']
-  return fork(child, [], { execArgv: ['--import', 'tsx'], serialization: 'advanced', stdio })
+  return fork(child, [], { execArgv: fromSource ? ['--import', 'tsx'] : [], serialization: 'advanced', stdio })
 }
 
 function leave(worker: ChildProcess | undefined): undefined {

@@ -94,7 +94,7 @@ async function rewrite(
 ): Promise<{ readonly row: Row; readonly model?: Model }> {
   const step = 'rewrite'
   try {
-    const { model, applied } = await applyRewrites(runtime, readModel(bytes), passes, feeds)
+    const { model, applied } = await applyRewrites(runtime, { model: readModel(bytes), feeds }, passes)
     const written = writeModel(model)
     const outputs = await outputsOf(runtime, written, feeds)
     const wrong = typeof outputs === 'string' ? outputs : difference(original, outputs)

@@ -20,7 +20,12 @@ export interface Watch {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Reports `done` of `total` of a step, when somebody listens. */
-export function report(watch: Watch, step: string, done: number, total: number, message?: string): void {
-  watch.progress?.({ step, done, total, at: Date.now(), ...(message === undefined ? {} : { message }) })
+/** What is reported of a step: `done` of `total`. */
+export interface StepProgress extends Pick<ProgressEvent, 'step' | 'done' | 'total'> {
+  readonly message?: string | undefined
+}
+
+/** Reports how far a step is, when somebody listens. */
+export function report({ progress }: Watch, { step, done, total, message }: StepProgress): void {
+  progress?.({ step, done, total, at: Date.now(), ...(message === undefined ? {} : { message }) })
 }

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Batch } from '../data/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { channelStatistics } from './channel-statistics.ts'
 
 describe('channel statistics', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   for (const opset of [13, 18])
     it(`are those of all samples and positions, at opset ${opset}`, async () => {

@@ -84,13 +84,13 @@ export async function channelPart(
     let done = 0
     for await (const batch of batches) {
       throwIfCancelled(options.signal)
-      report(options, 'channels', done, options.total)
+      report(options, { step: 'channels', done, total: options.total })
       const results = await session.run(batch.inputs)
       const share = batch.fixed ? batch.size / batch.fixed.size : 1
       for (const watcher of watchers) watcher.add(results, share)
       done += batch.size
     }
-    report(options, 'channels', done, options.total)
+    report(options, { step: 'channels', done, total: options.total })
   })
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.tally]))
 }
@@ -122,7 +122,7 @@ function addReductions(model: Model, watchers: readonly Watcher[]): Model {
     for (const kind of kinds) {
       if (kind === 'Min' && watcher.request.nonNegative) continue
       const isMap = axis === 1 && watcher.rank >= 4
-      watch(watcher, kind, isMap ? pooled(editor, kind, value) : reduced(editor, kind, value, axes, opset))
+      watch(watcher, kind, isMap ? pooled(editor, kind, value) : reduced(editor, kind, { value, axes, opset }))
     }
   }
   joined.finish()
@@ -148,13 +148,15 @@ function pooled(editor: GraphEditor, kind: (typeof kinds)[number], value: string
   }
 }
 
-function reduced(
-  editor: GraphEditor,
-  kind: (typeof kinds)[number],
-  value: string,
-  axes: readonly number[],
-  opset: number,
-): string {
+/** What is reduced to one number a channel. */
+interface Reduction {
+  readonly value: string
+  /** All but the samples and the channels. */
+  readonly axes: readonly number[]
+  readonly opset: number
+}
+
+function reduced(editor: GraphEditor, kind: (typeof kinds)[number], { value, axes, opset }: Reduction): string {
   const asInput = opset >= 18
   const output = editor.freshName(`${value}/channels/${kind}`)
   const from = kind === 'Square' ? square(editor, value) : value

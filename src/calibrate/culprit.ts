@@ -24,7 +24,7 @@ export async function blame(
   inputs: Values,
 ): Promise<InputError> {
   const sample = ids.length === 1 ? `sample ${ids[0] ?? '?'}` : `samples ${ids.join(', ')}`
-  const found = await beginning(runtime, model, tensor, kind, inputs).catch(() => undefined)
+  const found = await beginning(runtime, model, { value: tensor, kind }, inputs).catch(() => undefined)
   const check = 'such values have no range: check the sample and its preprocessing'
   if (!found)
     return new InputError(`tensor "${tensor}" is ${kind} for ${sample}; ${check}, or exclude the layer`, { tensor })
@@ -52,18 +52,13 @@ interface Beginning {
   readonly constant?: boolean
 }
 
-async function beginning(
-  runtime: Runtime,
-  model: Model,
-  start: string,
-  kind: NonFiniteKind,
-  inputs: Values,
-): Promise<Beginning> {
+/** Where it begins that a value is not finite on these inputs. */
+async function beginning(runtime: Runtime, model: Model, found: Beginning, inputs: Values): Promise<Beginning> {
   const kinds = await nonFiniteValues(runtime, model, inputs)
   const constants = constantsOf(model.graph)
   const producers = new Map<string, Node>()
   for (const node of model.graph.nodes) for (const output of node.outputs) producers.set(output, node)
-  let at: Beginning = { value: start, kind: kinds.get(start) ?? kind }
+  let at: Beginning = { value: found.value, kind: kinds.get(found.value) ?? found.kind }
   // Each step goes towards the inputs, so there are no more of them than nodes.
   for (let step = 0; step <= model.graph.nodes.length; step++) {
     const node = producers.get(at.value)

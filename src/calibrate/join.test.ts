@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Batch } from '../data/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { channelStatistics } from './channel-statistics.ts'
 import { calibrate } from './pass.ts'
 
 describe('watching large maps', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   const MAPS = 24
   const layer = ' -> Conv 1x1 16->16 -> Relu'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { assertNear } from '../../test/support/assert-near.ts'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { InputError } from '../base/index.ts'
 import { type Products, plainProducts, randomStream } from '../math/index.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import type { Values } from '../runtime/index.ts'
 import { blame, nonFiniteValues } from './culprit.ts'
 import { geometryOf, gridOf, kernelOf, patchSize } from './geometry.ts'
@@ -109,8 +109,7 @@ describe('the geometry of a layer', () => {
 })
 
 describe('who is to blame for a value that is not finite', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const model = tinyModel('x[N,4] -> Gemm 4->4 -> g -> Sqrt -> s -> Gemm 4->2 -> y')
   const feed = (values: readonly number[]): Values => ({
     x: { dtype: 'float32', dims: [1, 4], data: Float32Array.from(values) },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { InputError, randomStream } from '../base/index.ts'
 import type { Batch } from '../data/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { channelPart, channelStatistics } from './channel-statistics.ts'
 import { ChannelTally } from './channel-tally.ts'
@@ -40,8 +40,7 @@ const cuts = [[], [4], [0, 1], [2, 2, 5], [1, 3, 4, 6, 7, 8]].map((ends) => {
 })
 
 describe('parts of a pass', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const model = tinyModel(
     'x[N,3,20,20] -> Conv 3x3 3->4 -> c! -> Relu -> r!; p[N,40] -> Gemm 40->3 -> g!; w[N,6] -> Neg -> n!',
   )

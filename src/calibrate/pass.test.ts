@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { rootModel } from '../../test/support/root-model.ts'
 import type { Batch } from '../data/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { calibrate } from './pass.ts'
 
@@ -23,8 +23,7 @@ async function* stream(...list: Batch[]): AsyncGenerator<Batch> {
 }
 
 describe('the calibration pass', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const float = rootModel(2)
   const shapes = await observeShapes(runtime, float, batch(['a'], () => 1).inputs)
   const requests = [

@@ -64,14 +64,14 @@ export async function calibratePart(
   try {
     for await (const batch of batches) {
       throwIfCancelled(options.signal)
-      report(options, 'calibrate', done, options.total)
+      report(options, { step: 'calibrate', done, total: options.total })
       await pass.take(batch)
       done += batch.size
     }
   } finally {
     await pass.close()
   }
-  report(options, 'calibrate', done, options.total)
+  report(options, { step: 'calibrate', done, total: options.total })
   return new Map(watchers.map((watcher) => [watcher.request.value, watcher.tally()]))
 }
 

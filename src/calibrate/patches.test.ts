@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { randomStream } from '../math/index.ts'
 import { constantsOf, type Layer, layersOf } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { withSession } from '../runtime/index.ts'
 import { geometryOf, type LayerGeometry, patchSize } from './geometry.ts'
 import { choosePositions, gatherOutputs, gatherPatches, positionsOf } from './patches.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 
 function normals(dims: readonly number[], seed: number) {
   const random = randomStream(seed, 'patches')
@@ -36,7 +36,7 @@ function itMatches(drawing: string, dims: readonly number[]): void {
     const weight = layer.weight.floats()
     const bias = constantsOf(model.graph)(layer.node.inputs[2])?.floats()
     for (let group = 0; group < shape.groups; group++) {
-      const patches = gatherPatches(shape, x, y.dims, positions, { group })
+      const patches = gatherPatches(shape, { input: x, outputDims: y.dims }, positions, { group })
       const outputs = gatherOutputs(shape, y, positions, { group })
       assert.equal(patches.columns, patchSize(shape))
       for (let row = 0; row < patches.rows; row++)
@@ -53,8 +53,6 @@ function itMatches(drawing: string, dims: readonly number[]): void {
 }
 
 describe('patches', () => {
-  after(() => runtime.close())
-
   itMatches('x[N,6,9,8] -> Conv 3x2 6->4 strides=2,1 pads=1,0,2,1 -> y', [3, 6, 9, 8])
   itMatches('x[N,6,9,9] -> Conv 3x3 6->4 dilations=2,3 pads=3,0,1,2 -> y', [2, 6, 9, 9])
   itMatches('x[N,6,9,8] -> Conv 3x3 6->4 group=2 pads=1,1,1,1 -> y', [2, 6, 9, 8])
@@ -84,6 +82,9 @@ describe('patches', () => {
   it('refuse a value of other channels', () => {
     const shape = geometry(layersOf(tinyModel('x[N,6] -> Gemm 6->4 -> y'))[0]!)
     const positions = choosePositions(2, 1, 1, randomStream(0, 'p'))
-    assert.throws(() => gatherPatches(shape, normals([2, 5], 1), [2, 4], positions), /6 input channels and 2 samples/)
+    assert.throws(
+      () => gatherPatches(shape, { input: normals([2, 5], 1), outputDims: [2, 4] }, positions),
+      /6 input channels and 2 samples/,
+    )
   })
 })

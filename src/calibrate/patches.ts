@@ -18,6 +18,19 @@ export interface GatherOptions {
   readonly room?: Float32Array
 }
 
+/** Which channels of a layer's output are read, and where they go. */
+export interface ChosenChannels {
+  readonly channels: readonly number[]
+  readonly room: Float32Array
+}
+
+/** What a batch brings to a layer. */
+export interface LayerBatch {
+  readonly input: TensorValue
+  /** Dims of the layer's output, of which the positions are. */
+  readonly outputDims: readonly number[]
+}
+
 /** Output positions chosen for each sample of a batch. */
 export interface Positions {
   readonly samples: number
@@ -56,12 +69,11 @@ export function positionsOf(geometry: LayerGeometry, outputDims: readonly number
 /**
  * Input patches of one group, [samples·perSample, inputsPerGroup·kh·kw], in the order of the weight view W[o, i, u]
  * (input channel major, kernel position minor), zeros where the kernel hangs over the border.
- * @param outputDims dims of the layer's output, of which the positions are
+ * @throws InputError when the input has not the channels and samples of the layer and its positions
  */
 export function gatherPatches(
   geometry: LayerGeometry,
-  input: TensorValue,
-  outputDims: readonly number[],
+  { input, outputDims }: LayerBatch,
   positions: Positions,
   { group = 0, room }: GatherOptions = {},
 ): Rows {
@@ -108,8 +120,7 @@ export function gatherChannels(
   geometry: LayerGeometry,
   output: TensorValue,
   { samples, perSample, at }: Positions,
-  channels: readonly number[],
-  room: Float32Array,
+  { channels, room }: ChosenChannels,
 ): Rows {
   const grid = gridOf(geometry, output.dims)
   const map = grid.height * grid.width

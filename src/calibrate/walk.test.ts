@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { rootModel } from '../../test/support/root-model.ts'
 import { sequenceModel } from '../../test/support/runtime-models.ts'
 import type { TensorValue } from '../base/index.ts'
-import { openRuntime, withSpillFolder } from '../runtime/index.node.ts'
+import { withSpillFolder } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { layerSqnrVisitor } from './layer-sqnr.ts'
 import { LiveValues } from './live-values.ts'
@@ -14,8 +15,7 @@ const sample = (from: number) => ({
 })
 
 describe('the two-stream walk', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const float = rootModel(2)
   const samples = [sample(1), sample(2)]
   const shapes = await observeShapes(runtime, float, sample(1))

@@ -79,7 +79,7 @@ export async function walk(runtime: Runtime, float: Model, changed: Model, optio
   try {
     for (const [index, stop] of stops.entries()) {
       throwIfCancelled(options.signal)
-      report(options, step, index, stops.length, stop.name)
+      report(options, { step, done: index, total: stops.length, message: stop.name })
       streams.float.keepFor(targets.slice(index))
       streams.changed.keepFor(changedTargets.slice(index))
       await visitor.visit({
@@ -95,7 +95,7 @@ export async function walk(runtime: Runtime, float: Model, changed: Model, optio
         replace: (value, values) => streams.changed.replace(value, values),
       })
     }
-    report(options, step, stops.length, stops.length)
+    report(options, { step, done: stops.length, total: stops.length })
     return streams.changed.model
   } finally {
     await Promise.all([streams.float.close(), streams.changed.close()])

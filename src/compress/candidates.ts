@@ -34,13 +34,19 @@ export function splitsFor(family: SplitFamily, { geometry }: CompressibleLayer):
   return splits.filter((split) => !split.refuse(geometry) && (family === 'auto' || split.method === family))
 }
 
+/** Which splits a curve is made of, and how far. */
+export interface CurveOptions {
+  readonly family: SplitFamily
+  /** The largest rank of a split. */
+  readonly limit: (split: Split) => number
+}
+
 /** Relative errors of all ranks up to `limit` of each split, from one factorisation each. */
 export async function errorCurves(
   products: FitProducts,
   layer: CompressibleLayer,
   targets: readonly FitTarget[],
-  family: SplitFamily,
-  limit: (split: Split) => number,
+  { family, limit }: CurveOptions,
 ): Promise<ErrorCurves> {
   const curves: { split: SplitName; errors: number[] }[] = []
   const energy = targets.reduce((sum, target) => sum + target.energy, 0)

@@ -105,7 +105,7 @@ describe('the cost of a split', () => {
         ({ inputs, outputs, kernel, name }, ratio) => {
           const [geometry, split] = [conv(inputs, outputs, kernel), splitNamed(name)]
           const limit = ratio * macs.cost(wholeShape({ geometry, sizes }, false))
-          const rank = rankForRatio(macs, split, { geometry, sizes }, ratio)
+          const rank = rankForRatio(macs, split, { geometry, sizes }, { ratio })
           const cost = (r: number) => splitCost(macs, split, { geometry, sizes }, r)
           assert.ok(rank === 1 || cost(rank) <= limit)
           assert.ok(rank === maxRank(split, geometry) || cost(rank + 1) > limit)
@@ -151,7 +151,7 @@ describe('the book of costs while channels go', () => {
     y: [1, 5, 8, 8],
   })
   const graph = channelGraph(model, shapes, 'remove')
-  const book = () => new CostBook(model, shapes, graph, macs)
+  const book = () => new CostBook({ model, shapes, graph }, macs)
   const [first] = graph.layers
 
   it('begins with what the model multiplies', () => {

@@ -138,11 +138,24 @@ export function savingRanks(model: CostModel, split: Split, layer: SizedLayer, m
   return ranks
 }
 
+/** A compression ratio, and what ranks are multiples of. */
+export interface RatioOptions {
+  /** Share of the whole layer's cost. */
+  readonly ratio: number
+  /** Default 1. */
+  readonly multiple?: number
+}
+
 /**
  * The rank of a published compression ratio: the largest whose cost is at most `ratio` of the whole, at least 1, rounded
  * up to a multiple but not above the largest rank that saves; undefined when none saves.
  */
-export function rankForRatio(model: CostModel, split: Split, layer: SizedLayer, ratio: number, multiple = 1): number {
+export function rankForRatio(
+  model: CostModel,
+  split: Split,
+  layer: SizedLayer,
+  { ratio, multiple = 1 }: RatioOptions,
+): number {
   const whole = model.cost(wholeShape(layer, false))
   const most = maxRank(split, layer.geometry)
   let rank = 1

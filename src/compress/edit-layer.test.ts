@@ -124,10 +124,13 @@ describe('two layers for one', () => {
       const layer = await firstLayer(model)
       const split = splitNamed(name)
       const choice = { split: name, rank: maxRank(split, layer.geometry) }
-      const { factors } = await fitSplit(plainProducts, layer, choice, kernelsOf(layer).map(plainTarget), 0)
+      const { factors } = await fitSplit(plainProducts, layer, kernelsOf(layer).map(plainTarget), {
+        ...choice,
+        rounds: 0,
+      })
       const editor = new GraphEditor(model)
       const shift = biasOf(layer).map((value, o) => value + o)
-      const { first, second } = splitLayer(editor, layer, split, factors, shift)
+      const { first, second } = splitLayer(editor, layer, { split, factors, bias: shift })
       const changed = editor.finish()
       assert.equal(second.name, layer.name)
       assert.deepEqual(first.inputs.slice(0, 1), ['x'])

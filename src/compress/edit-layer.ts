@@ -28,13 +28,19 @@ function nodeOf(editor: GraphEditor, { output, name }: CompressibleLayer): Node 
   return node
 }
 
-/** Replaces a layer by its two parts; factors of each group, in the split's own order. */
+/** What the two parts of a split layer hold. */
+export interface SplitWeights {
+  readonly split: Split
+  /** Of each group, in the split's own order. */
+  readonly factors: readonly Factors[]
+  readonly bias: Float64Array
+}
+
+/** Replaces a layer by its two parts. */
 export function splitLayer(
   editor: GraphEditor,
   target: CompressibleLayer,
-  split: Split,
-  factors: readonly Factors[],
-  bias: Float64Array,
+  { split, factors, bias }: SplitWeights,
 ): SplitNodes {
   const { geometry, sizes, input, output } = target
   const old = nodeOf(editor, target)

@@ -25,20 +25,19 @@ export interface FittedLayer {
   readonly inputs?: { readonly before: number; readonly after: number }
 }
 
-/** Factors of each group and the kernels, in the layer's own order, that they stand for. */
+/** Factors of each group, after so many rounds of a fit, and the kernels, in the layer's own order, that they stand for. */
 export async function fitSplit(
   products: FitProducts,
   { geometry }: CompressibleLayer,
-  choice: LayerChoice,
   targets: readonly FitTarget[],
-  rounds: number,
+  { split: name, rank, rounds }: LayerChoice & { readonly rounds: number },
 ): Promise<{ factors: Factors[]; kernels: Matrix[] }> {
-  const split = splitNamed(choice.split)
+  const split = splitNamed(name)
   const factors: Factors[] = []
   const kernels: Matrix[] = []
   for (const target of targets) {
     const problem = problemOf(split, geometry, target)
-    const fitted = await fitFactors(products, problem, choice.rank, rounds)
+    const fitted = await fitFactors(products, problem, rank, rounds)
     factors.push(fitted)
     kernels.push(inLayerOrder(split, geometry, await composed(products, problem, fitted)))
   }
@@ -53,8 +52,8 @@ export async function splitPlainly(
   choice: LayerChoice,
 ): Promise<FittedLayer> {
   const targets = kernelsOf(layer).map(plainTarget)
-  const { factors, kernels } = await fitSplit(products, layer, choice, targets, 0)
-  splitLayer(editor, layer, splitNamed(choice.split), factors, biasOf(layer))
+  const { factors, kernels } = await fitSplit(products, layer, targets, { ...choice, rounds: 0 })
+  splitLayer(editor, layer, { split: splitNamed(choice.split), factors, bias: biasOf(layer) })
   return { name: layer.name, choice, error: await shareOfEnergy(products, targets, kernels) }
 }
 

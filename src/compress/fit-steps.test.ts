@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { gram, type Matrix, matrix, plainProducts, randomStream } from '../math/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { type Bilinear, composed, fitFactors, squaredErrorCurve, startFactor } from './bilinear.ts'
 import { fitProducts } from './fit-steps.ts'
 import { squaredError } from './target.ts'
@@ -37,11 +37,10 @@ function assertNear(got: ArrayLike<number>, expected: ArrayLike<number>): void {
 }
 
 describe('the steps of a fit in ONNX Runtime', async () => {
-  const runtime = await openRuntime({ threads: 1 })
+  const runtime = await testRuntime()
   const products = fitProducts(runtime)
   after(async () => {
     await products.close()
-    await runtime.close()
   })
   const given = await problem()
 

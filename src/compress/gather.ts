@@ -79,10 +79,15 @@ export async function inputMoments(
         async (session) => {
           for (const [index, feeds] of batches.entries()) {
             throwIfCancelled(options.signal)
-            report(options, 'select', done * batches.length + index * part.length, layers.length * batches.length)
+            report(options, {
+              step: 'select',
+              done: done * batches.length + index * part.length,
+              total: layers.length * batches.length,
+            })
             const needed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)))
             const values: Readonly<Record<string, TensorValue>> = { ...(await session.run(needed)), ...feeds }
-            for (const [layer, feeds] of feeding) await addInputs(layer, feeds, values[layer.input], index, options)
+            for (const [layer, feeds] of feeding)
+              await addInputs(layer, feeds, { value: values[layer.input], index }, options)
           }
         },
       )
@@ -93,24 +98,26 @@ export async function inputMoments(
     }
     done += part.length
   }
-  report(options, 'select', 1, 1)
+  report(options, { step: 'select', done: 1, total: 1 })
 }
 
 async function addInputs(
   layer: CompressibleLayer,
   feeds: readonly MomentFeed[],
-  value: TensorValue | undefined,
-  batch: number,
+  { value, index }: { readonly value: TensorValue | undefined; readonly index: number },
   options: InputMomentsOptions,
 ): Promise<void> {
   if (!value) return
   const dims = outputDims(layer, value, options.shapes)
   const samples = options.batches.length * (dims[0] ?? 1)
   const perSample = enoughPerSample(layer, samples, { rows: ENOUGH, least: FEWEST, most: options.perSample })
-  const positions = positionsFor(layer, dims, batch, { ...options, perSample })
+  const positions = positionsFor(layer, dims, index, { ...options, perSample })
   const rows = positions.samples * positions.perSample
   for (const [group, feed] of feeds.entries())
-    gatherPatches(layer.geometry, value, dims, positions, { group, room: (await feed.next(rows)).x })
+    gatherPatches(layer.geometry, { input: value, outputDims: dims }, positions, {
+      group,
+      room: (await feed.next(rows)).x,
+    })
 }
 
 /** Dims of a layer's output for an input value: those observed, with this value's number of samples. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { splitCost, splitShapes, wholeShape } from './cost.ts'
 import { measuredTime, timeLayers, timingKey } from './layer-times.ts'
@@ -9,8 +9,7 @@ import { surveyLayers } from './layers.ts'
 import { outputSide, splits } from './splits/index.ts'
 
 describe('times of single layers', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   for (const [drawing, dims] of [
     ['x[N,16,9,8] -> Conv 3x3 16->24 strides=2,1 pads=1,0,1,1 -> y', [1, 16, 9, 8]],

@@ -51,7 +51,7 @@ export async function timeLayers(
   let done = 0
   for (const [key, shape] of wanted) {
     throwIfCancelled(watch.signal)
-    report(watch, 'time-layers', done++, wanted.size, key)
+    report(watch, { step: 'time-layers', done: done++, total: wanted.size, message: key })
     let time = await known?.(key)
     if (time === undefined) {
       time = await timeLayer(runtime, shape, timing)
@@ -59,7 +59,7 @@ export async function timeLayers(
     }
     times.set(key, time)
   }
-  report(watch, 'time-layers', wanted.size, wanted.size)
+  report(watch, { step: 'time-layers', done: wanted.size, total: wanted.size })
   return times
 }
 

@@ -112,7 +112,10 @@ describe('candidates of a layer', () => {
     const [layer] = (await surveyed(model, pictures(1, dims))).layers
     assert.ok(layer)
     const targets = kernelsOf(layer).map(plainTarget)
-    return [layer, await errorCurves(plainProducts, layer, targets, 'auto', (s) => maxRank(s, layer.geometry))]
+    return [
+      layer,
+      await errorCurves(plainProducts, layer, targets, { family: 'auto', limit: (s) => maxRank(s, layer.geometry) }),
+    ]
   }
 
   it('have errors that fall with the rank from at most all to none, for every split that the layer allows', async () => {

@@ -148,16 +148,16 @@ async function observe(
     for (const [group, moments] of sums.entries()) {
       const room = await feeds.get(moments)?.next(rows)
       if (!room) continue
-      gatherPatches(geometry, x, y.dims, positions, { group, room: room.x })
+      gatherPatches(geometry, { input: x, outputDims: y.dims }, positions, { group, room: room.x })
       const own = kept?.slice(group * geometry.outputsPerGroup, (group + 1) * geometry.outputsPerGroup)
       const target = own
-        ? gatherChannels(geometry, y, positions, own, room.y)
+        ? gatherChannels(geometry, y, positions, { channels: own, room: room.y })
         : gatherOutputs(geometry, y, positions, { group, room: room.y })
       const [before, after] = [drift?.before[batch], drift?.after[batch]]
       if (before && after) {
         const room = new Float32Array(own ? rows * own.length : 0)
         const a = own
-          ? gatherChannels(geometry, before, positions, own, room)
+          ? gatherChannels(geometry, before, positions, { channels: own, room })
           : gatherOutputs(geometry, before, positions, { group })
         const b = gatherOutputs(geometry, after, positions, { group })
         for (let i = 0; i < target.data.length; i++) target.data[i]! += a.data[i]! - b.data[i]!
@@ -225,13 +225,13 @@ async function fitLayer(
     const error = long ? 0 : await shareOfEnergy(products, fitted, kernels)
     return { error, ...plain, apply: (editor) => setWeight(editor, layer, kernels, bias) }
   }
-  const { factors, kernels } = await fitSplit(products, layer, choice, fitted, options.rounds ?? ROUNDS)
+  const { factors, kernels } = await fitSplit(products, layer, fitted, { ...choice, rounds: options.rounds ?? ROUNDS })
   const bias = biasFor(geometry, kernels, all)
   const error = await shareOfEnergy(products, fitted, kernels)
   return {
     error,
     ...plain,
-    apply: (editor) => void splitLayer(editor, layer, splitNamed(choice.split), factors, bias),
+    apply: (editor) => void splitLayer(editor, layer, { split: splitNamed(choice.split), factors, bias }),
   }
 }
 

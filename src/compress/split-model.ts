@@ -2,10 +2,11 @@
 import { InputError, UnsupportedError } from '../base/index.ts'
 import { type Products, plainProducts } from '../math/index.ts'
 import { GraphEditor, type Model, type Shapes } from '../onnx/index.ts'
+import type { LayerChoice } from './candidates.ts'
 import { maxRank } from './cost.ts'
 import { splitPlainly } from './fit-split.ts'
 import { surveyLayers } from './layers.ts'
-import { type SplitName, splitNamed } from './splits/index.ts'
+import { splitNamed } from './splits/index.ts'
 
 export interface PlainSplitOptions {
   /** Observed shapes of the model (`observeShapes`). */
@@ -28,7 +29,7 @@ export function spatialSvd(
   rank: number,
   options: PlainSplitOptions & { readonly order?: 'vertical-horizontal' | 'horizontal-vertical' },
 ): Promise<Model> {
-  return splitOne(model, layer, options.order ?? 'vertical-horizontal', rank, options)
+  return splitOne(model, layer, { split: options.order ?? 'vertical-horizontal', rank }, options)
 }
 
 /**
@@ -47,14 +48,13 @@ export function weightSvd(
   rank: number,
   options: PlainSplitOptions & { readonly side?: 'input-side' | 'output-side' },
 ): Promise<Model> {
-  return splitOne(model, layer, options.side ?? 'output-side', rank, options)
+  return splitOne(model, layer, { split: options.side ?? 'output-side', rank }, options)
 }
 
 async function splitOne(
   model: Model,
   name: string,
-  splitName: SplitName,
-  rank: number,
+  choice: LayerChoice,
   { shapes, products = plainProducts }: PlainSplitOptions,
 ): Promise<Model> {
   const { layers, left } = surveyLayers(model, shapes)
@@ -63,13 +63,14 @@ async function splitOne(
   const layer = layers.find((known) => known.name === name)
   if (!layer)
     throw new InputError(`there is no layer "${name}"; the layers are ${layers.map((known) => known.name).join(', ')}`)
-  const split = splitNamed(splitName)
+  const { rank } = choice
+  const split = splitNamed(choice.split)
   const reason = split.refuse(layer.geometry)
-  if (reason) throw new UnsupportedError(`layer "${name}" cannot be split ${splitName}: ${reason}`, { node: name })
+  if (reason) throw new UnsupportedError(`layer "${name}" cannot be split ${choice.split}: ${reason}`, { node: name })
   const most = maxRank(split, layer.geometry)
   if (!(Number.isInteger(rank) && rank >= 1 && rank <= most))
     throw new InputError(`layer "${name}" can be split at ranks from 1 to ${most}, got ${rank}`, { node: name })
   const editor = new GraphEditor(model)
-  await splitPlainly(products, editor, layer, { split: splitName, rank })
+  await splitPlainly(products, editor, layer, choice)
   return editor.finish()
 }

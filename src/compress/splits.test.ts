@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { plainProducts, randomStream } from '../math/index.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { fullRank } from './bilinear.ts'
 import { macs, maxRank, parameterBytes, rankForRatio, savingRanks, splitCost, wholeShape } from './cost.ts'
@@ -17,7 +17,7 @@ import { spatialSvd, weightSvd } from './split-model.ts'
 import { type SplitName, splitNamed, splits } from './splits/index.ts'
 import { plainTarget } from './target.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 
 function normals(dims: readonly number[], seed = 1) {
   const random = randomStream(seed, 'splits')
@@ -69,8 +69,6 @@ function itIsExact(drawing: string, dims: readonly number[]): void {
 }
 
 describe('splits', () => {
-  after(() => runtime.close())
-
   itIsExact('x[N,6,9,8] -> Conv 3x3 6->5 strides=2,1 pads=1,0,2,1 -> y', [2, 6, 9, 8])
   itIsExact('x[N,6,11,11] -> Conv 3x5 6->7 dilations=2,1 pads=2,2,2,2 -> y', [1, 6, 11, 11])
   itIsExact('x[N,6,9,9] -> Conv 3x3 6->4 group=2 strides=2,2 pads=1,1,1,1 nobias -> y', [2, 6, 9, 9])
@@ -137,7 +135,7 @@ describe('splits', () => {
         options.kind === 'spatial' ? vertical : kernel.some((size) => size > 1) ? 'input-side' : 'output-side'
       const targets = kernelsOf(layer).map(plainTarget)
       for (const { rank, product } of expected.perRank) {
-        const { kernels } = await fitSplit(plainProducts, layer, { split: name, rank }, targets, 0)
+        const { kernels } = await fitSplit(plainProducts, layer, targets, { split: name, rank, rounds: 0 })
         assertClose(kernels[0]!.data, product.data, 1e-7)
       }
       assert.equal(fullRank(problemOf(splitNamed(name), layer.geometry, targets[0]!)) >= expected.maxRank, true)
@@ -177,9 +175,9 @@ describe('cost models', () => {
         assert.equal(splitCost(weights, split, { geometry, sizes }, rank), memory)
       }
       for (const entry of expected.rankForRatio) {
-        assert.equal(rankForRatio(macs, split, { geometry, sizes }, entry.ratio), entry.mac)
+        assert.equal(rankForRatio(macs, split, { geometry, sizes }, { ratio: entry.ratio }), entry.mac)
         if (!('memory' in entry)) continue
-        assert.equal(rankForRatio(weights, split, { geometry, sizes }, entry.ratio), entry.memory)
+        assert.equal(rankForRatio(weights, split, { geometry, sizes }, { ratio: entry.ratio }), entry.memory)
       }
     })
   }

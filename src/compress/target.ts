@@ -35,7 +35,8 @@ export function ridgeShare(samples: number, unknowns: number): number {
 
 /** The target of moments with both sides; λ = share·tr(C)/d. */
 export function targetOf(weight: Matrix, moments: Moments, share: number): FitTarget {
-  return makeTarget(weight, moments.covariance, moments.crossCovariance, moments.targetVariances, share)
+  const { covariance, crossCovariance: cross, targetVariances: variances } = moments
+  return makeTarget(weight, { covariance, cross, variances }, share)
 }
 
 /** The target of moments of inputs alone: the layer's own float output, B = W0·C. */
@@ -51,17 +52,18 @@ export async function ownTarget(
   for (let o = 0; o < weight.rows; o++)
     for (let i = 0; i < weight.columns; i++)
       variances[o]! += weight.data[o * weight.columns + i]! * cross.data[o * weight.columns + i]!
-  return makeTarget(weight, covariance, cross, variances, share)
+  return makeTarget(weight, { covariance, cross, variances }, share)
+}
+
+/** Of the inputs, of the outputs with the inputs, and of each output. */
+interface SecondMoments {
+  readonly covariance: Matrix
+  readonly cross: Matrix
+  readonly variances: Float64Array
 }
 
 /** Takes the matrices over. */
-function makeTarget(
-  weight: Matrix,
-  covariance: Matrix,
-  cross: Matrix,
-  variances: Float64Array,
-  share: number,
-): FitTarget {
+function makeTarget(weight: Matrix, { covariance, cross, variances }: SecondMoments, share: number): FitTarget {
   const d = covariance.rows
   let trace = 0
   for (let i = 0; i < d; i++) trace += covariance.data[i * (d + 1)]!

@@ -49,3 +49,9 @@ export interface Dataset {
   /** Reads one sample. @throws InputError when it cannot be read, CancelledError when `signal` was aborted */
   sample(index: number, signal?: AbortSignal): Promise<Sample>
 }
+
+/** Chosen samples of a data set. */
+export interface Samples {
+  readonly dataset: Dataset
+  readonly indices: readonly number[]
+}

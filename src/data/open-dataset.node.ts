@@ -104,7 +104,7 @@ async function openDescription(path: string, options: OpenOptions): Promise<Sour
   const description = parseDescription(parseJson(await readText(path), path), path)
   const folder = dirname(path)
   const inFolder = (file: string) => resolve(folder, file)
-  const all = await openDescribed(basename(path), folder, description, inFolder, options)
+  const all = await openDescribed(path, description, inFolder, options)
   const { labels, rows, classes, classNames } = description
   const facts = { ...(classes !== undefined && { classes }), ...(classNames && { classNames }) }
   const labelled =
@@ -118,15 +118,15 @@ async function openDescription(path: string, options: OpenOptions): Promise<Sour
 }
 
 function openDescribed(
-  name: string,
-  folder: string,
+  path: string,
   description: Description,
   inFolder: (file: string) => string,
   options: OpenOptions,
 ): Promise<Source> {
+  const name = basename(path)
   switch (description.format) {
     case 'images':
-      return openImages(folder, name, description, options)
+      return openImages(dirname(path), name, description, options)
     case 'raw':
       return openRawSource(name, resolvedRaw(description, inFolder), options)
     case 'records':

@@ -41,7 +41,7 @@ export function decodeWav(bytes: Uint8Array, file: string): Sound {
       if (!read) throw fail(`it holds ${format.bits}-bit samples of format ${format.tag}; PCM and floats can be read`)
       // Streams write a size that they do not know yet.
       const length = Math.min(size, bytes.length - start)
-      return { rate: format.rate, samples: mixed(read, start, length, format.bits / 8, format.channels) }
+      return { rate: format.rate, samples: mixed(read, format, start, length) }
     }
     at = start + size + (size % 2)
   }
@@ -70,7 +70,14 @@ function readerOf(view: DataView, { tag, bits }: { readonly tag: number; readonl
   }
 }
 
-function mixed(read: Read, start: number, length: number, width: number, channels: number): Float32Array {
+/** The mean of all channels. */
+function mixed(
+  read: Read,
+  { bits, channels }: { readonly bits: number; readonly channels: number },
+  start: number,
+  length: number,
+): Float32Array {
+  const width = bits / 8
   const frame = width * channels
   const samples = new Float32Array(Math.floor(length / frame))
   for (let index = 0; index < samples.length; index++) {

@@ -1,7 +1,6 @@
 // QuantizeLinear and DequantizeLinear in TypeScript: the same arithmetic as ONNX Runtime, bit for bit.
 import { InputError, UnsupportedError } from '../base/index.ts'
 import { codeRange, type QuantParams, type QuantType } from './grid.ts'
-import { roundToEven } from './round.ts'
 
 /** Typed array of the codes of a type; 4-bit codes take a byte each until they are packed. */
 export type Codes = Int8Array | Uint8Array | Int16Array | Uint16Array
@@ -26,31 +25,52 @@ function runLength(params: QuantParams, length: number, shape: readonly number[]
  * @throws InputError when the number of scales is not the size of the axis
  */
 export function quantize(values: Float32Array, params: QuantParams, shape: readonly number[], narrow = false): Codes {
-  const { low, high } = codeRange(params.dtype, narrow && !params.wholeRange)
+  const range = codeRange(params.dtype, narrow && !params.wholeRange)
   const codes = makeCodes(params.dtype, values.length)
   const run = runLength(params, values.length, shape)
-  const { length } = params.scale
-  // Neighbours with a scale each: a loop of one step for every element costs several times what the step does.
   if (run === 1) {
-    const { scale, zeroPoint } = params
-    for (let i = 0, channel = 0; i < values.length; i++) {
-      const zero = zeroPoint[channel] ?? 0
-      const code = roundToEven(Math.fround(values[i]! / scale[channel]!)) + zero
-      codes[i] = code <= low ? low : code >= high ? high : Number.isNaN(code) ? zero : code
-      if (++channel === length) channel = 0
-    }
+    quantizeColumns(values, params, range, codes)
     return codes
   }
   for (let from = 0, channel = 0; from < values.length; from += run, channel++) {
-    if (channel === length) channel = 0
-    const scale = params.scale[channel] ?? 1
-    const zero = params.zeroPoint[channel] ?? 0
-    for (let i = from; i < from + run; i++) {
-      const code = roundToEven(Math.fround((values[i] ?? 0) / scale)) + zero
-      codes[i] = code <= low ? low : code >= high ? high : Number.isNaN(code) ? zero : code
-    }
+    if (channel === params.scale.length) channel = 0
+    const grid = { scale: params.scale[channel] ?? 1, zero: params.zeroPoint[channel] ?? 0, ...range }
+    quantizeRun(values.subarray(from, from + run), grid, codes.subarray(from, from + run))
   }
   return codes
+}
+
+/** x + MAGIC − MAGIC is x rounded to even where |x| < 2^51, and beyond all codes where it is not. */
+const MAGIC = 1.5 * 2 ** 52
+
+interface Grid {
+  readonly scale: number
+  readonly zero: number
+  readonly low: number
+  readonly high: number
+}
+
+/** Numbers with one scale. */
+function quantizeRun(values: Float32Array, { scale, zero, low, high }: Grid, codes: Codes): void {
+  for (let i = 0; i < values.length; i++) {
+    const code = Math.fround(values[i]! / scale) + MAGIC - MAGIC + zero
+    codes[i] = code <= low ? low : code >= high ? high : Number.isNaN(code) ? zero : code
+  }
+}
+
+/** Rows of numbers with a scale for each column. */
+function quantizeColumns(
+  values: Float32Array,
+  { scale, zeroPoint }: QuantParams,
+  { low, high }: { readonly low: number; readonly high: number },
+  codes: Codes,
+): void {
+  const columns = scale.length
+  for (let from = 0; from < values.length; from += columns)
+    for (let c = 0; c < columns; c++) {
+      const code = Math.fround(values[from + c]! / scale[c]!) + MAGIC - MAGIC + zeroPoint[c]!
+      codes[from + c] = code <= low ? low : code >= high ? high : Number.isNaN(code) ? zeroPoint[c]! : code
+    }
 }
 
 /**

@@ -62,19 +62,30 @@ export function asymmetricGrid(
   const highest = Math.max(bound.high ?? Number.POSITIVE_INFINITY, 0)
   const from = Math.max(Math.min(low, 0), lowest)
   const to = Math.min(Math.max(high, 0), highest)
+  const ends = { low: lowest, high: highest }
   const exact = (to - from) / (codes.high - codes.low)
   const scale = Math.fround(exact)
   if (!(scale >= smallestNormal)) {
     const zeroPoint = lowest === 0 ? codes.low : 0
-    return { scale: within(1, codes.low - zeroPoint, codes.high - zeroPoint, lowest, highest), zeroPoint }
+    return { scale: within(1, stepsOf(codes, zeroPoint), ends), zeroPoint }
   }
   // From the unrounded scale: [−1, 1] is a tie and goes to 128, as in ONNX Runtime's own quantiser.
   const zeroPoint = clamp(roundToEven(codes.low - from / exact), codes.low, codes.high)
-  return { scale: within(scale, codes.low - zeroPoint, codes.high - zeroPoint, lowest, highest), zeroPoint }
+  return { scale: within(scale, stepsOf(codes, zeroPoint), ends), zeroPoint }
 }
 
-/** The highest float32 scale, at most `scale`, for which `down` and `up` steps stay inside [lowest, highest]. */
-function within(scale: number, down: number, up: number, lowest: number, highest: number): number {
+interface Ends {
+  readonly low: number
+  readonly high: number
+}
+
+/** Steps from zero to the lowest and to the highest code. */
+function stepsOf(codes: Ends, zeroPoint: number): Ends {
+  return { low: codes.low - zeroPoint, high: codes.high - zeroPoint }
+}
+
+/** The highest float32 scale, at most `scale`, for which the steps down and up stay inside [lowest, highest]. */
+function within(scale: number, { low: down, high: up }: Ends, { low: lowest, high: highest }: Ends): number {
   let fitting = scale
   // The rounded zero point may have pushed an end out by half a step, float32 by an ulp.
   if (up > 0) fitting = Math.min(fitting, Math.fround(highest / up))

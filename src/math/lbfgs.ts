@@ -56,7 +56,7 @@ export async function minimizeInBox(
       direction = gradient.map((g, i) => (active[i] ? 0 : -g))
     }
     const first = steps.length === 0 ? Math.min(1, 1 / Math.max(1e-12, norm(direction))) : 1
-    const next = search(objective, { at, value, gradient }, direction, first, options)
+    const next = search(objective, { at, value, gradient }, { direction, first }, options)
     if (!next) {
       if (steps.length === 0) break
       // The curvature pairs mislead: once more along the gradient.
@@ -131,8 +131,7 @@ interface Point {
 function search(
   objective: Objective,
   { at, value, gradient }: Point,
-  direction: Float64Array,
-  first: number,
+  { direction, first }: { readonly direction: Float64Array; readonly first: number },
   { lower, upper }: BoxOptions,
 ): Point | undefined {
   const trialGradient = new Float64Array(at.length)

@@ -22,6 +22,12 @@ const LEAST_ROWS = 16
 /** A step this large between all columns on one side and all on the other is a change of unit. */
 const STEP = 8
 
+/** Values of the original and of the other model, place by place. */
+interface Compared {
+  readonly reference: Float32Array
+  readonly got: Float32Array
+}
+
 /** Adds up signal and noise of each column along one axis. */
 class AxisSums {
   readonly axis: number
@@ -51,11 +57,12 @@ class AxisSums {
     const inner = dims.slice(this.axis + 1).reduce((a, b) => a * b, 1)
     const blocks = inner === 0 || columns === 0 ? 0 : reference.length / (inner * columns)
     this.#rows += blocks * inner
+    const both = { reference, got }
     for (let block = 0, at = 0; block < blocks; block++)
-      for (let column = 0; column < columns; column++, at += inner) this.#addRun(reference, got, column, at, at + inner)
+      for (let column = 0; column < columns; column++, at += inner) this.#addRun(both, column, at, at + inner)
   }
 
-  #addRun(reference: Float32Array, got: Float32Array, column: number, from: number, to: number): void {
+  #addRun({ reference, got }: Compared, column: number, from: number, to: number): void {
     let signal = 0
     let noise = 0
     let min = this.#min[column]!

@@ -246,7 +246,7 @@ export async function compareSessions(
   let done = 0
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
-    report(watch, step, done, total)
+    report(watch, { step, done, total })
     const outputs = [await before.run(batch.inputs), await after.run(batch.inputs)].map(withoutFloat16)
     const [own = {}, others = {}] = outputs
     const scored = comparer.add(own, others, batch)
@@ -254,6 +254,6 @@ export async function compareSessions(
     done += batch.size
     if (each?.({ batch, before: own, after: others, scored })) break
   }
-  report(watch, step, done, total)
+  report(watch, { step, done, total })
   return comparer.result()
 }

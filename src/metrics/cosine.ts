@@ -2,11 +2,21 @@
 import { meanInterval } from '../math/index.ts'
 import type { MetricValue } from './figures.ts'
 
-/** cos of the angle between a[from, from + length) and b at `at`; 1 for two zero vectors, 0 for one. */
-export function cosineOf(a: ArrayLike<number>, b: ArrayLike<number>, from = 0, length = a.length, at = from): number {
+/** Where a vector lies in an array; all of it unless given. */
+export interface VectorPlace {
+  readonly from?: number
+  readonly length?: number
+}
+
+/** cos of the angle between the vectors at one place of a and b; 1 for two zero vectors, 0 for one. */
+export function cosineOf(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  { from = 0, length = a.length }: VectorPlace = {},
+): number {
   let [product, first, second] = [0, 0, 0]
   for (let i = 0; i < length; i++) {
-    const [x, y] = [a[from + i] ?? 0, b[at + i] ?? 0]
+    const [x, y] = [a[from + i] ?? 0, b[from + i] ?? 0]
     product += x * y
     first += x * x
     second += y * y

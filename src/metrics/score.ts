@@ -47,11 +47,11 @@ export async function scoreSession(
   let done = 0
   for await (const batch of batches) {
     throwIfCancelled(watch.signal)
-    report(watch, 'evaluate', done, total)
+    report(watch, { step: 'evaluate', done, total })
     const outputs = withoutFloat16(await session.run(batch.inputs))
     for (const sample of samplesOf(batch, outputs)) scores.push(metric.score(sample))
     done += batch.size
   }
-  report(watch, 'evaluate', done, total)
+  report(watch, { step: 'evaluate', done, total })
   return figureOf(metric, scores)
 }

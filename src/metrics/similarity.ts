@@ -46,7 +46,7 @@ export class SimilarityTally {
       if (first.some(Number.isNaN)) continue
       this.#pooled.push(known(cosineOf(first, second)))
       if (dims.length === 3) {
-        const cosines = tokens.map((token) => known(cosineOf(a, b, start + token * width, width)))
+        const cosines = tokens.map((token) => known(cosineOf(a, b, { from: start + token * width, length: width })))
         this.#byToken.push(cosines.reduce((sum, cosine) => sum + cosine, 0) / cosines.length)
       }
       if (this.#kept.before.length === KEPT) continue

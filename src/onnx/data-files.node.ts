@@ -23,6 +23,7 @@ export class DataFiles {
   readonly #file: string
   readonly #folder: string
   readonly #known = new Map<string, DataFile>()
+  #own: DataFile | undefined
 
   constructor(file: string, folder: string) {
     this.#file = file
@@ -46,6 +47,17 @@ export class DataFiles {
       )
     const read = (from = 0, to = length) => readBytesAt(file, data.offset + from, to - from, fail)
     return length < LARGE ? read() : { file: path, offset: data.offset, byteLength: length, read }
+  }
+
+  /** A tensor inside the model's own file. */
+  inside({ offset, length }: { readonly offset: number; readonly length: number }, tensor: string): StoredBytes {
+    const fail = (what: string) =>
+      new InputError(`cannot read ${this.#file}: tensor "${tensor}" ${what}`, { file: this.#file, tensor })
+    const { size, mtimeMs: changed } = statSync(this.#file)
+    this.#own ??= { path: this.#file, location: this.#file, size, changed }
+    const file = this.#own
+    const read = (from = 0, to = length) => readBytesAt(file, offset + from, to - from, fail)
+    return { file: resolve(this.#file), offset, byteLength: length, read }
   }
 
   /** Files that were read from. */
@@ -107,14 +119,29 @@ function readBytesAt(
     const now = fstatSync(handle)
     if (now.size !== size || now.mtimeMs !== changed)
       throw fail(`lies in "${location}", which has changed since the model was read; run it again`)
-    const bytes = new Uint8Array(length)
-    for (let done = 0; done < length; ) {
-      const count = readSync(handle, bytes, done, length - done, offset + done)
-      if (count === 0) throw fail(`"${location}" ended after ${done} of ${length} bytes`)
-      done += count
-    }
-    return bytes
+    return readFully(handle, offset, length)
   } finally {
     closeSync(handle)
   }
+}
+
+/** Bytes of a file that is our own. */
+export function readBytesOf(path: string, offset: number, length: number): Uint8Array {
+  const handle = openSync(path, 'r')
+  try {
+    return readFully(handle, offset, length)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** Bytes at a place of an open file. */
+export function readFully(handle: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let done = 0; done < length; ) {
+    const count = readSync(handle, bytes, done, length - done, offset + done)
+    if (count === 0) throw new Error(`the file ended after ${offset + done} bytes`)
+    done += count
+  }
+  return bytes
 }

@@ -3,10 +3,12 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { InputError, messageOf, UnsupportedError } from '../base/index.ts'
+import { type CutModel, cutTensors } from './cut-tensors.node.ts'
 import { DataFiles } from './data-files.node.ts'
 import { DataWriter, writeParts } from './data-writer.node.ts'
 import { allNodes, type Model } from './model.ts'
 import { readModel } from './read.ts'
+import { markedBy } from './splice-tensors.ts'
 import { withTemporary } from './temporaries.node.ts'
 import type { Tensor } from './tensor.ts'
 import { modelParts } from './write.ts'
@@ -14,6 +16,8 @@ import { modelParts } from './write.ts'
 /** A protobuf message ends at 2 GB; above this size weights go into a data file beside the model, unless somebody says otherwise. */
 const INLINE_LIMIT = 1.5e9
 const FILE_LIMIT = 2 ** 31 - 1
+/** The tensors of larger files are read when somebody needs them. */
+const LARGE_FILE = 2 ** 24
 
 /**
  * Reads a model from disk, with its external data.
@@ -32,17 +36,32 @@ export async function filesOfModel(path: string): Promise<readonly string[]> {
 }
 
 async function readWithFiles(path: string): Promise<{ readonly model: Model; readonly files: readonly string[] }> {
-  const bytes = await readBytes(path)
-  const folder = dirname(resolve(path))
-  const external = new DataFiles(path, folder)
-  const model = readModel(bytes, {
-    file: path,
-    external: (data, tensor, expected) => external.find(data, tensor, expected),
-  })
+  const size = await sizeOfFile(path)
+  const external = new DataFiles(path, dirname(resolve(path)))
+  const read = (bytes: Uint8Array, cut?: CutModel) =>
+    readModel(bytes, {
+      file: path,
+      external: (data, tensor, expected) => external.find(data, tensor, expected),
+      cut: (mark, tensor) => {
+        const place = cut?.tensors[markedBy(mark) ?? -1]
+        return place && external.inside(place, tensor)
+      },
+    })
+  const cut = size < LARGE_FILE ? undefined : cutFile(path)
+  const model = cut ? read(cut.bytes, cut) : read(await readBytes(path))
   return { model, files: external.paths }
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+function cutFile(path: string): CutModel | undefined {
+  try {
+    return cutTensors(path)
+  } catch (error) {
+    throw new InputError(`cannot read ${path}: ${messageOf(error)}`, { file: path }, error)
+  }
+}
+
+/** @throws InputError where there is no file, UnsupportedError where it is too large for one message */
+async function sizeOfFile(path: string): Promise<number> {
   const info = await stat(path).catch(() => undefined)
   if (!info) throw new InputError(`cannot read ${path}: there is no such file`, { file: path })
   if (info.isDirectory())
@@ -53,6 +72,10 @@ async function readBytes(path: string): Promise<Uint8Array> {
       `cannot read ${path}: ${info.size} bytes in one file, at most ${FILE_LIMIT} are possible; save it with external data`,
       { file: path },
     )
+  return info.size
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path)
   } catch (error) {

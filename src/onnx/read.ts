@@ -41,6 +41,8 @@ export interface ReadOptions {
     tensor: string,
     expectedBytes: number | undefined,
   ) => Uint8Array | StoredBytes
+  /** Finds the tensors that were cut out of the bytes, by what stands there instead. */
+  readonly cut?: (mark: Uint8Array, tensor: string) => StoredBytes | undefined
 }
 
 /** Messages inside messages, the limit of protobuf that ONNX Runtime keeps to as well: about 31 sub-graphs inside each other. */
@@ -251,7 +253,9 @@ class Reader {
     if (dtype === 'string') return new Tensor(dtype, shape, new Uint8Array(0), { strings: raw.stringData, raw })
     const expected = byteLengthOf(dtype, sizeOf(shape))
     const external = raw.dataLocation === TensorProto_DataLocation.EXTERNAL
-    const bytes = external ? this.external(raw, expected) : inlineBytes(raw, dtype)
+    const bytes = external
+      ? this.external(raw, expected)
+      : (this.#options.cut?.(raw.rawData, raw.name) ?? inlineBytes(raw, dtype))
     if (expected !== undefined && bytes.byteLength !== expected) {
       const hint = external ? '; is it the right data file?' : '; is the file damaged?'
       throw this.fail(

@@ -1,33 +1,49 @@
 // Large tensors on their way into a file: the encoder writes a mark for each, and the bytes are put in where the mark stands. It
 // would grow its buffer and move all that is in it several times; so everything is copied once.
-import type { Tensor } from './tensor.ts'
-import { BYTES, endOf, type Message, modelMessage, readVarint, varint } from './wire.ts'
+import type { StoredBytes } from './tensor.ts'
+import { BYTES, endOf, joined, type Message, modelMessage, readVarint, varint } from './wire.ts'
 
-/** A piece of an encoded model: bytes, or those of a tensor, which may still lie in a file. */
-export type ModelPart = Uint8Array | Tensor
-
-/** Bytes from which on a tensor is put in later. */
-const LARGE = 2 ** 16
+/** Bytes from which on a tensor is put in later, and taken out of a file that is read. */
+export const LARGE_TENSOR: number = 2 ** 16
 
 /** Begins every mark; a tensor that happens to begin like one is put in later, too. */
 const MARK = new TextEncoder().encode('onnxpress tensor')
 
+/** Bytes that may still lie in a file. */
+interface Held {
+  readonly byteLength: number
+  readonly bytes: Uint8Array
+  readonly stored?: StoredBytes | undefined
+}
+
+/** A piece of an encoded model: bytes, or those of a tensor. */
+export type ModelPart = Uint8Array | Held
+
 /** Takes large tensors out of what is encoded, and puts them into what comes out. */
 export class TensorSplicer {
-  readonly #tensors: Tensor[] = []
+  readonly #tensors: Held[] = []
 
-  /** What to encode: the tensor's bytes, or a mark for them. */
-  take(tensor: Tensor): Uint8Array {
-    if (tensor.byteLength < LARGE && !isMark(tensor.bytes)) return tensor.bytes
-    const mark = new Uint8Array(MARK.length + 4)
-    mark.set(MARK)
-    new DataView(mark.buffer).setUint32(MARK.length, this.#tensors.push(tensor) - 1)
-    return mark
+  /** What to encode: the bytes themselves, or a mark for them. */
+  take(tensor: Held): Uint8Array {
+    if (tensor.byteLength < LARGE_TENSOR && !isMark(tensor.bytes)) return tensor.bytes
+    return markOf(this.#tensors.push(tensor) - 1)
   }
 
-  /** The parts of a model with every mark replaced. */
-  finish(bytes: Uint8Array): readonly ModelPart[] {
-    return this.#tensors.length === 0 ? [bytes] : (this.#message(bytes, modelMessage) ?? [bytes])
+  /** The bytes of a model with every mark replaced. */
+  finish(bytes: Uint8Array): Uint8Array {
+    return this.#tensors.length === 0
+      ? bytes
+      : joined(this.parts(bytes).map((part) => (part instanceof Uint8Array ? part : part.bytes)))
+  }
+
+  /** How many bytes `finish` gives; no tensor is read for it. */
+  length(bytes: Uint8Array): number {
+    return lengthOf(this.parts(bytes))
+  }
+
+  /** The pieces of what `finish` gives; no tensor is read for it. */
+  parts(bytes: Uint8Array): readonly ModelPart[] {
+    return this.#message(bytes, modelMessage) ?? [bytes]
   }
 
   /** Parts of a message in which something was replaced; undefined when nothing was. */
@@ -43,8 +59,8 @@ export class TensorSplicer {
       if (!body || end === undefined) throw new Error('an encoded model is not a protobuf message')
       const inside = wire === BYTES ? this.#field(bytes.subarray(body.end, end), number, kind) : undefined
       if (inside) {
-        const length = inside.reduce((sum, { byteLength }) => sum + byteLength, 0)
-        parts.push(bytes.subarray(copied, at), Uint8Array.from([...varint(tag.value), ...varint(length)]), ...inside)
+        const head = Uint8Array.from([...varint(tag.value), ...varint(lengthOf(inside))])
+        parts.push(bytes.subarray(copied, at), head, ...inside)
         copied = end
       }
       at = end
@@ -53,17 +69,30 @@ export class TensorSplicer {
   }
 
   #field(body: Uint8Array, number: number, kind: Message): ModelPart[] | undefined {
-    if (kind.raw === number) return isMark(body) ? [this.#tensorOf(body)] : undefined
-    const inside = kind.fields[number]
+    const at = kind.raw === number ? markedBy(body) : undefined
+    if (at !== undefined) return [this.#tensors[at] ?? body]
+    const inside = kind.raw === number ? undefined : kind.fields[number]
     return inside && this.#message(body, inside())
-  }
-
-  #tensorOf(mark: Uint8Array): ModelPart {
-    const index = new DataView(mark.buffer, mark.byteOffset).getUint32(MARK.length)
-    return this.#tensors[index] ?? mark
   }
 }
 
-function isMark(bytes: Uint8Array): boolean {
+const lengthOf = (parts: readonly ModelPart[]) => parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+
+/** What stands for a tensor: its number among those that were taken out. */
+export function markOf(index: number): Uint8Array {
+  const mark = new Uint8Array(MARK.length + 4)
+  mark.set(MARK)
+  new DataView(mark.buffer).setUint32(MARK.length, index)
+  return mark
+}
+
+/** The number in a mark; undefined where the bytes are none. */
+export function markedBy(bytes: Uint8Array): number | undefined {
+  if (!isMark(bytes)) return undefined
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(MARK.length)
+}
+
+/** Do bytes look like a mark? */
+export function isMark(bytes: Uint8Array): boolean {
   return bytes.length === MARK.length + 4 && MARK.every((byte, i) => bytes[i] === byte)
 }

@@ -14,6 +14,15 @@ export async function withTemporary<T>(path: string, work: (path: string) => Pro
   }
 }
 
+/** Has a path removed with the process, or by the function that it gives. */
+export function keepTemporary(path: string): () => void {
+  open.add(path)
+  return () => {
+    rmSync(path, { recursive: true, force: true })
+    open.delete(path)
+  }
+}
+
 /** Removes what is still there, at once: for a process that is about to be ended. */
 export function removeTemporaries(): void {
   for (const path of open) rmSync(path, { recursive: true, force: true })

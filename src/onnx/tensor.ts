@@ -32,7 +32,7 @@ export interface StoredBytes extends LazyBytes {
 export class Tensor {
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** Of a tensor that lies in a file, or is made on demand, they are there when they are asked for, and let go when nobody holds them. */
+  /** Of a tensor that lies in a file, or is made on demand, they are there when they are asked for, and let go soon after. */
   declare readonly bytes: Uint8Array
   /** How the bytes come when they are not in memory. */
   declare readonly lazy: LazyBytes | undefined
@@ -138,29 +138,27 @@ export class Tensor {
   }
 }
 
-/** What was read last: several steps in a row look at the same tensor. A WeakRef would keep all that are read until the next await. */
-let last: { readonly lazy: LazyBytes; readonly bytes: Uint8Array } | undefined
-let forgets = false
+/** What was read last of tensors that lie in files, oldest first: whoever asks in a loop must not read in a loop. */
+const recent = new Map<LazyBytes, Uint8Array>()
+/** Bytes that are kept of it. */
+const RECENT_BYTES = 2 ** 24
+let recentBytes = 0
 
+/** Weak references would keep all that one step reads until it ends: the whole model. */
 function readWhenAsked(lazy: LazyBytes): () => Uint8Array {
   return () => {
-    if (last?.lazy === lazy) return last.bytes
-    // Before the next one takes memory.
-    last = undefined
+    const known = recent.get(lazy)
+    if (known) return known
     const bytes = lazy.read()
-    last = { lazy, bytes }
-    forgetSoon()
+    recent.set(lazy, bytes)
+    recentBytes += bytes.byteLength
+    for (const [oldest, { byteLength }] of recent) {
+      if (recentBytes <= RECENT_BYTES || oldest === lazy) break
+      recent.delete(oldest)
+      recentBytes -= byteLength
+    }
     return bytes
   }
-}
-
-function forgetSoon(): void {
-  if (forgets) return
-  forgets = true
-  setTimeout(() => {
-    last = undefined
-    forgets = false
-  })
 }
 
 function fill<T extends ValueType>(data: ArrayOf[T], values: readonly number[]): ArrayOf[T] {

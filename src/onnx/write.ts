@@ -42,8 +42,8 @@ import type { Tensor } from './tensor.ts'
 export interface ExternalSink {
   /** Tensors of at least this many bytes go outside. */
   readonly minBytes: number
-  /** Takes a tensor, and says in which file its bytes are, as it is written into the model, and where there. */
-  readonly add: (tensor: Tensor) => { readonly location: string; readonly offset: number }
+  /** Takes a tensor, and says in which file its bytes are, as it is written into the model, and where there; undefined: it stays inside. */
+  readonly add: (tensor: Tensor) => { readonly location: string; readonly offset: number } | undefined
 }
 
 /** Where the bytes of tensors go. */
@@ -54,21 +54,24 @@ interface Sink {
 
 /** Encodes a model. Deterministic: the same model gives the same bytes. */
 export function writeModel(model: Model, external?: ExternalSink): Uint8Array {
-  const parts = modelParts(model, external)
-  const [only] = parts
-  if (parts.length === 1 && only instanceof Uint8Array) return only
-  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part instanceof Uint8Array ? part : part.bytes, at)
-    at += part.byteLength
-  }
-  return all
+  const sink: Sink = { external, splicer: new TensorSplicer() }
+  return sink.splicer.finish(encoded(model, sink))
 }
 
-/** The same part by part; the bytes of large tensors are left where they are. */
+/** A model's file part by part; the bytes of large tensors are left where they are. */
 export function modelParts(model: Model, external?: ExternalSink): readonly ModelPart[] {
   const sink: Sink = { external, splicer: new TensorSplicer() }
+  return sink.splicer.parts(encoded(model, sink))
+}
+
+/** Bytes of a model's file with all constants inside; those that lie in files are not read for it. */
+export function encodedLength(model: Model): number {
+  const sink: Sink = { external: undefined, splicer: new TensorSplicer() }
+  return sink.splicer.length(encoded(model, sink))
+}
+
+/** A model with marks for large tensors. */
+function encoded(model: Model, sink: Sink): Uint8Array {
   const raw = model.raw as ModelProto | undefined
   const proto = Object.assign(create(ModelProtoSchema), raw, {
     irVersion: BigInt(model.irVersion),
@@ -78,7 +81,7 @@ export function modelParts(model: Model, external?: ExternalSink): readonly Mode
     graph: graphProto(model.graph, sink),
     functions: (model.functions ?? []).map((each) => functionProto(each, sink)),
   })
-  return sink.splicer.finish(toBinary(ModelProtoSchema, proto))
+  return toBinary(ModelProtoSchema, proto)
 }
 
 function opsetProtos(opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] {
@@ -181,9 +184,9 @@ function tensorProto(name: string, tensor: Tensor, sink: Sink): TensorProto {
     delete (proto as Partial<TensorProto>)[field]
   if (tensor.strings) return Object.assign(proto, { stringData: [...tensor.strings] })
   const { external, splicer } = sink
-  if (!external || tensor.byteLength < external.minBytes) return Object.assign(proto, { rawData: splicer.take(tensor) })
-  const { location, offset } = external.add(tensor)
-  const entries = { location, offset: String(offset), length: String(tensor.byteLength) }
+  const place = external && tensor.byteLength >= external.minBytes ? external.add(tensor) : undefined
+  if (!place) return Object.assign(proto, { rawData: splicer.take(tensor) })
+  const entries = { location: place.location, offset: String(place.offset), length: String(tensor.byteLength) }
   return Object.assign(proto, {
     dataLocation: TensorProto_DataLocation.EXTERNAL,
     externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { parseRecipe } from '../recipe/index.ts'
 import { readReport, renderJson } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import type { AnalyzedLayer, AnalyzeRun } from './analyze/run.ts'
 import { analyzeReport } from './analyze-report.node.ts'
 
@@ -34,8 +34,7 @@ const run = (more: Partial<AnalyzeRun> = {}): AnalyzeRun => ({
 })
 
 describe('the report of an analysis', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   it('has the layers with their groups of columns, and survives being written and read', () => {
     const report = analyzeReport(run(), runtime)

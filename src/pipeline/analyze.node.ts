@@ -24,7 +24,7 @@ import { workingForm } from './working-form.ts'
  * ```
  */
 export async function analyzeFile(runtime: Runtime, given: AnalyzeRecipe, watch: Watch = {}): Promise<AnalyzeRun> {
-  report(watch, 'read', 0, 1, given.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: given.model })
   const recipe = await withOverrides(given)
   const model = await readModelFile(recipe.model)
   refuseQuantized(model, recipe.model, 'analyse')
@@ -32,6 +32,7 @@ export async function analyzeFile(runtime: Runtime, given: AnalyzeRecipe, watch:
   const { labels, ...unlabelled } = recipe
   const dataset = await openSamples(unlabelled, form.model, recipe.data, watch)
   const { fit } = shareSamples(dataset.size, recipe.samples, { separate: true })
-  const run = await analyzeModel(runtime, recipe, form.model, new CalibrationSamples(dataset, fit, watch), watch)
+  const samples = new CalibrationSamples(dataset, fit, watch)
+  const run = await analyzeModel(runtime, recipe, { original: form.model, samples }, watch)
   return { ...run, notes: [...model.notes, ...form.notes, ...run.notes] }
 }

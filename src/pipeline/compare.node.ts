@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { InputError, report, type Watch } from '../base/index.ts'
 import type { LayerSqnr } from '../calibrate/index.ts'
-import { type Dataset, feedsOf } from '../data/index.ts'
+import { type Dataset, feedsOf, type Samples } from '../data/index.ts'
 import { type ComparedBatch, compareSessions, comparisonNotes, textOutputOf } from '../metrics/index.ts'
 import { filesOfModel } from '../onnx/index.node.ts'
 import { layersOf, type Model, printValue, type Shapes } from '../onnx/index.ts'
@@ -21,7 +21,7 @@ import { checkLabels, loadMetric } from './metric.node.ts'
 import { fewSamples, sqnrOfLayers } from './quantize/measure.ts'
 import { chosen, readWorking } from './read-working.node.ts'
 import { openSamples } from './samples.node.ts'
-import { batchSizeFor, readBatches, type Scoring, withGuessedShapes } from './samples.ts'
+import { batchSizeFor, readBatches, withGuessedShapes } from './samples.ts'
 
 /** Samples that walk through both models for the per-layer SQNR. */
 const WALKED = 8
@@ -63,11 +63,11 @@ export async function compareFiles(
     withSession(runtime, second, { label: recipe.other }, async (after) => {
       // Together they take as many samples at a time as the one that takes fewer.
       const seen = await observeShapes(runtime, second, sample, recipe.other)
-      const [asked, its] =
+      const fewer =
         batchSizeFor(second, seen) < batchSizeFor(first, shapes)
-          ? ([second, seen] as const)
-          : ([first, shapes] as const)
-      const batches = readBatches(dataset, indices, asked, its, watch)
+          ? { model: second, shapes: seen }
+          : { model: first, shapes }
+      const batches = readBatches({ dataset, indices }, fewer, watch)
       const comparison = await compareSessions(before, after, batches, {
         ...watch,
         total: indices.length,
@@ -75,12 +75,12 @@ export async function compareFiles(
         text: textOutputOf(first),
         each,
       })
-      report(watch, 'latency', 0, 1)
+      report(watch, { step: 'latency', done: 0, total: 1 })
       return {
         comparison,
         chosen: indices.length,
         latency: timed
-          ? await measureModels(runtime, first, second, sample)
+          ? await measureModels(runtime, [first, second], sample)
           : await measureOpened(runtime, before, after, sample),
         sizeBytes: { before: await bytesOf(recipe.model), after: await bytesOf(recipe.other) },
         layers: await commonLayers(runtime, { first, second, shapes }, { dataset, indices }, watch),
@@ -118,12 +118,13 @@ interface Compared {
 async function commonLayers(
   runtime: Runtime,
   { first, second, shapes }: Compared,
-  { dataset, indices }: Omit<Scoring, 'note'>,
+  { dataset, indices }: Samples,
   watch: Watch,
 ): Promise<readonly LayerSqnr[]> {
   if (layersOf(first).length === 0) return []
-  const samples = await fewSamples(dataset, indices.slice(0, WALKED), first, shapes, watch)
-  return sqnrOfLayers(runtime, { float: first, quantized: second }, shapes, samples, watch)
+  const walked = { dataset, indices: indices.slice(0, WALKED) }
+  const samples = await fewSamples(walked, { model: first, shapes }, watch)
+  return sqnrOfLayers(runtime, { float: first, quantized: second, shapes }, samples, watch)
 }
 
 function checkSameInterface(first: Model, second: Model, recipe: Pick<CompareRecipe, 'model' | 'other'>): void {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { surveyLayers } from '../compress/index.ts'
 import { parseRecipe } from '../recipe/index.ts'
 import { checkReport, renderHtml, renderJson } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { macsBudget } from './compress/budgets/macs.ts'
 import type { PointMeasures } from './compress/measure.ts'
@@ -12,8 +12,7 @@ import type { CompressPoint, CompressRun } from './compress.node.ts'
 import { compressJson } from './compress-json.node.ts'
 import { compressReport } from './compress-report.node.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 const model = tinyModel('x[N,16] -> Gemm 16->16 transB=1 -> a; a -> Relu -> Gemm 16->16 transB=1 -> y')
 const shapes = await observeShapes(runtime, model, {
   x: { dtype: 'float32', dims: [1, 16], data: new Float32Array(16).fill(1) },

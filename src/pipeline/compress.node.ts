@@ -57,7 +57,7 @@ export async function compressFile(
   const budget = budgetOf(recipe, thisMachine())
   const manual = recipe.manual === undefined ? undefined : await readJson(recipe.manual)
   if (recipe.output !== undefined) checkOutput(recipe.output, [recipe.model])
-  report(watch, 'read', 0, 1, recipe.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: recipe.model })
   const given = await readModelFile(recipe.model)
   const mixed = refuseQuantized(given, recipe.model, 'compress')
   const form = workingForm(given, 'inference')

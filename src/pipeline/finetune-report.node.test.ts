@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Comparison } from '../metrics/index.ts'
 import { parseRecipe } from '../recipe/index.ts'
 import { checkReport, renderHtml, renderJson } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import type { FinetuneRun } from './finetune.node.ts'
 import { finetuneJson, finetuneReport } from './finetune-report.node.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 const model = tinyModel('x[N,4] -> Gemm 4->4 -> y')
 const compared = (db: number, more: object = {}): Comparison => ({ samples: 100, sqnrDb: { y: db }, ...more })
 const scored = (before: number, after: number, low: number, high: number) =>

@@ -44,7 +44,7 @@ export async function finetuneFile(
   watch: ShareWatch = {},
 ): Promise<FinetuneRun> {
   outputOf(recipe)
-  report(watch, 'read', 0, 1, recipe.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: recipe.model })
   const model = await readModelFile(recipe.model)
   const { size: sizeBytes } = await stat(recipe.model)
   const teacher = recipe.teacher === undefined ? undefined : await readModelFile(recipe.teacher)
@@ -74,7 +74,7 @@ export async function finetuneModel(
   const teacher = teaching === undefined ? model : workingForm(teaching, 'training').model
   const samples = await trainingSamples(recipe, model, watch)
   const { dataset, sample, scoring } = samples
-  const loss = await lossOf(runtime, recipe, model, dataset.hasLabels, { teacher, sample })
+  const loss = await lossOf(runtime, recipe, model, { hasLabels: dataset.hasLabels, teacher, sample })
   const training = { model, samples, loss, teacher: loss.needsTeacher ? teacher : undefined }
   const trainable = await withGuessedShapes(recipe, model, sample, () => trainableOf(runtime, recipe, training, watch))
   const notes = [...model.notes, ...subGraphNotes(model), ...form.notes, ...(mixed ? [mixed] : []), scoring.note]
@@ -83,12 +83,19 @@ export async function finetuneModel(
   if (dataset.preprocess) tuned.model.metadata.set(PREPROCESS_KEY, JSON.stringify(dataset.preprocess))
   const written = form.stored(tuned.model)
   const untrained = recipe.qat && tuned.kept ? trainable.exported(trainable.initial) : undefined
-  const measured = { before: model, after: written, untrained, teacher, shapes: trainable.prepared.sampleShapes }
-  const measures = await measureTuned(runtime, recipe, measured, scoring, watch)
+  const measured = {
+    before: model,
+    after: written,
+    untrained,
+    teacher,
+    shapes: trainable.prepared.sampleShapes,
+    scoring,
+  }
+  const measures = await measureTuned(runtime, recipe, measured, watch)
   notes.push(...comparisonNotes(measures.comparison))
   notes.push(...runtime.notes.splice(0), ...dataset.notes, ...trainable.notes, ...tuned.result.notes)
   if (!tuned.kept) notes.push(notBetterNote(tuned, recipe.qat))
-  report(watch, 'write', 0, 1, output)
+  report(watch, { step: 'write', done: 0, total: 1, message: output })
   const result = form.asGiven(written)
   const after = await writeModelFile(result, output)
   const values = tuned.kept ? tuned.result.values : trainable.initial

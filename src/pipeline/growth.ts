@@ -1,15 +1,15 @@
 // A model that became larger although nothing asked for it, and what did that.
-import { allNodes, type Model, type Tensor, writeModel } from '../onnx/index.ts'
+import { allNodes, encodedLength, type Model, type Tensor } from '../onnx/index.ts'
 
 /** More than this is said. */
 const WORTH_SAYING = 1.01
-/** Larger models are not written to be measured: their constants are all that counts. */
+/** Larger models are not written into memory. */
 const LARGE_BYTES = 2 ** 28
 
 /** Says what makes a model's file larger than that of the model before; undefined when it is not larger. */
 export function growthNote(before: Model, after: Model): string | undefined {
   const [old, now] = [constantsIn(before), constantsIn(after)]
-  const [from, to] = [fileSize(before, old), fileSize(after, now)]
+  const [from, to] = [encodedLength(before), encodedLength(after)]
   if (to <= from * WORTH_SAYING) return undefined
   const known = new Set(old.values())
   const added = [...now].filter(([, tensor]) => !known.has(tensor))
@@ -21,14 +21,9 @@ export function growthNote(before: Model, after: Model): string | undefined {
   return `${share}: ${first[0]} (${first[1].dtype} [${first[1].shape}])${rest} took in what was folded, and cannot be stored in its old form or be shared any more`
 }
 
-/** Bytes of a model's file; of a large one those of its constants. */
-export function fileSize(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): number {
-  return isLarge(model, constants) ? bytesOf(constants.values()) : writeModel(model).byteLength
-}
-
-/** Is a model too large to be written into memory for its size? */
-export function isLarge(model: Model, constants: ReadonlyMap<string, Tensor> = constantsIn(model)): boolean {
-  return bytesOf(constants.values()) > LARGE_BYTES
+/** Is a model too large to be written into memory? */
+export function isLarge(model: Model): boolean {
+  return bytesOf(constantsIn(model).values()) > LARGE_BYTES
 }
 
 function constantsIn(model: Model): Map<string, Tensor> {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { layersOf, type Model, nodeName } from '../onnx/index.ts'
-import { openRuntime, profileKernels } from '../runtime/index.node.ts'
+import { profileKernels } from '../runtime/index.node.ts'
 import { zeroFeeds } from './inspect.ts'
 import { timesOfNodes } from './node-times.ts'
 
 describe('times of nodes', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const drawing =
     'x[N,16,12,12] -> Conv 3x3 16->16 pads=1,1,1,1 -> Clip number(0) number(6) -> Conv 1x1 16->16 -> Relu -> MaxPool 2x2 -> Conv 3x3 16->8 -> Flatten -> Gemm 648->4 -> y'
   const times = async (model: Model) =>

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { writeModelFile } from '../onnx/index.node.ts'
 import { layersOf, type Model, Tensor } from '../onnx/index.ts'
 import { parseRecipe } from '../recipe/index.ts'
 import { type Report, readReport, renderHtml, renderJson } from '../report/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import type { Runtime } from '../runtime/index.ts'
 import { channelRows } from './channel-rows.ts'
 import type { QuantizeRun } from './quantize/run.ts'
@@ -37,7 +37,7 @@ describe('the report of a quantisation', () => {
   let runtime: Runtime
   let run: QuantizeRun
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
     const path = join(folder, 'tiny.onnx')
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->8 -> BatchNormalization -> Relu -> Conv 1x1 8->4 -> y')
     await writeModelFile(model, path)
@@ -52,7 +52,6 @@ describe('the report of a quantisation', () => {
     assert.deepEqual(ladder?.map(({ name }) => name).slice(0, 1), ['naive'])
     run = bare
   })
-  after(() => runtime.close())
 
   const report = (more: Partial<QuantizeRun> = {}): Report => quantizeReport({ ...run, ...more }, runtime)
 

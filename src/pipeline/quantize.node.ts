@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { InputError, report, UsageError, type Watch } from '../base/index.ts'
 import type { Dataset } from '../data/index.ts'
 import { readModelFile, type Settle, withScratch, writeModelFile } from '../onnx/index.node.ts'
-import type { Model } from '../onnx/index.ts'
+import { encodedLength, type Model } from '../onnx/index.ts'
 import { lintFusion, targetOf } from '../quantize/index.ts'
 import type { QuantizeRecipe } from '../recipe/index.ts'
 import { optimizedGraph, saturates, withSpillFolder } from '../runtime/index.node.ts'
@@ -12,7 +12,6 @@ import type { Runtime } from '../runtime/index.ts'
 import { refuseQuantized } from './already-quantized.ts'
 import { withClock } from './clock.node.ts'
 import { encodingsWriter, givenEncodings } from './encodings.node.ts'
-import { fileSize } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
 import { checkOutput, defaultOutput } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
@@ -47,7 +46,7 @@ export async function quantizeFile(
   recipe: QuantizeRecipe,
   watch: ShareWatch = {},
 ): Promise<QuantizeRun> {
-  report(watch, 'read', 0, 1, recipe.model)
+  report(watch, { step: 'read', done: 0, total: 1, message: recipe.model })
   return quantizeGiven(runtime, recipe, await readModelFile(recipe.model), watch)
 }
 
@@ -67,7 +66,7 @@ export async function quantizeGiven(
   // Before anything else is said about samples.
   refuseQuantized(given, recipe.model, 'quantise')
   const form = workingForm(given, 'inference')
-  const original = form.model
+  const original = runtime.stow?.(form.model) ?? form.model
   const dataset = await openCalibration(recipe, original, stored, watch)
   const samples = calibrationSamples(recipe, dataset, watch, heldBack)
   if (recipe.val === undefined && needsSamples(recipe))
@@ -82,11 +81,12 @@ export async function quantizeGiven(
     lint: async (model, bytes) =>
       lintFusion(model, await optimizedGraph(runtime, bytes ?? model, 'the quantised model'), targetOf(recipe.target)),
     scoring: async (used, limit) => {
-      const scoring = await scoringSamples(recipe, original, { dataset, indices: used }, limit, {
-        ...watch,
-        heldBack,
-        judged,
-      })
+      const scoring = await scoringSamples(
+        recipe,
+        original,
+        { dataset, indices: used },
+        { ...watch, limit, heldBack, judged },
+      )
       if (metric) checkLabels(metric, scoring.dataset, recipe.val ?? recipe.data)
       return scoring
     },
@@ -108,7 +108,7 @@ export async function quantizeGiven(
       }),
     ),
   )
-  const sizeBytes = original === given ? run.sizeBytes : { ...run.sizeBytes, before: fileSize(given) }
+  const sizeBytes = form.model === given ? run.sizeBytes : { ...run.sizeBytes, before: encodedLength(given) }
   const notes = [...form.notes, ...run.notes, ...(saturates() ? [SATURATES] : [])]
   return { ...run, sizeBytes, notes, kernels: run.kernels ?? [] }
 }

@@ -1,10 +1,10 @@
 // From what a recipe says about samples to data sets, batches and the choice of which samples do what.
 import { openDataset, readPreprocess } from '../data/index.node.ts'
-import { chooseSamples, type Dataset, type Preprocess } from '../data/index.ts'
+import { chooseSamples, type Dataset, type Preprocess, type Samples } from '../data/index.ts'
 import { type Bounds, type Model, vocabularies } from '../onnx/index.ts'
 import type { SampleRecipe } from '../recipe/index.ts'
 import { comparedConstants } from './compared-constants.ts'
-import { boundsOfPictures, givenPreprocess, type Scoring, type ShareWatch, unusedSamples } from './samples.ts'
+import { boundsOfPictures, givenPreprocess, type Scoring, type ScoringOptions, unusedSamples } from './samples.ts'
 
 export interface OpenedFor {
   /** For `random`: how many. */
@@ -49,13 +49,12 @@ export async function inputBounds(recipe: SampleRecipe, model: Model): Promise<M
   return boundsOfPictures(await preprocessOf(recipe, model), model)
 }
 
-/** Chooses the samples to score, at most `limit`. @param fitted the samples of `data` that were fitted to */
+/** Chooses the samples to score. @param fitted the samples of `data` that were fitted to */
 export async function scoringSamples(
   recipe: SampleRecipe & { readonly val?: string },
   model: Model,
-  fitted: Omit<Scoring, 'note'>,
-  limit: number,
-  { heldBack, judged = [], ...watch }: ShareWatch = {},
+  fitted: Samples,
+  { limit = Number.MAX_SAFE_INTEGER, heldBack, judged = [], ...watch }: ScoringOptions = {},
 ): Promise<Scoring> {
   if (recipe.val !== undefined) {
     const dataset = await openSamples(recipe, model, recipe.val, watch)

@@ -8,8 +8,9 @@ import {
   type Preprocess,
   parsePreprocess,
   readSamples,
+  type Samples,
 } from '../data/index.ts'
-import type { Bounds, Model, Shapes } from '../onnx/index.ts'
+import type { Bounds, Model, ShapedModel, Shapes } from '../onnx/index.ts'
 import { pixelBounds } from '../quantize/index.ts'
 import type { SampleRecipe } from '../recipe/index.ts'
 import { fixedBatch, type Values } from '../runtime/index.ts'
@@ -36,10 +37,8 @@ export function boundsOfPictures(preprocess: Preprocess | undefined, model: Mode
 
 /** Samples read ahead and joined to batches that the model can take and that keep memory small. */
 export function readBatches(
-  dataset: Dataset,
-  indices: readonly number[],
-  model: Model,
-  shapes: Shapes,
+  { dataset, indices }: Samples,
+  { model, shapes }: ShapedModel,
   watch: Watch = {},
 ): AsyncIterable<Batch> {
   return batches(readSamples(dataset, indices, { signal: watch.signal }), batchSizeFor(model, shapes))
@@ -68,10 +67,14 @@ export interface ShareWatch extends Watch {
   readonly judged?: readonly number[] | undefined
 }
 
+/** How many samples are scored, and which of them are not. */
+export interface ScoringOptions extends ShareWatch {
+  /** At most; all by default. */
+  readonly limit?: number
+}
+
 /** Samples to score: a set of their own, or those that were kept from every fit (`shareSamples`). */
-export interface Scoring {
-  readonly dataset: Dataset
-  readonly indices: readonly number[]
+export interface Scoring extends Samples {
   readonly note: string
 }
 

@@ -1,7 +1,7 @@
 // evaluate and rewrite: the shortest commands.
 import { InputError, type Watch } from '../base/index.ts'
 import { channelStatistics } from '../calibrate/index.ts'
-import { type Dataset, feedsOf } from '../data/index.ts'
+import { feedsOf, type Samples } from '../data/index.ts'
 import { type MetricValue, scoreSession, usualMetric } from '../metrics/index.ts'
 import { readModelFile, writeModelFile } from '../onnx/index.node.ts'
 import { isOp, type Model, printValue, type Statistics } from '../onnx/index.ts'
@@ -46,7 +46,7 @@ export async function evaluateFile(runtime: Runtime, recipe: EvaluateRecipe, wat
   if (metric.name === 'top1' && label !== undefined) metric = usualMetric([label])
   const shapes = await observeShapes(runtime, model, inputs, recipe.model)
   const figure = await withSession(runtime, model, { label: recipe.model }, (session) =>
-    scoreSession(session, readBatches(dataset, indices, model, shapes, watch), {
+    scoreSession(session, readBatches({ dataset, indices }, { model, shapes }, watch), {
       metric,
       total: indices.length,
       ...watch,
@@ -86,12 +86,12 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
   const feeds = await feedsOf(dataset, 0)
   const options = { ...watch, label: recipe.model }
   let result = await withGuessedShapes(recipe, model, feeds, () =>
-    applyRewrites(runtime, model, first === -1 ? list : list.slice(0, first), feeds, options),
+    applyRewrites(runtime, { model, feeds }, first === -1 ? list : list.slice(0, first), options),
   )
   if (first !== -1) {
     const { applied } = result
-    const statistics = await statisticsOf(runtime, result, dataset, recipe, watch)
-    result = await applyRewrites(runtime, result.model, list.slice(first), feeds, { ...options, statistics })
+    const statistics = await statisticsOf(runtime, result, { dataset, indices: chosen(dataset, recipe.samples) }, watch)
+    result = await applyRewrites(runtime, { model: result.model, feeds }, list.slice(first), { ...options, statistics })
     result = { ...result, applied: [...applied, ...result.applied] }
   }
   const written = model === given ? result.model : form.asGiven(form.stored(result.model))
@@ -115,17 +115,15 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
 async function statisticsOf(
   runtime: Runtime,
   { model, shapes, statistics }: AppliedRewrites,
-  dataset: Dataset,
-  recipe: RewriteRecipe,
+  samples: Samples,
   watch: Watch,
 ): Promise<Statistics> {
-  const indices = chosen(dataset, recipe.samples)
-  const batches = readBatches(dataset, indices, model, shapes, watch)
+  const batches = readBatches(samples, { model, shapes }, watch)
   const seen = await channelStatistics(runtime, model, batches, {
     requests: channelRequests(model, shapes),
     ...watch,
     shapes,
-    total: indices.length,
+    total: samples.indices.length,
   })
   return new Map([...statistics, ...seen])
 }

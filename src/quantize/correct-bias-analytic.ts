@@ -65,13 +65,7 @@ export function correctBiasAnalytic(
     const layer = layers.get(name)
     const inputs = moments(layer?.node.inputs[0] ?? '')
     const done = layer?.view
-      ? correctLayer(
-          editor,
-          { ...layer, view: layer.view },
-          params,
-          inputs?.map(({ mean }) => mean),
-          shapes,
-        )
+      ? correctLayer(editor, { ...layer, view: layer.view }, params, { means: inputs?.map(({ mean }) => mean), shapes })
       : 'its weight is not a matrix on the right'
     if (typeof done === 'string') left.push({ name, reason: done })
     else corrected.push({ name, shift: done, approximate: inputs?.some(({ approximate }) => approximate) ?? false })
@@ -79,12 +73,17 @@ export function correctBiasAnalytic(
   return { model: editor.finish(), corrected, left }
 }
 
+/** Means of the channels that a layer reads, and the shapes of values. */
+interface KnownMeans {
+  readonly means: readonly number[] | undefined
+  readonly shapes: Shapes
+}
+
 function correctLayer(
   editor: GraphEditor,
   layer: ViewedLayer,
   params: QuantParams,
-  means: readonly number[] | undefined,
-  shapes: Shapes,
+  { means, shapes }: KnownMeans,
 ): Float64Array | string {
   const { node, view, weight } = layer
   if (means?.length !== view.inputsPerGroup * view.groups) return 'what it reads is not followed'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { randomStream, sqnrDb } from '../math/index.ts'
 import { intAttr, intsAttr, type Model, makeModel, makeNode, type Node, Tensor } from '../onnx/index.ts'
 import { foldConstants, storeOnce } from '../rewrite/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { type Runtime, typesOf, type Values, withSession } from '../runtime/index.ts'
 import {
   embeddingGrids,
@@ -44,9 +44,8 @@ const pick = (attributes = {}) => makeNode({ opType: 'Gather', inputs: ['E', 'id
 describe('embeddings', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(() => runtime.close())
 
   const planned = (given: Model, options: Partial<QuantizeOptions> = {}) => {
     const all = { ...quantizeDefaults, ...options }

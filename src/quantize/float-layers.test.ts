@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { TensorStatistics } from '../calibrate/index.ts'
 import { isOp, layersOf, type Model, printModel, writeModel } from '../onnx/index.ts'
-import { openRuntime, optimizedGraph } from '../runtime/index.node.ts'
+import { optimizedGraph } from '../runtime/index.node.ts'
 import { typesOf, withSession } from '../runtime/index.ts'
 import { insertQdq } from './insert.ts'
 import { quantizeDefaults } from './options.ts'
 import { place } from './placement/placement.ts'
 import { makePlan } from './plan.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 /** Q/DQ with the second of three layers in float, and the same with nothing hidden from the runtime's optimisers. */
 function withFloatLayer(model: Model, high = 3): { readonly written: Model; readonly bare: Model } {

@@ -184,7 +184,9 @@ class Inserter {
     const axis = params.axis === undefined ? {} : { axis: intAttr(params.axis) }
     this.#editor.addNode({ opType: 'DequantizeLinear', inputs: [...names], outputs: [behind], attributes: axis })
     this.#editor.setInput(node, layer.weightIndex, behind)
-    if (layer.bias && input && biases === 'int32') this.#bias(node, layer.bias, params, input.scale[0] ?? 1, name)
+    if (!layer.bias || !input || biases !== 'int32') return
+    const scale = params.scale.map((weight) => (input.scale[0] ?? 1) * weight)
+    this.#bias(node, name, layer.bias, scale)
   }
 
   /** Keeps ONNX Runtime from quantising the weights of float layers between DQ and Q. */
@@ -205,9 +207,8 @@ class Inserter {
     for (const attribute of attributes) own?.attributes.delete(attribute)
   }
 
-  #bias(node: Node, bias: Tensor, params: QuantParams, inputScale: number, name: string): void {
+  #bias(node: Node, name: string, bias: Tensor, scale: Float32Array): void {
     const values = bias.floats()
-    const scale = params.scale.map((weight) => Math.fround(inputScale * weight))
     const codes = new Int32Array(values.length)
     for (let o = 0; o < codes.length; o++) {
       const code = roundToEven((values[o] ?? 0) / (scale[scale.length === 1 ? 0 : o] ?? 1))

@@ -1,11 +1,12 @@
 // The numeric parts that a quantisation is put together from, each alone.
+
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { fromFloat16Bits, plainProducts, randomStream, toFloat16Bits } from '../math/index.ts'
 import { layersOf, type Shapes, Tensor } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes, withSession } from '../runtime/index.ts'
 import { meanShift, shiftInPlace, shiftRatio, squaredError } from './correct/mean-shift.ts'
 import { rowGrid, tieOf } from './embeddings.ts'
@@ -21,8 +22,7 @@ const float32 = (dims: readonly number[], values: readonly number[]) => ({
 })
 
 describe('activations as functions of one number', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const xs = Array.from({ length: 81 }, (_, i) => (i - 40) / 5)
 
   for (const step of [
@@ -111,7 +111,7 @@ describe('the shift of a mean', () => {
   it('costs what its squares add up to', () => {
     const none = new Float64Array(3)
     const wanted = Array.from(moved.data).reduce((sum, x, i) => sum + (x - (float.data[i] ?? 0)) ** 2, 0)
-    const got = squaredError([float], [moved], none, 'second')
+    const got = squaredError([float], [moved], 'second', { shift: none })
     assert.ok(Math.abs(got - wanted) < 1e-6 * wanted || Math.abs(got * 60 - wanted) < 1e-5, `${got}, ${wanted}`)
   })
 
@@ -174,13 +174,10 @@ describe('what rounding costs at the output', () => {
     const hessian = { rows: 2, columns: 2, data: Float64Array.of(2, 1, 1, 3) }
     const codes = [Float64Array.of(0, 1, 0, 1), Float64Array.of(1, 1, 0, 1)]
     const grids = { scales: Float64Array.of(1, 1), block: 2 }
-    const errors = await outputErrors(
-      plainProducts,
-      weights,
-      2,
-      (k) => ({ codes: codes[k] ?? codes[0]!, grids }),
-      hessian,
-    )
+    const errors = await outputErrors(plainProducts, { weights, hessian }, 2, (k) => ({
+      codes: codes[k] ?? codes[0]!,
+      grids,
+    }))
     const of = (a: number, b: number) => 2 * a * a + 2 * a * b + 3 * b * b
     for (const [k, rows] of [
       [of(0.3, -0.3), of(-0.2, -0.1)],

@@ -105,7 +105,7 @@ export function makePlan(model: Model, placement: Placement, evidence: GridEvide
   }
   for (const group of sharing(layers)) widen(group, weights)
   const tables = tablesOf(model.graph, placement.embeddings)
-  const embeddings = embeddingGrids(layers, tables, weights, weightBits, options.given?.tables)
+  const embeddings = embeddingGrids(layers, tables, weights, { weightBits, given: options.given?.tables })
   const stored = new Map(
     layersIn(model, placement.stored).map((layer) => [
       layer.name,
@@ -134,19 +134,25 @@ function widen(group: readonly string[], weights: Map<string, QuantParams>): voi
   for (const name of group) weights.set(name, { ...first, scale })
 }
 
+/** What is known of the layers, and of grids that stay. */
+export interface EmbeddingOptions {
+  /** Bits of layers, by their name; 8 where nothing is said. */
+  readonly weightBits?: ReadonlyMap<string, number> | undefined
+  /** Grids that stay as they are, by the name of the Gather. */
+  readonly given?: ReadonlyMap<string, QuantParams> | undefined
+}
+
 /**
  * An embedding that is an output layer's weight, too, has that layer's scales: one for each row serves both.
  * @param tables matrices by the name of the Gather that picks their rows
  * @param weights grids of the layers, of which those of tied ones are widened
- * @param given grids that stay as they are, by the name of the Gather
  * @returns grids by the name of the Gather
  */
 export function embeddingGrids(
   layers: readonly Layer[],
   tables: ReadonlyMap<string, Tensor>,
   weights: Map<string, QuantParams>,
-  weightBits: ReadonlyMap<string, number> = new Map(),
-  given: ReadonlyMap<string, QuantParams> = new Map(),
+  { weightBits = new Map(), given = new Map() }: EmbeddingOptions = {},
 ): Map<string, QuantParams> {
   const grids = new Map<string, QuantParams>()
   const known = new Map<Tensor, QuantParams>()

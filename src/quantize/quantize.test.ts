@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import { calibrate } from '../calibrate/index.ts'
 import type { Batch } from '../data/index.ts'
 import { randomStream, sqnrDb } from '../math/index.ts'
 import { GraphEditor, type Model, printModel, Tensor } from '../onnx/index.ts'
 import { applyRewrites, passes } from '../rewrite/index.ts'
-import { openRuntime, optimizedGraph } from '../runtime/index.node.ts'
+import { optimizedGraph } from '../runtime/index.node.ts'
 import { typesOf, type Values, withSession } from '../runtime/index.ts'
 import { insertQdq } from './insert.ts'
 import { lintFusion } from './lint.ts'
@@ -16,8 +17,7 @@ import { makePlan, tensorsToObserve } from './plan.ts'
 
 const { target } = quantizeDefaults
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 function feedsOf(model: Model, seed = 1): Values {
   return Object.fromEntries(
@@ -33,7 +33,7 @@ function feedsOf(model: Model, seed = 1): Values {
 /** The whole way on a drawn model, calibrated on eight random samples. */
 async function quantized(model: Model, options: Partial<QuantizeOptions> = {}) {
   const all = { ...quantizeDefaults, ...options }
-  const prepared = await applyRewrites(runtime, model, passes, feedsOf(model))
+  const prepared = await applyRewrites(runtime, { model, feeds: feedsOf(model) }, passes)
   const placement = place(prepared.model, all, typesOf(prepared.model))
   async function* samples(): AsyncGenerator<Batch> {
     for (let seed = 1; seed <= 8; seed++) yield { ids: [`${seed}`], size: 1, inputs: feedsOf(model, seed) }

@@ -57,10 +57,12 @@ export function statisticsWithoutData(
   const moments = channelMoments(model, shapes, statistics)
   const atLeast = fewestDeviations(model)
   const facts = flowChannels(
-    model.graph.nodes,
-    model.graph.inputs.map((input) => input.name),
-    constantsOf(model.graph),
-    shapes,
+    {
+      nodes: model.graph.nodes,
+      inputs: model.graph.inputs.map((input) => input.name),
+      constants: constantsOf(model.graph),
+      shapes,
+    },
     {
       ...boundsRules,
       refine: (value, bounds) => {

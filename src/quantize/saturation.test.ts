@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { byteConvolution } from '../../test/support/byte-layers.ts'
+import { testRuntime } from '../../test/support/rewrite-conformance.ts'
 import type { TensorValue } from '../base/index.ts'
 import { randomStream } from '../math/index.ts'
 import { codeLayersOf, type Model } from '../onnx/index.ts'
-import { openRuntime, saturates } from '../runtime/index.node.ts'
+import { saturates } from '../runtime/index.node.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import { withUnsignedWeights } from './exact-kernels.ts'
 import { saturationOf } from './saturation.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 const codes = (channels: number, least: number): TensorValue => ({
   dtype: 'uint8',

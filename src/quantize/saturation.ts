@@ -59,7 +59,7 @@ export function saturationOf(
   const channels: number[] = []
   let [saturated, sums, error] = [0, 0, 0]
   for (let group = 0; group < geometry.groups; group++) {
-    const { rows, columns, data } = gatherPatches(geometry, shifted, outputDims, positions, { group })
+    const { rows, columns, data } = gatherPatches(geometry, { input: shifted, outputDims }, positions, { group })
     const order = kernelOrder(geometry, columns)
     const patches = Array.from({ length: rows }, (_, row) =>
       Float64Array.from(order, (at) => (data[row * columns + at] ?? 0) + raise),

@@ -37,9 +37,7 @@ export function renderSummary(given: Report, options: SummaryOptions = {}): stri
   const [mark, style] = toneMarks[verdict.tone]
   const headline = wrap(`${mark} ${plainText(bareHeadline(verdict))}`, width)
   const lines = headline.map((line) => paint(style, verdict.tone === 'dead' ? line.padEnd(width) : line))
-  for (const [label, text, answer] of rows(report, width)) {
-    lines.push(...labelled(label, text, width, paint, answer))
-  }
+  for (const row of rows(report, width)) lines.push(...labelled(row, width, paint))
   if (verdict.tone === 'dead') lines.push(paint(style, 'Do not use this model.'.padEnd(width)))
   return lines.map((line) => line.trimEnd()).join('\n')
 }
@@ -106,7 +104,7 @@ const glue = '\u00a0'
 const labelWidth = 15
 const answerWidth = 14
 
-function labelled(label: string, text: string, width: number, paint: Paint, answer?: VerdictPoint['answer']): string[] {
+function labelled([label, text, answer]: Row, width: number, paint: Paint): string[] {
   const indent = answer === undefined ? labelWidth : labelWidth + answerWidth
   const [first = '', ...rest] = wrap(plainText(text), width - indent)
   const start = `  ${paint('2', label.padEnd(labelWidth - 2))}`

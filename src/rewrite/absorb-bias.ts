@@ -59,7 +59,7 @@ export function absorbBias(model: Model, context: RewriteContext, options: Absor
       const statistics = log.statistics.get(node.outputs[0] ?? '')
       const layer = statistics && foldableLayer(editor, node)
       if (!layer || typeof layer === 'string' || statistics.mean.length !== layer.view.outputs) continue
-      const why = absorb(editor, log, layer, statistics, settings)
+      const why = absorb(editor, log, { layer, statistics }, settings)
       if (why) log.left(node, why)
     }
   })
@@ -82,12 +82,17 @@ interface Settings {
   readonly deviations: number
 }
 
+/** A layer, and what is known of the channels that it makes. */
+interface ObservedLayer {
+  readonly layer: ViewedLayer
+  readonly statistics: ChannelStatistics
+}
+
 /** Absorbs one layer's bias, or says why not; undefined also when there is nothing to gain. */
 function absorb(
   editor: GraphEditor,
   log: PassLog,
-  layer: ViewedLayer,
-  statistics: ChannelStatistics,
+  { layer, statistics }: ObservedLayer,
   settings: Settings,
 ): string | undefined {
   const { shapes } = settings
@@ -180,7 +185,7 @@ function worthIt(
 function moveBounds(editor: GraphEditor, node: Node, shift: Float64Array, shapes: Shapes): void {
   if (isOp(node, 'Clip')) {
     const high = capOf(editor, node, shift.length).map((cap, c) => cap - (shift[c] ?? 0))
-    boundChannels(editor, node, { low: new Float64Array(shift.length), high }, 1, shapes)
+    boundChannels(editor, node, { low: new Float64Array(shift.length), high, axis: 1 }, shapes)
   }
   const tensor = isOp(node, 'Min') ? editor.constant(node.inputs[1]) : undefined
   if (!tensor) return

@@ -1,7 +1,7 @@
 // Applying rewrites, each checked at once: the model must give what it gave before, or the rewrite is reverted.
 import { report, throwIfCancelled, type Watch } from '../base/index.ts'
 import { type Model, refuseGiants, type Shapes, type Statistics } from '../onnx/index.ts'
-import { declareTypes, type Runtime, type Values } from '../runtime/index.ts'
+import { declareTypes, type Runtime, type SampledModel } from '../runtime/index.ts'
 import { computedConstants } from './constants/computed.ts'
 import { boundIn, type Observed, observeModel, type Proof, prove, randomLike } from './prove.ts'
 import type { Pass, Rewrite, RewriteResult } from './rewrite.ts'
@@ -38,9 +38,8 @@ export interface AppliedRewrites {
  */
 export async function applyRewrites(
   runtime: Runtime,
-  model: Model,
+  { model, feeds }: SampledModel,
   rewrites: readonly Pass[],
-  feeds: Values,
   watch: Watch & { readonly label?: string; readonly statistics?: Statistics } = {},
 ): Promise<AppliedRewrites> {
   refuseGiants(model, watch.label, computedConstants)
@@ -50,25 +49,30 @@ export async function applyRewrites(
   const applied: AppliedRewrite[] = []
   for (const [index, rewrite] of rewrites.entries()) {
     throwIfCancelled(watch.signal)
-    report(watch, 'rewrite', index, rewrites.length, rewrite.name)
+    report(watch, { step: 'rewrite', done: index, total: rewrites.length, message: rewrite.name })
     const result = await rewrite.apply(current, { shapes: seen.shapes, statistics })
-    const step = await checkRewrite(runtime, rewrite, result, seen, watch)
+    const step = await checkRewrite(runtime, rewrite, { before: seen, result }, watch)
     applied.push(step.applied)
     if (!step.seen) continue
     current = result.model
     statistics = result.statistics
     seen = step.seen
   }
-  report(watch, 'rewrite', rewrites.length, rewrites.length)
+  report(watch, { step: 'rewrite', done: rewrites.length, total: rewrites.length })
   return { model: current, shapes: seen.shapes, statistics, applied }
+}
+
+/** What was seen of a model, and what a rewrite made of it. */
+export interface RewriteStep {
+  readonly before: Observed
+  readonly result: RewriteResult
 }
 
 /** Proves one rewrite's result against what was seen of the model before; `seen` is absent when it was not kept. */
 export async function checkRewrite(
   runtime: Runtime,
   { name, kind, boundDb: wanted }: Pick<Rewrite, 'name' | 'kind' | 'boundDb'>,
-  { model, changes, skipped }: RewriteResult,
-  before: Observed,
+  { before, result: { model, changes, skipped } }: RewriteStep,
   watch: Watch & { readonly label?: string } = {},
 ): Promise<{ readonly applied: AppliedRewrite; readonly seen?: Observed }> {
   const boundDb = boundIn(before, wanted)

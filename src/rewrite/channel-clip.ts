@@ -7,6 +7,8 @@ export const NO_BOUND = 3.4e38
 
 /** One bound for each channel of a value, or one for all. */
 export interface ChannelBounds {
+  /** The axis of the channels. */
+  readonly axis: number
   readonly low: Float64Array
   readonly high: Float64Array
 }
@@ -15,16 +17,11 @@ export interface ChannelBounds {
  * Gives a Clip new bounds. All equal: the Clip gets scalars, of rank 0, since a bound of shape [1] stops ONNX Runtime's
  * fusion. Else a Relu (or Max) and a Min with constants [1, C, 1, …] of the value's rank; the last takes the Clip's place.
  */
-export function boundChannels(
-  editor: GraphEditor,
-  node: Node,
-  { low, high }: ChannelBounds,
-  axis: number,
-  shapes: Shapes,
-): void {
+export function boundChannels(editor: GraphEditor, node: Node, bounds: ChannelBounds, shapes: Shapes): void {
+  const { low, high } = bounds
   const same = (values: Float64Array) => values.every((value) => value === values[0])
   if (same(low) && same(high)) setBounds(editor, node, low[0] ?? -Infinity, high[0] ?? Infinity)
-  else replaceClip(editor, node, { low, high }, axis, shapes)
+  else replaceClip(editor, node, bounds, shapes)
 }
 
 function setBounds(editor: GraphEditor, node: Node, low: number, high: number): void {
@@ -38,13 +35,7 @@ function setBounds(editor: GraphEditor, node: Node, low: number, high: number): 
   }
 }
 
-function replaceClip(
-  editor: GraphEditor,
-  node: Node,
-  { low, high }: ChannelBounds,
-  axis: number,
-  shapes: Shapes,
-): void {
+function replaceClip(editor: GraphEditor, node: Node, { low, high, axis }: ChannelBounds, shapes: Shapes): void {
   const output = node.outputs[0] ?? ''
   const shape = shapes.get(output)
   if (!shape) throw new Error(`the rank of "${output}" was never observed`)

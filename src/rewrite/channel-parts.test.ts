@@ -167,7 +167,7 @@ describe('a Clip with bounds of its own for each channel', () => {
     const model = tinyModel('x[N,3,2,2] -> Clip number(0) number(6) -> y')
     const editor = new GraphEditor(model)
     const bounds = { low: Float64Array.from(low), high: Float64Array.from(high) }
-    boundChannels(editor, editor.nodes()[0]!, bounds, 1, (await contextOf(model)).shapes)
+    boundChannels(editor, editor.nodes()[0]!, { ...bounds, axis: 1 }, (await contextOf(model)).shapes)
     const changed = editor.finish()
     const feeds = randomFeeds(model)
     const got = (await run(changed, feeds))['y']?.data as Float32Array
@@ -241,7 +241,11 @@ describe('applying rewrites', () => {
 
   it('keeps what gives the same, and takes back what does not, with the figure', async () => {
     const passes = [doubling('same', 2), doubling('wrong', 3), doubling('close', 2.0001)]
-    const { model: after, applied } = await applyRewrites(await testRuntime(), model, passes, randomFeeds(model))
+    const { model: after, applied } = await applyRewrites(
+      await testRuntime(),
+      { model, feeds: randomFeeds(model) },
+      passes,
+    )
     assert.deepEqual(
       applied.map(({ name, kept }) => [name, kept]),
       [
@@ -266,14 +270,16 @@ describe('applying rewrites', () => {
           log.changes.push('another shape')
         }),
     }
-    const { model: after, applied } = await applyRewrites(await testRuntime(), model, [broken], randomFeeds(model))
+    const { model: after, applied } = await applyRewrites(await testRuntime(), { model, feeds: randomFeeds(model) }, [
+      broken,
+    ])
     assert.equal(applied[0]?.kept, false)
     assert.ok((applied[0]?.refused ?? '').length > 10)
     assert.ok(after.graph.nodes.every((node) => isOp(node, 'Mul')))
   })
 
   it('stops when it is told to', async () => {
-    const asked = applyRewrites(await testRuntime(), model, [doubling('same', 2)], randomFeeds(model), {
+    const asked = applyRewrites(await testRuntime(), { model, feeds: randomFeeds(model) }, [doubling('same', 2)], {
       signal: AbortSignal.abort(),
     })
     await assert.rejects(asked, { name: 'CancelledError' })

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../test/support/tiny-model.ts'
 import type { Model } from '../onnx/index.ts'
-import { openRuntime } from '../runtime/index.node.ts'
 import { observeShapes } from '../runtime/index.ts'
 import { channelRequests, equalizeRequests, foldRequests } from './channel-requests.ts'
 
@@ -12,8 +11,7 @@ const block = (first: string) =>
   `x[N,6,8] -> ${first} -> n -> MatMul floats[8,16] -> m -> Add floats[16] -> Sigmoid -> s -> MatMul floats[16,8] -> Add floats[8] -> Add =x -> y`
 
 describe('channel requests', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const ask = async (model: Model) => {
     const shapes = await observeShapes(runtime, model, randomFeeds(model))
     const names = (list: readonly { value: string }[]) => list.map(({ value }) => value).sort()

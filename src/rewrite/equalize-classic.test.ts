@@ -74,7 +74,7 @@ async function withFactors(model: Model, factors: readonly (readonly number[])[]
   const all = new Float64Array(graph.size).fill(1)
   for (const [index, list] of factors.entries())
     for (const [c, factor] of list.entries()) all[graph.layers[index]?.output[c] ?? -1] = factor
-  return applyScales(model, graph, all, new PassLog(context), { shapes: context.shapes })
+  return applyScales(model, graph, all, { shapes: context.shapes, log: new PassLog(context) })
 }
 
 /** A channel that one layer makes with range r1 and one reads with r2: both get √(r1·r2). 1 where a range is 0. */

@@ -64,11 +64,11 @@ export function equalizeClassic(
   const layers = graph.layers.flatMap((channels) => layerRanges(channels) ?? [])
   const frozen = new Set(clip === 'freeze' ? graph.clips.filter(isBound).flatMap(({ ids }) => [...ids]) : [])
   const classes = scaleClasses(graph, layers, frozen)
-  const factors = sweep(graph, layers, classes, statistics, options)
+  const factors = sweep(graph, { layers, classes }, statistics, options)
   const skipped = closedReasons(graph, layers)
   if (factors.every((factor) => factor === 1)) return { model, statistics, changes: [], skipped, classes: [] }
   const log = new PassLog({ shapes, statistics })
-  const scaled = applyScales(model, graph, factors, log, { shapes })
+  const scaled = applyScales(model, graph, factors, { shapes, log })
   const ones = new Float64Array(graph.size).fill(1)
   const names = (list: readonly LayerRanges[]) => list.map(({ channels }) => nodeName(channels.layer.node))
   return {
@@ -97,8 +97,7 @@ export const equalizeClassicPass: Rewrite = defineRewrite({
 
 function sweep(
   graph: ChannelGraph,
-  layers: readonly LayerRanges[],
-  classes: readonly ScaleClass[],
+  { layers, classes }: { readonly layers: readonly LayerRanges[]; readonly classes: readonly ScaleClass[] },
   statistics: Statistics,
   { sweeps = 40, tolerance = 1e-3, largestFactor = 64, balance = 'weights', includeBias = false }: ClassicOptions,
 ): Float64Array {

@@ -6,7 +6,7 @@ import { channelStatistics } from '../calibrate/index.ts'
 import type { Batch } from '../data/index.ts'
 import { randomStream } from '../math/index.ts'
 import { channelRequests } from './channel-requests.ts'
-import { type NoiseLayer, noiseObjective } from './equalize/noise-model.ts'
+import { fewerRows, layerNoise, type NoiseLayer, noiseObjective } from './equalize/noise-model.ts'
 import { equalize } from './equalize.ts'
 
 const random = randomStream(1, 'noise model')
@@ -35,6 +35,17 @@ function layer(groups: number, outputs: number, inputs: number, perChannel: bool
 }
 
 describe('the noise model', () => {
+  it('sees in some rows of a large layer what all of them show, and leaves others as they are', () => {
+    const whole = { ...layer(1, 2048, 256, true, 0), inputSteps: 0 }
+    const some = fewerRows(whole)
+    assert.equal(some.outputs, 128)
+    const u = Float64Array.from({ length: 4096 }, random.normal)
+    const [all, few] = [layerNoise([whole], u)[0] ?? 0, layerNoise([some], u)[0] ?? 0]
+    assert.ok(Math.abs(few / all - 1) < 0.5, `${few} of ${all}`)
+    for (const other of [layer(1, 2048, 256, false, 0), layer(2, 2048, 256, true, 0), layer(1, 100, 256, true, 0)])
+      assert.equal(fewerRows(other), other)
+  })
+
   for (const perChannel of [false, true])
     for (const groups of [1, 2, 4])
       it(`has the gradient of its value: ${groups} groups, ${perChannel ? 'a scale a channel' : 'one scale'}`, () => {

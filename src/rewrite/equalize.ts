@@ -8,10 +8,10 @@ import { idleGains, insertGains, removeGains, withFreed } from './equalize/free-
 import { leastNoise } from './equalize/least-noise.ts'
 import { layerNoise } from './equalize/noise-model.ts'
 import { openGraph } from './equalize/open-graph.ts'
-import { type NoiseGrids, noiseProblem } from './equalize/problem.ts'
+import { type KnownChannels, type NoiseGrids, noiseProblem } from './equalize/problem.ts'
 import { reachesOf } from './equalize/reach.ts'
 import { chooseVariables, isCapped, type Variables } from './equalize/variables.ts'
-import { EXACT_BOUND_DB, type RewriteResult, type SlowRewrite } from './rewrite.ts'
+import { EXACT_BOUND_DB, type RewriteContext, type RewriteResult, type SlowRewrite } from './rewrite.ts'
 
 /** Options of noise-model equalisation. */
 export interface EqualizeOptions extends Watch {
@@ -54,6 +54,8 @@ export interface Equalized extends RewriteResult {
   readonly predicted: number
   /** Products with a vector that were put in front of layers. */
   readonly gains: number
+  /** Does a Clip keep one bound for channels with factors of their own? Without one the function is kept on all inputs. */
+  readonly holdsCaps: boolean
   /** Values whose channels got factors other than 1. */
   readonly scaled: ReadonlySet<string>
   /** Modelled noise of each layer, before and after. */
@@ -92,7 +94,7 @@ export async function equalize(
     clip === 'exact' || (clip !== 'hold' && clip.has(node.outputs[0] ?? '')) ? 'free' : 'hold'
   const reaches = reachesOf(placed.model, known, deviations === undefined ? undefined : () => deviations)
   const variables = chooseVariables(graph, known, policyOf, reaches)
-  const solved = await solve(placed.model, graph, known, variables, options)
+  const solved = await solve({ model: placed.model, graph, statistics: known }, variables, options)
   if (!solved)
     return {
       model,
@@ -101,6 +103,7 @@ export async function equalize(
       skipped: closedWhy(graph),
       predicted: 1,
       gains: 0,
+      holdsCaps: false,
       scaled: new Set(),
       layers: [],
     }
@@ -114,8 +117,9 @@ export async function equalize(
     if (index >= 0 && !unscaled.has(channel)) factors[channel] = portable.exp(u[index] ?? 0)
   }
   const log = new PassLog({ shapes: placed.shapes, statistics: known })
-  const scaled = applyScales(placed.model, graph, factors, log, {
+  const scaled = applyScales(placed.model, graph, factors, {
     shapes: placed.shapes,
+    log,
     capFactor: (clip) => (isCapped(clip) ? variables.capFactor(clip, at) : undefined),
   })
   return {
@@ -125,6 +129,7 @@ export async function equalize(
     skipped: closedWhy(graph),
     predicted,
     gains: placed.freed.filter((each) => each.value !== each.scaled && !idle.includes(each)).length,
+    holdsCaps: graph.clips.some((each) => isCapped(each) && policyOf(each) === 'hold'),
     scaled: new Set([...known.keys()].filter((value) => graph.of(value)?.ids.some((id) => factors[id] !== 1))),
     layers,
   }
@@ -145,14 +150,12 @@ export const noiseGrids = ({
 
 /** The free numbers that leave least noise, and that of each layer; undefined where nothing is free. */
 async function solve(
-  model: Model,
-  graph: ChannelGraph,
-  statistics: Statistics,
+  known: KnownChannels,
   variables: Variables,
   options: EqualizeOptions,
 ): Promise<(Pick<Equalized, 'layers' | 'predicted'> & { readonly at: Float64Array }) | undefined> {
   if (variables.count === 0) return undefined
-  const { layers, tensors } = noiseProblem(model, graph, statistics, noiseGrids(options), variables.dense)
+  const { layers, tensors } = noiseProblem(known, noiseGrids(options), variables.dense)
   if (layers.length === 0) return undefined
   const { at, share } = await leastNoise(layers, tensors, variables, options)
   const [before, after] = [variables.start, at].map((numbers) => layerNoise(layers, variables.spread(numbers)))
@@ -168,8 +171,7 @@ async function solve(
  */
 export async function capsWorthFreeing(
   model: Model,
-  shapes: Shapes,
-  statistics: Statistics,
+  { shapes, statistics }: RewriteContext,
   options: Omit<EqualizeOptions, 'clip'>,
   timeOf: (value: string) => Promise<number>,
 ): Promise<ReadonlySet<string>> {

@@ -54,7 +54,7 @@ function fill(editor: GraphEditor, node: Node, rank: number, axes: readonly numb
   if (node.opType === 'Pad') {
     const ends = places.map((place) => (place === -1 ? -1 : place + axes.length))
     const zero = Tensor.from('int64', [1], [0])
-    editor.setInput(node, 1, spread(editor, node, others[0] ?? '', [...places, ...ends], zero))
+    editor.setInput(node, 1, spread(editor, node, others[0] ?? '', { places: [...places, ...ends], rest: zero }))
     node.inputs.length = Math.min(node.inputs.length, 3)
     return undefined
   }
@@ -63,22 +63,23 @@ function fill(editor: GraphEditor, node: Node, rank: number, axes: readonly numb
     return 'it names a region'
   if (sizes !== '' && stringAttribute(node, 'keep_aspect_ratio_policy', 'stretch') !== 'stretch')
     return 'it keeps the ratio of their sizes'
-  if (scales !== '') editor.setInput(node, 2, spread(editor, node, scales, places, Tensor.from('float32', [1], [1])))
-  else editor.setInput(node, 3, spread(editor, node, sizes, places, data))
+  if (scales !== '')
+    editor.setInput(node, 2, spread(editor, node, scales, { places, rest: Tensor.from('float32', [1], [1]) }))
+  else editor.setInput(node, 3, spread(editor, node, sizes, { places, rest: data }))
   node.attributes.delete('axes')
   return undefined
 }
 
-/**
- * One number for each place: that of `values` it names, else (−1) `rest`, a number for all places or a value whose shape it is.
- */
-function spread(
-  editor: GraphEditor,
-  node: Node,
-  values: string,
-  places: readonly number[],
-  rest: Tensor | string,
-): string {
+/** Where numbers come from, place by place. */
+interface Spread {
+  /** Indices into the numbers that are given; −1 where there is none. */
+  readonly places: readonly number[]
+  /** For the places without one: a number for all of them, or a value whose shape it is. */
+  readonly rest: Tensor | string
+}
+
+/** One number for each place: that of `values` it names, or else the rest. */
+function spread(editor: GraphEditor, node: Node, values: string, { places, rest }: Spread): string {
   const output = node.outputs[0] ?? ''
   const known = editor.constant(values)
   if (known && typeof rest !== 'string') {

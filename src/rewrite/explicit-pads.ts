@@ -27,7 +27,7 @@ export const explicitPads: Rewrite = defineRewrite({
       for (const node of editor.nodes('Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'LpPool')) {
         const auto = stringAttribute(node, 'auto_pad', 'NOTSET')
         if (auto === 'NOTSET' || auto === '') continue
-        const pads = padsOf(editor, node, auto, context.shapes, fixed)
+        const pads = padsOf(editor, node, auto, { shapes: context.shapes, fixed })
         if (typeof pads === 'string') {
           log.left(node, `keeps auto_pad ${auto}: ${pads}`)
           continue
@@ -39,7 +39,13 @@ export const explicitPads: Rewrite = defineRewrite({
     }),
 })
 
-function padsOf(editor: GraphEditor, node: Node, auto: string, shapes: Shapes, fixed: boolean): number[] | string {
+/** Observed shapes, and whether they are those of every run. */
+interface KnownSizes {
+  readonly shapes: Shapes
+  readonly fixed: boolean
+}
+
+function padsOf(editor: GraphEditor, node: Node, auto: string, { shapes, fixed }: KnownSizes): number[] | string {
   const kernel = intsAttribute(node, 'kernel_shape') ?? editor.constant(node.inputs[1])?.shape.slice(2)
   if (!kernel) return 'its kernel has no known size'
   if (auto === 'VALID') return kernel.flatMap(() => [0, 0])

@@ -20,7 +20,11 @@ const none = { shapes: new Map(), statistics: new Map() }
 describe('float32-inside', () => {
   it('computes a float16 model in float32 and keeps the types of its inputs and outputs', async () => {
     const model = half()
-    const { model: after, applied } = await applyRewrites(await testRuntime(), model, workingPasses, randomFeeds(model))
+    const { model: after, applied } = await applyRewrites(
+      await testRuntime(),
+      { model, feeds: randomFeeds(model) },
+      workingPasses,
+    )
     assert.equal(applied.find(({ name }) => name === 'float32-inside')?.kept, true)
     assert.deepEqual(after.graph.inputs, model.graph.inputs)
     assert.deepEqual(
@@ -36,7 +40,11 @@ describe('float32-inside', () => {
 
   it('is not a default of rewrite, which folds within float16', async () => {
     const model = half()
-    const { model: after, applied } = await applyRewrites(await testRuntime(), model, rewritePasses, randomFeeds(model))
+    const { model: after, applied } = await applyRewrites(
+      await testRuntime(),
+      { model, feeds: randomFeeds(model) },
+      rewritePasses,
+    )
     assert.ok(!passes.includes(float32Inside))
     assert.equal(applied.find(({ name }) => name === 'fold-batch-norm')?.kept, true)
     assert.ok([...after.graph.initializers.values()].every(({ dtype }) => dtype !== 'float32'))
@@ -51,7 +59,7 @@ describe('float32-inside', () => {
     model.graph.initializers.set(variance, floatTensor('float16', [8], Array(8).fill(0)))
     model.graph.initializers.set(scale, floatTensor('float16', [8], Array(8).fill(300)))
     const feeds = randomFeeds(model)
-    const { applied } = await applyRewrites(await testRuntime(), model, rewritePasses, feeds)
+    const { applied } = await applyRewrites(await testRuntime(), { model, feeds }, rewritePasses)
     assert.match(applied.find(({ name }) => name === 'fold-batch-norm')?.skipped.join() ?? '', /what float16 can hold/)
   })
 

@@ -31,12 +31,17 @@ export const foldBatchNorm: Rewrite = defineRewrite({
     editModel(model, context, (editor, log) => {
       const blocked = foldBackward(editor, log, context.shapes)
       for (const node of editor.nodes('BatchNormalization'))
-        if (editor.has(node)) foldRest(editor, log, context.shapes, node, blocked.get(node))
+        if (editor.has(node)) foldRest(editor, log, node, { shapes: context.shapes, blocked: blocked.get(node) })
     }),
 })
 
 /** A BatchNormalization that no layer before it could take. */
-function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node, blocked = 'no layer before it'): void {
+function foldRest(
+  editor: GraphEditor,
+  log: PassLog,
+  node: Node,
+  { shapes, blocked = 'no layer before it' }: { readonly shapes: Shapes; readonly blocked: string | undefined },
+): void {
   const norm = normOf(editor, node)
   if (typeof norm === 'string') {
     log.left(node, norm)
@@ -60,7 +65,7 @@ function foldRest(editor: GraphEditor, log: PassLog, shapes: Shapes, node: Node,
       log.left(node, `its factors leave what ${type} can hold (${blocked}; ${receivers})`)
       return
     }
-    const became = replaceStandalone(editor, shapes, node, followers, affine)
+    const became = replaceStandalone(editor, shapes, [node, ...followers], affine)
     if (became) log.changed(node, `${names} became ${became} (${blocked}; ${receivers})`)
     else log.left(node, `the rank of its input was never observed (${blocked}; ${receivers})`)
     if (became) log.statistics.set(output, run ? rescale(norm.output, run) : norm.output)

@@ -12,7 +12,7 @@ it('a giant whose size is computed from constants is refused before the model is
   model.graph.initializers.set('root', Tensor.from('int64', [1], [1_000_000]))
   const feeds = randomFeeds(model)
   await assert.rejects(
-    applyRewrites(await testRuntime(), model, passes, feeds),
+    applyRewrites(await testRuntime(), { model, feeds }, passes),
     /node "ConstantOfShape_row" \(ConstantOfShape\) makes a value of 4\.0e\+3 GB/,
   )
 })

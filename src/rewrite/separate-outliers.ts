@@ -41,9 +41,9 @@ export const separateOutliersRule: Pick<Rewrite, 'name' | 'kind' | 'boundDb'> = 
  */
 export function findOutliers(model: Model, shapes: Shapes, statistics: Statistics, options: EqualizeOptions): Outliers {
   const graph = openGraph(model, shapes)
-  const noise = noiseProblem(model, graph, statistics, noiseGrids(options), () => -1).layers
-  const known = new Map(noise.map((layer) => [layer.name, layer]))
-  const sites = chooseOutliers(model, shapes, graph, statistics, known)
+  const known = { model, graph, statistics }
+  const { layers } = noiseProblem(known, noiseGrids(options), () => -1)
+  const sites = chooseOutliers(known, shapes, new Map(layers.map((layer) => [layer.name, layer])))
   return Object.fromEntries(sites.map(({ value, channels }) => [value, channels]))
 }
 

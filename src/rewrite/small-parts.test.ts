@@ -54,7 +54,12 @@ describe('a Clip with bounds of its own for each channel', () => {
     const feeds = randomFeeds(model)
     const editor = new GraphEditor(model)
     const bounds = { low: Float64Array.from(low), high: Float64Array.from(high) }
-    boundChannels(editor, editor.nodes('Clip')[0]!, bounds, 1, await observeShapes(await testRuntime(), model, feeds))
+    boundChannels(
+      editor,
+      editor.nodes('Clip')[0]!,
+      { ...bounds, axis: 1 },
+      await observeShapes(await testRuntime(), model, feeds),
+    )
     const made = editor.finish()
     const expected = Float32Array.from(feeds['x']?.data as Float32Array, (value, i) => {
       const c = Math.floor(i / 4) % 3

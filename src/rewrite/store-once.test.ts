@@ -56,7 +56,7 @@ function narrow(): Model {
 }
 
 async function rewritten(model: Model): Promise<Model> {
-  return (await applyRewrites(await testRuntime(), model, rewritePasses, randomFeeds(model))).model
+  return (await applyRewrites(await testRuntime(), { model, feeds: randomFeeds(model) }, rewritePasses)).model
 }
 
 describe('store-once', () => {

@@ -41,7 +41,7 @@ function unfold(editor: GraphEditor, log: PassLog, opset: number): void {
       continue
     }
     initializers.delete(name)
-    restore(editor, tensor, name, stored, opset)
+    restore(editor, tensor, name, { stored, opset })
     stored.set(tensor, name)
     log.changes.push(
       `${name}: ${originOf(tensor)?.node.opType} again, which takes ${cost} bytes instead of ${tensor.byteLength}`,
@@ -73,14 +73,15 @@ function costOf(tensor: Tensor, stored: ReadonlyMap<Tensor, string>, opset: numb
   return [...needed].reduce((sum, { byteLength }) => sum + byteLength, nodes * NODE_BYTES)
 }
 
+/** Names of the tensors that a file holds, and its opset. */
+interface StoredTensors {
+  readonly stored: Map<Tensor, string>
+  readonly opset: number
+}
+
 /** Puts the node back that computes a constant, and what it reads. */
-function restore(
-  editor: GraphEditor,
-  tensor: Tensor,
-  output: string,
-  stored: Map<Tensor, string>,
-  opset: number,
-): void {
+function restore(editor: GraphEditor, tensor: Tensor, output: string, file: StoredTensors): void {
+  const { stored, opset } = file
   const origin = usableOrigin(tensor, opset)
   if (!origin) return
   const inputs = origin.inputs.map((input, index): string => {
@@ -91,7 +92,7 @@ function restore(
       ? editor.freshName(`${output}/${index}`)
       : editor.addTensor(`${output}/${index}`, input)
     stored.set(input, name)
-    restore(editor, input, name, stored, opset)
+    restore(editor, input, name, file)
     return name
   })
   const { opType, domain, name, attributes } = origin.node

@@ -37,15 +37,11 @@ const OPENINGS = 5
  */
 export async function measureModels(
   runtime: Runtime,
-  first: Model | Uint8Array,
-  second: Model | Uint8Array,
+  models: readonly [Model | Uint8Array, Model | Uint8Array],
   feeds: Values,
   options: TimeOptions = { warmups: 5, rounds: 40, limitMs: 600 },
 ): Promise<{ readonly before: Latency; readonly after: Latency }> {
-  const [before = [], after = []] = await pooledTimes(runtime, [first, second], feeds, {
-    ...options,
-    openings: OPENINGS,
-  })
+  const [before = [], after = []] = await pooledTimes(runtime, models, feeds, { ...options, openings: OPENINGS })
   return { before: summary(before), after: summary(after) }
 }
 

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { messageOf, RuntimeFailure } from '../base/index.ts'
-import { byteLengthOf, tensorsOf, withLinkedModel } from '../onnx/index.node.ts'
+import { byteLengthOf, liesInLargeFiles, WeightStore, withLinkedModel } from '../onnx/index.node.ts'
 import { type Model, piecesOf, refuseGiants, writeModel } from '../onnx/index.ts'
 import { checkFeeds } from './feeds.ts'
 import { sessionInPieces } from './in-pieces.ts'
@@ -43,46 +43,51 @@ export async function openRuntime(options: NodeRuntimeOptions = {}): Promise<Run
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
 
   const notes: string[] = []
+  const store = new WeightStore()
   return {
     name: 'onnxruntime-node',
     version,
     threads,
     notes,
-    open: (model, sessionOptions = {}) => openSession(link, model, sessionOptions, threads, notes),
+    open: (model, sessionOptions = {}) => openSession({ link, store, threads, notes }, model, sessionOptions),
+    stow: (model) => store.stow(model),
     time: (sessions, feeds, timeOptions) => timeSessions(link, sessions, feeds, timeOptions),
-    close: () => link.close(),
+    close: () => link.close().finally(() => store.close()),
   }
 }
 
-/** Bytes of constants above which a model goes to ONNX Runtime as a file: one message in memory ends at 2 GB. */
-const BY_PATH = 1e9
-/** The same for constants that lie in files already: they are mapped, not copied. */
-const BY_PATH_STORED = 2 ** 25
+/** Bytes of constants above which a model goes to ONNX Runtime as a file, whose weights it maps instead of copying them. */
+const BY_PATH = 2 ** 24
+
 /** Bytes of constants above which a model runs in pieces, and those of a piece. */
 const WHOLE = 1e9
 const PIECE = 2 ** 27
 
-async function openSession(
-  link: WorkerLink,
-  given: Model | Uint8Array,
-  options: SessionOptions,
-  threads: number,
-  notes: string[],
-): Promise<Session> {
+/** What all sessions of a runtime share. */
+interface Opener {
+  readonly link: WorkerLink
+  readonly store: WeightStore
+  readonly threads: number
+  /** Is added to. */
+  readonly notes: string[]
+}
+
+async function openSession(opener: Opener, given: Model | Uint8Array, options: SessionOptions): Promise<Session> {
   const model = given instanceof Uint8Array ? undefined : given
   if (model) refuseGiants(model, options.label)
   const pieces = model && runsInPieces(model, options) ? piecesOf(model, PIECE) : undefined
-  if (model && pieces) {
-    const once = { ...options, once: true }
-    return sessionInPieces(model, pieces, (piece) => openSession(link, piece, once, threads, notes))
-  }
+  if (model && pieces)
+    return sessionInPieces(model, pieces, (piece) => openSession(opener, piece, { ...options, once: true }))
+  const { link, store, threads, notes } = opener
   const label = options.label ?? 'the model'
   let opened: Replies['open']
   try {
-    const open = (own: Model) =>
-      goesByPath(own)
-        ? withLinkedModel(own, (path) => link.ask({ kind: 'open', model: path, options, threads }, []))
-        : openBytes(link, writeModel(own), options, threads)
+    const byPath = (path: string) => link.ask({ kind: 'open', model: path, options, threads }, [])
+    const open = (own: Model) => {
+      if (liesInLargeFiles(own)) return withLinkedModel(own, byPath)
+      const file = byteLengthOf(own) > BY_PATH ? store.file(own) : undefined
+      return file ? byPath(file.path).finally(file.remove) : openBytes(link, writeModel(own), options, threads)
+    }
     opened = !model
       ? await link.ask({ kind: 'open', model: given as Uint8Array, options, threads }, [])
       : await open(model).catch((error: unknown) => {
@@ -124,11 +129,6 @@ async function openSession(
 /** What is written by a session is about the whole model. */
 function runsInPieces(model: Model, { optimizedPath, profilePrefix }: SessionOptions): boolean {
   return optimizedPath === undefined && profilePrefix === undefined && byteLengthOf(model) > WHOLE
-}
-
-function goesByPath(model: Model): boolean {
-  const stored = [...tensorsOf(model)].reduce((sum, tensor) => sum + (tensor.stored?.byteLength ?? 0), 0)
-  return stored > BY_PATH_STORED || byteLengthOf(model) > BY_PATH
 }
 
 /** Bytes that were made here are handed over; a caller's stay with the caller. */

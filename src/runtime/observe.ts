@@ -17,6 +17,17 @@ export interface Observation {
   readonly otherOutputs?: Values | Error
 }
 
+/** A model with a sample that it runs on. */
+export interface SampledModel {
+  readonly model: Model
+  readonly feeds: Values
+}
+
+/** The same with the shapes that were observed on it. */
+export interface ShapedSample extends SampledModel {
+  readonly shapes: Shapes
+}
+
 /** Shapes of all values of a model; see `observe`. */
 export async function observeShapes(runtime: Runtime, model: Model, feeds: Values, label?: string): Promise<Shapes> {
   return (await observe(runtime, model, feeds, { label })).shapes
@@ -55,8 +66,7 @@ export async function observe(
   const optimization = known && isExpensive(known) ? 'all' : 'disabled'
   return withObserver(
     runtime,
-    model,
-    observer,
+    { model, observer },
     { optimization, ...(label === undefined ? {} : { label }) },
     async (session) => {
       const results = await session.run(feeds)
@@ -93,8 +103,7 @@ export async function observe(
 /** @throws what is wrong with the model itself, when it does not load either */
 async function withObserver<T>(
   runtime: Runtime,
-  model: Model,
-  observer: Model,
+  { model, observer }: { readonly model: Model; readonly observer: Model },
   options: SessionOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {

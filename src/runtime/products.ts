@@ -49,7 +49,7 @@ export function runtimeProducts(
       const session = await sessionFor(key, () => productModel([typeOf(a), typeOf(b)], transposed))
       const { spent } = transposed
       const handOver = spent === 'both' ? ['a', 'b'] : spent === undefined ? [] : [spent]
-      return run(session, { a: asValue(a), b: asValue(b) }, rows, columns, handOver)
+      return run(session, { a: asValue(a), b: asValue(b) }, { rows, columns }, handOver)
     },
     quadratic: async (a, h) => {
       checkInner(a, h)
@@ -61,7 +61,7 @@ export function runtimeProducts(
     gram: async (a) => {
       if (a.rows * a.columns * a.columns < small) return gram(a)
       const session = await sessionFor(`gram ${typeOf(a)}`, () => productModel([typeOf(a)], { a: true }))
-      return run(session, { a: asValue(a) }, a.columns, a.columns)
+      return run(session, { a: asValue(a) }, { rows: a.columns, columns: a.columns })
     },
     scatter: async (x, y) => {
       if (!isNarrow(x) || (y && !isNarrow(y)) || x.rows * x.columns * x.columns < small) return scatter(x, y)
@@ -80,8 +80,7 @@ export function runtimeProducts(
 async function run(
   session: Session,
   feeds: Record<string, TensorValue>,
-  rows: number,
-  columns: number,
+  { rows, columns }: Omit<Matrix, 'data'>,
   handOver: readonly string[] = [],
 ): Promise<Matrix> {
   const { y } = await session.run(feeds, { handOver })

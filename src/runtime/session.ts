@@ -66,6 +66,11 @@ export interface Runtime {
   readonly notes: string[]
   /** @throws UnsupportedError when ONNX Runtime cannot load the model, naming node, operator and domain */
   readonly open: (model: Model | Uint8Array, options?: SessionOptions) => Promise<Session>
+  /**
+   * The same model with its large constants where this runtime maps them from, a disk, instead of in memory, for as long as the
+   * runtime is open. For models that are kept; absent where there is no such place.
+   */
+  readonly stow?: (model: Model) => Model
   /** Runs the sessions in turn (A B A B …) where they live, so that messages and other work are not counted. */
   readonly time: (sessions: readonly Session[], feeds: readonly Values[], options: TimeOptions) => Promise<TimedRuns>
   /** Waits for the run in flight, then frees everything. */

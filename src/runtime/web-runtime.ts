@@ -77,15 +77,14 @@ export function webRuntime(ort: WebModule, { threads = 1, profiled }: WebRuntime
   const line = new Line()
   const notes: string[] = []
   const native = new WeakMap<Session, WebSession>()
+  const opener = { ort, line, threads, profiled }
   return {
     name: 'onnxruntime-web',
     version: ort.env.versions.web ?? '?',
     threads,
     notes,
     open: async (given, options = {}) => {
-      const { session, inner, note } = await line.next(() =>
-        openSession(ort, line, given, options, { threads, profiled }),
-      )
+      const { session, inner, note } = await line.next(() => openSession(opener, given, options))
       if (note !== undefined && !notes.includes(note)) notes.push(note)
       native.set(session, inner)
       return session
@@ -126,12 +125,18 @@ class Line {
   }
 }
 
+/** What all sessions of a runtime share. */
+interface Opener {
+  readonly ort: WebModule
+  readonly line: Line
+  readonly threads: number
+  readonly profiled: WebRuntimeOptions['profiled']
+}
+
 async function openSession(
-  ort: WebModule,
-  line: Line,
+  { ort, line, threads, profiled }: Opener,
   given: Model | Uint8Array,
   options: SessionOptions,
-  { threads, profiled }: { readonly threads: number; readonly profiled: WebRuntimeOptions['profiled'] },
 ): Promise<{ session: Session; inner: WebSession; note: string | undefined }> {
   const label = options.label ?? 'the model'
   if (options.optimizedPath !== undefined)

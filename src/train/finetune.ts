@@ -1,6 +1,6 @@
 // Fine-tuning as one call: train a trainable model on samples, score it on held-back ones, give the best model back.
 import type { Watch } from '../base/index.ts'
-import type { Dataset } from '../data/index.ts'
+import type { Dataset, Samples } from '../data/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import type { Augmentation } from './loop/augment.ts'
@@ -11,7 +11,7 @@ import type { Arrays, TrainState } from './loop/state.ts'
 import { train } from './loop/train.ts'
 import { adam, type Optimizer } from './optimizers/optimizer.ts'
 import { cosine, type Schedule } from './optimizers/schedule.ts'
-import { type Closeness, chanceDb, closeness, isAsNear, type Samples, scorer } from './score.ts'
+import { type Closeness, chanceDb, closeness, isAsNear, scorer } from './score.ts'
 import type { TrainableModel } from './trainable-model.ts'
 
 export interface TuneData {
@@ -97,7 +97,9 @@ export async function finetune(
     progress: options.progress,
   })
   const pool = (options.poolStatistics ?? true) && graph.batchNorms.length > 0
-  const pooled = pool ? await reestimateStatistics(runtime, graph, result.values, store, options.seed) : result.values
+  const pooled = pool
+    ? await reestimateStatistics(runtime, { graph, values: result.values }, store, options.seed)
+    : result.values
   const model = exported(scoreOf && pool ? await betterOf(pooled, result.values, scoreOf) : pooled)
   const gain = before === undefined || !result.best ? 0 : result.best.score - before
   const byChance = Math.abs(gain) <= (score?.tolerance(before ?? 0) ?? 0)

@@ -96,7 +96,7 @@ export async function prepareModel(
     : forQuantization === undefined
       ? trainingPasses
       : workingPasses.map((pass) => (pass.name === 'convert-opset' ? convertOpsetTo(forQuantization) : pass))
-  const applied = await applyRewrites(runtime, model, list, sample, options)
+  const applied = await applyRewrites(runtime, { model, feeds: sample }, list, options)
   if (opsetOf(applied.model) < TRAINING_OPSET) {
     const why = applied.applied.find(({ name }) => name === 'convert-opset')?.skipped[0]
     throw new UnsupportedError(
@@ -115,7 +115,7 @@ export async function prepareModel(
   const prepared = options.batchNorm === 'training' ? withBatchStatistics(given) : given
   const written = await writtenOut(runtime, fixedTo(prepared, feeds), feeds, options.label)
   const sized = withKnownSizes(written.model, written.shapes)
-  const forward = await expandFused(runtime, sized, written.shapes, feeds, options.label)
+  const forward = await expandFused(runtime, { model: sized, shapes: written.shapes, feeds }, options.label)
   return {
     model: prepared,
     forward: forward.model,

@@ -1,16 +1,11 @@
 // How good a model that is trained has become on samples that it is not trained on.
 import { UnsupportedError, type Watch } from '../base/index.ts'
-import { type Batch, batches, type Dataset, readSamples } from '../data/index.ts'
+import { type Batch, batches, readSamples, type Samples } from '../data/index.ts'
 import { type Comparison, compareSessions, meanSqnrDb, scoreSession, usualMetric } from '../metrics/index.ts'
 import type { Model } from '../onnx/index.ts'
 import type { QuantizedPair } from '../quantize/index.ts'
 import { type Runtime, withSession } from '../runtime/index.ts'
 import type { TrainableModel } from './trainable-model.ts'
-
-export interface Samples {
-  readonly dataset: Dataset
-  readonly indices: readonly number[]
-}
 
 export interface Scorer {
   readonly name: string

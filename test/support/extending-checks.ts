@@ -39,7 +39,7 @@ export async function searchedRows(words: Partial<QuantizeRecipe>): Promise<read
 export async function rewrittenOps(drawing: string): Promise<string[]> {
   const model = tinyModel(drawing)
   const x = { dtype: 'float32', dims: [2, 3], data: Float32Array.of(1, -2, 3, -4, 5, -6) } as const
-  const rewritten = await inRuntime((runtime) => applyRewrites(runtime, model, passes, { x }))
+  const rewritten = await inRuntime((runtime) => applyRewrites(runtime, { model, feeds: { x } }, passes))
   return rewritten.model.graph.nodes.map(({ opType }) => opType)
 }
 

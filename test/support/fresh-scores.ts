@@ -22,7 +22,7 @@ export async function quantizeGraph(
   const recipe = parseRecipe('quantize', { model: name, data: 'random', output: 'unwritten.onnx', ...words })
   const indices = Array.from({ length: calibration.size }, (_, i) => i)
   const samples = new CalibrationSamples(calibration, indices, {}, fewUnknowns)
-  return produceQuantized(runtime, recipe, { original: model, samples, inputs: new Map() }, [], watch)
+  return produceQuantized(runtime, recipe, { original: model, samples, inputs: new Map() }, { ...watch, notes: [] })
 }
 
 /** SQNR in dB of each model's outputs on the fresh samples. */

@@ -35,7 +35,11 @@ async function build(runtime: Runtime, given: Model, work: (built: Built) => Pro
     feeds[name] = { dtype: 'float32', dims, data: normal(dims, name) }
   }
   // Fused operators are written out first, and are the same when they are run.
-  const { model, shapes } = await expandFused(runtime, given, await observeShapes(runtime, given, feeds), feeds)
+  const { model, shapes } = await expandFused(runtime, {
+    model: given,
+    shapes: await observeShapes(runtime, given, feeds),
+    feeds,
+  })
   const editor = new GraphEditor(model)
   const g = new Emitter(editor, shapes)
   for (const [name, tensor] of [...editor.graph.initializers]) {

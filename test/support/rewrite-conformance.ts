@@ -12,8 +12,9 @@ import { tinyModel } from './tiny-model.ts'
 let runtime: Promise<Runtime> | undefined
 after(async () => (await runtime)?.close())
 
-/** The runtime of this test file, with one thread: results are the same on every machine. */
-export function testRuntime(): Promise<Runtime> {
+/** The runtime of all test files of a process, with one thread: results are the same on every machine. It ends with the process. */
+export async function testRuntime(): Promise<Runtime> {
+  // A promise for each that asks: what a test file declares behind it belongs to that file.
   runtime ??= openRuntime({ threads: 1 })
   return runtime
 }

@@ -64,7 +64,7 @@ export async function smallSearch(model: Model, options: SmallSearchOptions = {}
   const runtime = await testRuntime()
   const feeds = await samples.first()
   const given = rewritten
-    ? await applyRewrites(runtime, model, workingPasses, feeds)
+    ? await applyRewrites(runtime, { model, feeds }, workingPasses)
     : { model, statistics: new Map() as Statistics }
   const context = await RunningSearch.of(runtime, given.model, source ?? samplesSource(samples, { judges: true }), {
     quantize: quantizeDefaults,

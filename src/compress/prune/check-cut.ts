@@ -2,7 +2,7 @@
 import { CancelledError, messageOf, type TensorValue } from '../../base/index.ts'
 import { sqnrDb } from '../../math/index.ts'
 import type { ChannelGraph, Model, Shapes } from '../../onnx/index.ts'
-import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import { type Runtime, type ShapedSample, type Values, withSession } from '../../runtime/index.ts'
 import {
   type ClosedLayer,
   emptiesValue,
@@ -59,9 +59,7 @@ function difference(expected: Values, got: Values): string | undefined {
  */
 export async function provenGroups(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
-  feeds: Values,
+  { model, shapes, feeds }: ShapedSample,
   keep: ReadonlySet<string>,
 ): Promise<PruningGroups> {
   const found = pruningGroups(model, shapes, keep)

@@ -1,5 +1,5 @@
 // What a model costs with some channels gone: kept up to date channel by channel.
-import { type ChannelGraph, layersOf, type Model, macsOf, type Shapes } from '../../onnx/index.ts'
+import { type ChannelGraph, layersOf, macsOf, type ShapedModel } from '../../onnx/index.ts'
 import { type CostModel, type CostShape, wholeShape } from '../cost.ts'
 import { surveyLayers } from '../layers.ts'
 import { pointwise } from '../splits/split.ts'
@@ -25,6 +25,11 @@ const plainShape = (points: number) => ({
   ...{ part: pointwise([points, 1]), input: [points, 1] as const },
 })
 
+/** A model whose channels may be taken out. */
+export interface Prunable extends ShapedModel {
+  readonly graph: ChannelGraph
+}
+
 /** The cost of all layers under a cost model while channels are taken out. */
 export class CostBook {
   readonly #model: CostModel
@@ -33,7 +38,7 @@ export class CostBook {
   #cost: number
 
   /** @param whole what shares are of; the cost of the model itself unless given */
-  constructor(model: Model, shapes: Shapes, graph: ChannelGraph, cost: CostModel, whole?: number) {
+  constructor({ model, shapes, graph }: Prunable, cost: CostModel, whole?: number) {
     this.#model = cost
     this.#cost = 0
     const known = new Map(graph.layers.map((channels) => [channels.layer.node, channels]))

@@ -2,7 +2,7 @@
 import type { Watch } from '../../base/index.ts'
 import { layersOf, type Model, type Shapes, type Statistics } from '../../onnx/index.ts'
 import { applyRewrites, foldDeadChannels, foldProvedChannels } from '../../rewrite/index.ts'
-import { observeShapes, type Runtime, type Values } from '../../runtime/index.ts'
+import { observeShapes, type Runtime, type SampledModel, type Values } from '../../runtime/index.ts'
 import { lowestSqnrDb } from '../sqnr.ts'
 import { checkCut } from './check-cut.ts'
 import { unreadChannels } from './consumers.ts'
@@ -21,7 +21,6 @@ export interface DeadChannels {
 }
 
 export interface DeadOptions extends Watch {
-  readonly shapes: Shapes
   /** What is known of the channels (BatchNormalization's statistics after folding); without it only what is proved goes. */
   readonly statistics?: Statistics
   readonly keepLayers?: ReadonlySet<string>
@@ -41,17 +40,16 @@ const BATCHES = 4
  */
 export async function removeDeadChannels(
   runtime: Runtime,
-  model: Model,
+  { model, feeds: sample }: SampledModel,
   samples: readonly Values[],
-  sample: Values,
-  { shapes, statistics = new Map(), keepLayers = new Set(), multiple = 1, ...watch }: DeadOptions,
+  { statistics = new Map(), keepLayers = new Set(), multiple = 1, ...watch }: DeadOptions = {},
 ): Promise<DeadChannels | undefined> {
   const attempts = [
     ...(statistics.size > 0 ? [{ pass: foldDeadChannels, certainty: 'assumed' } as const] : []),
     { pass: foldProvedChannels, certainty: 'proved' } as const,
   ]
   for (const { pass, certainty } of attempts) {
-    const folded = await applyRewrites(runtime, model, [pass], sample, { ...watch, statistics })
+    const folded = await applyRewrites(runtime, { model, feeds: sample }, [pass], { ...watch, statistics })
     const { graph, groups } = pruningGroups(folded.model, folded.shapes, keepLayers)
     const open = new Set(groups.flatMap(({ channels }) => channels))
     const removed = new Set<number>()

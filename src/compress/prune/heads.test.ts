@@ -33,7 +33,7 @@ async function groupsOf(model: Model) {
 }
 
 const opened = async (drawing: string) =>
-  (await applyRewrites(await testRuntime(), tinyModel(drawing), [openHeads], sample(0))).model
+  (await applyRewrites(await testRuntime(), { model: tinyModel(drawing), feeds: sample(0) }, [openHeads])).model
 
 describe('heads of attention', () => {
   for (const [what, drawing] of Object.entries({ 'fixed shapes': fixed, 'computed shapes': computed }))

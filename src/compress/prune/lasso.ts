@@ -1,5 +1,6 @@
 // The lasso's order of channels: those whose weight stays zero longest, as the penalty falls, go first.
 import { type Matrix, matrix, type Products } from '../../math/index.ts'
+import type { FitTarget } from '../target.ts'
 
 /** Penalties from the one that silences everything down, geometrically. */
 const STEPS = 80
@@ -52,8 +53,7 @@ export interface Gram {
 /** G_ij = Σ over the columns of i and j of C_ab·(WᵀW)_ab */
 export async function gramOf(
   products: Products,
-  weight: Matrix,
-  covariance: Matrix,
+  { weight, covariance }: Pick<FitTarget, 'weight' | 'covariance'>,
   columns: ReadonlyMap<number, readonly number[]>,
   energy: number,
 ): Promise<Gram> {

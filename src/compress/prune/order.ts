@@ -116,12 +116,11 @@ async function lassoTurns(
 ): Promise<Map<number, number>> {
   const grams: Gram[] = []
   for (const { channels, targets, energy } of readings)
-    for (const [group, { weight, covariance }] of targets.entries())
+    for (const [group, target] of targets.entries())
       grams.push(
         await gramOf(
           products,
-          weight,
-          covariance,
+          target,
           columnsOf(channels, group, (id) => open.has(id)),
           energy,
         ),

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream, sqnrDb } from '../../math/index.ts'
 import { layersOf, type Model, Tensor, writeModel } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
-import { observeShapes, type Values, withSession } from '../../runtime/index.ts'
+import { type Values, withSession } from '../../runtime/index.ts'
 import { removeDeadChannels } from './dead-channels.ts'
 import { pruningOrders } from './order.ts'
 import { pruneChannels } from './prune-channels.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 function batch(dims: readonly number[], seed: number): Values {
   const random = randomStream(seed, 'samples')
@@ -147,8 +146,7 @@ describe('dead channels', () => {
     // Always 0 behind the Relu, always 0.7, and one that nobody reads.
     change(model, 'Conv_a', [1], -100)
     change(model, 'Conv_a', [3], 0.7)
-    const shapes = await observeShapes(runtime, model, sample)
-    const dead = await removeDeadChannels(runtime, model, samples, sample, { shapes })
+    const dead = await removeDeadChannels(runtime, { model, feeds: sample }, samples)
     assert.equal(dead?.channels, 2)
     assert.equal(dead.certainty, 'proved')
     assert.ok(parameters(dead.model) < parameters(model), 'weights are fewer')
@@ -161,9 +159,8 @@ describe('dead channels', () => {
     change(model, 'Conv_a', [1], -100)
     change(model, 'Conv_a', [3], 0.7)
     change(model, 'Conv_b', [2], -100)
-    const shapes = await observeShapes(runtime, model, sample)
     const widths = async (multiple: number) => {
-      const dead = await removeDeadChannels(runtime, model, samples, sample, { shapes, multiple })
+      const dead = await removeDeadChannels(runtime, { model, feeds: sample }, samples, { multiple })
       return ['Conv_a', 'Conv_b'].map(
         (name) => layersOf(dead?.model ?? model).find((each) => each.name === name)?.weight.shape[0],
       )
@@ -176,10 +173,9 @@ describe('dead channels', () => {
 
   it('stay where a layer is kept as it is, and where there are none nothing is done', async () => {
     const model = tinyModel(drawing)
-    const shapes = await observeShapes(runtime, model, sample)
-    assert.equal(await removeDeadChannels(runtime, model, samples, sample, { shapes }), undefined)
+    assert.equal(await removeDeadChannels(runtime, { model, feeds: sample }, samples), undefined)
     change(model, 'Conv_a', [1], -100)
-    const kept = { shapes, keepLayers: new Set(['Conv_b']) }
-    assert.equal(await removeDeadChannels(runtime, model, samples, sample, kept), undefined)
+    const kept = { keepLayers: new Set(['Conv_b']) }
+    assert.equal(await removeDeadChannels(runtime, { model, feeds: sample }, samples, kept), undefined)
   })
 })

@@ -52,9 +52,9 @@ export async function preparePruning(
   const { products, shapes, samples, sample } = options
   const { order = 'backward', cost = macs, keepLayers = new Set(), seed = 0, perSample = POSITIONS } = options
   const watch: Watch = { progress: options.progress, signal: options.signal }
-  const found = await provenGroups(runtime, model, shapes, sample, keepLayers)
+  const found = await provenGroups(runtime, { model, shapes, feeds: sample }, keepLayers)
   throwIfCancelled(watch.signal)
-  const book = new CostBook(model, shapes, found.graph, cost)
+  const book = new CostBook({ model, shapes, graph: found.graph }, cost)
   const { layers } = surveyLayers(model, shapes)
   const { ranked, notes } = await rankChannels(runtime, model, found, {
     ...watch,
@@ -84,7 +84,7 @@ export function pruningPlans(
   { cost = macs, multiple = 1, whole }: PlanOptions = {},
 ): (PrunePlan | number)[] {
   const { model, shapes, graph, groups, ranked, sets, free } = problem
-  const book = () => new CostBook(model, shapes, graph, cost, whole)
+  const book = () => new CostBook({ model, shapes, graph }, cost, whole)
   const limits = { multiple, sets, free: wholeSteps(groups, free, multiple) }
   return ratios.map((ratio) => planPruning(book(), ranked, ratio, limits))
 }
@@ -214,7 +214,7 @@ async function prune(
   const shapes = await observeShapes(runtime, model, sample)
   const order = options.order ?? (samples.length > 0 ? 'backward' : 'magnitude')
   const problem = await preparePruning(runtime, model, { ...options, products, shapes, samples, sample, order })
-  const book = new CostBook(model, shapes, problem.graph, cost)
+  const book = new CostBook(problem, cost)
   const removed = keep
     ? channelsToKeep(problem, new Map(Object.entries(keep)), multiple)
     : removedFor(problem, ratio ?? 1, { cost, ...(multiple === undefined ? {} : { multiple }) })

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream } from '../../math/index.ts'
 import { layersOf, printModel } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes } from '../../runtime/index.ts'
 import { checkCut } from './check-cut.ts'
 import { pruningGroups, valueSets } from './groups.ts'
 import { removeChannels } from './remove-channels.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 
 function input(dims: readonly number[]) {
   const random = randomStream(1, 'prune')
@@ -66,8 +66,6 @@ function itCloses(drawing: string, dims: readonly number[], name: string, reason
 const map = [2, 3, 8, 8]
 
 describe('taking channels out', () => {
-  after(() => runtime.close())
-
   itCuts('x[N,3,8,8] -> Conv 3x3 3->6 pads=1,1,1,1 -> Relu -> Conv 3x3 6->4 -> y', map, 6)
   itCuts('x[N,3,8,8] -> Conv 3x3 3->6 -> BatchNormalization -> Sigmoid -> Conv 3x3 6->4 -> y', map, 6)
   itCuts('x[N,3,8,8] -> Conv 3x3 3->6 -> Relu -> Conv 3x3 6->6 group=6 -> Relu -> Conv 1x1 6->4 -> y', map, 6)

@@ -41,7 +41,7 @@ export function removeChannels(
   }
   for (const old of model.graph.nodes) {
     const node = nodeOf(old)
-    if (node) resizeNode(editor, node, graph, shapes, removed)
+    if (node) resizeNode({ editor, node, graph, shapes, removed })
   }
   // Declared sizes are of the old model.
   for (const [name, info] of withoutShapes(editor.graph.valueInfo)) editor.graph.valueInfo.set(name, info)

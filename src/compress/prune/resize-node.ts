@@ -15,8 +15,8 @@ import {
   Tensor,
 } from '../../onnx/index.ts'
 
-/** What a rule is given: the maps of the values before the cut. */
-interface Resizing {
+/** A node whose channels may go; what a rule is given: the maps of the values before the cut. */
+export interface Resizing {
   readonly editor: GraphEditor
   readonly node: Node
   readonly graph: ChannelGraph
@@ -25,18 +25,13 @@ interface Resizing {
 }
 
 /** Rewrites the constants of one node; does nothing for nodes that have none or whose channels all stay. */
-export function resizeNode(
-  editor: GraphEditor,
-  node: Node,
-  graph: ChannelGraph,
-  shapes: Shapes,
-  removed: ReadonlySet<number>,
-): void {
+export function resizeNode(given: Resizing): void {
+  const { node, graph, removed } = given
   if (!isOp(node, ...Object.keys(rules))) return
   const touched = [node.inputs[0], ...node.outputs].some((value) =>
     graph.map(value ?? '')?.ids.some((id) => removed.has(id)),
   )
-  if (touched) rules[node.opType]?.({ editor, node, graph, shapes, removed })
+  if (touched) rules[node.opType]?.(given)
 }
 
 /** How many channels of each axis of a map stay, by axis of the value. */

@@ -77,7 +77,7 @@ export class TrialCuts {
     unfitted: ReadonlyMap<number, number>,
   ): Promise<number> {
     throwIfCancelled(this.#watch.signal)
-    report(this.#watch, 'select', 0, 1, group.writers[0] ?? '')
+    report(this.#watch, { step: 'select', done: 0, total: 1, message: group.writers[0] ?? '' })
     const cheapest = group.channels.map((id) => ({ id, cost: costOf(id) })).sort((a, b) => a.cost - b.cost)
     const removed = new Set(tried(cheapest).map(({ id }) => id))
     const editor = new GraphEditor(silenceChannels(this.#model, this.#graph, removed, passesChannels))

@@ -18,7 +18,7 @@ export function isPictureName(name: string): boolean {
 
 /** One picture. */
 export function openPicture(file: string, options: PictureOptions): Source {
-  return inFolder(basename(file), resolve(file, '..'), [basename(file)], [], options)
+  return inFolder({ name: basename(file), folder: resolve(file, '..'), files: [basename(file)] }, options)
 }
 
 /**
@@ -29,8 +29,8 @@ export async function openFolder(folder: string, options: PictureOptions): Promi
   const name = basename(resolve(folder))
   const { files, classes } = await filesIn(folder, isPictureName)
   if (files.length === 0) throw new InputError(`no pictures in ${folder}; ${expected}`, { file: folder })
-  if (!classes) return inFolder(name, folder, files, await descriptionsIn(folder), options)
-  return withClasses(inFolder(name, folder, files, [classes.note], options), classes)
+  if (!classes) return inFolder({ name, folder, files, notes: await descriptionsIn(folder) }, options)
+  return withClasses(inFolder({ name, folder, files, notes: [classes.note] }, options), classes)
 }
 
 /** The pictures that a description's globs find, sorted; labels are added by the caller. */
@@ -46,7 +46,7 @@ export async function openImages(
     throw new InputError(`no pictures in ${folder} match "${patterns.join('", "')}", which ${name} asks for`, {
       file: folder,
     })
-  return inFolder(name, folder, files, [], options)
+  return inFolder({ name, folder, files }, options)
 }
 
 async function descriptionsIn(folder: string): Promise<string[]> {
@@ -58,13 +58,14 @@ async function descriptionsIn(folder: string): Promise<string[]> {
       ]
 }
 
-function inFolder(
-  name: string,
-  folder: string,
-  files: readonly string[],
-  notes: readonly string[],
-  options: PictureOptions,
-): Source {
+interface PictureFolder {
+  readonly name: string
+  readonly folder: string
+  readonly files: readonly string[]
+  readonly notes?: readonly string[]
+}
+
+function inFolder({ name, folder, files, notes = [] }: PictureFolder, options: PictureOptions): Source {
   const pathOf = (file: string) => join(folder, file)
   return picturesSource({ name, files, notes, pathOf, decode: (file) => decodePicture(pathOf(file)) }, options)
 }

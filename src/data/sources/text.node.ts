@@ -46,7 +46,7 @@ export async function openText(
   const roles = tokenInputs(options.inputs, file)
   const found = await tokenizerFor(file, options.tokenizer ?? tokenizer, options.modelFile)
   const { labels, ...facts } = labelsOf(rows, found.tokenizer.classes)
-  const encoder = new Encoder(rows, file, roles, found.tokenizer, options)
+  const encoder = new Encoder({ rows, file, roles, tokenizer: found.tokenizer }, options)
   if (options.equalLengths) encoder.equalize()
   const name = basename(file)
   return {
@@ -97,6 +97,14 @@ function labelsOf(rows: readonly TextRow[], known: ReadonlyMap<string, number>):
   return { labels: given.map((label) => numbers.get(String(label)) ?? -1), classes: classNames.length, classNames }
 }
 
+/** Sentences of a file, what tokenises them, and the inputs that they go to. */
+interface Sentences {
+  readonly rows: readonly TextRow[]
+  readonly file: string
+  readonly roles: TokenInputs
+  readonly tokenizer: SentenceTokenizer
+}
+
 /** Tokenises sentences, and keeps count of what had to be cut. */
 class Encoder {
   readonly #rows: readonly TextRow[]
@@ -109,13 +117,7 @@ class Encoder {
   #length: number | undefined
   readonly #cut = new Set<number>()
 
-  constructor(
-    rows: readonly TextRow[],
-    file: string,
-    roles: TokenInputs,
-    tokenizer: SentenceTokenizer,
-    { vocabularies = {} }: TextOptions,
-  ) {
+  constructor({ rows, file, roles, tokenizer }: Sentences, { vocabularies = {} }: TextOptions) {
     this.#rows = rows
     this.#file = file
     this.#roles = roles

@@ -51,17 +51,26 @@ export function fitYielded(
   const values: Record<string, TensorValue> = {}
   const notes: string[] = []
   for (const [name, stored] of Object.entries(item.values ?? { '': item.value })) {
-    const { fitting, value } = fitOne(item.values ? name : undefined, stored, item.where, options, fail)
+    const { fitting, value } = fitOne(
+      { name: item.values ? name : undefined, stored, where: item.where },
+      options,
+      fail,
+    )
     notes.push(...fitting.notes)
     values[fitting.input.name] = fitting.apply(value)
   }
   return { values, notes }
 }
 
+/** One value of an item, with the input that it names. */
+interface YieldedValue {
+  readonly name: string | undefined
+  readonly stored: unknown
+  readonly where: string
+}
+
 function fitOne(
-  name: string | undefined,
-  stored: unknown,
-  where: string,
+  { name, stored, where }: YieldedValue,
   { inputs, preprocess }: FitOptions,
   fail: Fail,
 ): { fitting: Fitting; value: TensorValue } {

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes } from '../../runtime/index.ts'
 import type { Model } from '../model.ts'
 import { type ChannelGraph, channelGraph } from './channels.ts'
 import type { ChannelPurpose } from './scope.ts'
 
 describe('channel classes', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   async function graphOf(drawing: string | Model, purpose: ChannelPurpose = 'scale'): Promise<ChannelGraph> {
     const model = typeof drawing === 'string' ? tinyModel(drawing) : drawing

@@ -54,17 +54,20 @@ const MOVEMENT = [
   ...['Squeeze', 'Unsqueeze', 'Cast'],
 ]
 
+/** What is walked over. */
+export interface FlowGraph {
+  /** In graph order. */
+  readonly nodes: readonly Node[]
+  readonly inputs: readonly string[]
+  readonly constants: Constants
+  readonly shapes: Shapes
+}
+
 /**
- * One walk over `nodes` (in graph order) from the graph's inputs. Where channels go is asked of the same rules as
+ * One walk over the nodes from the graph's inputs. Where channels go is asked of the same rules as
  * `channelGraph` does; constants are looked up when a node is reached, so rules may change weights from there on.
  */
-export function flowChannels<F>(
-  nodes: readonly Node[],
-  inputs: readonly string[],
-  constants: Constants,
-  shapes: Shapes,
-  rules: FlowRules<F>,
-): ChannelFacts<F> {
+export function flowChannels<F>({ nodes, inputs, constants, shapes }: FlowGraph, rules: FlowRules<F>): ChannelFacts<F> {
   const flow = new Flow(constants, shapes, rules)
   for (const input of inputs) {
     const dims = shapes.get(input)?.dims

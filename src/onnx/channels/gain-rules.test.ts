@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { normForms, normModel } from '../../../test/support/norm-models.ts'
-import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes } from '../../runtime/index.ts'
 import type { Model } from '../model.ts'
 import { type ChannelGraph, channelGraph } from './channels.ts'
 import type { ChannelPurpose } from './scope.ts'
 
 describe('channels behind a norm', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   async function graphOf(model: Model, purpose: ChannelPurpose = 'scale'): Promise<ChannelGraph> {
     return channelGraph(model, await observeShapes(runtime, model, randomFeeds(model)), purpose)

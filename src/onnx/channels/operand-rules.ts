@@ -12,15 +12,13 @@ export const same: Rule = (scope, node) => {
   return undefined
 }
 
-/** A constant beside a value: one number a channel, one for all, or a map that is the same along the channels. */
-export function carried(
-  scope: ChannelScope,
-  node: Node,
-  value: string | undefined,
-  index: number,
-  role: 'add' | 'multiply',
-): string | undefined {
+/**
+ * A constant beside a value: one number a channel, one for all, or a map that is the same along the channels.
+ * @param index the constant's place among the node's two inputs
+ */
+export function carried(scope: ChannelScope, node: Node, index: 0 | 1, role: 'add' | 'multiply'): string | undefined {
   const tensor = scope.constants(node.inputs[index])
+  const value = node.inputs[1 - index]
   const map = scope.map(value)
   const dims = scope.dims(value)
   if (!tensor) return 'has an operand that is not followed'
@@ -49,7 +47,7 @@ export const joinOperands =
     if (live.length === 1 && inputs.length === 2) {
       const index = node.inputs.indexOf(live[0] ?? '') === 0 ? 1 : 0
       if (scope.purpose === 'scale' && isOp(node, 'Div', 'Pow') && index === 0) return 'divides by the value'
-      return carried(scope, node, live[0], index, role)
+      return carried(scope, node, index, role)
     }
     if (live.length !== inputs.length) return 'mixes constants and several values'
     const aligned = live.map((name) => alignedMap(scope, name, dims.length))

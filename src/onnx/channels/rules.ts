@@ -28,7 +28,7 @@ const clip: Rule = (scope, node) => {
   return same(scope, node)
 }
 
-const prelu: Rule = (scope, node) => carried(scope, node, node.inputs[0], 1, 'multiply')
+const prelu: Rule = (scope, node) => carried(scope, node, 1, 'multiply')
 
 const batchNorm: Rule = (scope, node) => {
   const ids = scope.idsOn(node.inputs[0], 1)

@@ -1,9 +1,10 @@
 // What is said of operators, held against what ONNX Runtime computes.
+
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream } from '../../base/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { byteLengthOf, dtypeNumber, dtypeOf, isFloat } from '../dtype.ts'
 import { constantsOf } from '../layers.ts'
@@ -11,8 +12,7 @@ import type { Model } from '../model.ts'
 import { factsOf } from './index.ts'
 
 describe('facts of operators', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const random = randomStream(11, 'facts')
   const values = Float32Array.from({ length: 256 }, (_, i) => random.normal() * 10 ** ((i % 5) - 2))
 

@@ -2,15 +2,16 @@
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type ChannelRequest, channelStatistics } from '../../calibrate/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
-import { type Model, nodeName, type ShapedModel, type Statistics } from '../../onnx/index.ts'
+import { type Model, nodeName, type Statistics } from '../../onnx/index.ts'
 import { insertQdq, layersIn, type Plan, type Switch, type Switchable, switchable } from '../../quantize/index.ts'
 import type { AnalyzeRecipe } from '../../recipe/index.ts'
 import { applyRewrites, channelRequests } from '../../rewrite/index.ts'
 import { measureLatency, type Runtime, withSession } from '../../runtime/index.ts'
 import { planFor } from '../quantize/build.ts'
-import type { CalibrationSamples, SplitBatch } from '../quantize/calibration-samples.ts'
-import { macShares, probeSize } from '../quantize/float-choices.ts'
+import type { SplitBatch } from '../quantize/calibration-samples.ts'
+import { macShares, type PlannedModel, probeSize } from '../quantize/float-choices.ts'
 import { Judge, noiseIn } from '../quantize/judge.ts'
+import type { Material } from '../quantize/mode.ts'
 import { optionsFor, passesFor } from '../quantize/options-for.ts'
 import { batchSizeFor, withGuessedShapes } from '../samples.ts'
 import { asQuantizeRecipe } from './as-quantize.ts'
@@ -47,8 +48,7 @@ interface Measured extends Row {
 export async function analyzeModel(
   runtime: Runtime,
   recipe: AnalyzeRecipe,
-  original: Model,
-  samples: CalibrationSamples,
+  { original, samples }: Pick<Material, 'original' | 'samples'>,
   watch: Watch,
 ): Promise<AnalyzeRun> {
   const started = performance.now()
@@ -56,20 +56,21 @@ export async function analyzeModel(
   const quantizing = asQuantizeRecipe(recipe)
   const first = await samples.first()
   const { model, shapes } = await withGuessedShapes(quantizing, original, first, () =>
-    applyRewrites(runtime, original, passesFor(quantizing), first, { ...watch, label: recipe.model }),
+    applyRewrites(runtime, { model: original, feeds: first }, passesFor(quantizing), { ...watch, label: recipe.model }),
   )
   samples.batchSize = batchSizeFor(model, shapes)
   await samples.split()
   const options = optionsFor(model, quantizing, notes)
-  const { plan } = await planFor(runtime, { model, shapes }, { samples, withValidation: false }, options, watch)
+  const source = { samples, withValidation: false }
+  const { plan } = await planFor(runtime, { model, shapes }, { source, options }, watch)
   const probe = await samples.few(probeSize(shapes))
-  const channels = await channelsOf(runtime, { model, shapes }, plan, probe, watch)
+  const channels = await channelsOf(runtime, { model, shapes, plan }, probe, watch)
   const form = switchable(model, plan)
   const ownerOf = ownersOf(model)
   const rows = rowsOf(model, form, ownerOf)
   const judge = await Judge.on(runtime, model, probe)
   const quick = await Judge.on(runtime, model, await samples.few(Math.min(FIRST_LOOK, probeSize(shapes))))
-  const { measured, all } = await measureRows(runtime, form, rows, { judge, quick }, watch)
+  const { measured, all } = await measureRows(runtime, form, rows, { judge, quick, ...watch })
   // Times of this runtime say nothing of one that is not here.
   const here = plan.placement.target.runtime !== undefined
   const latencyMs = here ? await latencies(runtime, model, plan, probe) : undefined
@@ -109,8 +110,7 @@ function ranked(layers: readonly AnalyzedLayer[]): AnalyzedLayer[] {
 /** What the channels of values with a grid do, on the few samples that noise is measured on. */
 async function channelsOf(
   runtime: Runtime,
-  { model, shapes }: ShapedModel,
-  { activations }: Plan,
+  { model, shapes, plan: { activations } }: PlannedModel,
   probe: readonly SplitBatch[],
   watch: Watch,
 ): Promise<Statistics> {
@@ -144,8 +144,7 @@ async function measureRows(
   runtime: Runtime,
   form: Switchable,
   rows: readonly Row[],
-  { judge, quick }: { readonly judge: Judge; readonly quick: Judge },
-  watch: Watch,
+  { judge, quick, ...watch }: Watch & { readonly judge: Judge; readonly quick: Judge },
 ): Promise<{ readonly measured: readonly Measured[]; readonly all: number }> {
   const options = { simulate: true, label: 'the model with a switch for each grid' }
   return withSession(runtime, form.model, options, async (session) => {
@@ -153,7 +152,7 @@ async function measureRows(
     let done = 0
     const look = (on: readonly Switch[], by = judge) => {
       throwIfCancelled(watch.signal)
-      report(watch, 'analyse', done++, total)
+      report(watch, { step: 'analyse', done: done++, total })
       return by.comparisonOn(session, form.feeds(new Set(on)), watch)
     }
     const noiseOf = async (on: readonly Switch[], by = judge) => (on.length === 0 ? 0 : noiseIn(await look(on, by)))

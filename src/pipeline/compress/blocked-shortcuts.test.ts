@@ -16,7 +16,7 @@ async function blocked(shortcut: string, share: number) {
   const sample = randomFeeds(original)
   const cache = memoryCache()
   await cache.put('key|time with shortcut-to-conv', share)
-  const rewritten = await applyRewrites(runtime, original, [], sample)
+  const rewritten = await applyRewrites(runtime, { model: original, feeds: sample }, [])
   const result = await blockShortcuts({ runtime, original, sample, cache, key: 'key' }, rewritten)
   return { ops: result.model.graph.nodes.map((node) => node.opType), rows: result.applied }
 }

@@ -23,7 +23,10 @@ const WORTH = 0.98
 export async function blockShortcuts(context: ShortcutContext, rewritten: AppliedRewrites): Promise<AppliedRewrites> {
   const { runtime, original, sample, cache, key } = context
   const { statistics } = rewritten
-  const blocked = await applyRewrites(runtime, rewritten.model, [shortcutToConv], sample, { ...context, statistics })
+  const blocked = await applyRewrites(runtime, { model: rewritten.model, feeds: sample }, [shortcutToConv], {
+    ...context,
+    statistics,
+  })
   const [row] = blocked.applied
   if (!row?.kept) return rewritten
   const share = await remembered(cache, `${key}|time with ${shortcutToConv.name}`, () =>

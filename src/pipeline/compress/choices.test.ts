@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { type ErrorCurves, macs, parameterBytes, surveyLayers, wholeShape } from '../../compress/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes } from '../../runtime/index.ts'
 import { type Choices, fixedCost, splitPlans, totalCost } from './choices.ts'
 import { isRefusal } from './plan.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 const model = tinyModel(
   'x[N,16] -> Gemm 16->16 transB=1 -> a; a -> Relu -> Gemm 16->16 transB=1 -> b; b -> Relu -> Gemm 16->16 transB=1 -> y',
 )

@@ -101,7 +101,7 @@ async function run(
   { model, samples, options }: Given,
 ): Promise<CompressOutcome> {
   const { budget, methods, signal } = options
-  const { problem, rewrites, notes } = await prepare(runtime, products, model, samples, options)
+  const { problem, rewrites, notes } = await prepare({ runtime, products }, model, samples, options)
   const known: Candidates[] = []
   for (const method of methods) known.push(await method.candidates(problem))
   const build = builderOf(problem, methods)

@@ -33,7 +33,7 @@ export async function selectionCurves(
   }
   await eachTarget(problem, missing, async (layer, targets, weightsOnly) => {
     if (weightsOnly) notes.push(`${layer.name} has patches too long for a covariance: it is split by its weights alone`)
-    const found = await errorCurves(products, layer, targets, family, (split) => lastRank(split, layer))
+    const found = await errorCurves(products, layer, targets, { family, limit: (split) => lastRank(split, layer) })
     await cache.put(keyOf(layer, family, problem), found)
     curves.set(layer.name, found)
   })

@@ -18,12 +18,11 @@ export async function freeChannels(
   runtime: Runtime,
   { model, shapes, statistics }: AppliedRewrites,
   samples: { readonly fit: readonly Values[]; readonly sample: Values },
-  { keepLayers, multiple }: Pick<Limits, 'keepLayers' | 'multiple'>,
-  watch: Watch,
+  { keepLayers, multiple, ...watch }: Pick<Limits, 'keepLayers' | 'multiple'> & Watch,
 ): Promise<Freed> {
   const nothing: Freed = { model, shapes, notes: [], applied: [] }
-  const options = { ...watch, shapes, statistics, keepLayers, multiple }
-  const dead = await removeDeadChannels(runtime, model, samples.fit, samples.sample, options)
+  const options = { ...watch, statistics, keepLayers, multiple }
+  const dead = await removeDeadChannels(runtime, { model, feeds: samples.sample }, samples.fit, options)
   if (!dead) return nothing
   const share = costOfModel(dead.model, dead.shapes, macs) / costOfModel(model, shapes, macs)
   const what = `${dead.channels} channels that never change were taken out (${dead.certainty}): ${(100 * share).toFixed(1)} % of the multiplications are left`
@@ -41,5 +40,5 @@ export async function freeChannels(
 
 /** Cost of all layers of a model. */
 export function costOfModel(model: Model, shapes: Shapes, cost: CostModel): number {
-  return new CostBook(model, shapes, channelGraph(model, shapes, 'remove'), cost).total
+  return new CostBook({ model, shapes, graph: channelGraph(model, shapes, 'remove') }, cost).total
 }

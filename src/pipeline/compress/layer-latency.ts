@@ -50,7 +50,7 @@ export async function layerLatencies(
   const until = performance.now() + BUDGET
   for (const [index, { name, before, after }] of dearest.entries()) {
     if (performance.now() > until) break
-    report(watch, 'time-layers', index, dearest.length, name)
+    report(watch, { step: 'time-layers', done: index, total: dearest.length, message: name })
     const { cost } = measuredTime(
       await timeLayers(
         runtime,
@@ -65,6 +65,6 @@ export async function layerLatencies(
     )
     latencies.set(name, { before: cost(before), after: after.reduce((sum, shape) => sum + cost(shape), 0) })
   }
-  report(watch, 'time-layers', dearest.length, dearest.length)
+  report(watch, { step: 'time-layers', done: dearest.length, total: dearest.length })
   return latencies
 }

@@ -58,10 +58,10 @@ export async function measurePoint(problem: Problem, result: Compressed, share: 
   const { bytes, model } = result
   const shapes = await observeShapes(runtime, model, sample, 'the compressed model')
   const comparison = await compareOn(problem, result, share)
-  report({ progress, signal }, 'latency', 0, 1)
+  report({ progress, signal }, { step: 'latency', done: 0, total: 1 })
   return {
     comparison,
-    latency: await measureModels(runtime, original, bytes, sample),
+    latency: await measureModels(runtime, [original, bytes], sample),
     macs: { before: countMacs(whole.model, whole.shapes), after: countMacs(model, shapes) },
     parameters: { before: countParameters(original), after: countParameters(model) },
     activationBytes: {

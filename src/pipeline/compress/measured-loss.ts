@@ -62,12 +62,12 @@ export async function measuredLosses(problem: Problem, options: LossOptions): Pr
       : undefined
     for (const { choice, cost, key, known } of own) {
       throwIfCancelled(signal)
-      report(problem, 'evaluate', done++, looked, layer.name)
+      report(problem, { step: 'evaluate', done: done++, total: looked, message: layer.name })
       let loss = known
       if (typeof loss !== 'number' && suffix) {
-        const { factors } = await fitSplit(products, layer, choice, targets, 1)
+        const { factors } = await fitSplit(products, layer, targets, { ...choice, rounds: 1 })
         const editor = new GraphEditor(model)
-        splitLayer(editor, layer, splitNamed(choice.split), factors, biasOf(layer))
+        splitLayer(editor, layer, { split: splitNamed(choice.split), factors, bias: biasOf(layer) })
         loss = await suffix.loss(editor.finish(), options.loss)
         await cache.put(key, loss)
         evaluations++
@@ -76,7 +76,7 @@ export async function measuredLosses(problem: Problem, options: LossOptions): Pr
     }
     found.set(layer.name, list)
   })
-  report(problem, 'evaluate', looked, looked)
+  report(problem, { step: 'evaluate', done: looked, total: looked })
   return { candidates: found, evaluations, looked }
 }
 
@@ -88,7 +88,7 @@ function candidatesOf(
   const [split] = splitsFor(family, layer)
   if (!split) return []
   const whole = cost.cost(wholeShape(layer))
-  const ranks = new Set(RATIOS.map((ratio) => rankForRatio(cost, split, layer, ratio, multiple)))
+  const ranks = new Set(RATIOS.map((ratio) => rankForRatio(cost, split, layer, { ratio, multiple })))
   return [...ranks]
     .filter((rank) => rank <= maxRank(split, layer.geometry))
     .map((rank) => ({ choice: { split: split.name, rank }, cost: splitCost(cost, split, layer, rank) }))

@@ -1,6 +1,6 @@
 // From a model and samples to the problem that methods work on: rewritten, surveyed, its samples read, dead channels gone.
 import { UsageError, type Watch } from '../../base/index.ts'
-import { type CompressibleLayer, type FitProducts, type LayerSurvey, surveyLayers } from '../../compress/index.ts'
+import { type CompressibleLayer, type LayerSurvey, surveyLayers } from '../../compress/index.ts'
 import { type Batch, fullBatches } from '../../data/index.ts'
 import { type Model, writeModel } from '../../onnx/index.ts'
 import {
@@ -28,8 +28,7 @@ export interface Prepared {
 
 /** Prepares a compression. @throws UsageError for a layer to keep that does not exist, InputError for samples that are not finite */
 export async function prepare(
-  runtime: Runtime,
-  products: FitProducts,
+  { runtime, products }: Pick<Problem, 'runtime' | 'products'>,
   given: Model,
   samples: CompressSamples,
   options: CompressModelOptions,
@@ -41,7 +40,10 @@ export async function prepare(
   const { sample } = samples
   const cache = host.memory?.cache ?? memoryCache()
   const content = [writeModel(given)]
-  const plain = await applyRewrites(runtime, original, [...workingPasses, openHeads], sample, { ...watch, label })
+  const plain = await applyRewrites(runtime, { model: original, feeds: sample }, [...workingPasses, openHeads], {
+    ...watch,
+    label,
+  })
   const machine = `${nameOf(runtime)} ${host.machine?.name ?? ''}`
   const key = (parts: Iterable<string | Uint8Array>) => `${host.memory?.digest(parts) ?? ''} ${nameOf(runtime)}`
   const rewritten =
@@ -53,7 +55,9 @@ export async function prepare(
   const fit = batches.map((batch) => batch.inputs)
   await refuseNonFinite(runtime, rewritten, batches, watch)
   const kept = { model: rewritten.model, shapes: rewritten.shapes, notes: [], applied: [] }
-  const freed = options.keepDead ? kept : await freeChannels(runtime, rewritten, { fit, sample }, limits, watch)
+  const freed = options.keepDead
+    ? kept
+    : await freeChannels(runtime, rewritten, { fit, sample }, { ...limits, ...watch })
   const { model, shapes } = freed
   const survey = surveyLayers(model, shapes)
   const problem: Problem = {

@@ -36,7 +36,8 @@ export async function compressSamples(
   const dataset = await openSamples(separate ? unlabelled : recipe, model, recipe.data, opened)
   const { fit, report: kept } = shareSamples(dataset.size, recipe.samples, { separate })
   const shares = judges ? 2 : 1
-  const scoring = await scoringSamples(recipe, model, { dataset, indices: fit }, shares * SCORED.labelled, watch)
+  const most = { ...watch, limit: shares * SCORED.labelled }
+  const scoring = await scoringSamples(recipe, model, { dataset, indices: fit }, most)
   if (!separate) await readAhead(scoring, watch)
   const limit = shares * (scoring.dataset.hasLabels ? SCORED.labelled : SCORED.unlabelled)
   const scored = chooseSamples(scoring.indices.length, limit).map((place) => scoring.indices[place] ?? 0)
@@ -74,6 +75,6 @@ function shareOf(dataset: Dataset, indices: readonly number[]): Share {
   return {
     size: indices.length,
     hasLabels: dataset.hasLabels,
-    batches: (model, shapes, watch) => readBatches(dataset, indices, model, shapes, watch),
+    batches: (model, shapes, watch) => readBatches({ dataset, indices }, { model, shapes }, watch),
   }
 }

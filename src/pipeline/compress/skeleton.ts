@@ -33,7 +33,7 @@ export function skeleton({ model, shapes }: Shaped, { splits, channels }: Plan):
       second: filled(geometry.outputsPerGroup * second[0] * second[1], choice.rank),
     })
     const bias = new Float64Array(geometry.groups * geometry.outputsPerGroup)
-    splitLayer(editor, layer, split, Array.from({ length: geometry.groups }, factors), bias)
+    splitLayer(editor, layer, { split, factors: Array.from({ length: geometry.groups }, factors), bias })
   }
   return editor.finish()
 }

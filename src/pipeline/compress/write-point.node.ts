@@ -31,7 +31,7 @@ export async function writePoint(
   const output = outputOf(recipe, budget, target)
   checkOutput(output, [recipe.model])
   throwIfCancelled(watch.signal)
-  report(watch, 'write', 0, 1, output)
+  report(watch, { step: 'write', done: 0, total: 1, message: output })
   // Measured with inputs that can be fed; the file has those of the model that came.
   const written = form.notes.length > 0 ? writeModel(form.asGiven(readModel(bytes))) : bytes
   await writeFileAtomic(output, written)

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { blockProduct, byteConvolution, floatsAround } from '../../../test/support/byte-layers.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { makeNode } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { type Values, withSession } from '../../runtime/index.ts'
 import { cutModel, feedsOfPieces, nameOfPiece, opsOfPiece, piecesOf, watchedModel } from './cut.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 describe('the pieces of a model', () => {
   it('end behind each grid, and are called by their layers', () => {

@@ -4,23 +4,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { blockProduct, byteConvolution, floatsAround } from '../../../test/support/byte-layers.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import type { Model } from '../../onnx/index.ts'
 import { type CompareRecipe, parseRecipe } from '../../recipe/index.ts'
-import { openRuntime, openWebProcess, saturates } from '../../runtime/index.node.ts'
+import { openWebProcess, saturates } from '../../runtime/index.node.ts'
 import { compareDeep } from './deep.node.ts'
 import { compareInDepth } from './files.node.ts'
 import { deepLines } from './lines.ts'
 import { verifyFile } from './verify.node.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 // Every comparison joins the process that is open here.
 const web = openWebProcess()
 const folder = mkdtempSync(join(tmpdir(), 'deep-'))
 const at = (name: string) => join(folder, name)
 after(async () => {
   await web?.close()
-  await runtime.close()
   rmSync(folder, { recursive: true })
 })
 

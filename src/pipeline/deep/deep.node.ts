@@ -62,10 +62,10 @@ export async function compareDeep(
     if (hasIntegers(model))
       for (const [index, inputs] of samples.entries()) {
         throwIfCancelled(watch.signal)
-        report(watch, 'deep', index, samples.length)
+        report(watch, { step: 'deep', done: index, total: samples.length })
         await oneSample(model, pieces, inputs, { runtime, ways, probes, tally, label })
       }
-    report(watch, 'deep', samples.length, samples.length)
+    report(watch, { step: 'deep', done: samples.length, total: samples.length })
   } finally {
     await web?.close()
   }

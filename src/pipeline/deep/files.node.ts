@@ -40,12 +40,12 @@ export async function compareInDepth(
   const { model, samples } = await deepSamples(recipe, options)
   const found = await compareDeep(runtime, model.working, samples, { watch: options, label: other })
   const paths = repair === undefined ? undefined : { file: other, output: repair }
-  const repaired = paths && (await repairFile(runtime, paths, found, samples, options))
+  const repaired = paths && (await repairFile(runtime, paths, { found, samples }, options))
   const result = { ...found, ...(repaired ? { repaired } : {}) }
   const notes = [...run.notes, ...(repair !== undefined && !repaired ? ['there was nothing to repair'] : [])]
   if (!proof) return { ...run, notes, deep: result }
   const path = proofBeside(other)
-  await writeProof(path, recipe, { ...run, deep: found }, runtime, feedsHash(samples))
+  await writeProof(path, recipe, { ...run, deep: found }, { runtime, samplesHash: feedsHash(samples) })
   return { ...run, notes, deep: result, proof: path }
 }
 
@@ -81,8 +81,7 @@ export function feedsHash(samples: readonly Values[]): string {
 async function repairFile(
   runtime: Runtime,
   { file, output }: { readonly file: string; readonly output: string },
-  found: DeepRun,
-  samples: readonly Values[],
+  { found, samples }: { readonly found: DeepRun; readonly samples: readonly Values[] },
   watch: Watch,
 ): Promise<DeepRun['repaired']> {
   const saturating = found.layers.filter(saturatesBadly)

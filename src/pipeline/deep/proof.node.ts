@@ -60,8 +60,7 @@ export async function writeProof(
   path: string,
   recipe: CompareRecipe,
   { comparison, deep }: CompareRun & { readonly deep: DeepRun },
-  runtime: Runtime,
-  samplesHash: string,
+  { runtime, samplesHash }: { readonly runtime: Runtime; readonly samplesHash: string },
 ): Promise<void> {
   const { agreement, samples, sqnrDb } = comparison
   const proof: Proof = {

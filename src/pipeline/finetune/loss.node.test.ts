@@ -3,18 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { lossOf } from './loss.node.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-loss-'))
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+after(() => rmSync(folder, { recursive: true }))
 
 const plain = tinyModel('x[N,4] -> Gemm 4->4 -> h; h -> Relu -> Gemm 4->4 -> y')
 const classifier = tinyModel('x[N,4] -> Gemm 4->4 -> Softmax -> y')
@@ -24,7 +21,7 @@ const sample = { x: { dtype: 'float32' as const, dims: [1, 4], data: Float32Arra
 /** How many terms, and whether a teacher and inner tensors are needed. */
 async function chosen(more: object, { model = plain, labels = false, teacher = plain } = {}) {
   const recipe = parseRecipe('finetune', { model: 'm.onnx', data: 'd', ...more })
-  const { terms, needsTeacher, matched } = await lossOf(runtime, recipe, model, labels, { teacher, sample })
+  const { terms, needsTeacher, matched } = await lossOf(runtime, recipe, model, { hasLabels: labels, teacher, sample })
   return [terms.length, needsTeacher, matched]
 }
 

@@ -30,8 +30,7 @@ export async function lossOf(
   runtime: Runtime,
   recipe: FinetuneRecipe,
   model: Model,
-  hasLabels: boolean,
-  teaching: Teaching,
+  { hasLabels, ...teaching }: Teaching & { readonly hasLabels: boolean },
 ): Promise<ChosenLoss> {
   const word = recipe.loss ?? (hasLabels ? 'cross-entropy' : 'distill')
   const matches = await matchesOf(runtime, recipe, model, teaching)

@@ -28,14 +28,15 @@ export interface Measurable {
   /** What it was trained on. */
   readonly teacher: Model
   readonly shapes: Shapes
+  /** The samples to score. */
+  readonly scoring: Scoring
 }
 
-/** Compares models on the samples to score. */
+/** Compares models with each other. */
 export async function measureTuned(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  { before, after, untrained, teacher, shapes }: Measurable,
-  { dataset, indices }: Scoring,
+  { before, after, untrained, teacher, shapes, scoring }: Measurable,
   watch: Watch,
 ): Promise<FinetuneMeasures> {
   const kernels = recipe.qat
@@ -44,8 +45,13 @@ export async function measureTuned(
   const compared = (first: Model, second: Model, step = 'compare', simulate = false): Promise<Comparison> =>
     withSession(runtime, first, { label: 'the model before', simulate }, (a) =>
       withSession(runtime, second, { label: 'the trained model' }, (b) => {
-        const batches = readBatches(dataset, indices, before, shapes, watch)
-        return compareSessions(a, b, batches, { ...watch, total: indices.length, step, text: textOutputOf(before) })
+        const batches = readBatches(scoring, { model: before, shapes }, watch)
+        return compareSessions(a, b, batches, {
+          ...watch,
+          total: scoring.indices.length,
+          step,
+          text: textOutputOf(before),
+        })
       }),
     )
   const comparison = await compared(before, after)

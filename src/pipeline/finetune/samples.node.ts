@@ -27,7 +27,7 @@ export async function trainingSamples(
   const shares = trainingShares(dataset.size, recipe, heldBack)
   const { inputs: sample, fixed } = joinSamples([await dataset.sample(shares.train[0] ?? 0)])
   const kept = { ...watch, judged, heldBack: shares.report }
-  const scoring = await scoringSamples(recipe, model, { dataset, indices: shares.fit }, Number.MAX_SAFE_INTEGER, kept)
+  const scoring = await scoringSamples(recipe, model, { dataset, indices: shares.fit }, kept)
   // What cannot be scored is refused before the training, not after it.
   if (recipe.val === undefined) for await (const _ of readSamples(scoring.dataset, scoring.indices, watch));
   return { dataset, shares, sample, fixed, scoring }

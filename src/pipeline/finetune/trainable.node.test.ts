@@ -3,19 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { meanSquare } from '../../train/index.ts'
 import { trainingSamples } from './samples.node.ts'
 import { trainableOf } from './trainable.node.ts'
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-trainable-'))
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+after(() => rmSync(folder, { recursive: true }))
 
 const model = tinyModel('x[N,4] -> Gemm 4->4 transB=1 -> h; h -> Relu -> Gemm 4->4 transB=1 -> y')
 writeFileSync(join(folder, 'x.bin'), new Uint8Array(Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)).buffer))

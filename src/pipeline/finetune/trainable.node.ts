@@ -56,7 +56,7 @@ export async function trainableOf(
   const make = (batch: number): Promise<TrainableModel> => {
     const common = { train: recipe.train, selected, batch, fixed: samples.fixed, loss: loss.terms, teacher }
     const options = { ...common, label: recipe.model, ...watch }
-    if (recipe.lora !== undefined) return adapted(runtime, recipe, recipe.lora, training, options)
+    if (recipe.lora !== undefined) return adapted(runtime, recipe, training, { ...options, rank: recipe.lora })
     return recipe.qat ? quantized(runtime, recipe, training, options) : float(runtime, recipe, training, options)
   }
   // A graph for one sample tells what a batch will take, before anything of that size is run.
@@ -101,11 +101,10 @@ function refuseBesideLora({ lora, qat, fromScratch, batchNorm, train }: Finetune
 async function adapted(
   runtime: Runtime,
   recipe: FinetuneRecipe,
-  rank: number,
   { model, samples, loss }: Training,
-  options: Common,
+  options: Common & { readonly rank: number },
 ): Promise<TrainableModel> {
-  const trainable = await loraTrainableModel(runtime, model, samples.sample, { ...options, rank, seed: recipe.seed })
+  const trainable = await loraTrainableModel(runtime, model, samples.sample, { ...options, seed: recipe.seed })
   return ratesOf(recipe, loss).relative ? { ...trainable, rateOf: adapterRates(trainable) } : trainable
 }
 

@@ -31,7 +31,7 @@ export async function judgedCodes(
   spill: Spill | undefined,
 ): Promise<Blocked> {
   const { recipe, watch } = job
-  report(watch, 'techniques', 0, 1)
+  report(watch, { step: 'techniques', done: 0, total: 1 })
   rows.start()
   const plain = plainBlocks(formats)
   const before = await judge.score(write(plain), watch)
@@ -56,7 +56,8 @@ async function bySecondOrder(
   try {
     const split = await job.material.samples.split()
     const batches = split.map(({ batch }) => batch.inputs)
-    const rounded = await roundBlocked(runtime, model, formats, batches, {
+    const rounded = await roundBlocked(runtime, model, formats, {
+      batches,
       shapes,
       products,
       seed: recipe.seed,

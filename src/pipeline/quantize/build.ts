@@ -26,33 +26,43 @@ export interface Planned {
   readonly statistics: ReadonlyMap<string, TensorStatistics>
 }
 
+/** Samples that ranges come from, those that are held back among them or not. */
+export interface RangeSamples {
+  readonly samples: CalibrationSamples
+  readonly withValidation: boolean
+}
+
 /** Where ranges come from: samples, or statistics that are known already. */
-export type RangeSource =
-  | { readonly samples: CalibrationSamples; readonly withValidation: boolean }
-  | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
+export type RangeSource = RangeSamples | ((wanted: readonly string[]) => ReadonlyMap<string, TensorStatistics>)
 
 /** Ends that a value may reach beyond what was seen of it, where something is known. */
 export type WidestReach = (value: string) => { readonly low: number; readonly high: number } | undefined
+
+/** How a float model is quantised. */
+export interface Quantization<S extends RangeSource = RangeSource> {
+  readonly source: S
+  readonly options: QuantizeOptions
+  readonly reach?: WidestReach | undefined
+}
 
 /** Quantises a float model as it is. */
 export async function buildQuantized(
   runtime: Runtime,
   shaped: ShapedModel,
-  source: RangeSource,
-  options: QuantizeOptions,
-  watch: Watch & { readonly reach?: WidestReach } = {},
+  quantization: Quantization,
+  watch: Watch = {},
 ): Promise<Built> {
-  const planned = await planFor(runtime, shaped, source, options, watch)
-  return { model: insertQdq(shaped.model, planned.plan), ...planned }
+  const planned = await planFor(runtime, shaped, quantization, watch)
+  const made = insertQdq(shaped.model, planned.plan)
+  return { model: runtime.stow?.(made) ?? made, ...planned }
 }
 
 /** Placement and grids of a float model. */
 export async function planFor(
   runtime: Runtime,
   { model, shapes }: ShapedModel,
-  source: RangeSource,
-  options: QuantizeOptions,
-  { reach, ...watch }: Watch & { readonly reach?: WidestReach } = {},
+  { source, options, reach }: Quantization,
+  watch: Watch = {},
 ): Promise<Planned> {
   const placement = place(model, options, typesOf(model))
   const weightBits = weightBitsOf(layersIn(model, placement.layers), model.graph.nodes, options)

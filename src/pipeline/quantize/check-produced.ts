@@ -3,12 +3,12 @@ import type { Watch } from '../../base/index.ts'
 import type { LayerSqnr } from '../../calibrate/index.ts'
 import { chooseSamples } from '../../data/index.ts'
 import type { Comparison } from '../../metrics/index.ts'
-import { isExpensive, type Model, writeModel } from '../../onnx/index.ts'
+import { encodedLength, isExpensive, type Model, writeModel } from '../../onnx/index.ts'
 import { type LayerKernel, targetOf } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { fileSize, isLarge } from '../growth.ts'
+import { isLarge } from '../growth.ts'
 import { readBatches } from '../samples.ts'
 import type { CalibrationSamples } from './calibration-samples.ts'
 import type { QuantizeHost } from './host.ts'
@@ -50,9 +50,9 @@ export async function checkProduced(checking: Checking, made: Produced): Promise
   const { settle = async (model: Model) => model } = host
   const written = storedOnce(await settle(made.quantized))
   const bytes = isLarge(written) ? undefined : writeModel(written)
-  const kernels = await kernelsIn(written, bytes, made, targetOf(recipe.target), host)
+  const kernels = await kernelsIn({ model: written, bytes }, made, targetOf(recipe.target), host)
   const measured = await measure(checking, made, written)
-  return { made, written, bytes, sizeBytes: bytes?.byteLength ?? fileSize(written), kernels, measured }
+  return { made, written, bytes, sizeBytes: bytes?.byteLength ?? encodedLength(written), kernels, measured }
 }
 
 /** The last thing that is done: whoever looks for weights finds them in place until here. */
@@ -82,28 +82,32 @@ async function measure(checking: Checking, made: Produced, written: Model): Prom
   notes.push(scoring.note)
   const options = {
     ...watch,
+    notes,
     label: recipe.model,
     shapes: made.shapes,
     metric,
     clock: clock?.runtime,
     simulate: targetOf(recipe.target).runtime === undefined,
   }
-  const measures = await measureQuantized(runtime, { float: original, quantized: written }, scoring, notes, options)
+  const measures = await measureQuantized(runtime, { float: original, quantized: written }, scoring, options)
   const few = chooseSamples(scoring.indices.length, glanceSize(made.shapes, WALKED)).map(
     (place) => scoring.indices[place] ?? 0,
   )
-  const walked = await fewSamples(scoring.dataset, few, original, made.shapes, watch)
+  const walked = await fewSamples(
+    { dataset: scoring.dataset, indices: few },
+    { model: original, shapes: made.shapes },
+    watch,
+  )
   // Values of float16 and float32 are not walked side by side.
   const walks = recipe.mode !== 'float16' && !recipe.float16 && made.quantized !== original
-  const layerSqnr = walks
-    ? await sqnrOfLayers(runtime, { float: made.floatModel, quantized: made.quantized }, made.shapes, walked, watch)
-    : []
+  const pair = { float: made.floatModel, quantized: made.quantized, shapes: made.shapes }
+  const layerSqnr = walks ? await sqnrOfLayers(runtime, pair, walked, watch) : []
   // A second walk only shows what plain quantisation did: not worth it where it takes minutes.
   const naive = isExpensive(made.shapes) ? undefined : made.naive
   return {
     measures,
     layerSqnr,
-    ...(naive ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive, naive.shapes, walked, watch) } : {}),
+    ...(naive ? { naiveLayerSqnr: await sqnrOfLayers(runtime, naive, walked, watch) } : {}),
   }
 }
 
@@ -115,7 +119,8 @@ async function glanceAt(
   if (!needsSamples(recipe) || recipe.data === 'random') return {}
   const used = new Set(indices)
   const unseen = Array.from({ length: dataset.size }, (_, index) => index).find((index) => !used.has(index))
-  for await (const batch of readBatches(dataset, [unseen ?? 0], original, shapes, watch))
+  const one = { dataset, indices: [unseen ?? 0] }
+  for await (const batch of readBatches(one, { model: original, shapes }, watch))
     return { glance: await glance(runtime, original, quantized, batch) }
   return {}
 }

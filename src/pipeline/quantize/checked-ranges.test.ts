@@ -3,21 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { Tensor } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { harmless } from './harmless.ts'
 import type { QuantizeRun } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-ranges-'))
-const runtime = await openRuntime({ threads: 1 })
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+const runtime = await testRuntime()
+after(() => rmSync(folder, { recursive: true }))
 
 describe('proposed ranges that do no harm', () => {
   const members = Array.from({ length: 40 }, (_, i) => i)

@@ -10,8 +10,7 @@ import {
   type QuantizeOptions,
 } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { type Planned, planFor } from './build.ts'
-import type { CalibrationSamples } from './calibration-samples.ts'
+import { type Planned, planFor, type Quantization, type RangeSamples } from './build.ts'
 import { probeSize } from './float-choices.ts'
 import { harmless } from './harmless.ts'
 import { Judge } from './judge.ts'
@@ -31,20 +30,18 @@ export interface CheckedRanges {
 /**
  * Which ranges of a method are kept. The whole is measured with them and with min-max at the outputs; where min-max is
  * better, blocks of grids are, alone in an otherwise float model, and only those keep the method that do no harm.
- * @param withValidation ranges are taken from the samples that are held back, too
  * @returns undefined for min-max, which clips nothing that was seen
  */
 export async function checkRanges(
   runtime: Runtime,
   { model, shapes }: ShapedModel,
-  source: { readonly samples: CalibrationSamples; readonly withValidation: boolean },
-  options: QuantizeOptions,
+  quantization: Quantization<RangeSamples>,
   watch: Watch = {},
 ): Promise<CheckedRanges | undefined> {
+  const { source, options } = quantization
   if (options.range === 'minmax') return undefined
-  const { samples } = source
-  const split = await samples.split()
-  const { statistics, plan: proposed } = await planFor(runtime, { model, shapes }, source, options, watch)
+  const split = await source.samples.split()
+  const { statistics, plan: proposed } = await planFor(runtime, { model, shapes }, quantization, watch)
   const replan = (values: Iterable<string>): Planned & { readonly options: QuantizeOptions } => {
     const own = { ...options, minmaxValues: new Set(values) }
     return {
@@ -66,7 +63,7 @@ export async function checkRanges(
   let measured = 0
   const measure = async (probe: Judge, plan: Plan) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'ranges', measured++, SEARCH.most + 6)
+    report(watch, { step: 'ranges', done: measured++, total: SEARCH.most + 6 })
     return probe.noiseOf(insertQdq(model, plan), watch)
   }
   // The fitted samples judge too: what a method clips is rare, and few others show it. A method must do for both.

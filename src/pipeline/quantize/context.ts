@@ -29,10 +29,9 @@ export class RunningSearch implements SearchContext {
 
   private constructor(
     runtime: Runtime,
-    reference: Model,
+    { reference, judge }: { readonly reference: Model; readonly judge: Judge | undefined },
     source: Source,
     options: SearchOptions,
-    judge: Judge | undefined,
   ) {
     this.runtime = runtime
     this.reference = reference
@@ -46,7 +45,7 @@ export class RunningSearch implements SearchContext {
     const { samples, judges } = source
     const judge =
       judges && samples ? await Judge.of(runtime, reference, await samples.split(), options.written) : undefined
-    return new RunningSearch(runtime, reference, source, options, judge)
+    return new RunningSearch(runtime, { reference, judge }, source, options)
   }
 
   get judge(): Judge {
@@ -68,18 +67,27 @@ export class RunningSearch implements SearchContext {
     return this.judges && (this.judge.samples >= ENOUGH_JUDGES || this.judge.values >= ENOUGH_VALUES)
   }
 
-  candidate(form: Form, ranges?: RangeSource): Candidate {
+  candidate(made: Form, ranges?: RangeSource): Candidate {
+    const form = { ...made, float: this.#stow(made.float) }
     const { signal, progress } = this.options
     const plain = once(() => {
-      const watch = { signal, progress, ...(form.reach ? { reach: form.reach } : {}) }
+      const shaped = { model: form.float, shapes: form.seen.shapes }
       const source = ranges ?? this.source.ranges(form)
-      return buildQuantized(this.runtime, { model: form.float, shapes: form.seen.shapes }, source, form.quantize, watch)
+      const quantization = { source, options: form.quantize, reach: form.reach }
+      return buildQuantized(this.runtime, shaped, quantization, { signal, progress })
     })
     return { ...form, plain, built: plain, score: this.#scoreOf(plain), corrections: [] }
   }
 
+  /** Models of candidates that wait for their turn. */
+  #stow(model: Model): Model {
+    return this.runtime.stow?.(model) ?? model
+  }
+
   corrected(candidate: Candidate, built: Built, corrections: Candidate['corrections']): Candidate {
-    const made = async () => built
+    const model = this.#stow(built.model)
+    const stowed = model === built.model ? built : { ...built, model }
+    const made = async () => stowed
     return { ...candidate, built: made, score: this.#scoreOf(made), corrections }
   }
 
@@ -92,10 +100,12 @@ export class RunningSearch implements SearchContext {
     // Where nothing real is at hand, that a bounded rewrite runs and keeps shapes must do: its bound was measured on samples.
     const bounded = this.source.proves === 'runs' && rewrite.kind === 'bounded'
     const wanted = bounded ? { ...rewrite, boundDb: Number.NEGATIVE_INFINITY } : rewrite
-    const step = await checkRewrite(this.runtime, wanted, result, form.seen, { signal, label })
+    const float = this.#stow(result.model)
+    const changed = { before: form.seen, result: { ...result, model: float } }
+    const step = await checkRewrite(this.runtime, wanted, changed, { signal, label })
     this.rewrites.push(step.applied)
     if (step.applied.refused) this.notes.push(`${rewrite.name} was reverted: ${step.applied.refused}`)
-    return step.seen ? { float: result.model, seen: step.seen } : undefined
+    return step.seen ? { float, seen: step.seen } : undefined
   }
 
   async repeat(rewrite: RewriteRule, result: RewriteResult, form: Form): Promise<Rewritten> {
@@ -124,6 +134,11 @@ export class RunningSearch implements SearchContext {
     if (!this.judges) return
     const steps = this.options.techniques.length + 1
     const far = best && Number.isFinite(best.db) ? `${name}; best so far ${best.db.toFixed(1)} dB` : name
-    report(this.options, 'techniques', Math.min(this.rows.all.length, steps), steps, far)
+    report(this.options, {
+      step: 'techniques',
+      done: Math.min(this.rows.all.length, steps),
+      total: steps,
+      message: far,
+    })
   }
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { freshScores } from '../../../test/support/fresh-scores.ts'
 import { datasetOf, type OpGraph } from '../../../test/support/op-graphs.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UnsupportedError } from '../../base/index.ts'
 import { randomStream } from '../../math/index.ts'
 import { intAttr, type Model, makeModel, makeNode, Tensor } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { CalibrationSamples } from './calibration-samples.ts'
 import { quantizeDynamic } from './dynamic-mode.ts'
@@ -19,9 +19,8 @@ const countOf = (model: Model, opType: string) => model.graph.nodes.filter((node
 describe('--mode dynamic', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(() => runtime.close())
 
   const drawing = 'x[N,6,64] -> MatMul 64->64 -> Add floats[64] -> Tanh -> a; a -> MatMul 64->32 -> y'
   /** Fresh samples reach three times as far as those that were seen. */
@@ -40,7 +39,7 @@ describe('--mode dynamic', () => {
     const recipe = parseRecipe('quantize', { model: 'small.onnx', data: 'random', mode: 'dynamic', ...given })
     const indices = Array.from({ length: calibration.size }, (_, i) => i)
     const material = { original: model, samples: new CalibrationSamples(calibration, indices), inputs: new Map() }
-    return produceQuantized(runtime, recipe, material, [], {})
+    return produceQuantized(runtime, recipe, material, { notes: [] })
   }
 
   it('holds on samples that reach further than those it saw, where static ranges clip', async () => {

@@ -3,22 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { type Model, Tensor } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import { layerCounts } from '../quantize-report.ts'
 import { bestChoice, type FloatChoice, PRICES, WHATEVER } from './float-choices.ts'
 import type { QuantizeRun } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'onnxpress-float-'))
-const runtime = await openRuntime({ threads: 1 })
-after(async () => {
-  await runtime.close()
-  rmSync(folder, { recursive: true })
-})
+const runtime = await testRuntime()
+after(() => rmSync(folder, { recursive: true }))
 
 const BODY = 'Conv 3x3 16->32 pads=1,1,1,1 -> Relu -> Conv 3x3 32->32 pads=1,1,1,1 -> Relu -> Conv 1x1 32->4 -> y'
 

@@ -49,6 +49,11 @@ export interface FloatChoice {
   readonly share: number
 }
 
+/** A float model with the grids that were made for it. */
+export interface PlannedModel extends ShapedModel {
+  readonly plan: Plan
+}
+
 /** How many samples a measurement of a block takes: few, and one where maps are large. */
 export function probeSize(shapes: Shapes): number {
   return Math.max(1, Math.min(PROBED, Math.floor(ELEMENTS / (1 + elementsOf(shapes)))))
@@ -60,8 +65,7 @@ export function probeSize(shapes: Shapes): number {
  */
 export async function floatChoices(
   runtime: Runtime,
-  { model, shapes }: ShapedModel,
-  plan: Plan,
+  { model, shapes, plan }: PlannedModel,
   probe: readonly SplitBatch[],
   watch: Watch,
 ): Promise<FloatChoice[]> {
@@ -71,7 +75,7 @@ export async function floatChoices(
   let measured = 0
   const noiseOf = async (some: readonly GridFamily[]) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'grids', measured++, halving.most)
+    report(watch, { step: 'grids', done: measured++, total: halving.most })
     return samples.noiseOf(insertQdq(model, planOfFamilies(plan, some)), watch)
   }
   const { loud, total } = await loudest(families, noiseOf, halving)

@@ -93,7 +93,7 @@ async function reachesOf({ runtime, model, shapes, material, watch }: ModeJob): 
     // A past that was always empty reaches nowhere.
     return new Map([...seen].filter(([, { count }]) => count > 0))
   }
-  report(watch, 'calibrate', 0, total)
+  report(watch, { step: 'calibrate', done: 0, total })
   try {
     return await look(watched)
   } catch (error) {

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import type { Batch } from '../../data/index.ts'
 import { compareSessions } from '../../metrics/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { type Runtime, withSession } from '../../runtime/index.ts'
 import { compareInTurn, latencyInTurn } from './in-turn.ts'
 
 describe('comparing one after the other', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
   const [first, second] = [1, 2].map((seed) => tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> y', { seed }))
   assert.ok(first && second)
   const both = [

@@ -34,7 +34,7 @@ export async function compareInTurn(
         const next = await source.next()
         ended = next.done === true
         if (next.done) return
-        report(watch, step, done, total)
+        report(watch, { step, done, total })
         const outputs = await session.run(next.value.inputs)
         kept.push({ batch: next.value, outputs })
         bytes += bytesOf(outputs) + bytesOf(next.value.inputs)
@@ -49,14 +49,14 @@ export async function compareInTurn(
       async (session) => {
         for (const { batch, outputs } of kept) {
           throwIfCancelled(watch.signal)
-          report(watch, step, done, total)
+          report(watch, { step, done, total })
           comparer.add(outputs, await session.run(batch.inputs), batch)
           done += batch.size / 2
         }
       },
     )
   }
-  report(watch, step, total, total)
+  report(watch, { step, done: total, total })
   return comparer.result()
 }
 

@@ -21,7 +21,7 @@ export async function withIntegerLstms(job: ModeJob, produced: Produced): Promis
     notes.push(`${counted(names)} float: whether integers do in them is measured on samples, and none were looked at`)
     return produced
   }
-  report(watch, 'lstm', 0, names.length)
+  report(watch, { step: 'lstm', done: 0, total: names.length })
   const judge = await Judge.of(runtime, model, await material.samples.split())
   const dbOf = async (chosen: readonly string[]) => {
     const { comparison } = await judge.score(withDynamicLstms(produced.quantized, chosen), watch)

@@ -1,7 +1,7 @@
 // What the written file really does: outputs against the original, accuracy, latency, and where along the layers noise comes in.
 import { report, UnsupportedError, type Watch } from '../../base/index.ts'
 import { type LayerSqnr, layerSqnrVisitor, walk } from '../../calibrate/index.ts'
-import { type Batch, type Dataset, feedsOf } from '../../data/index.ts'
+import { type Batch, feedsOf, type Samples } from '../../data/index.ts'
 import {
   Comparer,
   type Comparison,
@@ -10,18 +10,27 @@ import {
   type Metric,
   textOutputOf,
 } from '../../metrics/index.ts'
-import { constantsOf, isExpensive, layersOf, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
-import type { QuantizedPair } from '../../quantize/index.ts'
+import {
+  constantsOf,
+  isExpensive,
+  layersOf,
+  type Model,
+  nodeName,
+  type ShapedModel,
+  type Shapes,
+} from '../../onnx/index.ts'
+import type { QuantizedPair, ShapedPair } from '../../quantize/index.ts'
 import { type Latency, measureLatency, type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { compareInTurn, latencyInTurn } from './in-turn.ts'
+import type { NotedWatch } from './mode.ts'
 
 export interface Measures {
   readonly comparison: Comparison
   readonly latency?: { readonly before: Latency; readonly after: Latency }
 }
 
-export interface MeasureOptions extends Watch {
+export interface MeasureOptions extends NotedWatch {
   readonly label: string
   readonly shapes: Shapes
   readonly metric?: Metric | undefined
@@ -36,8 +45,7 @@ export async function measureQuantized(
   runtime: Runtime,
   { float: original, quantized }: QuantizedPair,
   scoring: Scoring,
-  notes: string[],
-  { label, shapes, metric, clock, simulate = false, ...watch }: MeasureOptions,
+  { label, shapes, metric, clock, simulate = false, notes, ...watch }: MeasureOptions,
 ): Promise<Measures> {
   const sample = await feedsOf(scoring.dataset, scoring.indices[0] ?? 0)
   const { length: total } = scoring.indices
@@ -47,18 +55,18 @@ export async function measureQuantized(
       { model: original, label },
       { model: quantized, label: 'the quantised model', simulate },
     ] as const
-    const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
+    const batches = readBatches(scoring, { model: original, shapes }, watch)
     const comparison = await compareInTurn(runtime, both, batches, { ...watch, total, metric, text })
     notes.push(...comparisonNotes(comparison))
     return { comparison, ...(clock ? latencyOf(await latencyInTurn(clock, both, sample)) : {}) }
   }
   return withSession(runtime, original, { label }, (before) =>
     withSession(runtime, quantized, { label: 'the quantised model', simulate }, async (after) => {
-      const batches = readBatches(scoring.dataset, scoring.indices, original, shapes, watch)
+      const batches = readBatches(scoring, { model: original, shapes }, watch)
       const comparison = await compareSessions(before, after, batches, { ...watch, total, metric, text })
       notes.push(...comparisonNotes(comparison))
       if (!clock) return { comparison }
-      report(watch, 'latency', 0, 1)
+      report(watch, { step: 'latency', done: 0, total: 1 })
       const latency =
         clock === runtime
           ? await measureLatency(runtime, [before, after], sample)
@@ -92,8 +100,7 @@ export async function glance(runtime: Runtime, original: Model, quantized: Model
 /** Per-layer SQNR with everything quantised, on a few samples. */
 export async function sqnrOfLayers(
   runtime: Runtime,
-  { float, quantized }: QuantizedPair,
-  shapes: Shapes,
+  { float, quantized, shapes }: ShapedPair,
   samples: readonly Values[],
   watch: Watch,
 ): Promise<readonly LayerSqnr[]> {
@@ -109,14 +116,8 @@ export async function sqnrOfLayers(
 }
 
 /** Reads a few samples of a data set, joined where their shapes allow and the model takes batches. */
-export async function fewSamples(
-  dataset: Dataset,
-  indices: readonly number[],
-  model: Model,
-  shapes: Shapes,
-  watch: Watch,
-): Promise<Values[]> {
+export async function fewSamples(chosen: Samples, model: ShapedModel, watch: Watch): Promise<Values[]> {
   const samples: Values[] = []
-  for await (const batch of readBatches(dataset, indices, model, shapes, watch)) samples.push(batch.inputs)
+  for await (const batch of readBatches(chosen, model, watch)) samples.push(batch.inputs)
   return samples
 }

@@ -45,7 +45,7 @@ export async function mixedBits(job: ModeJob, few: Blocked, options: MixedOption
   if (few.size === 0 || (maxBytes === undefined && minSqnr === undefined)) return few
   const { judging, finish } = options
   judging?.rows.start()
-  report(watch, 'techniques', 0, 1, 'bits of each layer')
+  report(watch, { step: 'techniques', done: 0, total: 1, message: 'bits of each layer' })
   const groups = groupsOf(few)
   const items = await itemsOf(job, groups, options)
   const take = ({ chosen }: Selection<Bits>): Blocked =>
@@ -57,7 +57,7 @@ export async function mixedBits(job: ModeJob, few: Blocked, options: MixedOption
   const mixed = take(
     minSqnr === undefined
       ? withinBytes(items, take, maxBytes ?? 0, options)
-      : await aboveSqnr(items, take, minSqnr + MARGIN_DB, options, job),
+      : await aboveSqnr(items, take, { ...options, minDb: minSqnr + MARGIN_DB }, job),
   )
   const eight = few.size - mixed.size
   notes.push(`${eight} of ${few.size} layers keep 8 bits a channel, the others have blocks of 4`)
@@ -156,8 +156,7 @@ function withinBytes(
 async function aboveSqnr(
   items: readonly Item<Bits>[],
   take: (selection: Selection<Bits>) => Blocked,
-  minDb: number,
-  { finish, judging }: MixedOptions,
+  { finish, judging, minDb }: MixedOptions & { readonly minDb: number },
   { recipe, watch }: ModeJob,
 ): Promise<Selection<Bits>> {
   if (!judging) throw new Error('an SQNR needs samples')

@@ -82,6 +82,11 @@ export interface ModeJob {
   readonly watch: Watch
 }
 
+/** Watching with a list that is added to: what is worth telling about the result. */
+export interface NotedWatch extends Watch {
+  readonly notes: string[]
+}
+
 /** Does anything come from samples? */
 export function needsSamples({ data }: QuantizeRecipe): boolean {
   return data !== 'none'

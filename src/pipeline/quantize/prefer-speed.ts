@@ -77,9 +77,9 @@ export async function fasterPlacement(
   const placement = place(given.model, options, typesOf(given.model))
   if (placement.layers.size === 0) return undefined
   const able = placement.integer.size
-  const { mixes, profiledMs } = await mixesOf(clock, given, placement, options, (done) => {
+  const { mixes, profiledMs } = await mixesOf(clock, given, { placement, options }, (done) => {
     throwIfCancelled(watch.signal)
-    report(watch, 'time-layers', done, MIXES + 3)
+    report(watch, { step: 'time-layers', done, total: MIXES + 3 })
   })
   const times = await timed(clock.runtime, [given.model, ...mixes.map((mix) => mix.model)], given.feeds)
   const [floatMs = 0, ...others] = times
@@ -107,8 +107,7 @@ export async function fasterPlacement(
 async function mixesOf(
   clock: ProfilingClock,
   { model, shapes, feeds, batch, usual }: Timeable,
-  placement: Placement,
-  options: QuantizeOptions,
+  { placement, options }: { readonly placement: Placement; readonly options: QuantizeOptions },
   step: (done: number) => void,
 ): Promise<{ readonly mixes: readonly Mix[]; readonly profiledMs: number }> {
   const types = typesOf(model)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { samplesOf } from '../../../test/support/small-search.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { UsageError } from '../../base/index.ts'
 import { nodeName } from '../../onnx/index.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import type { Material } from './mode.ts'
 import { produceQuantized } from './produce.ts'
@@ -28,7 +28,7 @@ describe('options that say nothing in a mode', () => {
     it(`are refused before anything is read: ${what}`, async () => {
       const recipe = parseRecipe('quantize', { model: 'm.onnx', data: 'random', ...fields })
       await assert.rejects(
-        produceQuantized({} as Runtime, recipe, {} as Material, [], {}),
+        produceQuantized({} as Runtime, recipe, {} as Material, { notes: [] }),
         (error) => error instanceof UsageError && why.test(error.message),
       )
     })
@@ -36,15 +36,14 @@ describe('options that say nothing in a mode', () => {
 
 describe('float16 behind weights in few bits', () => {
   it('lists the nodes that stay float32, and why', async () => {
-    const runtime = await openRuntime({ threads: 1 })
-    after(() => runtime.close())
+    const runtime = await testRuntime()
     const original = tinyModel('x[N,64] -> Gemm 64->48 -> Tanh -> Gemm 48->32 -> y')
     const tanh = original.graph.nodes.find(({ opType }) => opType === 'Tanh')
     assert.ok(tanh)
     const more = { mode: 'weights', weightBits: 4, float16: true, exclude: [nodeName(tanh)] } as const
     const recipe = parseRecipe('quantize', { model: 'm.onnx', data: 'none', ...more })
     const material = { original, samples: samplesOf(original, 1), inputs: new Map() }
-    const { float } = await produceQuantized(runtime, recipe, material, [], {})
+    const { float } = await produceQuantized(runtime, recipe, material, { notes: [] })
     const listed = float.find(({ name }) => name === nodeName(tanh))
     assert.match(listed?.reason ?? '', /exclude/)
   })

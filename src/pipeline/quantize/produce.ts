@@ -1,5 +1,5 @@
 // From a float model and samples – or what is known instead of them – to the quantised model. Runs wherever a Runtime does.
-import { throwIfCancelled, UsageError, type Watch } from '../../base/index.ts'
+import { throwIfCancelled, UsageError } from '../../base/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import { givenGrids, storeInt4 } from '../../quantize/index.ts'
 import type { QuantizeRecipe } from '../../recipe/index.ts'
@@ -10,7 +10,7 @@ import { batchSizeFor, PREPROCESS_KEY, withGuessedShapes } from '../samples.ts'
 import { subGraphNotes } from '../sub-graphs.ts'
 import { quantizeDynamic } from './dynamic-mode.ts'
 import { inHalf, quantizeFloat16 } from './float16-mode.ts'
-import type { Material, ModeJob, Produced } from './mode.ts'
+import type { Material, ModeJob, NotedWatch, Produced } from './mode.ts'
 import { blockOf, optionsFor, passesFor } from './options-for.ts'
 import { promises } from './promises.ts'
 import { sharedOr } from './shared-work.ts'
@@ -33,8 +33,7 @@ export async function produceQuantized(
   runtime: Runtime,
   recipe: QuantizeRecipe,
   material: Material,
-  notes: string[],
-  watch: Watch,
+  { notes, ...watch }: NotedWatch,
 ): Promise<Produced> {
   checkWords(recipe)
   const { original, samples } = material
@@ -43,7 +42,10 @@ export async function produceQuantized(
   const first = await samples.first()
   const { applied, ...rewritten } = await sharedOr(material.shared, 'rewrite', recipe, () =>
     withGuessedShapes(recipe, original, first, () =>
-      applyRewrites(runtime, original, passesFor(recipe, material.encodings), first, { ...watch, label: recipe.model }),
+      applyRewrites(runtime, { model: original, feeds: first }, passesFor(recipe, material.encodings), {
+        ...watch,
+        label: recipe.model,
+      }),
     ),
   )
   samples.batchSize = batchSizeFor(rewritten.model, rewritten.shapes)

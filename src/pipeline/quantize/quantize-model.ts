@@ -1,11 +1,10 @@
 // One quantisation from material in memory to what is known at its end. What only some places can do, the host does.
 import { RefusedError, report, throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type Dataset, shareSamples } from '../../data/index.ts'
-import { layerPlaces, partsOf } from '../../onnx/index.ts'
+import { encodedLength, layerPlaces, partsOf } from '../../onnx/index.ts'
 import { targetOf } from '../../quantize/index.ts'
 import { type QuantizeRecipe, TUNING_SAMPLES } from '../../recipe/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { fileSize } from '../growth.ts'
 import { asItCame } from './as-it-came.ts'
 import { CalibrationSamples, fewUnknowns, manyUnknowns } from './calibration-samples.ts'
 import { type Checked, checkProduced, storedOnce } from './check-produced.ts'
@@ -61,8 +60,8 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   const timedOn = host.clock?.runtime.name ?? runtime.name
   const elsewhere = targetOf(recipe.target).runtime === timedOn ? undefined : timedOn
   const given = { ...material, ...resourcesOf(host, elsewhere) }
-  const produced = await produceQuantized(runtime, recipe, given, notes, watch)
-  const before = fileSize(original)
+  const produced = await produceQuantized(runtime, recipe, given, { ...watch, notes })
+  const before = encodedLength(original)
   const checking = { runtime, recipe, original, samples, host, notes, watch }
   const checked = (made: Produced) => checkProduced(checking, made)
   let result = await checked(produced)
@@ -83,7 +82,7 @@ export async function quantizeModel(runtime: Runtime, job: QuantizeJob): Promise
   )
   if (needsSamples(recipe)) notes.push(...samples.dataset.notes)
   throwIfCancelled(watch.signal)
-  report(watch, 'write', 0, 1, output)
+  report(watch, { step: 'write', done: 0, total: 1, message: output })
   const encodings = await writtenEncodings(made, original, host, notes)
   const outer = made.asWritten && storedOnce(made.asWritten)
   const after = await (outer ? host.write(outer, undefined) : host.write(written, bytes))

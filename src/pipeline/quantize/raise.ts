@@ -79,7 +79,7 @@ export class Raiser {
     const ranked = await this.#ranked
     const reaches = async (count: number) => {
       throwIfCancelled(watch.signal)
-      report(watch, 'raise', count, ranked.length)
+      report(watch, { step: 'raise', done: count, total: ranked.length })
       return (await judge.score(raise(this.#job, ranked.slice(0, count)).model, watch)).db >= asked
     }
     let [low, high] = [0, 1]

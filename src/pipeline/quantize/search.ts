@@ -75,21 +75,26 @@ export async function tryAll(
     if (!attempt) continue
     if ('leftOut' in attempt) context.rows.leave(technique.row, attempt.leftOut)
     else if (!context.judges) best = applied(technique, attempt.candidate)
-    else ({ best, rival } = await decide(context, technique, best, rival, attempt))
+    else ({ best, rival } = await decide(context, technique, { best, rival }, attempt))
   }
   for (const { name, relearn } of techniques)
     if (relearn && context.holdsBack && best.applied.includes(name)) best = await relearn(best, context)
   return best
 }
 
+/** What goes on: the best so far, and what may pay later. */
+interface Leading {
+  readonly best: Candidate
+  readonly rival: Rival | undefined
+}
+
 /** Which candidate goes on: the best so far, what a technique made of it, or what it made of the rival. */
 async function decide(
   context: RunningSearch,
   technique: Technique,
-  best: Candidate,
-  rival: Rival | undefined,
+  { best, rival }: Leading,
   attempt: Tried,
-): Promise<{ readonly best: Candidate; readonly rival: Rival | undefined }> {
+): Promise<Leading> {
   const [before, own] = [await best.score(), await attempt.candidate.score()]
   const other = rival && technique.triesRival ? await technique.attempt(rival.candidate, context) : undefined
   const second = other && 'candidate' in other ? other.candidate : undefined

@@ -37,13 +37,11 @@ export async function settle(candidate: Candidate, context: SearchContext): Prom
   if (!samples || (!context.holdsBack && built === plain)) return candidate
   const { float, seen, reach, quantize } = candidate
   const { signal, progress } = context.options
-  const watch = { signal, progress, ...(reach ? { reach } : {}) }
   const all = await planFor(
     context.runtime,
     { model: float, shapes: seen.shapes },
-    { samples, withValidation: true },
-    quantize,
-    watch,
+    { source: { samples, withValidation: true }, options: quantize, reach },
+    { signal, progress },
   )
   const found = correctionsIn(built.model, built.plan)
   const on = (planned: Planned): Built => ({ ...planned, ...onRanges(float, found, built.plan, planned.plan) })
@@ -82,7 +80,9 @@ async function soundRanges(
   const narrow = mixed(new Set())
   // Where a single run takes seconds, the narrow ones are taken as they are.
   const tells = !isExpensive(candidate.seen.shapes)
-  const kept = new Set(tells ? await harmlessRanges(candidate, context, families, narrow.plan, all.plan) : [])
+  const kept = new Set(
+    tells ? await harmlessRanges(candidate, context, families, { narrow: narrow.plan, wide: all.plan }) : [],
+  )
   context.notes.push(
     `${families.length - kept.size} of ${families.length} ranges are those of the samples that fit: as wide as all samples need, they would cost ${(db - wide).toFixed(1)} dB`,
   )
@@ -96,14 +96,13 @@ async function harmlessRanges(
   { float, seen }: Candidate,
   { runtime, options, source: { samples } }: SearchContext,
   families: readonly GridFamily[],
-  narrow: Plan,
-  wide: Plan,
+  { narrow, wide }: { readonly narrow: Plan; readonly wide: Plan },
 ): Promise<readonly GridFamily[]> {
   const probe = await Judge.on(runtime, float, (await samples?.few(probeSize(seen.shapes))) ?? [])
   let measured = 0
   const noiseOf = (plan: Plan, some: readonly GridFamily[]) => {
     throwIfCancelled(options.signal)
-    report(options, 'ranges', measured++, SEARCH.most)
+    report(options, { step: 'ranges', done: measured++, total: SEARCH.most })
     return probe.noiseOf(insertQdq(float, planOfFamilies(plan, some)), options)
   }
   return harmless(

@@ -39,8 +39,7 @@ async function produced(
     await testRuntime(),
     recipe,
     { original: model, inputs, ...more, samples },
-    notes,
-    {},
+    { notes },
   )
   return { ...made, notes }
 }
@@ -176,8 +175,7 @@ describe('stored statistics as a source', () => {
     const { statistics } = await planFor(
       runtime,
       { model, shapes },
-      { samples, withValidation: true },
-      { ...quantizeDefaults, range: 'mse' },
+      { source: { samples, withValidation: true }, options: { ...quantizeDefaults, range: 'mse' } },
     )
     assert.ok([...statistics.values()].every(({ histogram }) => histogram))
     assert.deepEqual(tensorsFrom(JSON.parse(JSON.stringify(storedTensors(statistics)))), statistics)
@@ -192,13 +190,13 @@ describe('the ranges of a plan', () => {
     const samples = samplesOf(chain, 8)
     const shapes = await observeShapes(runtime, chain, await samples.first())
     const source = { samples, withValidation: true }
-    const plain = await planFor(runtime, { model: chain, shapes }, source, quantizeDefaults)
+    const plain = await planFor(runtime, { model: chain, shapes }, { source, options: quantizeDefaults })
     const pooled = [...plain.plan.placement.tensors.values()].find(({ value, gridOf }) => value !== gridOf)
     assert.ok(pooled, 'a MaxPool moves codes')
     const top = plain.statistics.get(pooled.gridOf)?.max ?? 0
     // The reach is known of the pooled value alone; the grid is the one in front.
     const reach = (value: string) => (value === pooled.value ? { low: 0, high: 3 * top } : undefined)
-    const wide = await planFor(runtime, { model: chain, shapes }, source, quantizeDefaults, { reach })
+    const wide = await planFor(runtime, { model: chain, shapes }, { source, options: quantizeDefaults, reach })
     const high = (plan: typeof plain.plan) => plan.activations.get(pooled.value)?.high ?? 0
     assert.ok(high(plain.plan) < 1.5 * top)
     assert.ok(high(wide.plan) >= 3 * top * (1 - 1 / 255), `${high(wide.plan)} for ${3 * top}`)
@@ -212,15 +210,14 @@ describe('the ranges of a plan', () => {
     const planned = await planFor(
       runtime,
       { model: chain, shapes },
-      { samples, withValidation: true },
-      quantizeDefaults,
+      { source: { samples, withValidation: true }, options: quantizeDefaults },
     )
     const source = knownRanges(planned)
     assert.ok(typeof source === 'function')
     const [pooled] = [...planned.plan.placement.tensors.values()].filter(({ value, gridOf }) => value !== gridOf)
     assert.deepEqual([...source([pooled?.value ?? '', 'nobody']).keys()], [pooled?.value])
     assert.equal(source([pooled?.value ?? '']).get(pooled?.value ?? ''), planned.statistics.get(pooled?.gridOf ?? ''))
-    const again = await planFor(runtime, { model: chain, shapes }, source, quantizeDefaults)
+    const again = await planFor(runtime, { model: chain, shapes }, { source, options: quantizeDefaults })
     assert.deepEqual(writeModel(insertQdq(chain, again.plan)), writeModel(insertQdq(chain, planned.plan)))
   })
 
@@ -238,7 +235,11 @@ describe('stored corrections', () => {
     const model = tinyModel('x[N,3,8,8] -> Conv 3x3 3->4 -> Relu -> Conv 1x1 4->5 -> y')
     const samples = samplesOf(model, 8)
     const shapes = await observeShapes(runtime, model, await samples.first())
-    const { plan } = await planFor(runtime, { model, shapes }, { samples, withValidation: true }, quantizeDefaults)
+    const { plan } = await planFor(
+      runtime,
+      { model, shapes },
+      { source: { samples, withValidation: true }, options: quantizeDefaults },
+    )
     const plain = insertQdq(model, plan)
     const [first] = plan.weights.keys()
     const codes = plain.graph.initializers.get(`${first}/weight/q`)

@@ -110,7 +110,12 @@ async function searched(job: ModeJob, { written, withoutData }: OwnForm): Promis
   const fast = recipe.effort === 'fast' || placement.layers.size === 0
   if (named.includes('tune-bias')) notes.push(...whyUntuned(job))
   const checked = needsSamples(recipe)
-    ? await checkRanges(runtime, { model, shapes: job.shapes }, { samples, withValidation: fast }, options, watch)
+    ? await checkRanges(
+        runtime,
+        { model, shapes: job.shapes },
+        { source: { samples, withValidation: fast }, options },
+        watch,
+      )
     : undefined
   notes.push(...(checked?.notes ?? []))
   // Looked at once more: of values that a rewrite added the batch axis is not known yet.

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { parseRecipe, type QuantizeRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import type { StoredCorrections } from './evidence.ts'
@@ -17,16 +17,13 @@ const at = (name: string) => join(folder, name)
 describe('stored statistics', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
     const block = 'Conv 3x3 8->8 pads=1,1,1,1 -> BatchNormalization -> Clip number(0) number(6)'
     const drawing = `x[N,3,12,12] -> Conv 3x3 3->8 pads=1,1,1,1 -> Relu -> ${block} -> ${block} -> Conv 1x1 8->4 -> y`
     await writeModelFile(tinyModel(drawing), at('model.onnx'))
     await writeModelFile(tinyModel('picture[N,3,12,12] -> Conv 3x3 3->5 pads=1,1,1,1 -> Relu -> y'), at('other.onnx'))
   })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   const recipe = (fields: object): QuantizeRecipe => parseRecipe('quantize', { model: at('model.onnx'), ...fields })
 

@@ -5,17 +5,22 @@ import type { Runtime } from '../../runtime/index.ts'
 import type { QuantizeHost } from './host.ts'
 import type { Produced } from './mode.ts'
 
+/** A model, and its file. */
+interface WrittenModel {
+  readonly model: Model
+  readonly bytes: Uint8Array | undefined
+}
+
 /** What runs each layer; where no runtime of this toolkit is the target's, layers between Q and DQ count as integer. */
 export async function kernelsIn(
-  written: Model,
-  bytes: Uint8Array | undefined,
+  { model, bytes }: WrittenModel,
   { plan }: Produced,
   target: Target,
   { lint }: Pick<QuantizeHost, 'lint'>,
 ): Promise<readonly LayerKernel[] | undefined> {
   return target.runtime === undefined
-    ? placedKernels(written, target, plan?.placement.layers ?? new Set())
-    : lint?.(written, bytes)
+    ? placedKernels(model, target, plan?.placement.layers ?? new Set())
+    : lint?.(model, bytes)
 }
 
 /**

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { manifestEntries, noModels, recipeFor } from '../../../test/support/manifest.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { writeModelFile } from '../../onnx/index.node.ts'
 import { parseRecipe } from '../../recipe/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { quantizeFile } from '../quantize.node.ts'
 import type { QuantizeOutcome } from './run.ts'
@@ -18,12 +18,9 @@ const at = (name: string) => join(folder, name)
 describe('quantize --tune bias', () => {
   let runtime: Runtime
   before(async () => {
-    runtime = await openRuntime({ threads: 1 })
+    runtime = await testRuntime()
   })
-  after(async () => {
-    await runtime.close()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => rmSync(folder, { recursive: true }))
 
   async function tunedOf(drawing: string, fields: object = {}): Promise<QuantizeOutcome> {
     await writeModelFile(tinyModel(drawing), at('model.onnx'))
@@ -74,7 +71,10 @@ describe('quantize --tune bias', () => {
   it('is left out where biases lie before an LSTM, here inside an If', { skip: noModels }, async () => {
     const entry = manifestEntries().find(({ file }) => file === 'silero_vad_16k_op15.onnx')
     assert.ok(entry, 'the manifest has no such model')
-    const outcome = await quantizeFile(runtime, recipeFor(entry, { samples: 4, tune: 'bias', output: at('vad.onnx') }))
+    const outcome = await quantizeFile(
+      runtime,
+      recipeFor(entry, { samples: 4, techniques: ['tune-bias'], tune: 'bias', output: at('vad.onnx') }),
+    )
     assert.match(
       rowOf(outcome)?.reason ?? '',
       /^left out: node ".+LSTM" \(LSTM\) lies between the biases and the outputs and has no gradient/,

@@ -182,7 +182,7 @@ function withDequantizedWeights(
   const few =
     weightBits === 4 && weightStorage === 'int4' ? weightBitsOf(layers, model.graph.nodes, options) : undefined
   const weights = new Map(layers.map((layer) => [layer.name, weightGrid(layer, options, few?.get(layer.name) ?? 8)]))
-  const rows = embeddingGrids(layers, tables, weights, few)
+  const rows = embeddingGrids(layers, tables, weights, { weightBits: few })
   const result = insertWeights(written, weights, rows)
   const four = new Set([...(few ?? [])].flatMap(([name, bits]) => (bits === 4 ? [name] : [])))
   return four.size === 0 ? result : storeInt4Weights(result, four)

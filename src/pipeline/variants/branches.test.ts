@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { assertNear } from '../../../test/support/assert-near.ts'
 import { withBranches } from '../../../test/support/branches.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { smallDecoder } from '../../../test/support/small-decoder.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { layersOf, type Model, makeNode, subgraphsOf } from '../../onnx/index.ts'
 import { insertBlocked, plainBlocks } from '../../quantize/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { type Values, withSession } from '../../runtime/index.ts'
 import { branchesOf, joinBranches } from './branches.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 const run = (model: Model, feeds: Values) => withSession(runtime, model, {}, (session) => session.run(feeds))
 
 const merged = smallDecoder({ behind: 'encoder', past: 'merged' })

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { assertNear } from '../../../test/support/assert-near.ts'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { type SmallDecoder, smallDecoder } from '../../../test/support/small-decoder.ts'
 import { smallEncoder } from '../../../test/support/small-encoder.ts'
 import { type Dataset, datasetOf } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { type Values, withSession } from '../../runtime/index.ts'
 import { decoderSamples } from './decoder-samples.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 /** Sentences of 3 to 6 tokens. */
 function sentences(model: Model): Dataset {

@@ -93,9 +93,7 @@ export class SampleShares {
       return { dataset, indices: Array.from({ length: dataset.size }, (_, index) => index), note: '' }
     const { val, ...without } = recipe
     const of = this.#given.made ? without : recipe
-    return scoringSamples(of, model, { dataset, indices: [] }, SCORED, {
-      ...this.#watch,
-      heldBack: this.heldBack,
-    })
+    const options = { ...this.#watch, limit: SCORED, heldBack: this.heldBack }
+    return scoringSamples(of, model, { dataset, indices: [] }, options)
   }
 }

@@ -36,7 +36,7 @@ export interface PreparedGraph extends GraphFile {
 export async function prepareGraph(job: Job, graph: GraphFile): Promise<PreparedGraph> {
   const { recipe, runtimes, alone, notes, watch } = job
   const { name, file } = graph
-  report(watch, 'read', 0, 1, file)
+  report(watch, { step: 'read', done: 0, total: 1, message: file })
   const given = await readModelFile(file)
   refuseQuantized(given, file, 'quantise')
   const form = workingForm(given, 'inference')
@@ -50,8 +50,8 @@ export async function prepareGraph(job: Job, graph: GraphFile): Promise<Prepared
   const shapes = await withGuessedShapes({ ...recipe, data }, original, first, () =>
     observeShapes(runtimes[0], original, first, file),
   )
-  report(watch, 'reference', 0, 1, name)
-  const reference = await referenceOf(runtimes[0], original, scoring, shapes, watch)
+  report(watch, { step: 'reference', done: 0, total: 1, message: name })
+  const reference = await referenceOf(runtimes[0], { model: original, shapes }, scoring, watch)
   // The branches of a merged decoder are taken apart where samples run through both.
   const left = branchesOf(original) ? [] : subGraphNotes(original)
   notes.push(...form.notes, ...samples.notes, ...original.notes, ...left, ...dataset.notes)

@@ -3,7 +3,7 @@ import { throwIfCancelled, type Watch } from '../../base/index.ts'
 import { type Batch, type DecoderInputs, decoderInputs, feedsOf, samplesIn } from '../../data/index.ts'
 import { withoutFloat16 } from '../../math/index.ts'
 import { type TextOutput, textOutputOf, writeGreedily } from '../../metrics/index.ts'
-import type { Model, Shapes } from '../../onnx/index.ts'
+import type { Model, ShapedModel } from '../../onnx/index.ts'
 import { type Runtime, type Session, type Values, withSession } from '../../runtime/index.ts'
 import { readBatches, type Scoring } from '../samples.ts'
 import { logitsOf } from './decoder-samples.ts'
@@ -41,9 +41,8 @@ export const TOKENS = 12
 /** Runs the float model on the samples, as many as fit in memory. */
 export async function referenceOf(
   runtime: Runtime,
-  model: Model,
+  { model, shapes }: ShapedModel,
   { dataset, indices }: Scoring,
-  shapes: Shapes,
   watch: Watch,
 ): Promise<Reference> {
   const kept: ReferenceBatch[] = []
@@ -51,7 +50,7 @@ export async function referenceOf(
   let writing: Writing | undefined
   await withSession(runtime, model, { label: 'the float model' }, async (session) => {
     let bytes = 0
-    for await (const batch of readBatches(dataset, indices, model, shapes, watch)) {
+    for await (const batch of readBatches({ dataset, indices }, { model, shapes }, watch)) {
       throwIfCancelled(watch.signal)
       const outputs = withoutFloat16(await session.run(batch.inputs))
       kept.push({ batch, outputs })

@@ -33,10 +33,10 @@ export async function writeVariant(job: Job, graph: PreparedGraph, dtype: Varian
   const path = join(staging, file)
   const { model, float32 } = await quantized(job, graph, dtype)
   throwIfCancelled(watch.signal)
-  report(watch, 'write', 0, 1, file)
+  report(watch, { step: 'write', done: 0, total: 1, message: file })
   const written = graph.asGiven(model)
   const sizeBytes = await writeModelFile(written, path, { dataPath: `${path}_data` })
-  report(watch, 'check', 0, 1, file)
+  report(watch, { step: 'check', done: 0, total: 1, message: file })
   // As it lies on disk, unless its weights lie in a second file, or its inputs have a type that no runtime takes.
   const opened = written === model && (await stat(path)).size === sizeBytes ? await readFile(path) : model
   const {
@@ -101,13 +101,13 @@ async function quantized(
   const both =
     merged &&
     (await producedMerged(original, merged, own, (recipe, part) =>
-      produceQuantized(runtimes[0], recipe, { ...material, ...part, shared: undefined }, told, watch),
+      produceQuantized(runtimes[0], recipe, { ...material, ...part, shared: undefined }, { ...watch, notes: told }),
     ))
   if (both) {
     tell(['its two branches are quantised alike, by rules that look at weights alone: what both read is stored once'])
     return { model: both.model, float32: own.mode === 'float16' || own.float16 ? both.float : [] }
   }
-  const made = await produceQuantized(runtimes[0], own, material, told, watch)
+  const made = await produceQuantized(runtimes[0], own, material, { ...watch, notes: told })
   tell([])
   const { model } = storeOnce.apply(made.quantized, { shapes: new Map(), statistics: new Map() })
   return { model, float32: own.mode === 'float16' || own.float16 ? made.float : [] }

@@ -48,7 +48,7 @@ export async function correctBiasAt(
   if (mean > 0 && wanted.some((x, c) => Math.abs(x) > LARGEST * Math.max(mean, Math.abs(bias.values[c]!))))
     return left('the correction would be a thousand times the bias')
   const [a, b] = [part(float, true), part(changed, true)]
-  const errorOf = (shift: Float64Array) => squaredError(a, b, shift, place, heard)
+  const errorOf = (shift: Float64Array) => squaredError(a, b, place, { shift, heard })
   let { tensor, applied } = bias.shifted(wanted)
   let error = errorOf(applied)
   const plain = heard && a.length > 0 ? meanShift(fitFloat, fitChanged, place) : undefined

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
-import { randomFeeds } from '../../../test/support/rewrite-conformance.ts'
+import { describe, it } from 'node:test'
+import { randomFeeds, testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { calibrate } from '../../calibrate/index.ts'
 import { plainProducts, sqnrDb } from '../../math/index.ts'
 import { type Model, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { insertQdq } from '../insert.ts'
 import { type QuantizeOptions, quantizeDefaults } from '../options.ts'
@@ -87,7 +86,9 @@ describe('mean shifts behind a function', () => {
     assert.ok(Math.abs((seen?.error[0] ?? 0) - 0.25) < 1e-3, `${seen?.error[0]}`)
     assert.equal(seen?.slope[0], 0.5)
     assert.equal(meanShift([float], [changed], 'second')?.error[0], -0.5)
-    assert.ok(Math.abs(squaredError([float], [changed], Float64Array.of(-1), 'second', relu) - 1) < 1e-2)
+    assert.ok(
+      Math.abs(squaredError([float], [changed], 'second', { shift: Float64Array.of(-1), heard: relu }) - 1) < 1e-2,
+    )
   })
 
   it('has no table where all values are one, or not finite', () => {
@@ -108,8 +109,7 @@ describe('mean shifts behind a function', () => {
 })
 
 describe('correcting layers', async () => {
-  const runtime = await openRuntime({ threads: 1 })
-  after(() => runtime.close())
+  const runtime = await testRuntime()
 
   /** Neighbours alike, as in pictures: what second-order rounding lives on. */
   function smoothFeeds(model: Model, seed: number): Values {

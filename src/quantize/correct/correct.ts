@@ -53,8 +53,8 @@ export async function correctBias(
   options: VisitOptions,
 ): Promise<Corrected> {
   const layers: LayerCorrection[] = []
-  const visitOptions = { ...options, step: 'correct' }
-  const model = await visitLayers(runtime, pair, batches, visitOptions, async (at) => {
+  const through = { ...options, step: 'correct', batches }
+  const model = await visitLayers(runtime, pair, through, async (at) => {
     const bias = await correctBiasAt(at, placeOf(at.layer), options.validation ?? never)
     layers.push({ name: at.view.name, ...(bias ? { bias } : {}) })
   })
@@ -80,8 +80,8 @@ export async function roundAndCorrect(
   const { validation = never, products, seed, optimize } = options
   const weights = new Map(plan.weights)
   const layers: LayerCorrection[] = []
-  const visitOptions = { ...options, step: 'round' }
-  const model = await visitLayers(runtime, pair, batches, visitOptions, async (at) => {
+  const through = { ...options, step: 'round', batches }
+  const model = await visitLayers(runtime, pair, through, async (at) => {
     const { view, layer, slots } = at
     const params = weights.get(layer.name)
     if (!params) return

@@ -55,7 +55,6 @@ export function meanShift(
   const spread = new Float64Array(channels)
   const square = new Float64Array(channels)
   const slope = new Float64Array(channels)
-  const sumsOf = heard ? heardSums(heard) : plainSums
   let count = 0
   for (const [batch, value] of float.entries()) {
     const other = changed[batch]
@@ -64,12 +63,14 @@ export function meanShift(
     const { samples, inner, outer } = layoutOf(value, place)
     const stride = strideOf(inner)
     const each = Math.ceil(inner / stride) * outer
+    const run = { inner, stride }
+    const sumsFrom = heard ? heardSums(heard, a, b, run) : plainSums(a, b, run)
     let at = 0
     for (let sample = 0; sample < samples; sample++) {
       const own = new Float64Array(channels)
       for (let row = 0; row < outer; row++)
         for (let c = 0; c < channels; c++, at += inner) {
-          const sums = sumsOf(a, b, at, inner, stride)
+          const sums = sumsFrom(at)
           own[c]! += sums.difference
           slope[c]! += sums.slope / each
           square[c]! += sums.energy / each
@@ -98,20 +99,31 @@ interface Sums {
   readonly slope: number
 }
 
-function plainSums(a: Float32Array, b: Float32Array, from: number, inner: number, stride: number): Sums {
-  let [difference, energy, slope] = [0, 0, 0]
-  for (let at = from; at < from + inner; at += stride) {
-    const x = a[at]!
-    difference += b[at]! - x
-    energy += x * x
-    slope++
+/** Positions of a channel that lie side by side, of which every `stride`-th counts. */
+interface Run {
+  readonly inner: number
+  readonly stride: number
+}
+
+/** Sums over the run that begins at a place of both values. */
+type SumsFrom = (from: number) => Sums
+
+function plainSums(a: Float32Array, b: Float32Array, { inner, stride }: Run): SumsFrom {
+  return (from) => {
+    let [difference, energy, slope] = [0, 0, 0]
+    for (let at = from; at < from + inner; at += stride) {
+      const x = a[at]!
+      difference += b[at]! - x
+      energy += x * x
+      slope++
+    }
+    return { difference, energy, slope }
   }
-  return { difference, energy, slope }
 }
 
 /** The same of what is heard of both. */
-function heardSums(heard: Reading): typeof plainSums {
-  return (a, b, from, inner, stride) => {
+function heardSums(heard: Reading, a: Float32Array, b: Float32Array, { inner, stride }: Run): SumsFrom {
+  return (from) => {
     let [difference, energy, slope] = [0, 0, 0]
     for (let at = from; at < from + inner; at += stride) {
       const x = heard.at(a[at]!)
@@ -147,9 +159,8 @@ export function shiftInPlace(value: TensorValue, shift: Float64Array, place: Cha
 export function squaredError(
   float: readonly TensorValue[],
   changed: readonly TensorValue[],
-  shift: Float64Array,
   place: ChannelPlace,
-  heard?: Reading,
+  { shift, heard }: { readonly shift: Float64Array; readonly heard?: Reading | undefined },
 ): number {
   let sum = 0
   for (const [batch, value] of float.entries()) {

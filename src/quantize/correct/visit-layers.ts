@@ -17,6 +17,12 @@ export interface VisitOptions extends Watch {
   readonly spill?: Spill
 }
 
+/** A walk with its samples, and what it is called. */
+export interface Walk extends VisitOptions {
+  readonly step: string
+  readonly batches: readonly Values[]
+}
+
 /** A layer at which the walk stands: everything before it is as it will be. */
 export interface VisitedLayer {
   readonly view: StopView
@@ -36,8 +42,7 @@ export interface VisitedLayer {
 export function visitLayers(
   runtime: Runtime,
   { float, quantized }: QuantizedPair,
-  batches: readonly Values[],
-  { step, ...options }: VisitOptions & { readonly step: string },
+  { step, batches, ...options }: Walk,
   visit: (at: VisitedLayer) => Promise<void>,
 ): Promise<Model> {
   const slots = slotsOf(quantized)

@@ -118,6 +118,13 @@ function axisOf(node: Node, { shape }: Tensor): number {
   return value < 0 ? value + shape.length : value
 }
 
+/** Where a layer reads a constant, the codes that it stands for, and the name that it had. */
+interface ConstantSlot {
+  readonly index: number
+  readonly codes: string
+  readonly givenName: string | undefined
+}
+
 /** Puts constants into the float model. */
 class Writer {
   readonly #editor: GraphEditor
@@ -140,7 +147,10 @@ class Writer {
 
   weight({ name, codes }: LayerSlots, values: Tensor): string | undefined {
     const [layer, known] = [this.#layers.get(name), this.#given.get(name)]
-    return layer && this.#set(name, layer.weightIndex, codes, values, known?.node.inputs[known.weightIndex])
+    return (
+      layer &&
+      this.#set(name, { index: layer.weightIndex, codes, givenName: known?.node.inputs[known.weightIndex] }, values)
+    )
   }
 
   bias({ name, bias }: LayerSlots, values: Tensor): string | undefined {
@@ -148,7 +158,7 @@ class Writer {
     const [index, codes] = [layer?.facts.bias, bias && 'codes' in bias ? bias.codes : undefined]
     if (index === undefined || codes === undefined) return undefined
     const named = known?.facts.bias === undefined ? undefined : known.node.inputs[known.facts.bias]
-    return this.#set(name, index, codes, values, named || undefined)
+    return this.#set(name, { index, codes, givenName: named || undefined }, values)
   }
 
   table(gather: string, params: QuantParams): string | undefined {
@@ -165,7 +175,7 @@ class Writer {
     if (values) this.#editor.graph.initializers.set(name, values)
   }
 
-  #set(name: string, index: number, codes: string, values: Tensor, givenName: string | undefined): string | undefined {
+  #set(name: string, { index, codes, givenName }: ConstantSlot, values: Tensor): string | undefined {
     const [editor, node] = [this.#editor, this.#nodes.get(name)]
     if (!node) return undefined
     const old = node.inputs[index] ?? ''

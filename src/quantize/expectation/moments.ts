@@ -85,7 +85,7 @@ export function channelMoments(model: Model, shapes: Shapes, statistics: Statist
     },
   }
   const inputs = model.graph.inputs.map((input) => input.name)
-  return flowChannels(model.graph.nodes, inputs, constants, shapes, rules)
+  return flowChannels({ nodes: model.graph.nodes, inputs, constants, shapes }, rules)
 }
 
 function ofConstant(entries: readonly number[]): Moments {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream, sqnrDb } from '../../math/index.ts'
 import {
@@ -12,15 +13,13 @@ import {
   Tensor,
   withTensors,
 } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { observeShapes, typesOf, type Values, withSession } from '../../runtime/index.ts'
 import { chooseHalf, type Reach } from './choose-half.ts'
 import { maskedValues } from './masks.ts'
 import { halfProbe } from './probe-half.ts'
 import { toHalf } from './to-half.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 const feedsOf = (dims: readonly number[], scale = 1): Values => {
   const random = randomStream(1, 'half')

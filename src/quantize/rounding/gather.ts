@@ -66,7 +66,7 @@ export async function observeGroups(
       const chosen = positions[batch]!
       const feed = batch % CHECKS === CHECKS - 1 ? checked : fitted
       const { x, y } = await feed.next(chosen.samples * chosen.perSample)
-      gatherPatches(geometry, input, output.dims, chosen, { group, room: x })
+      gatherPatches(geometry, { input, outputDims: output.dims }, chosen, { group, room: x })
       gatherOutputs(geometry, output, chosen, { group, room: y })
     }
     await fitted.finish()
@@ -113,7 +113,7 @@ async function refitted(products: Products, seen: readonly SeenGroup[]): Promise
   const groups: RoundingGroup[] = []
   for (const { weights, whole } of seen)
     groups.push({
-      weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, ridge),
+      weights: ridge === undefined ? weights : await refitWeights(products, weights, whole, { ridge }),
       hessian: whole.covariance,
     })
   return groups

@@ -41,7 +41,7 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
         if (error !== 0) for (let j = k + 1, at = k * BLOCK + j; j < width; j++, at++) rest[j]! -= error * near[at]!
       }
     }
-    if (to < n) await spread(products, { rows, columns: width, data: errors }, upper, left, to)
+    if (to < n) await spread(products, { rows, columns: width, data: errors }, { upper, left }, to)
   }
   return codes
 }
@@ -50,8 +50,7 @@ export async function gptq(products: Products, problem: RoundingProblem): Promis
 async function spread(
   products: Products,
   errors: Matrix,
-  upper: Float64Array,
-  { columns: n, data: left }: Matrix,
+  { upper, left: { columns: n, data: left } }: { readonly upper: Float64Array; readonly left: Matrix },
   to: number,
 ): Promise<void> {
   const rest = n - to

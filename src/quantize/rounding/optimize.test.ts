@@ -62,7 +62,9 @@ describe('second-order rounding', () => {
   const hessian = hessianOf(12)
   const scales = new Float64Array(4).fill(0.5)
   const total = async (codes: Float64Array, w = weights, s: Float64Array = scales, h = hessian) =>
-    (await outputErrors(plainProducts, w, 1, () => ({ codes, grids: { scales: s } }), h))[0]!.reduce((a, b) => a + b, 0)
+    (
+      await outputErrors(plainProducts, { weights: w, hessian: h }, 1, () => ({ codes, grids: { scales: s } }))
+    )[0]!.reduce((a, b) => a + b, 0)
 
   it('gives a lower output error than the nearest codes, within the range of codes', async () => {
     const problem = { weights, hessian, scales, low: -3, high: 3 }
@@ -127,7 +129,12 @@ describe('second-order rounding', () => {
     for (let o = 0; o < 4; o++)
       for (let i = 0; i < 12; i++)
         for (let k = 0; k < 12; k++) cross.data[o * 12 + i]! += truth.data[o * 12 + k]! * hessian.data[k * 12 + i]!
-    const fitted = await refitWeights(plainProducts, weights, { covariance: hessian, crossCovariance: cross }, 0.01)
+    const fitted = await refitWeights(
+      plainProducts,
+      weights,
+      { covariance: hessian, crossCovariance: cross },
+      { ridge: 0.01 },
+    )
     const off = (a: Matrix) => a.data.reduce((sum, x, i) => sum + (x - truth.data[i]!) ** 2, 0)
     assert.ok(off(fitted) < 0.01 * off(weights))
   })

@@ -29,7 +29,7 @@ export async function optimizeRounding(
   const plain = nearestCodes(weights, problem)
   const guided = (await gptq(products, { ...problem, hessian })) ?? plain
   const both = [guided, plain].map((codes) => ({ codes, grids: problem }))
-  const [own, other] = await outputErrors(products, weights, 2, (index) => both[index]!, hessian)
+  const [own, other] = await outputErrors(products, { weights, hessian }, 2, (index) => both[index]!)
   const part = (list: Float64Array, row: number) => list.subarray(row * n, (row + 1) * n)
   for (let row = 0; row < weights.rows; row++) if (other![row]! <= own![row]!) part(guided, row).set(part(plain, row))
   const slopes = await errorSlopes(products, weights, { codes: guided, grids: problem }, hessian)

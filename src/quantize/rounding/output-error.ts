@@ -1,6 +1,6 @@
 // What rounding costs at the layer's output: eᵀHe of each row, e = W − s·q, H the covariance of the inputs.
 import type { Matrix, Products } from '../../math/index.ts'
-import { blocksOf, type RoundingGrids } from './problem.ts'
+import { blocksOf, type RoundingGrids, type RoundingProblem } from './problem.ts'
 
 /** Codes for some weights, less their zero points, with the grids that they are on. */
 export interface Rounded {
@@ -14,10 +14,9 @@ const TOGETHER = 8e6
 /** eᵀHe of each row for several roundings of the same weights [rows, columns]; made one after the other by `at`. */
 export async function outputErrors(
   products: Products,
-  weights: Matrix,
+  { weights, hessian }: Pick<RoundingProblem, 'weights' | 'hessian'>,
   count: number,
   at: (index: number) => Rounded,
-  hessian: Matrix,
 ): Promise<Float64Array[]> {
   const { rows, columns, data } = weights
   const errors: Float64Array[] = []

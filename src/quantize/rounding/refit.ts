@@ -14,18 +14,22 @@ export const CAREFUL = 1
 /** Added to every ridge: dead channels make the covariance singular. */
 const FLOOR = 1e-7
 
+export interface RefitOptions {
+  /** As a share of the mean diagonal of the covariance. */
+  readonly ridge?: number
+  /** `residualCovariance` of the weights, where it is known already. */
+  readonly residual?: Matrix | undefined
+}
+
 /**
  * The weights [rows, columns] with which the layer, fed with the quantised stream's x, best gives the float pre-activation y. The
  * bias takes up the means.
- * @param ridge as a share of the mean diagonal of the covariance
- * @param residual `residualCovariance` of the weights, where it is known already
  */
 export async function refitWeights(
   products: Products,
   weights: Matrix,
   moments: RegressionMoments,
-  ridge: number = CAREFUL,
-  residual?: Matrix,
+  { ridge = CAREFUL, residual }: RefitOptions = {},
 ): Promise<Matrix> {
   const { covariance } = moments
   const { columns } = weights
@@ -65,7 +69,7 @@ export async function chooseRidge(products: Products, cases: readonly RefitCase[
     const refitted: Matrix[] = []
     error = 0
     for (const each of cases) {
-      const weights = await refitWeights(products, each.weights, each.fit, ridge, residuals.get(each))
+      const weights = await refitWeights(products, each.weights, each.fit, { ridge, residual: residuals.get(each) })
       error += await errorOn(products, weights, each.check)
       refitted.push(weights)
     }

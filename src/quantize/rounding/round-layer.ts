@@ -1,6 +1,6 @@
 // Second-order rounding of one layer on its way through the walk: moments of what it reads, scales, codes.
 import { geometryOf, patchSize } from '../../calibrate/index.ts'
-import { type QuantParams, roundToEven } from '../../math/index.ts'
+import { type Matrix, type QuantParams, roundToEven } from '../../math/index.ts'
 import { type Layer, Tensor, withTensors } from '../../onnx/index.ts'
 import type { LayerSlots } from '../correct/slots.ts'
 import type { VisitedLayer } from '../correct/visit-layers.ts'
@@ -55,7 +55,7 @@ export async function roundLayerAt(
     const own = scales.subarray(first, first + weights.rows)
     const problem = { weights, hessian, scales: own, ...codes }
     const found = await (options.optimize?.(problem) ?? optimizeRounding(problem, options.products))
-    write(tensor, layer, first, found, weights.columns)
+    write(tensor, layer, first, { columns: weights.columns, data: found })
     first += weights.rows
     // Long sums run on this thread: let it see to other things between groups.
     if (groups.length === 1 || first % 64 === 0) await new Promise((resolve) => setTimeout(resolve))
@@ -70,12 +70,12 @@ export async function roundLayerAt(
   return { ...params, scale }
 }
 
-function write(tensor: Int8Array, { view }: Layer, first: number, codes: Float64Array, columns: number): void {
+function write(tensor: Int8Array, { view }: Layer, first: number, { columns, data }: Omit<Matrix, 'rows'>): void {
   if (!view) return
-  for (let row = 0; row < codes.length / columns; row++)
+  for (let row = 0; row < data.length / columns; row++)
     for (let i = 0, at = row * columns; i < view.inputsPerGroup; i++)
       for (let u = 0; u < view.positions; u++, at++)
-        tensor[view.offset(first + row) + i * view.inputStride + u * view.positionStride] = codes[at]!
+        tensor[view.offset(first + row) + i * view.inputStride + u * view.positionStride] = data[at]!
 }
 
 /** The scales that cover every weight: the largest of each row, or of the layer. Empty rows keep the plan's. */

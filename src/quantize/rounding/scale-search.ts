@@ -112,7 +112,7 @@ async function errorsOf(
       const scales = candidates[index]!.subarray(first, first + weights.rows)
       return { codes: plainCodes(weights, scales, low, high), grids: { scales } }
     }
-    const found = await outputErrors(products, weights, candidates.length, at, hessian)
+    const found = await outputErrors(products, { weights, hessian }, candidates.length, at)
     for (const [index, own] of found.entries()) errors[index]!.set(own, first)
     first += weights.rows
   }

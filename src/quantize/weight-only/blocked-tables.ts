@@ -47,18 +47,23 @@ function nearest(matrix: Matrix, block: number): BlockedWeight {
   return { rows: matrix.rows, columns: matrix.columns, codes: nearestCodes(matrix, grids), grids }
 }
 
+/** Who has the codes, scales and zero points of a table already, by their names. */
+export interface SharedTable {
+  /** As a layer has them of the same weight. */
+  readonly stored: readonly string[] | undefined
+  /** As another Gather reads them. */
+  readonly known: readonly string[] | undefined
+}
+
 /**
  * Gather of a float table becomes GatherBlockQuantized of its codes.
- * @param stored names of the codes, scales and zero points that a layer has of the same weight
- * @param known the same as another Gather reads them
  * @returns the names that it reads
  */
 export function insertPackedTable(
   editor: GraphEditor,
   gather: Node,
   weight: BlockedWeight,
-  stored: readonly string[] | undefined,
-  known: readonly string[] | undefined,
+  { stored, known }: SharedTable,
 ): readonly string[] {
   const [table = '', ids = ''] = gather.inputs
   const rows = Tensor.from('int64', [2], [weight.rows, -1])

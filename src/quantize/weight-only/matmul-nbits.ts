@@ -76,7 +76,8 @@ export function insertBlocked(
   const rows = new Map<BlockedWeight, readonly string[]>()
   for (const [name, weight] of tables) {
     const gather = gathers.get(name)
-    if (gather) rows.set(weight, insertPackedTable(editor, gather, weight, stored.get(weight), rows.get(weight)))
+    const shared = { stored: stored.get(weight), known: rows.get(weight) }
+    if (gather) rows.set(weight, insertPackedTable(editor, gather, weight, shared))
   }
   return withContributed(editor.finish())
 }

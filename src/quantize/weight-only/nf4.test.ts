@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { randomStream, sqnrDb } from '../../math/index.ts'
 import { layersOf, type Model, Tensor, withTensors } from '../../onnx/index.ts'
-import { openRuntime } from '../../runtime/index.node.ts'
 import { withSession } from '../../runtime/index.ts'
 import { insertNf4, type Nf4Weight, nf4Values, nf4Weights } from './nf4.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 const random = randomStream(0, 'nf4')
 const x = { dtype: 'float32', dims: [3, 70], data: Float32Array.from({ length: 210 }, random.normal) } as const

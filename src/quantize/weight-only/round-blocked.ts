@@ -14,6 +14,8 @@ import type { hqqGrids } from './hqq.ts'
 import { formatOf } from './pack-blocks.ts'
 
 export interface BlockedOptions extends Watch {
+  /** Samples that walk through the model. */
+  readonly batches: readonly Values[]
   readonly shapes: Shapes
   readonly products: Products
   readonly seed: number
@@ -79,10 +81,9 @@ export async function roundBlocked(
   runtime: Runtime,
   model: Model,
   layers: ReadonlyMap<Layer, BlockFormat>,
-  batches: readonly Values[],
   options: BlockedOptions,
 ): Promise<Map<Layer, BlockedLayer>> {
-  const { shapes, spill, signal, progress } = options
+  const { batches, shapes, spill, signal, progress } = options
   const plain = plainBlocks(layers)
   const result = new Map<Layer, BlockedLayer>([...plain].map(([layer, weight]) => [layer, { weight, how: 'plain' }]))
   const { copy, names } = withOwnWeights(model, plain)
@@ -125,9 +126,10 @@ async function roundOne(
   if (!found) return undefined
   seen.fit.merge(seen.check)
   const whole = aboutZero(seen.fit, bias)
-  const from = found.ridge === undefined ? weights : await refitWeights(products, weights, whole, found.ridge)
+  const { ridge } = found
+  const from = ridge === undefined ? weights : await refitWeights(products, weights, whole, { ridge })
   const weight = await bySecondOrder(products, from, whole.covariance, formatOf(plain))
-  return { weight, how: found.ridge === undefined ? 'gptq' : 'refit' }
+  return { weight, how: ridge === undefined ? 'gptq' : 'refit' }
 }
 
 /** A copy of the model in which each layer has a weight of its own, by name. */

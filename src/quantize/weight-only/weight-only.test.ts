@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { testRuntime } from '../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../test/support/tiny-model.ts'
 import { fromFloat16Bits, plainProducts, randomStream, sqnrDb, toFloat16Bits } from '../../math/index.ts'
 import { type Layer, layersOf, type Model, makeNode, type Shapes, Tensor, withTensors } from '../../onnx/index.ts'
 import { storeOnce } from '../../rewrite/index.ts'
-import { openRuntime, optimizedGraph } from '../../runtime/index.node.ts'
+import { optimizedGraph } from '../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../runtime/index.ts'
 import { insertWeights } from '../insert.ts'
 import { lintFusion } from '../lint.ts'
@@ -18,8 +19,7 @@ import { hqqGrids } from './hqq.ts'
 import { type BlockedForm, insertBlocked, whyNotBlocked } from './matmul-nbits.ts'
 import { plainBlocks, roundBlocked } from './round-blocked.ts'
 
-const runtime = await openRuntime({ threads: 1 })
-after(() => runtime.close())
+const runtime = await testRuntime()
 
 /** Rows whose numbers follow each other: what second-order rounding lives on. */
 function rowsOf(seed: number, dims: readonly number[]): Values {
@@ -223,7 +223,8 @@ describe('weights in blocks', () => {
     const layers = layersOf(model)
     const batches = Array.from({ length: 24 }, (_, seed) => rowsOf(seed + 10, [8, 4, 64]))
     const shapes = await shapesOf(model, rowsOf(10, [8, 4, 64]))
-    const rounded = await roundBlocked(runtime, model, all(layers), batches, {
+    const rounded = await roundBlocked(runtime, model, all(layers), {
+      batches,
       shapes,
       products: plainProducts,
       seed: 0,

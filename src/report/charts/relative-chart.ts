@@ -69,30 +69,23 @@ export function relativeChart(options: RelativeChartOptions): string {
       .map(([, to], row) => `${row === 0 ? 'M' : 'L'}${pixel(x((row + 0.5) * every * perRow - 0.5))} ${pixel(at(to))}`)
       .join('')
   }
+  function outlier(channel: number): Markup {
+    const value = options.values[Math.floor(channel / perRow)] ?? 1
+    const mark = markup`<path class="alarm" d="M${pixel(x(channel))} ${pixel(at(value) - 9)}l4.5 8h-9z"`
+    if (options.titles === false) return markup`${mark}/>`
+    return markup`${mark}><title>channel ${formatInteger(channel)}: ${formatFactor(value)} the median</title></path>`
+  }
   const content = markup`
     ${verticalAxis(y, left - 2, width, { label: 'range ÷ median range (log)' })}
     <path class="axis" d="M${left - 2} ${pixel(bottom)}H${width}"/>
     ${Number.isFinite(options.limit) && markup`<path class="bound" d="M${left - 2} ${pixel(at(options.limit))}H${width}"/>`}
     ${size === 1 ? markup`<path class="dots" d="${rows.join('')}"/>` : markup`<path class="bars" stroke-width="${pixel(thickness)}" d="${rows.join('')}"/>`}
     ${before !== undefined && markup`<path class="dotted" d="${before}"/>`}
-    ${options.outliers.map((channel) => outlier(channel, options, perRow, x(channel), at))}
+    ${options.outliers.map(outlier)}
     <path class="cross" d="${options.dead.map((channel) => `M${pixel(x(channel) - 3)} ${bottom - 7}l6 6m0-6l-6 6`).join('')}"/>
     ${ticks}
     <text class="quiet end" x="${width}" y="${height - 5}">${options.xAxis}</text>`
   return frame({ width, height, label: options.label }, content)
-}
-
-function outlier(
-  channel: number,
-  { values, titles }: RelativeChartOptions,
-  perRow: number,
-  x: number,
-  at: (value: number) => number,
-): Markup {
-  const value = values[Math.floor(channel / perRow)] ?? 1
-  const mark = markup`<path class="alarm" d="M${pixel(x)} ${pixel(at(value) - 9)}l4.5 8h-9z"`
-  if (titles === false) return markup`${mark}/>`
-  return markup`${mark}><title>channel ${formatInteger(channel)}: ${formatFactor(value)} the median</title></path>`
 }
 
 /** Least and greatest of `size` neighbours each. */

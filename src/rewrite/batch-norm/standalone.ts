@@ -7,14 +7,13 @@ import type { Affine } from './affine.ts'
 const CONV_RANKS = [3, 4, 5]
 
 /**
- * Replaces a BatchNormalization, and the affine nodes behind it, by one affine operator; returns what it became.
+ * Replaces a run of nodes, a BatchNormalization and the affine nodes behind it, by one affine operator; returns what it became.
  * 1. rank 3 to 5: depthwise Conv with kernel 1; 2. other ranks: Mul and Add; 3. unknown rank: undefined, nothing done.
  */
 export function replaceStandalone(
   editor: GraphEditor,
   shapes: Shapes,
-  norm: Node,
-  followers: readonly Node[],
+  [norm, ...followers]: readonly [Node, ...Node[]],
   { scale, shift }: Affine,
 ): string | undefined {
   const input = norm.inputs[0] ?? ''

@@ -58,8 +58,13 @@ export class DeadChannelFolder {
   fold(kind: DeadKind): void {
     const editor = this.#editor
     this.#kind = kind
-    const inputs = editor.graph.inputs.map((input) => input.name)
-    flowChannels(editor.graph.nodes, inputs, (value) => editor.constant(value), this.#shapes, {
+    const graph = {
+      nodes: editor.graph.nodes,
+      inputs: editor.graph.inputs.map((input) => input.name),
+      constants: (value: string | undefined) => editor.constant(value),
+      shapes: this.#shapes,
+    }
+    flowChannels(graph, {
       ...boundsRules,
       layer: ({ node, view, ...layer }, seen) => {
         const foldable = foldableLayer(editor, node)

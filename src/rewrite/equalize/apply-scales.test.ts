@@ -27,7 +27,7 @@ function factorsOf(graph: ChannelGraph, same?: number): Float64Array {
 function scaled(model: Model, context: RewriteContext, same?: number) {
   const log = new PassLog(context)
   const graph = channelGraph(model, context.shapes, 'scale')
-  const result = applyScales(model, graph, factorsOf(graph, same), log, { shapes: context.shapes })
+  const result = applyScales(model, graph, factorsOf(graph, same), { shapes: context.shapes, log })
   return { model: result, log, graph }
 }
 
@@ -140,7 +140,7 @@ describe('apply-scales', () => {
     const context = await contextOf(model)
     const graph = channelGraph(model, context.shapes, 'scale')
     const log = new PassLog(context)
-    const result = applyScales(model, graph, factorsOf(graph), log, { shapes: context.shapes, capFactor: () => 3 })
+    const result = applyScales(model, graph, factorsOf(graph), { shapes: context.shapes, capFactor: () => 3, log })
     assert.match(printModel(result), /Clip/)
     const clip = result.graph.nodes.find((node) => node.opType === 'Clip')
     assert.deepEqual(result.graph.initializers.get(clip?.inputs[2] ?? '')?.numbers(), [2])
@@ -152,7 +152,7 @@ describe('apply-scales', () => {
     const graph = channelGraph(model, context.shapes, 'scale')
     const factors = new Float64Array(graph.size).fill(2)
     assert.throws(
-      () => applyScales(model, graph, factors, new PassLog(context), { shapes: context.shapes }),
+      () => applyScales(model, graph, factors, { shapes: context.shapes, log: new PassLog(context) }),
       /closed \(.*\), its factor is 2/,
     )
   })

@@ -19,6 +19,8 @@ import { perChannel } from './per-channel.ts'
 export interface ScaleOptions {
   /** Observed shapes: ranks of values. */
   readonly shapes: Shapes
+  /** Where the statistics of scaled values, and what was changed, are kept. */
+  readonly log: PassLog
   /**
    * One factor for all channels of a Clip, where its bounds shall stay scalars although the factors differ ("hold": then
    * the function is only kept where the bound does not bind). Without it the Clip gets a bound for each channel.
@@ -36,15 +38,10 @@ export interface ScaleOptions {
  * @returns the scaled model; `model` is not changed
  * @throws Error for a factor that is not positive, or not 1 on a closed channel: a mistake of the caller
  */
-export function applyScales(
-  model: Model,
-  graph: ChannelGraph,
-  factors: Float64Array,
-  log: PassLog,
-  options: ScaleOptions,
-): Model {
+export function applyScales(model: Model, graph: ChannelGraph, factors: Float64Array, options: ScaleOptions): Model {
   checkFactors(graph, factors)
   const editor = new GraphEditor(model)
+  const { log } = options
   const work = { editor, graph, factors, log, options }
   for (const layer of graph.layers) scaleLayer(work, layer)
   for (const carrier of graph.carriers)
@@ -141,7 +138,7 @@ function scaleClip(work: Work, clip: ChannelClip): void {
   const over = (bound: number) => scales.map((scale) => (Math.abs(bound) >= NO_BOUND ? bound : bound / scale))
   const target = own(work, node)
   const axis = graph.of(node.outputs[0] ?? '')?.axis ?? 1
-  boundChannels(editor, target, { low: over(low), high: over(high) }, axis, options.shapes)
+  boundChannels(editor, target, { low: over(low), high: over(high), axis }, options.shapes)
 }
 
 function rankOfOutput({ options }: Work, node: Node): number {

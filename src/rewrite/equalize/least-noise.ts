@@ -57,7 +57,7 @@ export async function leastNoise(
       between: async (iteration) => {
         throwIfCancelled(watch.signal)
         if (iteration % 5 !== 0) return
-        report(watch, 'equalise', index * ITERATIONS + iteration, parts.length * ITERATIONS)
+        report(watch, { step: 'equalise', done: index * ITERATIONS + iteration, total: parts.length * ITERATIONS })
         // The sums run on the caller's thread: let it see to other things.
         await new Promise((resolve) => setTimeout(resolve))
       },
@@ -65,7 +65,7 @@ export async function leastNoise(
     at = alone ? found.at : merged(at, part.numbers, found.at)
     total = alone ? total : rest + noiseAt(at)
   }
-  report(watch, 'equalise', parts.length * ITERATIONS, parts.length * ITERATIONS)
+  report(watch, { step: 'equalise', done: parts.length * ITERATIONS, total: parts.length * ITERATIONS })
   return { at, share: portable.exp(logOf(at) - logOf(variables.start)) }
 }
 

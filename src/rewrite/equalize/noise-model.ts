@@ -48,6 +48,34 @@ export function pairEnergy({ largest, energy }: Pick<NoiseLayer, 'largest' | 'en
 /** Room for one number a pair of the largest layer: a search asks for the noise of all layers hundreds of times. */
 let scratch: Float64Array = new Float64Array(0)
 
+/** Pairs of weights and rows of a layer that a search looks at, at least. */
+const PAIRS = 2 ** 15
+const ROWS = 64
+
+/**
+ * Some of a large layer's rows for all of them: with a scale for each output the noise of its weights is a sum over rows, and only the
+ * factors of its inputs change it.
+ */
+export function fewerRows(layer: NoiseLayer): NoiseLayer {
+  const { outputs, inputsPerGroup: n, groups, perChannel, largest, energy } = layer
+  const rows = Math.max(ROWS, Math.ceil(PAIRS / n))
+  if (!perChannel || groups > 1 || rows >= outputs) return layer
+  const kept = Int32Array.from({ length: rows }, (_, k) => Math.floor(((k + 0.5) * outputs) / rows))
+  const thinned = (all: Float32Array | Float64Array) => {
+    const some = all instanceof Float32Array ? new Float32Array(rows * n) : new Float64Array(rows * n)
+    for (const [k, o] of kept.entries()) some.set(all.subarray(o * n, (o + 1) * n), k * n)
+    return some
+  }
+  return {
+    ...layer,
+    outputs: rows,
+    outputVariable: kept.map((o) => layer.outputVariable[o]!),
+    largest: thinned(largest),
+    energy: energy && Float64Array.from(thinned(energy)),
+    importance: Float64Array.from(kept, (o) => (layer.importance[o]! * outputs) / rows),
+  }
+}
+
 /** Keeps what nothing else decides near 0. */
 const PULL = 1e-7
 
@@ -65,11 +93,12 @@ export function noiseObjective(
 ): Objective {
   const up = new Float64Array(variables)
   const inputs = layers.map((layer) => (layer.inputSteps > 0 ? inputGrid(layer) : undefined))
+  const thinned = layers.map(fewerRows)
   return (u, gradient) => {
     for (let v = 0; v < variables; v++) up[v] = portable.exp(u[v] ?? 0)
     gradient.fill(0)
     let total = rest
-    for (const [index, layer] of layers.entries()) {
+    for (const [index, layer] of thinned.entries()) {
       total += weightNoise(layer, up, gradient)
       const input = inputs[index]
       if (input) total += gridNoise(input, up, gradient)

@@ -31,20 +31,26 @@ const DEVIATION_FLOOR = 0.1
 /** A channel is taken to be above zero at least this often. */
 const LEAST_ACTIVE = 0.02
 
+/** A model, its channels, and what is known of them. */
+export interface KnownChannels {
+  readonly model: Model
+  readonly graph: ChannelGraph
+  readonly statistics: Statistics
+}
+
 /**
  * The layers and extra tensors of the noise model; `variableOf` gives the variable of a channel number, or −1.
  * A layer whose channels were not observed is left out.
  */
 export function noiseProblem(
-  model: Model,
-  graph: ChannelGraph,
-  statistics: Statistics,
+  known: KnownChannels,
   grids: NoiseGrids,
   variableOf: (channel: number) => number,
 ): { readonly layers: NoiseLayer[]; readonly tensors: NoiseTensor[] } {
+  const { model, graph, statistics } = known
   const consumers = consumersOf(model.graph.nodes)
   const energies = new Map(graph.layers.map((each) => [each, energyOf(each.layer)]))
-  const importance = importanceOf(model, graph, statistics, energies, consumers)
+  const importance = importanceOf(known, energies, consumers)
   const reaches = reachesOf(model, statistics)
   const layers: NoiseLayer[] = []
   const tensors: NoiseTensor[] = []
@@ -169,9 +175,7 @@ interface Importance {
  * independent. A channel that nothing followed reads counts by its own variance.
  */
 function importanceOf(
-  model: Model,
-  graph: ChannelGraph,
-  statistics: Statistics,
+  { model, graph, statistics }: KnownChannels,
   energies: ReadonlyMap<LayerChannels, Pick<NoiseLayer, 'largest' | 'energy'> | undefined>,
   consumers: ReadonlyMap<string, readonly Node[]>,
 ): Map<LayerChannels, Importance> {

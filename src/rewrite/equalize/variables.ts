@@ -52,7 +52,7 @@ export function chooseVariables(
   reaches: (value: string) => Reach | undefined,
 ): Variables {
   const free = openChannels(graph)
-  const held = heldCaps(graph, statistics, free, policyOf, reaches)
+  const held = heldCaps(graph, statistics, free, { policyOf, reaches })
   const dense: Dense[] = []
   const lower: number[] = []
   const upper: number[] = []
@@ -142,12 +142,17 @@ interface HeldCaps {
   readonly closed: Set<number>
 }
 
+/** Which caps are held, and how far values may come. */
+interface CapRules {
+  readonly policyOf: (clip: ChannelClip) => CapPolicy
+  readonly reaches: (value: string) => Reach | undefined
+}
+
 function heldCaps(
   graph: ChannelGraph,
   statistics: Statistics,
   free: readonly number[],
-  policyOf: (clip: ChannelClip) => CapPolicy,
-  reaches: (value: string) => Reach | undefined,
+  { policyOf, reaches }: CapRules,
 ): HeldCaps {
   const open = new Set(free)
   const groupOf = new Map<number, number>()

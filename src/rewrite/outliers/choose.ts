@@ -1,7 +1,8 @@
 // Which input channels of layers are outliers: the few that alone decide the steps of all others, however channels are scaled.
-import type { ChannelGraph, Layer, Model, Shapes, Statistics } from '../../onnx/index.ts'
-import { type NoiseLayer, pairEnergy } from '../equalize/noise-model.ts'
+import type { ChannelGraph, Layer, Model, Shapes } from '../../onnx/index.ts'
+import { fewerRows, type NoiseLayer, pairEnergy } from '../equalize/noise-model.ts'
 import { lastAxisLayers } from '../equalize/open-graph.ts'
+import type { KnownChannels } from '../equalize/problem.ts'
 
 /** Channels that may go apart: at most so many, and at most this share of all. */
 const MOST = 16
@@ -22,10 +23,8 @@ export interface OutlierSite {
 
 /** @param noise the layers as the noise model sees them, by their name */
 export function chooseOutliers(
-  model: Model,
+  { model, graph, statistics }: KnownChannels,
   shapes: Shapes,
-  graph: ChannelGraph,
-  statistics: Statistics,
   noise: ReadonlyMap<string, NoiseLayer>,
 ): OutlierSite[] {
   const sites: OutlierSite[] = []
@@ -59,21 +58,22 @@ interface Ends {
 }
 
 /** The fewest channels without which the rest is quiet; undefined when no few make the difference. */
-function fewest(layers: readonly NoiseLayer[], ends: Ends): readonly number[] | undefined {
-  const [{ inputVariable: { length: count = 0 } = [] } = {}] = layers
-  const columns = columnsOf(layers, count)
+function fewest(all: readonly NoiseLayer[], ends: Ends): readonly number[] | undefined {
+  const [{ inputVariable: { length: count = 0 } = [] } = {}] = all
+  const columns = columnsOf(all, count)
+  const layers = all.map(fewerRows)
   const size = (c: number) => Math.max(-(ends.low[c] ?? 0), ends.high[c] ?? 0)
   // Scaling moves a channel's size between value and weight; their product stays.
   const ranked = Array.from({ length: count }, (_, c) => c).sort(
     (a, b) => size(b) * (columns.largest[b] ?? 0) - size(a) * (columns.largest[a] ?? 0) || a - b,
   )
   const most = mostOf(count)
-  const all = leastNoise(layers, columns, ends, new Set())
+  const together = leastNoise(layers, columns, ends, new Set())
   let best: { readonly channels: readonly number[]; readonly noise: number } | undefined
   for (let k = 1; k <= most; k *= 2) {
     const channels = ranked.slice(0, k)
     const noise = leastNoise(layers, columns, ends, new Set(channels))
-    if (noise < (best ? MORE_LEFT * best.noise : MOST_LEFT * all)) best = { channels, noise }
+    if (noise < (best ? MORE_LEFT * best.noise : MOST_LEFT * together)) best = { channels, noise }
   }
   return best?.channels.toSorted((a, b) => a - b)
 }
@@ -90,7 +90,7 @@ function columnsOf(layers: readonly NoiseLayer[], count: number): Columns {
     for (let o = 0; o < layer.outputs; o++)
       for (let c = 0; c < count; c++) {
         const at = o * count + c
-        largest[c] = Math.max(largest[c]!, layer.largest[at]!)
+        if (layer.largest[at]! > largest[c]!) largest[c] = layer.largest[at]!
         cost[c]! += (layer.importance[o] ?? 1) * pairEnergy(layer, at)
       }
   return { largest, cost }
@@ -133,7 +133,10 @@ function weightNoise(
   const rows = new Float64Array(outputs)
   for (let o = 0; o < outputs; o++) {
     let top = 0
-    for (let c = 0, at = o * count; c < count; c++, at++) top = Math.max(top, largest[at]! * factors[c]!)
+    for (let c = 0, at = o * count; c < count; c++, at++) {
+      const scaled = largest[at]! * factors[c]!
+      if (scaled > top) top = scaled
+    }
     rows[o] = top
   }
   const widest = rows.reduce((most, row) => Math.max(most, row), 0)

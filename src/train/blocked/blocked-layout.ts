@@ -90,7 +90,7 @@ class Pass {
     }
     const relu = next && isOp(next, 'Relu') ? next : undefined
     if (relu) value = this.#absorb(relu)
-    emitBlockedConv(this.layouts, node, form, value, { sum, relu: relu !== undefined })
+    emitBlockedConv(this.layouts, node, form, { value, sum, relu: relu !== undefined })
     editor.removeNode(node)
     return true
   }
@@ -120,7 +120,7 @@ class Pass {
     const [batch = 1, channels = 1, ...map] = dims
     const inputs = node.inputs.map((input) => (maps.includes(input) ? layouts.blocked(input) : input))
     const attributes = Object.fromEntries(node.attributes)
-    const name = g.add(node.opType, inputs, [batch, layouts.filled(channels), ...map], attributes, dtype)
+    const name = g.typed(g.add(node.opType, inputs, [batch, layouts.filled(channels), ...map], attributes), dtype)
     g.editor.removeNode(node)
     layouts.made(value, name)
     return true
@@ -177,6 +177,6 @@ class Pass {
     const filled = layouts.filled(channels)
     const rows = g.reshape(layouts.blocked(x), [(batch * filled) / block, positions, block])
     const sums = g.reshape(g.matMul(g.filled([1, positions], 1), rows), [batch, filled])
-    return g.slice(g.sum(sums, [0]), [0], [0], [channels])
+    return g.slice(g.sum(sums, [0]), [0], { starts: [0], ends: [channels] })
   }
 }

@@ -49,20 +49,22 @@ function isFloat32({ g }: Layouts, value: string): boolean {
   return g.known(value).dtype === 'float32'
 }
 
-export interface Fused {
+/** What a blocked convolution gives, and what is fused with it. */
+export interface BlockedResult {
+  /** What the result stands for. */
+  readonly value: string
   /** A value that is added to the result. */
   readonly sum?: string | undefined
   readonly relu?: boolean
 }
 
-/** Emits the convolution; `value` is what the result stands for. */
-export function emitBlockedConv(layouts: Layouts, node: Node, form: Form, value: string, fused: Fused): void {
+/** Emits the convolution. */
+export function emitBlockedConv(layouts: Layouts, node: Node, form: Form, { value, ...fused }: BlockedResult): void {
   const { g } = layouts
   const [x = '', w = '', bias = ''] = node.inputs
   const weight = g.dims(w)
   const [batch = 1, outputs = 1, ...map] = g.dims(node.outputs[0] ?? '')
   const kernel = weight.slice(2)
-  const ones = kernel.map(() => 1)
   const groups = intAttribute(node, 'group', 1)
   const filled = layouts.filled(outputs)
   if (form === 'direct') layouts.plain(x)
@@ -71,16 +73,16 @@ export function emitBlockedConv(layouts: Layouts, node: Node, form: Form, value:
   if (bias !== '' || sum !== '') inputs.push(bias === '' ? '' : filledUp(layouts, bias))
   if (sum !== '') inputs.push(sum)
   const attributes: Record<string, Attribute> = {
-    ...convAttributes(
+    ...convAttributes({
       kernel,
-      intsAttribute(node, 'strides') ?? ones,
-      intsAttribute(node, 'dilations') ?? ones,
-      intsAttribute(node, 'pads') ?? [...ones, ...ones].map(() => 0),
-      form === 'depthwise' ? filled : groups,
-    ),
+      strides: intsAttribute(node, 'strides'),
+      dilations: intsAttribute(node, 'dilations'),
+      pads: intsAttribute(node, 'pads'),
+      groups: form === 'depthwise' ? filled : groups,
+    }),
     ...(fused.relu ? { activation: stringAttr('Relu') } : {}),
   }
-  layouts.made(value, g.addOwn(BLOCKED_DOMAIN, 'Conv', inputs, [batch, filled, ...map], attributes))
+  layouts.made(value, g.addOwn({ domain: BLOCKED_DOMAIN, opType: 'Conv' }, inputs, [batch, filled, ...map], attributes))
 }
 
 function filledUp(layouts: Layouts, bias: string): string {

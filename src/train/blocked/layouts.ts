@@ -65,7 +65,7 @@ export class Layouts {
     const [batch = 1, channels = 1, ...map] = g.dims(value)
     const filled = this.filled(channels)
     const source = channels % REORDERED === 0 ? value : g.pad(value, [0, 0, 0, 0, 0, filled - channels, 0, 0])
-    const name = g.addOwn(BLOCKED_DOMAIN, 'ReorderInput', [source], [batch, filled, ...map])
+    const name = g.addOwn({ domain: BLOCKED_DOMAIN, opType: 'ReorderInput' }, [source], [batch, filled, ...map])
     this.#blocked.set(value, name)
     return name
   }

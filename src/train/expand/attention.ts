@@ -71,7 +71,7 @@ function slices(g: Emitter, x: string, sizes: readonly number[]): string[] {
   return sizes.map((size) => {
     const from = end
     end += size
-    return g.slice(x, [g.dims(x).length - 1], [from], [end])
+    return g.slice(x, [g.dims(x).length - 1], { starts: [from], ends: [end] })
   })
 }
 

@@ -2,7 +2,7 @@
 import { UnsupportedError } from '../../base/index.ts'
 import { sqnrDb } from '../../math/index.ts'
 import { GraphEditor, isFloat, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
-import { observe, type Runtime, type Values, withSession } from '../../runtime/index.ts'
+import { observe, type Runtime, type ShapedSample, withSession } from '../../runtime/index.ts'
 import { Emitter } from '../graph/emitter.ts'
 import { activationExpansions } from './activations.ts'
 import { attentionExpansions } from './attention.ts'
@@ -35,9 +35,7 @@ const BOUND_DB = 80
  */
 export async function expandFused(
   runtime: Runtime,
-  model: Model,
-  shapes: Shapes,
-  feeds: Values,
+  { model, shapes, feeds }: ShapedSample,
   label = 'the model',
 ): Promise<Expanded> {
   const { expanded, left, names } = written(model, shapes)

@@ -18,7 +18,7 @@ export function rotate(g: Emitter, x: string, { cos, sin, interleaved }: Turning
   const half = g.dims(cos).at(-1) ?? 1
   const table = (rows: string) => g.reshape(rows, [g.size(rows) / (length * half), 1, length, half])
   const [c, s] = [table(cos), table(sin)]
-  const part = (from: number, to: number, step = 1) => g.slice(x, [3], [from], [to], [step])
+  const part = (from: number, to: number, step = 1) => g.slice(x, [3], { starts: [from], ends: [to], steps: [step] })
   const first = interleaved ? part(0, 2 * half, 2) : part(0, half)
   const second = interleaved ? part(1, 2 * half, 2) : part(half, 2 * half)
   const turned = [g.minus(g.times(first, c), g.times(second, s)), g.plus(g.times(first, s), g.times(second, c))]
@@ -42,14 +42,14 @@ function rowsAt(g: Emitter, table: string, places: string, length: number): stri
   const counted = g.ints(Array.from({ length }, (_, i) => i))
   const all =
     known.dims.length < 2 && length > 1
-      ? g.add('Add', [g.reshape(places, [1]), counted], [length], {}, 'int64')
+      ? g.typed(g.add('Add', [g.reshape(places, [1]), counted], [length]), 'int64')
       : places
   return g.add('Gather', [table, all], [...g.dims(all), half])
 }
 
 /** The first rows of a table, for a sequence from its beginning. */
 export function firstRows(g: Emitter, table: string, length: number): string {
-  return g.slice(table, [0], [0], [length])
+  return g.slice(table, [0], { starts: [0], ends: [length] })
 }
 
 /** `places` of the two forms: com.microsoft's second input, ONNX's fourth, which may be missing. */

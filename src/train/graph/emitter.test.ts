@@ -60,10 +60,7 @@ const product = Array.from({ length: 8 }, (_, i) =>
 
 describe('nodes that an emitter writes', () => {
   it('multiply matrices, also read transposed, as a MatMul or a Gemm', async () => {
-    const [plain = [], gemm = []] = await emitted(shapes, (g) => [
-      g.matMul('a', 'b'),
-      g.gemm('a', 'b', false, false, 2),
-    ])
+    const [plain = [], gemm = []] = await emitted(shapes, (g) => [g.matMul('a', 'b'), g.gemm('a', 'b', { alpha: 2 })])
     assertNear(plain, product, 1e-5)
     assertNear(
       gemm,
@@ -74,7 +71,7 @@ describe('nodes that an emitter writes', () => {
       const [left, right] = [g.transpose('a', [1, 0]), g.transpose('b', [1, 0])]
       return [
         ...[g.matMul(left, 'b', { transA: true }), g.matMul('a', right, { transB: true })],
-        ...[g.gemm(left, right, true, true), g.matMul(left, right, { transA: true, transB: true })],
+        ...[g.gemm(left, right, { transA: true, transB: true }), g.matMul(left, right, { transA: true, transB: true })],
       ]
     })
     for (const way of ways) assertNear(way, product, 1e-5)
@@ -85,7 +82,10 @@ describe('nodes that an emitter writes', () => {
     const [whole = []] = await emitted(batched, (g) => g.matMul('x', 'y'))
     assert.equal(whole.length, 3 * 2 * 2 * 5)
     const [part = []] = await emitted(batched, (g) =>
-      g.matMul(g.reshape(g.slice('x', [0], [2], [3]), [2, 4]), g.reshape(g.slice('y', [0], [1], [2]), [4, 5])),
+      g.matMul(
+        g.reshape(g.slice('x', [0], { starts: [2], ends: [3] }), [2, 4]),
+        g.reshape(g.slice('y', [0], { starts: [1], ends: [2] }), [4, 5]),
+      ),
     )
     assertNear(whole.slice(-10), part, 1e-5)
   })
@@ -133,8 +133,8 @@ describe('nodes that an emitter writes', () => {
 
   it('cut, pad, join and pick', async () => {
     const [cut = [], stepped = [], padded = [], joined = [], picked = []] = await emitted(shapes, (g) => [
-      g.slice('b', [0, 1], [1, 0], [3, 2]),
-      g.slice('b', [1], [0], [4], [3]),
+      g.slice('b', [0, 1], { starts: [1, 0], ends: [3, 2] }),
+      g.slice('b', [1], { starts: [0], ends: [4], steps: [3] }),
       g.pad('row', [1, -1]),
       g.concat(['b', g.transpose('c', [1, 0])], 1),
       g.gather('b', [2, 2, 0], 0),
@@ -163,13 +163,13 @@ describe('nodes that an emitter writes', () => {
       [0, -99, -1, [0]],
     ]
     const values = await emitted(shapes, (g) =>
-      cuts.map(([start, end, step]) => g.slice('b', [1], [start], [end], [step])),
+      cuts.map(([start, end, step]) => g.slice('b', [1], { starts: [start], ends: [end], steps: [step] })),
     )
     for (const [index, [start, end, step, places]] of cuts.entries()) {
       const rows = [0, 4, 8].flatMap((row) => places.map((place) => b[row + place] ?? 0))
       assertNear(values[index], rows, 0, `${start} to ${end} by ${step}`)
     }
-    assert.equal(emitterOf(shapes).slice('row', [0], [0], [99], [1]), 'row')
+    assert.equal(emitterOf(shapes).slice('row', [0], { starts: [0], ends: [99], steps: [1] }), 'row')
   })
 
   it('fill, repeat, compare and scale', async () => {
@@ -196,7 +196,12 @@ describe('nodes that an emitter writes', () => {
     const g = emitterOf(shapes)
     const same = [
       ...[g.scaled('a', 1), g.transpose('a', [0, 1]), g.reshape('a', [2, 3]), g.expand('a', [2, 3])],
-      ...[g.pad('a', [0, 0, 0, 0]), g.concat(['a'], 0), g.slice('a', [0], [0], [2]), g.sumTo('a', [2, 3])],
+      ...[
+        g.pad('a', [0, 0, 0, 0]),
+        g.concat(['a'], 0),
+        g.slice('a', [0], { starts: [0], ends: [2] }),
+        g.sumTo('a', [2, 3]),
+      ],
     ]
     assert.deepEqual(new Set(same), new Set(['a']))
     assert.equal(g.editor.nodes().length, 0)

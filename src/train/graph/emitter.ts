@@ -25,6 +25,13 @@ export interface Transposed {
   readonly transB?: boolean
 }
 
+/** Where a slice begins and ends on each axis, and its steps (1 unless given), as in ONNX's Slice. */
+export interface Cut {
+  readonly starts: readonly number[]
+  readonly ends: readonly number[]
+  readonly steps?: readonly number[]
+}
+
 /** Shape and element type of a value of the graph. */
 export interface Known {
   readonly dims: readonly number[]
@@ -82,23 +89,26 @@ export class Emitter {
     return this.declare(name, dims, dtype)
   }
 
-  /** Adds a node with one output. */
+  /** Says that a value that was added is of another type than float32. */
+  typed(value: string, dtype: DType): string {
+    return this.declare(value, this.dims(value), dtype)
+  }
+
+  /** Adds a node with one output, of float32; see `typed`. */
   add(
     opType: string,
     inputs: readonly string[],
     dims: readonly number[],
     attributes: Readonly<Record<string, Attribute>> = {},
-    dtype: DType = 'float32',
   ): string {
     const output = this.editor.freshName(`train/${opType}`)
     this.editor.addNode({ opType, inputs, outputs: [output], attributes })
-    return this.declare(output, dims, dtype)
+    return this.declare(output, dims)
   }
 
   /** Adds a node of one of ONNX Runtime's own domains. */
   addOwn(
-    domain: string,
-    opType: string,
+    { domain, opType }: { readonly domain: string; readonly opType: string },
     inputs: readonly string[],
     dims: readonly number[],
     attributes: Readonly<Record<string, Attribute>> = {},
@@ -185,7 +195,7 @@ export class Emitter {
   /** 1 where the comparison (Greater, Less, Equal …) holds, else 0. Cast and Mul are faster than Where. */
   mask(opType: string, a: string, b: string): string {
     const dims = broadcastDims(this.dims(a), this.dims(b))
-    const holds = this.add(opType, [a, b], dims, {}, 'bool')
+    const holds = this.typed(this.add(opType, [a, b], dims), 'bool')
     return this.add('Cast', [holds], dims, { to: intAttr(FLOAT) })
   }
 
@@ -196,11 +206,15 @@ export class Emitter {
     const dims = [...batch, left.at(transA ? -1 : -2) ?? 1, right.at(transB ? -2 : -1) ?? 1]
     if (!transA && !transB) return this.add('MatMul', [a, b], dims)
     const attributes = { transA: intAttr(transA ? 1 : 0), transB: intAttr(transB ? 1 : 0) }
-    return this.addOwn(CONTRIBUTED, 'FusedMatMul', [a, b], dims, attributes)
+    return this.addOwn({ domain: CONTRIBUTED, opType: 'FusedMatMul' }, [a, b], dims, attributes)
   }
 
   /** alpha · A'·B' of matrices. */
-  gemm(a: string, b: string, transA: boolean, transB: boolean, alpha = 1): string {
+  gemm(
+    a: string,
+    b: string,
+    { transA = false, transB = false, alpha = 1 }: Transposed & { readonly alpha?: number } = {},
+  ): string {
     const dims = [this.dims(a)[transA ? 1 : 0] ?? 1, this.dims(b)[transB ? 0 : 1] ?? 1]
     return this.add('Gemm', [a, b], dims, {
       ...(transA ? { transA: intAttr(1) } : {}),
@@ -212,18 +226,13 @@ export class Emitter {
   transpose(x: string, perm: readonly number[]): string {
     if (perm.every((axis, i) => axis === i)) return x
     const dims = this.dims(x)
-    return this.add(
-      'Transpose',
-      [x],
-      perm.map((axis) => dims[axis] ?? 1),
-      { perm: intsAttr(perm) },
-      this.known(x).dtype,
-    )
+    const turned = perm.map((axis) => dims[axis] ?? 1)
+    return this.typed(this.add('Transpose', [x], turned, { perm: intsAttr(perm) }), this.known(x).dtype)
   }
 
   reshape(x: string, dims: readonly number[]): string {
     if (this.dims(x).join() === dims.join()) return x
-    return this.add('Reshape', [x, this.ints(dims)], dims, {}, this.known(x).dtype)
+    return this.typed(this.add('Reshape', [x, this.ints(dims)], dims), this.known(x).dtype)
   }
 
   /** ReduceSum, ReduceMean or ReduceMax; no axes at all: over nothing. */
@@ -254,13 +263,7 @@ export class Emitter {
   }
 
   /** Cuts along axes (0 to rank − 1); places and steps as in ONNX's Slice. */
-  slice(
-    x: string,
-    axes: readonly number[],
-    starts: readonly number[],
-    ends: readonly number[],
-    steps?: readonly number[],
-  ): string {
+  slice(x: string, axes: readonly number[], { starts, ends, steps }: Cut): string {
     const dims = [...this.dims(x)]
     for (const [i, axis] of axes.entries())
       dims[axis] = sliceSize(dims[axis] ?? 1, starts[i] ?? 0, ends[i] ?? 0, steps?.[i] ?? 1)
@@ -282,7 +285,7 @@ export class Emitter {
     if (others.length === 0) return first
     const dims = [...this.dims(first)]
     dims[axis] = values.reduce((sum, value) => sum + (this.dims(value)[axis] ?? 0), 0)
-    return this.add('Concat', values, dims, { axis: intAttr(axis) }, this.known(first).dtype)
+    return this.typed(this.add('Concat', values, dims, { axis: intAttr(axis) }), this.known(first).dtype)
   }
 
   gather(x: string, indices: readonly number[], axis: number): string {

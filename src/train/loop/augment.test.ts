@@ -30,7 +30,7 @@ describe('copyPicture', () => {
   it('moves all channels together and repeats the border', () => {
     const source = Float32Array.from({ length: 18 }, (_, i) => i)
     const target = new Float32Array(18)
-    copyPicture(target, source, [2, 3, 3], { flip: true, shift: 1 }, randomStream(3, 'picture'))
+    copyPicture(target, { data: source, dims: [2, 3, 3] }, { flip: true, shift: 1 }, randomStream(3, 'picture'))
     for (let i = 0; i < 9; i++) assert.equal(target[i + 9]! - target[i]!, 9)
     assert.ok(
       target.every((value) => source.includes(value)),

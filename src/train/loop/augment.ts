@@ -27,11 +27,16 @@ export function mixSamples(data: Float32Array, count: number, each: number, rand
   }
 }
 
-/** Copies one picture [C, H, W] to the start of `target`, augmented. */
+/** One picture, [C, H, W]. */
+export interface PictureValues {
+  readonly data: Float32Array
+  readonly dims: readonly [number, number, number]
+}
+
+/** Copies one picture to the start of `target`, augmented. */
 export function copyPicture(
   target: Float32Array,
-  source: Float32Array,
-  [channels, height, width]: readonly [number, number, number],
+  { data, dims: [channels, height, width] }: PictureValues,
   augmentation: Augmentation,
   random: Random,
 ): void {
@@ -44,7 +49,7 @@ export function copyPicture(
       const row = (c * height + clamp(y + down, height)) * width
       for (let x = 0; x < width; x++) {
         const from = clamp((mirrored ? width - 1 - x : x) + right, width)
-        target[to++] = source[row + from] ?? 0
+        target[to++] = data[row + from] ?? 0
       }
     }
 }

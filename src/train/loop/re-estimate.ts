@@ -16,8 +16,7 @@ const BATCHES = 100
  */
 export async function reestimateStatistics(
   runtime: Runtime,
-  graph: TrainingGraph,
-  values: Arrays,
+  { graph, values }: { readonly graph: TrainingGraph; readonly values: Arrays },
   store: SampleStore,
   seed: number,
 ): Promise<Map<string, Float32Array>> {

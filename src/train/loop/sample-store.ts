@@ -152,8 +152,8 @@ function joined(
     if (!value) continue
     if (augmentation && dims.length === 4 && data instanceof Float32Array && value.data instanceof Float32Array) {
       const random = randomStream(plan.seed, `augment ${plan.epoch} ${plan.places[i % samples.length]}`)
-      const picture = [dims[1] ?? 1, dims[2] ?? 1, dims[3] ?? 1] as const
-      copyPicture(data.subarray(i * each), value.data, picture, augmentation, random)
+      const picture = { data: value.data, dims: [dims[1] ?? 1, dims[2] ?? 1, dims[3] ?? 1] as const }
+      copyPicture(data.subarray(i * each), picture, augmentation, random)
     } else if (data instanceof BigInt64Array || data instanceof BigUint64Array)
       data.set(value.data as BigInt64Array, i * each)
     else data.set(value.data as Float32Array, i * each)

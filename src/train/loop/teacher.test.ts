@@ -37,7 +37,7 @@ async function counted(): Promise<{ readonly runtime: Runtime; readonly opened: 
 
 describe('the teacher of a training', () => {
   it('answers for the values that are asked for, also inner ones', async () => {
-    const taught = await withTeacher(await testRuntime(), model(), ['h', 'y'], 2, (teacher) =>
+    const taught = await withTeacher(await testRuntime(), { model: model(), values: ['h', 'y'], batch: 2 }, (teacher) =>
       teacher.run([0, 1], batchOf(1, 5), false),
     )
     assert.deepEqual([...(taught['h']?.data as Float32Array), ...(taught['y']?.data as Float32Array)], [2, 10, 3, 11])
@@ -45,7 +45,7 @@ describe('the teacher of a training', () => {
 
   it('computes a sample once where samples stay, whatever batch it comes in', async () => {
     const counts = await counted()
-    await withTeacher(counts.runtime, model(), ['y'], 2, async (teacher) => {
+    await withTeacher(counts.runtime, { model: model(), values: ['y'], batch: 2 }, async (teacher) => {
       await teacher.run([0, 1], batchOf(1, 5), true)
       await teacher.run([2, 3], batchOf(7, 9), true)
       assert.equal(counts.runs, 2)
@@ -62,7 +62,7 @@ describe('the teacher of a training', () => {
 
   it('computes anew what is moved or mixed, and forgets it', async () => {
     const counts = await counted()
-    await withTeacher(counts.runtime, model(), ['y'], 2, async (teacher) => {
+    await withTeacher(counts.runtime, { model: model(), values: ['y'], batch: 2 }, async (teacher) => {
       const answers = async (keep: boolean, ...values: number[]) => [
         ...((await teacher.run([0, 1], batchOf(...values), keep))['y']?.data as Float32Array),
       ]
@@ -76,7 +76,9 @@ describe('the teacher of a training', () => {
 
   it('is not even opened when nothing is asked of it', async () => {
     const counts = await counted()
-    const taught = await withTeacher(counts.runtime, model(), [], 2, (teacher) => teacher.run([0], batchOf(1), true))
+    const taught = await withTeacher(counts.runtime, { model: model(), values: [], batch: 2 }, (teacher) =>
+      teacher.run([0], batchOf(1), true),
+    )
     assert.deepEqual([taught, counts.opened], [{}, []])
   })
 })

@@ -12,12 +12,17 @@ export interface Teacher {
   readonly run: (places: readonly number[], inputs: Values, keep: boolean) => Promise<Values>
 }
 
+/** The teacher's model, the values that a training graph asks for, and the samples of a run. */
+export interface Taught {
+  readonly model: Model
+  readonly values: readonly string[]
+  readonly batch: number
+}
+
 /** Opens the teacher for the values that a training graph asks for, hands it to `work`, closes it. */
 export async function withTeacher<T>(
   runtime: Runtime,
-  model: Model,
-  values: readonly string[],
-  batch: number,
+  { model, values, batch }: Taught,
   work: (teacher: Teacher) => Promise<T>,
 ): Promise<T> {
   if (values.length === 0) return work({ run: async () => ({}) })
@@ -39,7 +44,7 @@ export async function withTeacher<T>(
   try {
     return await work({
       run: async (places, inputs, keep) => {
-        if (keep && places.every((place) => kept.has(place))) return assemble(values, dims, batch, places, kept)
+        if (keep && places.every((place) => kept.has(place))) return assemble({ values, dims, batch }, places, kept)
         const results = await open(inputs)
         for (const name of values) dims.set(name, results[name]?.dims ?? [])
         if (keep && bytes < KEPT_BYTES)
@@ -62,10 +67,16 @@ function rowOf(value: TensorValue | undefined, row: number, batch: number): Floa
   return value.data.slice(row * each, (row + 1) * each)
 }
 
+/** Values of a batch, and their shapes. */
+interface BatchValues {
+  readonly values: readonly string[]
+  readonly dims: ReadonlyMap<string, readonly number[]>
+  readonly batch: number
+}
+
+/** A batch of rows that are known. */
 function assemble(
-  values: readonly string[],
-  dims: ReadonlyMap<string, readonly number[]>,
-  batch: number,
+  { values, dims, batch }: BatchValues,
   places: readonly number[],
   kept: ReadonlyMap<number, readonly Float32Array[]>,
 ): Values {

@@ -208,14 +208,24 @@ describe('training', () => {
     const dataset = halves(36)
     const { trainable, result } = await trained({ dataset, batch: 12 })
     const store = new SampleStore(dataset, all(36))
-    const pooled = await reestimateStatistics(await testRuntime(), trainable.graph, result.values, store, 0)
+    const pooled = await reestimateStatistics(
+      await testRuntime(),
+      { graph: trainable.graph, values: result.values },
+      store,
+      0,
+    )
     const whole = await floatTrainableModel(await testRuntime(), net(), (await dataset.sample(0)).inputs, {
       train: 'all',
       batch: 36,
       batchNorm: 'training',
       loss: [crossEntropy()],
     })
-    const expected = await reestimateStatistics(await testRuntime(), whole.graph, result.values, store, 1)
+    const expected = await reestimateStatistics(
+      await testRuntime(),
+      { graph: whole.graph, values: result.values },
+      store,
+      1,
+    )
     for (const { mean, variance } of trainable.graph.batchNorms)
       for (const name of [mean, variance])
         for (const [c, value] of pooled.get(name)!.entries())

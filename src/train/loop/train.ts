@@ -33,8 +33,9 @@ export async function train(
 ): Promise<TrainResult> {
   const { graph } = trained
   if (store.size === 0) throw new InputError('there are no samples to train on')
+  const taught = { model: options.teacher ?? graph.model, values: graph.needs.teacher, batch: graph.batch }
   return withTrainingSession(runtime, graph, (session) =>
-    withTeacher(runtime, options.teacher ?? graph.model, graph.needs.teacher, graph.batch, (teacher) =>
+    withTeacher(runtime, taught, (teacher) =>
       withSteps(runtime, options.optimizer, graph.parameters, (take) =>
         new Trainer({ runtime, session, teacher, take }, trained, store, options).run(),
       ),

@@ -71,13 +71,11 @@ export function withAdapterFile(model: Model, bytes: Uint8Array, file = 'the ada
       }
     else {
       const rank = tensor.shape[0] ?? 0
-      addProduct(
-        values,
-        view,
+      addProduct(values, view, {
         rank,
-        (i, r) => tensor.data[r * view.inputsPerGroup + i]!,
-        (r, o) => up.data[o * rank + r]!,
-      )
+        a: (i, r) => tensor.data[r * view.inputsPerGroup + i]!,
+        b: (r, o) => up.data[o * rank + r]!,
+      })
     }
     merged.set(layer.node.inputs[layer.weightIndex] ?? '', Tensor.from('float32', weight.shape, values))
   }

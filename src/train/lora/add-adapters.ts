@@ -26,7 +26,7 @@ export function addAdapters(g: Emitter, adapters: readonly Adapter[]): Omit<Tran
       g.declare(base, dims)
       const rows = g.size(y) / outputs
       const transposed = intAttribute(copy, 'transA', 0) === 1
-      const low = g.gemm(transposed ? x : g.reshape(x, [rows, inputs]), a, transposed, false, layer.alpha)
+      const low = g.gemm(transposed ? x : g.reshape(x, [rows, inputs]), a, { transA: transposed, alpha: layer.alpha })
       const sum = g.add('Gemm', [low, b, g.reshape(base, [rows, outputs])], [rows, outputs])
       g.editor.addNode({ opType: 'Reshape', inputs: [sum, g.ints(dims)], outputs: [y] })
     }

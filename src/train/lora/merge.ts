@@ -18,25 +18,19 @@ export function mergeAdapters(model: Model, adapters: readonly Adapter[], values
 function merged(tensor: Tensor, { layers, outputs, rank }: Adapter, a: Float32Array, b: Float32Array): Float32Array {
   const view = layers[0]?.view
   const weight = tensor.floats().slice()
-  if (view)
-    addProduct(
-      weight,
-      view,
-      rank,
-      (i, r) => a[i * rank + r]!,
-      (r, o) => b[r * outputs + o]!,
-    )
+  if (view) addProduct(weight, view, { rank, a: (i, r) => a[i * rank + r]!, b: (r, o) => b[r * outputs + o]! })
   return weight
 }
 
+/** A·B, by the entries of A [inputs, rank] and B [rank, outputs]. */
+export interface LowRankProduct {
+  readonly rank: number
+  readonly a: (input: number, r: number) => number
+  readonly b: (r: number, output: number) => number
+}
+
 /** Adds A·B to a weight in place, summed in float64. */
-export function addProduct(
-  weight: Float32Array,
-  view: WeightView,
-  rank: number,
-  a: (input: number, r: number) => number,
-  b: (r: number, output: number) => number,
-): void {
+export function addProduct(weight: Float32Array, view: WeightView, { rank, a, b }: LowRankProduct): void {
   const sums = new Float64Array(view.outputs)
   for (let i = 0; i < view.inputsPerGroup; i++) {
     sums.fill(0)

@@ -2,9 +2,8 @@
 import type { Watch } from '../../base/index.ts'
 import type { Batch } from '../../data/index.ts'
 import { consumersOf, type Model, nodeName, Tensor } from '../../onnx/index.ts'
-import { correctBias, type LayerSlots, slotsOf } from '../../quantize/index.ts'
+import { correctBias, type LayerSlots, type ShapedPair, slotsOf } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import type { Prepared } from '../prepare.ts'
 import { batchSqnr } from '../score.ts'
 import { biasTensor } from './layer-biases.ts'
 
@@ -18,13 +17,12 @@ export interface CorrectionSamples {
 /**
  * The biases that bias correction (arXiv 1906.04721, section 4.2) gives a model for its quantised form. Training then begins no
  * further from the float model than `quantize` ends: steps alone take long to find a shift, which is one sum.
- * @param quantized the Q/DQ model as it would be written without training
+ * @param pair the model as it is trained, and the Q/DQ model as it would be written without training
  * @returns constants of the float model, by name; none where the outputs are not closer with them on batches that took no part
  */
 export async function correctedBiases(
   runtime: Runtime,
-  { model, sampleShapes: shapes }: Prepared,
-  quantized: Model,
+  { float: model, quantized, shapes }: ShapedPair,
   { batches, validation }: CorrectionSamples,
   watch: Watch,
 ): Promise<ReadonlyMap<string, Tensor>> {

@@ -1,12 +1,11 @@
 // Which values of the float and of the quantised model are compared, and how far apart they are before training.
 import { throwIfCancelled, type Watch } from '../../base/index.ts'
-import { feedsOf } from '../../data/index.ts'
+import { feedsOf, type Samples } from '../../data/index.ts'
 import { extractModel, type Model } from '../../onnx/index.ts'
 import type { QuantizedPair } from '../../quantize/index.ts'
 import { type Runtime, type Values, withSession } from '../../runtime/index.ts'
 import { logitsOf } from '../loss/logits.ts'
 import type { NoiseTerm } from '../loss/output-noise.ts'
-import type { Samples } from '../score.ts'
 
 /** A share of noise below this is none: 120 dB. */
 const EXACT = 1e-12

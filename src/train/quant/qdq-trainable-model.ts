@@ -28,8 +28,7 @@ export interface QdqTrainableOptions extends Watch {
  */
 export async function qdqTrainableModel(
   runtime: Runtime,
-  quantized: Model,
-  biases: readonly LayerBias[],
+  { quantized, biases }: { readonly quantized: Model; readonly biases: readonly LayerBias[] },
   sample: Values,
   options: QdqTrainableOptions,
 ): Promise<TrainableModel> {

@@ -116,7 +116,8 @@ async function withCorrectedStart(
   if (!options.correction) return prepared
   const quantized = writtenWith(prepared.model, plan, new Map(), { activationBits: options.activationBits })
   const samples = options.correction(prepared)
-  return withConstants(prepared, await correctedBiases(runtime, prepared, quantized, samples, options))
+  const pair = { float: prepared.model, quantized, shapes: prepared.sampleShapes }
+  return withConstants(prepared, await correctedBiases(runtime, pair, samples, options))
 }
 
 /** The Q/DQ file that trained values make. */

@@ -1,7 +1,7 @@
 // Training the biases of a Q/DQ model on samples without labels: how fast is tried out on samples that are not trained on.
 import { CancelledError, OnnxpressError, UnsupportedError, type Watch } from '../../base/index.ts'
 import { channelStatistics } from '../../calibrate/index.ts'
-import { type Batch, batches, feedsOf, joinSamples, readSamples } from '../../data/index.ts'
+import { type Batch, batches, feedsOf, joinSamples, readSamples, type Samples } from '../../data/index.ts'
 import { isOp, type Model, nodeName, type Shapes } from '../../onnx/index.ts'
 import { type QuantizedPair, slotsOf } from '../../quantize/index.ts'
 import { fixedBatch, observeShapes, type Runtime } from '../../runtime/index.ts'
@@ -9,7 +9,7 @@ import { finetune } from '../finetune.ts'
 import { type NoiseTerm, outputNoise } from '../loss/output-noise.ts'
 import { largestBatch, trainingBytes } from '../memory.ts'
 import { wholeRuns } from '../prepare.ts'
-import { outputSqnr, type Samples } from '../score.ts'
+import { outputSqnr } from '../score.ts'
 import type { TrainableModel } from '../trainable-model.ts'
 import { type LayerBias, layerBiases } from './layer-biases.ts'
 import { noiseTerms } from './noise-terms.ts'
@@ -152,7 +152,7 @@ async function trainableThatFits(
   { memory = MEMORY, signal }: BiasTraining,
 ): Promise<TrainableModel> {
   const options = { loss: [outputNoise(terms)], teacher: float, signal, fixed }
-  const of = (size: number) => qdqTrainableModel(runtime, quantized, biases, inputs, { ...options, batch: size })
+  const of = (size: number) => qdqTrainableModel(runtime, { quantized, biases }, inputs, { ...options, batch: size })
   const one = await of(1)
   const fits = largestBatch(one.graph, one.initial, memory)
   if (fits < one.graph.batch) {

@@ -1,10 +1,10 @@
 // Bias tuning: the biases of a quantised model trained towards the float model's outputs, without labels.
 import { report } from '../../base/index.ts'
-import type { Dataset, Sample } from '../../data/index.ts'
+import type { Dataset, Sample, Samples } from '../../data/index.ts'
 import type { Model } from '../../onnx/index.ts'
 import type { QuantizedPair } from '../../quantize/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
-import { outputSqnr, type Samples } from '../score.ts'
+import { outputSqnr } from '../score.ts'
 import { type BiasTraining, trainBiases } from './train-biases.ts'
 
 export interface TunedBias {
@@ -34,7 +34,7 @@ export async function tuneBias(
   { dataset, indices }: Samples,
   options: BiasTraining,
 ): Promise<TunedBias> {
-  report(options, 'tune bias', 0, 1)
+  report(options, { step: 'tune bias', done: 0, total: 1 })
   const { quantized } = pair
   const unlabelled = withoutLabels(dataset)
   const validation = indices.filter((_, i) => i % VALIDATION_EVERY === VALIDATION_EVERY - 1)

@@ -69,14 +69,19 @@ export async function roundBlocks(
   let model = quantized
   const blocks = blocksOf(float)
   for (const [index, block] of blocks.entries()) {
-    report(options, 'round blocks', index, blocks.length, block.layers.join(', '))
+    report(options, { step: 'round blocks', done: index, total: blocks.length, message: block.layers.join(', ') })
     const targets = targetsOf(block, float, model, plan)
     if (targets.length === 0 || used.length === 0) continue
-    const codes = await learn(runtime, { float, quantized: model }, { end: block.output, targets }, used, options)
+    const codes = await learn(
+      runtime,
+      { float, quantized: model },
+      { end: block.output, targets, batches: used },
+      options,
+    )
     const next = withTensors(model, codes)
     const scored = judges.length > 0 ? judges : used
-    const aims = await valuesAt(runtime, float, block.output, scored, false)
-    const error = (made: Model) => errorOf(runtime, made, block, scored, aims)
+    const aims = await valuesAt(runtime, { model: float, value: block.output }, scored)
+    const error = (made: Model) => errorOf(runtime, { model: made, value: block.output }, scored, aims)
     const [before, after] = [await error(model), await error(next)]
     const better = after < before
     done.push({ ...block, before, after: better ? after : before, changed: better ? changedShare(model, codes) : 0 })
@@ -100,6 +105,7 @@ interface Target {
 interface Learned {
   readonly end: string
   readonly targets: readonly Target[]
+  readonly batches: readonly Values[]
 }
 
 function targetsOf({ layers }: Block, float: Model, model: Model, plan: Plan): Target[] {
@@ -131,8 +137,7 @@ const nameOf = ({ layer }: Target) => `train/round/${layer.name}`
 async function learn(
   runtime: Runtime,
   { float, quantized }: QuantizedPair,
-  { end, targets }: Learned,
-  batches: readonly Values[],
+  { end, targets, batches }: Learned,
   options: RoundBlocksOptions,
 ): Promise<Map<string, Tensor>> {
   const { iterations = defaults.iterations, rate = defaults.rate, lambda = defaults.lambda, signal } = options
@@ -153,7 +158,7 @@ async function learn(
       return { parameters: targets.map((target) => softened(g, target)), renamed }
     },
   })
-  const aims = await valuesAt(runtime, float, end, batches, false)
+  const aims = await valuesAt(runtime, { model: float, value: end }, batches)
   const values = new Map(targets.map((target) => [nameOf(target), target.first.slice()]))
   const optimizer = adam()
   const moments = new Map(
@@ -225,13 +230,18 @@ function firstOf(values: Values): Values {
   )
 }
 
-/** A value of a model on each batch; a Q/DQ model simulated, its value in front of the pair that stands there. */
+/** A value of a model; of a simulated Q/DQ model in front of the pair that stands there. */
+interface ModelValue {
+  readonly model: Model
+  readonly value: string
+  readonly simulate?: boolean
+}
+
+/** The value on each batch. */
 async function valuesAt(
   runtime: Runtime,
-  model: Model,
-  value: string,
+  { model, value, simulate = false }: ModelValue,
   batches: readonly Values[],
-  simulate: boolean,
 ): Promise<TensorValue[]> {
   const part = extractModel(model, [{ name: value, dtype: 'float32' }])
   return withSession(runtime, part, { simulate, derived: 'rounding its blocks' }, async (session) => {
@@ -244,14 +254,14 @@ async function valuesAt(
   })
 }
 
+/** Squared error of a simulated Q/DQ model's value, as a share of what it should be. */
 async function errorOf(
   runtime: Runtime,
-  model: Model,
-  { output }: Block,
+  at: Omit<ModelValue, 'simulate'>,
   batches: readonly Values[],
   aims: readonly TensorValue[],
 ): Promise<number> {
-  const found = await valuesAt(runtime, model, output, batches, true)
+  const found = await valuesAt(runtime, { ...at, simulate: true }, batches)
   let [error, size] = [0, 0]
   for (const [index, { data }] of aims.entries())
     for (let i = 0; i < data.length; i++) {

@@ -5,27 +5,27 @@ import { defineGradient, defineUnary, type GradientRule, type Site } from '../gr
 /** A rule of two operands: their gradients before broadcasting is undone. */
 function binary(
   op: string,
-  gradients: (g: Emitter, dY: string, a: string, b: string, site: Site) => readonly [() => string, () => string],
+  gradients: (g: Emitter, a: string, b: string, site: Site) => readonly [() => string, () => string],
 ): GradientRule {
   return defineGradient({
     op,
     build: (g, site) => {
       const [a = '', b = ''] = site.inputs
-      const [dA, dB] = gradients(g, site.dY, a, b, site)
+      const [dA, dB] = gradients(g, a, b, site)
       return [() => g.sumTo(dA(), g.dims(a)), () => g.sumTo(dB(), g.dims(b))]
     },
   })
 }
 
-const add = binary('Add', (_g, dY) => [() => dY, () => dY])
-const sub = binary('Sub', (g, dY) => [() => dY, () => g.unary('Neg', dY)])
-const mul = binary('Mul', (g, dY, a, b) => [() => g.times(dY, b), () => g.times(dY, a)])
-const div = binary('Div', (g, dY, _a, b, { y }) => [
+const add = binary('Add', (_g, _a, _b, { dY }) => [() => dY, () => dY])
+const sub = binary('Sub', (g, _a, _b, { dY }) => [() => dY, () => g.unary('Neg', dY)])
+const mul = binary('Mul', (g, a, b, { dY }) => [() => g.times(dY, b), () => g.times(dY, a)])
+const div = binary('Div', (g, _a, b, { dY, y }) => [
   () => g.over(dY, b),
   () => g.unary('Neg', g.over(g.times(dY, y), b)),
 ])
 /** Only for a base above 0 where the exponent is trained too. A square, as in variances, needs no power. */
-const pow = binary('Pow', (g, dY, a, b, { y, constant }) => [
+const pow = binary('Pow', (g, a, b, { dY, y, constant }) => [
   () => {
     const exponent = constant(1)
     if (exponent?.size === 1 && exponent.numbers()[0] === 2) return g.times(dY, g.scaled(a, 2))

@@ -5,8 +5,14 @@ import type { Emitter } from '../graph/emitter.ts'
 /** Longest axis whose rows are put in place by a product with ones and zeros: several times as fast as gathering them. */
 const LONGEST_PRODUCT = 256
 
-/** Puts row j of dY at `positions[j]` of an axis of length `size`, zeros elsewhere. Positions are distinct. */
-export function spread(g: Emitter, dY: string, axis: number, size: number, positions: readonly number[]): string {
+/** An axis, and its length in the gradient. */
+export interface AxisSize {
+  readonly axis: number
+  readonly size: number
+}
+
+/** Puts row j of dY at `positions[j]` of an axis, zeros elsewhere. Positions are distinct. */
+export function spread(g: Emitter, dY: string, { axis, size }: AxisSize, positions: readonly number[]): string {
   const dims = g.dims(dY)
   const first = positions[0] ?? 0
   const pads = [...dims, ...dims].map(() => 0)
@@ -18,7 +24,7 @@ export function spread(g: Emitter, dY: string, axis: number, size: number, posit
   if (size <= LONGEST_PRODUCT && g.known(dY).dtype === 'float32') {
     const matrix = new Float32Array(positions.length * size)
     for (const [j, position] of positions.entries()) matrix[j * size + position] = 1
-    return alongAxis(g, dY, axis, size, matrix)
+    return alongAxis(g, dY, { axis, size }, matrix)
   }
   // One more row of zeros, which every position without a row reads.
   pads[axis + dims.length] = 1
@@ -28,7 +34,7 @@ export function spread(g: Emitter, dY: string, axis: number, size: number, posit
 }
 
 /** Multiplies along an axis: y[…, i, …] = Σ_o matrix[o][i] · dY[…, o, …]; `matrix` is [rows of dY, size], flat. */
-export function alongAxis(g: Emitter, dY: string, axis: number, size: number, matrix: Float32Array): string {
+export function alongAxis(g: Emitter, dY: string, { axis, size }: AxisSize, matrix: Float32Array): string {
   const dims = g.dims(dY)
   const rows = dims[axis] ?? 1
   const result = dims.map((dim, i) => (i === axis ? size : dim))

@@ -24,7 +24,7 @@ export function isExpanded(g: Emitter, node: Node): boolean {
 function affine(g: Emitter, x: string, scale: string, shift?: string): string {
   const channels = g.dims(x)[1] ?? 1
   const inputs = [x, g.reshape(scale, [channels, 1, 1, 1]), ...(shift === undefined ? [] : [shift])]
-  return g.add('Conv', inputs, g.dims(x), convAttributes([1, 1], [1, 1], [1, 1], [0, 0, 0, 0], channels))
+  return g.add('Conv', inputs, g.dims(x), convAttributes({ kernel: [1, 1], groups: channels }))
 }
 
 /** Channels that every block size of ONNX Runtime's blocked layout divides. */
@@ -39,7 +39,7 @@ function dot(g: Emitter, a: string, b: string): string {
   if (channels % WHOLE_BLOCKS !== 0) return g.sum(g.times(a, b), AXES)
   const maps = batch * channels
   const inputs = [g.reshape(a, [1, maps, ...map]), g.reshape(b, [maps, 1, ...map])]
-  const attributes = convAttributes(map, [1, 1], [1, 1], [0, 0, 0, 0], maps)
+  const attributes = convAttributes({ kernel: map, groups: maps })
   return g.sum(g.reshape(g.add('Conv', inputs, [1, maps, 1, 1], attributes), [batch, channels]), [0])
 }
 

@@ -32,9 +32,7 @@ function isWasteful({ depthwise, channels, outputs, groups, input, positions }: 
 function pointwise(g: Emitter, dY: string, weight: string, conv: ConvShape): string {
   const { batch, channels, outputs, input, kernel } = conv
   const turned = g.reshape(g.transpose(g.reshape(weight, [outputs, channels]), [1, 0]), [channels, outputs, ...kernel])
-  const ones = kernel.map(() => 1)
-  const none = [...kernel, ...kernel].map(() => 0)
-  return g.add('Conv', [dY, turned], [batch, channels, ...input], convAttributes(kernel, ones, ones, none, 1))
+  return g.add('Conv', [dY, turned], [batch, channels, ...input], convAttributes({ kernel }))
 }
 
 /** ConvTranspose with output_padding: the input rows that the kernel never reached have gradient 0. */
@@ -45,7 +43,7 @@ export function convTranspose(g: Emitter, dY: string, weight: string, conv: Conv
     return free % (strides[axis] ?? 1)
   })
   return g.add('ConvTranspose', [dY, weight], [batch, channels, ...input], {
-    ...convAttributes(kernel, strides, dilations, [...begins, ...ends], groups),
+    ...convAttributes({ kernel, strides, dilations, pads: [...begins, ...ends], groups }),
     output_padding: intsAttr(unreached),
   })
 }
@@ -64,30 +62,32 @@ function flipped(g: Emitter, dY: string, weight: string, conv: ConvShape): strin
   const back = front.map((pad, axis) => (input[axis] ?? 0) - (output[axis] ?? 0) - pad + (reach[axis] ?? 0))
   // A negative pad cuts rows off instead.
   const axes = kernel.map((_, axis) => axis + 2)
-  const cut = g.slice(
-    dY,
-    axes,
-    front.map((pad) => Math.max(0, -pad)),
-    output.map((size, axis) => size - Math.max(0, -(back[axis] ?? 0))),
-  )
+  const cut = g.slice(dY, axes, {
+    starts: front.map((pad) => Math.max(0, -pad)),
+    ends: output.map((size, axis) => size - Math.max(0, -(back[axis] ?? 0))),
+  })
   const pads = [...front, ...back].map((pad) => Math.max(0, pad))
-  const ones = kernel.map(() => 1)
-  return g.add(
-    'Conv',
-    [cut, turned],
-    [batch, channels, ...input],
-    convAttributes(kernel, ones, dilations, pads, groups),
-  )
+  return g.add('Conv', [cut, turned], [batch, channels, ...input], convAttributes({ kernel, dilations, pads, groups }))
+}
+
+/** How a Conv or ConvTranspose goes over a map; steps of 1 without pads in one group, unless given. */
+export interface ConvWindow {
+  readonly kernel: readonly number[]
+  readonly strides?: readonly number[] | undefined
+  readonly dilations?: readonly number[] | undefined
+  /** All begins, then all ends. */
+  readonly pads?: readonly number[] | undefined
+  readonly groups?: number
 }
 
 /** The attributes of a Conv or ConvTranspose. */
-export function convAttributes(
-  kernel: readonly number[],
-  strides: readonly number[],
-  dilations: readonly number[],
-  pads: readonly number[],
-  groups: number,
-): Record<string, Attribute> {
+export function convAttributes({
+  kernel,
+  strides = kernel.map(() => 1),
+  dilations = kernel.map(() => 1),
+  pads = [...kernel, ...kernel].map(() => 0),
+  groups = 1,
+}: ConvWindow): Record<string, Attribute> {
   return {
     kernel_shape: intsAttr(kernel),
     strides: intsAttr(strides),

@@ -35,7 +35,7 @@ function pointwise(g: Emitter, x: string, dY: string, conv: ConvShape): string {
   const { batch, channels, outputs, positions, kernel } = conv
   const dims = [outputs, channels, ...kernel]
   if (positions === 1)
-    return g.reshape(g.gemm(g.reshape(dY, [batch, outputs]), g.reshape(x, [batch, channels]), true, false), dims)
+    return g.reshape(g.gemm(g.reshape(dY, [batch, outputs]), g.reshape(x, [batch, channels]), { transA: true }), dims)
   const product = outer(g, g.reshape(dY, [batch, outputs, positions]), g.reshape(x, [batch, channels, positions]))
   return g.reshape(product, dims)
 }
@@ -48,7 +48,7 @@ function tapByTap(g: Emitter, x: string, dY: string, conv: ConvShape): string {
     const [down, right] = [Math.floor(tap / (kernel[1] ?? 1)), tap % (kernel[1] ?? 1)]
     const from = [down * (dilations[0] ?? 1), right * (dilations[1] ?? 1)]
     const to = from.map((start, axis) => start + (output[axis] ?? 1))
-    const moved = g.reshape(g.slice(padded, [2, 3], from, to), [batch, channels, positions])
+    const moved = g.reshape(g.slice(padded, [2, 3], { starts: from, ends: to }), [batch, channels, positions])
     return g.reshape(outer(g, left, moved), [outputs, channels, 1])
   })
   return g.reshape(g.concat(columns, 2), [outputs, channels, ...kernel])
@@ -83,7 +83,7 @@ function unfolded(g: Emitter, x: string, dY: string, conv: ConvShape): string {
     'Conv',
     [x, g.floats([channels * taps, 1, ...kernel], selectors)],
     [batch, channels * taps, ...output],
-    convAttributes(kernel, strides, dilations, [...begins, ...ends], channels),
+    convAttributes({ kernel, strides, dilations, pads: [...begins, ...ends], groups: channels }),
   )
   const weightDims = [outputs, channels / groups, ...kernel]
   const perGroup = (channels / groups) * taps
@@ -96,22 +96,28 @@ function depthwise(g: Emitter, x: string, dY: string, conv: ConvShape): string {
   const { batch, channels, input, output, kernel } = conv
   const images = g.reshape(x, [1, batch * channels, ...input])
   const kernels = g.reshape(dY, [batch * channels, 1, ...output])
-  const each = correlate(g, images, kernels, conv, batch * channels)
+  const each = correlate(g, images, kernels, { ...conv, groups: batch * channels })
   return g.reshape(g.sum(g.reshape(each, [batch, channels, ...kernel]), [0]), [channels, 1, ...kernel])
 }
 
 /** Conv with a map as kernel: stride and dilation change places, and rows that are too many are cut off. */
-function correlate(g: Emitter, images: string, kernels: string, conv: ConvShape, groups: number): string {
-  const { input, output, kernel, strides, dilations, begins, ends } = conv
+function correlate(g: Emitter, images: string, kernels: string, conv: ConvShape): string {
+  const { input, output, kernel, strides, dilations, begins, ends, groups } = conv
   const size = input.map((length, axis) => {
     const padded = length + (begins[axis] ?? 0) + (ends[axis] ?? 0)
     const reach = (strides[axis] ?? 1) * ((output[axis] ?? 1) - 1) + 1
     return Math.floor((padded - reach) / (dilations[axis] ?? 1)) + 1
   })
   const dims = [g.dims(images)[0] ?? 1, g.dims(kernels)[0] ?? 1, ...size]
-  const attributes = convAttributes(output, dilations, strides, [...begins, ...ends], groups)
+  const attributes = convAttributes({
+    kernel: output,
+    strides: dilations,
+    dilations: strides,
+    pads: [...begins, ...ends],
+    groups,
+  })
   const full = g.add('Conv', [images, kernels], dims, attributes)
   const axes = kernel.map((_, axis) => axis + 2)
   const from = axes.map(() => 0)
-  return g.slice(full, axes, from, kernel)
+  return g.slice(full, axes, { starts: from, ends: kernel })
 }

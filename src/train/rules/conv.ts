@@ -27,7 +27,7 @@ const convTranspose: GradientRule = defineGradient({
     const weight = inputs[1] ?? ''
     const shape = convShape(withExplicitPads(node), g.dims(y), g.dims(weight), g.dims(x))
     const { kernel, strides, dilations, begins, ends, groups } = shape
-    const attributes = convAttributes(kernel, strides, dilations, [...begins, ...ends], groups)
+    const attributes = convAttributes({ kernel, strides, dilations, pads: [...begins, ...ends], groups })
     return [
       () => g.add('Conv', [dY, weight], g.dims(x), attributes),
       () => convWeightGradient(g, dY, x, shape),

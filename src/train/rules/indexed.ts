@@ -22,7 +22,8 @@ const gatherNd = defineUnary('GatherND', (g, { node, inputs, x, dY }) => {
       1,
     ])
     const wide = [...dims.slice(0, -1), 1]
-    places = g.concat([g.add('Expand', [own, g.ints(wide)], wide, {}, 'int64'), places], dims.length - 1)
+    const repeated = g.typed(g.add('Expand', [own, g.ints(wide)], wide), 'int64')
+    places = g.concat([repeated, places], dims.length - 1)
   }
   return g.add('ScatterND', [g.filled(g.dims(x), 0), places, dY], g.dims(x), { reduction: stringAttr('add') })
 })

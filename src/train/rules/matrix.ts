@@ -12,8 +12,10 @@ const gemm: GradientRule = defineGradient({
     const transA = intAttribute(node, 'transA', 0) === 1
     const transB = intAttribute(node, 'transB', 0) === 1
     return [
-      () => (transA ? g.gemm(b, dY, transB, true, alpha) : g.gemm(dY, b, false, !transB, alpha)),
-      () => (transB ? g.gemm(dY, a, true, transA, alpha) : g.gemm(a, dY, !transA, false, alpha)),
+      () =>
+        transA ? g.gemm(b, dY, { transA: transB, transB: true, alpha }) : g.gemm(dY, b, { transB: !transB, alpha }),
+      () =>
+        transB ? g.gemm(dY, a, { transA: true, transB: transA, alpha }) : g.gemm(a, dY, { transA: !transA, alpha }),
       () => g.scaled(g.sumTo(dY, g.dims(c)), floatAttribute(node, 'beta', 1)),
     ]
   },
@@ -42,7 +44,7 @@ function rightGradient(g: Emitter, left: string, dY: string, dims: readonly numb
   if (dims.length > 2 || g.dims(left).length === 2) return g.sumTo(g.matMul(left, dY, { transA: true }), dims)
   const [inner = 1, outer = 1] = dims
   const rows = g.size(dY) / outer
-  return g.gemm(g.reshape(left, [rows, inner]), g.reshape(dY, [rows, outer]), true, false)
+  return g.gemm(g.reshape(left, [rows, inner]), g.reshape(dY, [rows, outer]), { transA: true })
 }
 
 export const matrixRules: readonly GradientRule[] = [gemm, matMul]

@@ -51,7 +51,7 @@ const concat: GradientRule = defineGradient({
       const from = end
       end += g.dims(input)[axis] ?? 0
       const to = end
-      return () => g.slice(dY, [axis], [from], [to])
+      return () => g.slice(dY, [axis], { starts: [from], ends: [to] })
     })
   },
 })
@@ -75,7 +75,7 @@ const slice = defineUnary('Slice', (g, site) => {
     const start = (starts[i] ?? 0) < 0 ? (starts[i] ?? 0) + size : (starts[i] ?? 0)
     const first = Math.max(0, Math.min(start, step < 0 ? size - 1 : size))
     const positions = Array.from({ length: g.dims(site.y)[axis] ?? 0 }, (_, j) => first + j * step)
-    gradient = spread(g, gradient, axis, size, positions)
+    gradient = spread(g, gradient, { axis, size }, positions)
   }
   return gradient
 })
@@ -92,8 +92,9 @@ const pad = defineUnary('Pad', (g, site) => {
     const [begin, end] = [given[i] ?? 0, given[i + axes.length] ?? 0]
     const size = dims[axis] ?? 1
     if (begin === 0 && end === 0) continue
-    if (mode === 'constant' && begin >= 0 && end >= 0) gradient = g.slice(gradient, [axis], [begin], [begin + size])
-    else gradient = alongAxis(g, gradient, axis, size, borderMatrix(mode, size, begin, end))
+    if (mode === 'constant' && begin >= 0 && end >= 0)
+      gradient = g.slice(gradient, [axis], { starts: [begin], ends: [begin + size] })
+    else gradient = alongAxis(g, gradient, { axis, size }, borderMatrix(mode, size, begin, end))
   }
   return gradient
 })

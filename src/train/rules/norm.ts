@@ -64,8 +64,15 @@ function memo(): (key: string, make: () => readonly string[]) => readonly string
   }
 }
 
+/** x̂ and 1 ÷ deviation over some axes. */
+interface Normalized {
+  readonly hat: string
+  readonly inverse: string
+  readonly axes: readonly number[]
+}
+
 /** With x̂ = (x − mean)·inv over the axes and h = dY·γ: dx = inv·(h − mean(h) − x̂·mean(h·x̂)). */
-function normalizedGradient(g: Emitter, h: string, hat: string, inverse: string, axes: readonly number[]): string {
+function normalizedGradient(g: Emitter, h: string, { hat, inverse, axes }: Normalized): string {
   const slope = g.mean(g.times(h, hat), axes, true)
   return g.times(inverse, g.minus(g.minus(h, g.mean(h, axes, true)), g.times(hat, slope)))
 }
@@ -83,7 +90,7 @@ const layerNorm: GradientRule = defineGradient({
     const inverse = g.extraOutput(node, 2, kept, 'float32')
     const hat = g.times(g.minus(x, mean), inverse)
     return [
-      () => normalizedGradient(g, g.times(dY, scale), hat, inverse, axes),
+      () => normalizedGradient(g, g.times(dY, scale), { hat, inverse, axes }),
       () => g.sumTo(g.times(dY, hat), g.dims(scale)),
       () => g.sumTo(dY, g.dims(bias)),
     ]
@@ -108,7 +115,7 @@ const instanceNorm: GradientRule = defineGradient({
       dims.map((dim, axis) => (axis === 1 ? dim : 1)),
     )
     return [
-      () => normalizedGradient(g, g.times(dY, perChannel), hat, inverse, axes),
+      () => normalizedGradient(g, g.times(dY, perChannel), { hat, inverse, axes }),
       () => g.sum(g.times(dY, hat), others),
       () => g.sum(dY, others),
     ]

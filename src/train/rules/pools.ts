@@ -64,13 +64,7 @@ const averagePool = defineUnary('AveragePool', (g, site) => {
     [g.reshape(shares, [batch * channels, 1, ...output]), g.filled([1, 1, ...kernel], 1)],
     [batch * channels, 1, ...input],
     {
-      ...convAttributes(
-        kernel,
-        strides,
-        kernel.map(() => 1),
-        [...begins, ...ends],
-        1,
-      ),
+      ...convAttributes({ kernel, strides, pads: [...begins, ...ends] }),
       output_padding: intsAttr(unreached),
     },
   )

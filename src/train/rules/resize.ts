@@ -18,7 +18,7 @@ const resize = defineUnary('Resize', (g, site) => {
     const result = to[axis] ?? 1
     if (result === size) continue
     const scale = scales && scales.length === from.length ? (scales[axis] ?? 1) : result / size
-    const position = (i: number) => sourceOf(i, size, result, scale, coordinates)
+    const position = (i: number) => sourceOf(i, { size, result, scale, coordinates })
     const matrix = new Float32Array(result * size)
     for (let i = 0; i < result; i++) {
       const at = position(i)
@@ -31,7 +31,7 @@ const resize = defineUnary('Resize', (g, site) => {
         matrix[i * size + high]! += inside - low
       }
     }
-    gradient = alongAxis(g, gradient, axis, size, matrix)
+    gradient = alongAxis(g, gradient, { axis, size }, matrix)
   }
   return gradient
 })
@@ -43,9 +43,17 @@ function refusal(node: Node, what: string): UnsupportedError {
   )
 }
 
+/** An axis before and after it was resized, and how coordinates are transformed. */
+interface ResizedAxis {
+  readonly size: number
+  readonly result: number
+  readonly scale: number
+  readonly coordinates: string
+}
+
 /** Where output i lies in the input. */
-function sourceOf(i: number, size: number, result: number, scale: number, mode: string): number {
-  switch (mode) {
+function sourceOf(i: number, { size, result, scale, coordinates }: ResizedAxis): number {
+  switch (coordinates) {
     case 'asymmetric':
       return i / scale
     case 'align_corners':

@@ -79,7 +79,7 @@ export async function quantizeHere(
   const stored = await statisticsOf(files, recipe)
   const original = await openModel(files, recipe.model)
   const preprocess = await preprocessOf(files, recipe, original)
-  const dataset = openSamples(files, recipe, original, preprocess, recipe.data, stored)
+  const dataset = openSamples(files, recipe, original, { data: recipe.data, preprocess, stored })
   let bytes = new Uint8Array()
   const run = await quantizeModel(runtime, {
     recipe,
@@ -93,7 +93,7 @@ export async function quantizeHere(
     host: {
       scoring: async (used, limit) => {
         if (recipe.val === undefined) return unusedSamples(dataset, used, limit)
-        const others = openSamples(files, recipe, original, preprocess, recipe.val, undefined)
+        const others = openSamples(files, recipe, original, { data: recipe.val, preprocess })
         const indices = chooseSamples(others.size, Math.min(limit, others.size))
         return { dataset: others, indices, note: `scored on ${indices.length} samples of ${others.name}` }
       },
@@ -109,13 +109,18 @@ export async function quantizeHere(
   return { run, bytes }
 }
 
+/** Which samples, how pictures become inputs, and what is known of samples that were seen before. */
+interface Wanted {
+  readonly data: string
+  readonly preprocess: Preprocess | undefined
+  readonly stored?: StoredStatistics | undefined
+}
+
 function openSamples(
   files: Files,
   { seed, shape }: QuantizeRecipe,
   model: Model,
-  preprocess: Preprocess | undefined,
-  data: string,
-  stored: StoredStatistics | undefined,
+  { data, preprocess, stored }: Wanted,
 ): Dataset {
   const { inputs } = model.graph
   const shapes = { ...(stored ? storedShapes(stored, model, 'the model') : {}), ...shape }

@@ -51,7 +51,7 @@ async function mildest(plansAt: PlansAt, measure: Measure, watch: Watch, ratio: 
   let cost = 1
   for (let step = 0; step < TIMED; step++) {
     throwIfCancelled(watch.signal)
-    report(watch, 'latency', step, TIMED, `${cost.toFixed(3)} of the cost`)
+    report(watch, { step: 'latency', done: step, total: TIMED, message: `${cost.toFixed(3)} of the cost` })
     const plan = planAt(plansAt, cost)
     const time = plan ? await confirmedTime(measure, plan, limit) : 0
     if (plan) timed.push({ plan, cost, time })

@@ -33,7 +33,7 @@ async function smallestWithin(plansAt: PlansAt, measure: Measure, watch: Watch, 
   let [low, high] = [0, STEPS.length - 1]
   while (low <= high) {
     const middle = Math.floor((low + high) / 2)
-    report(watch, 'max-drop', low, STEPS.length, `${STEPS[middle]}`)
+    report(watch, { step: 'max-drop', done: low, total: STEPS.length, message: `${STEPS[middle]}` })
     const plan = planAt(plansAt, STEPS[middle] ?? 1)
     if (!plan) {
       high = middle - 1

@@ -107,7 +107,8 @@ export function manualPlan(
         { file },
       )
     const most = maxRank(split, layer.geometry)
-    const wanted = typeof rank === 'number' && rank > 0 && rank < 1 ? rankForRatio(cost, split, layer, rank) : rank
+    const wanted =
+      typeof rank === 'number' && rank > 0 && rank < 1 ? rankForRatio(cost, split, layer, { ratio: rank }) : rank
     if (typeof wanted !== 'number' || !Number.isInteger(wanted) || wanted < 1 || wanted > most)
       throw new InputError(`${file}: layer "${name}" takes a rank from 1 to ${most}, got ${JSON.stringify(rank)}`, {
         file,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { testRuntime } from '../../../../test/support/rewrite-conformance.ts'
 import { tinyModel } from '../../../../test/support/tiny-model.ts'
 import { fitProducts } from '../../../compress/index.ts'
 import { randomStream } from '../../../math/index.ts'
 import { printModel, Tensor, writeModel } from '../../../onnx/index.ts'
 import { parseRecipe } from '../../../recipe/index.ts'
-import { openRuntime } from '../../../runtime/index.node.ts'
 import { observeShapes, type Values, withSession } from '../../../runtime/index.ts'
 import { memoryCache } from '../../../search/index.ts'
 import type { Budget } from '../budget.ts'
@@ -43,15 +43,14 @@ const share = (...seeds: number[]): Share => ({
 })
 const samples = { sample: feeds(1), fit: share(1, 2, 3, 4), judge: share(5) }
 
-const runtime = await openRuntime({ threads: 1 })
+const runtime = await testRuntime()
 const products = fitProducts(runtime)
 after(async () => {
   await products.close()
-  await runtime.close()
 })
 
 async function problemOf(more: Partial<CompressModelOptions> = {}, budget: Budget = macsBudget([0.6])) {
-  const { problem } = await prepare(runtime, products, MODEL, samples, { budget, methods: [], ...more })
+  const { problem } = await prepare({ runtime, products }, MODEL, samples, { budget, methods: [], ...more })
   return problem
 }
 

@@ -10,7 +10,8 @@ import {
   widestReaches,
 } from '../../../rewrite/index.ts'
 import { measureIntegerMin } from '../../../runtime/index.ts'
-import type { Candidate } from '../candidate.ts'
+import type { WidestReach } from '../build.ts'
+import type { Candidate, Form } from '../candidate.ts'
 import { channelsFrom, type StoredChannels, storedChannels, storedChannelsSchema } from '../evidence.ts'
 import { leastOfEqualization } from '../judge.ts'
 import { gridsOf } from '../noise-grids.ts'
@@ -90,10 +91,20 @@ async function equalized(
   const { gains } = result
   const { samples } = context.source
   if (!samples) return { candidate: context.candidate(form), gains }
-  const reaches = widestReaches(form.float, result.statistics, form.seen.shapes, samples.fitting)
-  const reach = (value: string) => (result.scaled.has(value) ? reaches(value) : undefined)
+  const reach = reachOf(form, result, samples.fitting)
   const least = leastOfEqualization(result.scaled, form.seen.shapes)
   return { candidate: context.candidate({ ...form, reach }), least, gains }
+}
+
+/** How far values reach whose channels were scaled; the equalised model is not needed for it any more. */
+function reachOf(
+  { float, seen }: Pick<Form, 'float' | 'seen'>,
+  { scaled, statistics }: Equalized,
+  samples: number,
+): WidestReach {
+  const reaches = widestReaches(float, statistics, seen.shapes, samples)
+  const ends = new Map([...scaled].map((value) => [value, reaches(value)]))
+  return (value) => ends.get(value)
 }
 
 /** What is said of caps, or which of them are freed because that gains more than an integer Min costs. */
@@ -108,7 +119,8 @@ async function chooseClip(
   if (!context.judges) return 'exact'
   const { float, seen } = candidate
   const timeOf = (value: string) => measureIntegerMin(context.runtime, seen.shapes.get(value)?.dims ?? [])
-  const freed = await capsWorthFreeing(float, seen.shapes, channels, gridsOf(candidate, context.options), timeOf)
+  const known = { shapes: seen.shapes, statistics: channels }
+  const freed = await capsWorthFreeing(float, known, gridsOf(candidate, context.options), timeOf)
   context.notes.push(
     `${freed.size} ${freed.size === 1 ? 'cap was' : 'caps were'} freed for what they gain against the time of an integer Min`,
   )
@@ -128,7 +140,7 @@ async function withinBound(
   let db = Number.NaN
   for (const deviations of DEVIATIONS) {
     const result = await scaled(candidate, means, context, deviations)
-    if (means.clip === 'exact' || !context.judges || result.changes.length === 0) return { result, deviations }
+    if (!result.holdsCaps || !context.judges || result.changes.length === 0) return { result, deviations }
     db = await context.judge.lowestDb(result.model, { signal: context.options.signal })
     if (db >= boundDb) return { result, deviations }
   }

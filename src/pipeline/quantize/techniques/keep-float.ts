@@ -23,8 +23,7 @@ export const keepFloat: Technique<readonly string[]> = {
     const watch = { signal, progress }
     const choices = await floatChoices(
       context.runtime,
-      { model: float, shapes: seen.shapes },
-      plain.plan,
+      { model: float, shapes: seen.shapes, plan: plain.plan },
       probe ?? [],
       watch,
     )
