@@ -84,7 +84,7 @@ async function openSession(opener: Opener, given: Model | Uint8Array, options: S
   try {
     const byPath = (path: string) => link.ask({ kind: 'open', model: path, options, threads }, [])
     const open = (own: Model) => {
-      if (liesInLargeFiles(own)) return withLinkedModel(own, byPath)
+      if (options.once || liesInLargeFiles(own)) return withLinkedModel(own, byPath)
       const file = byteLengthOf(own) > BY_PATH ? store.file(own) : undefined
       return file ? byPath(file.path).finally(file.remove) : openBytes(link, writeModel(own), options, threads)
     }

@@ -18,14 +18,19 @@ export async function optimizedGraph(runtime: Runtime, model: Model | Uint8Array
   const pieces = model instanceof Uint8Array || byteLengthOf(model) <= WHOLE ? undefined : piecesOf(model, PIECE)
   if (model instanceof Uint8Array || !pieces) return optimizedWhole(runtime, model, label)
   const nodes: Node[] = []
-  for (const piece of pieces) nodes.push(...(await optimizedWhole(runtime, piece.model, label)).graph.nodes)
+  for (const { model: piece } of pieces) nodes.push(...(await optimizedWhole(runtime, piece, label, true)).graph.nodes)
   return { ...model, graph: { ...model.graph, nodes, initializers: new Map() } }
 }
 
-async function optimizedWhole(runtime: Runtime, model: Model | Uint8Array, label?: string): Promise<Model> {
+async function optimizedWhole(
+  runtime: Runtime,
+  model: Model | Uint8Array,
+  label?: string,
+  once = false,
+): Promise<Model> {
   return withTemporary(await mkdtemp(join(tmpdir(), 'onnxpress-')), async (folder) => {
     const optimizedPath = join(folder, 'optimized.onnx')
-    const session = await runtime.open(model, { optimization: 'all', optimizedPath, ...(label ? { label } : {}) })
+    const session = await runtime.open(model, { optimization: 'all', optimizedPath, once, ...(label ? { label } : {}) })
     await session.close()
     return readModel(await readFile(optimizedPath), { file: 'the optimised graph' })
   })
