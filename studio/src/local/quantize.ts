@@ -100,7 +100,7 @@ export async function quantizeHere(
       // The page times what is made for it; of anything else its times say nothing.
       ...(targetOf(recipe.target).runtime === runtime.name ? { clock: { runtime } } : {}),
       write: async (made, written) => {
-        bytes = written ? new Uint8Array(written) : writeModel(made)
+        bytes = new Uint8Array(written ?? writeModel(made))
         return bytes.length
       },
     },
