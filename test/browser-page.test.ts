@@ -63,7 +63,7 @@ describe('the page without a server', { skip: noChromium }, () => {
 
   const open = async (): Promise<Page> => {
     const page = await context.newPage()
-    page.setDefaultTimeout(30_000)
+    page.setDefaultTimeout(60_000)
     await page.goto(server.url)
     await page.getByRole('heading', { name: 'Open a model' }).waitFor()
     return page

@@ -341,7 +341,7 @@ describe('what a stranger meets when something is wrong', () => {
   })
 
   it('--json prints one object on stdout, --quiet nothing on stderr, and no file is left but the results', () => {
-    const args = ['model.onnx', '--data', calibration, '--json', '--quiet']
+    const args = ['model.onnx', '--data', calibration, '--samples', '16', '--json', '--quiet']
     for (const [command, ...more] of [
       ['quantize', '--effort', 'fast', '-o', 'one.onnx'],
       ['rewrite', '-o', 'float.onnx'],

@@ -55,7 +55,8 @@ describe('the page of the studio', { skip: noChromium }, () => {
 
   const open = async (address = '#/'): Promise<Page> => {
     const page = await context.newPage()
-    page.setDefaultTimeout(20_000)
+    // Only what never comes takes so long; a busy machine takes its time.
+    page.setDefaultTimeout(60_000)
     await page.goto(studio.url)
     await page.getByRole('heading', { name: 'Open a model' }).waitFor()
     if (address !== '#/') await goTo(page, address)

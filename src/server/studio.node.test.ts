@@ -199,8 +199,11 @@ describe('the studio', () => {
     })
     await studio.close()
     studio = await startStudio(options())
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    const runs = await ask<RunSummary[]>('runs')
+    let runs = await ask<RunSummary[]>('runs')
+    for (let tries = 0; runs.length < known + 2 && tries < 400; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      runs = await ask<RunSummary[]>('runs')
+    }
     assert.equal(runs.length, known + 2)
     assert.equal(runs.find(({ name }) => name === 'lost')?.state, 'interrupted')
     const again = runs.find(({ name }) => name === 'waiting')
