@@ -15,7 +15,7 @@ import { batchNote, notBetterNote, type TrainedLayers, trainedLayers } from './f
 import { trainingSamples } from './finetune/samples.node.ts'
 import { augmentationOf, epochsOf, optimizerOf, ratesOf, scheduleOf } from './finetune/settings.ts'
 import { type Training, trainableOf } from './finetune/trainable.node.ts'
-import { checkOutput, defaultOutput } from './output.node.ts'
+import { checkOutput, defaultOutput, weightsOf } from './output.node.ts'
 import { PREPROCESS_KEY, type ShareWatch, withGuessedShapes } from './samples.ts'
 import { subGraphNotes } from './sub-graphs.ts'
 import { workingForm } from './working-form.ts'
@@ -97,7 +97,7 @@ export async function finetuneModel(
   if (!tuned.kept) notes.push(notBetterNote(tuned, recipe.qat))
   report(watch, { step: 'write', done: 0, total: 1, message: output })
   const result = form.asGiven(written)
-  const after = await writeModelFile(result, output)
+  const after = await writeModelFile(result, output, weightsOf(recipe))
   const values = tuned.kept ? tuned.result.values : trainable.initial
   if (recipe.adapters !== undefined && trainable.adapterFile)
     await writeFileAtomic(recipe.adapters, trainable.adapterFile(values))

@@ -1,12 +1,23 @@
 // Where results go: default names, never the input, nothing half written.
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
-import { dirname, join, parse, resolve } from 'node:path'
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, parse, resolve } from 'node:path'
 import { UsageError } from '../base/index.ts'
+import type { WriteOptions } from '../onnx/index.node.ts'
 
 /** `folder/name.suffix.onnx` beside the input. */
 export function defaultOutput(input: string, suffix: string): string {
   const { dir, name } = parse(input)
   return join(dir, `${name}.${suffix}.onnx`)
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9 }
+
+/** Where the weights of an output go, by the recipe's words: `all`, `none`, `1024`, `1MB`. */
+export function weightsOf({ externalData }: { readonly externalData?: string | undefined }): WriteOptions {
+  if (externalData === undefined) return {}
+  if (externalData === 'all' || externalData === 'none') return { externalData }
+  const [, number = '', unit = ''] = /^([\d.]+) ?([kMG]?)/.exec(externalData) ?? []
+  return { externalData: Number(number) * (UNITS[unit] ?? 1) }
 }
 
 /** @throws UsageError when the output is one of the inputs, by whatever path, or could not be written: known before the work */
@@ -28,6 +39,15 @@ export function checkOutput(output: string, inputs: readonly string[], option = 
     if (real(output) === real(input))
       throw new UsageError(
         `the output ${output} is the input; onnxpress never overwrites it: give another name with ${option}`,
+      )
+  const data = `${output}.data`
+  // A model names its data files; no other model is likely to name this one.
+  const names = (input: string) => kind(input)?.isFile() && readFileSync(input).includes(basename(data))
+  if (!kind(data)) return
+  for (const input of inputs)
+    if (real(dirname(resolve(input))) === real(folder) && names(input))
+      throw new UsageError(
+        `the weights of ${input} lie in ${data}, where those of the output would go; onnxpress never overwrites them: give another name with ${option}`,
       )
 }
 

@@ -13,7 +13,7 @@ import { refuseQuantized } from './already-quantized.ts'
 import { withClock } from './clock.node.ts'
 import { encodingsWriter, givenEncodings } from './encodings.node.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
-import { checkOutput, defaultOutput } from './output.node.ts'
+import { checkOutput, defaultOutput, weightsOf } from './output.node.ts'
 import { withOverrides } from './overrides.node.ts'
 import type { Clock } from './quantize/clock.ts'
 import type { QuantizeHost } from './quantize/host.ts'
@@ -95,7 +95,7 @@ export async function quantizeGiven(
     ...(writeEncodings
       ? { writeEncodings: (encoded) => writeEncodings({ ...encoded, model: form.asGiven(encoded.model) }) }
       : {}),
-    write: (model) => writeModelFile(form.asGiven(model), output),
+    write: (model) => writeModelFile(form.asGiven(model), output, weightsOf(recipe)),
   })
   const run = await withClock(runtime, recipe.target, (clock) =>
     withScratch(dirname(output), (settle) =>

@@ -20,7 +20,7 @@ import {
 import { observeShapes, type Runtime, withSession } from '../runtime/index.ts'
 import { growthNote } from './growth.ts'
 import { checkLabels, loadMetric } from './metric.node.ts'
-import { checkOutput, defaultOutput } from './output.node.ts'
+import { checkOutput, defaultOutput, weightsOf } from './output.node.ts'
 import { chosen, readWorking } from './read-working.node.ts'
 import { openSamples } from './samples.node.ts'
 import { readBatches, withGuessedShapes } from './samples.ts'
@@ -95,7 +95,7 @@ export async function rewriteFile(runtime: Runtime, recipe: RewriteRecipe, watch
     result = { ...result, applied: [...applied, ...result.applied] }
   }
   const written = model === given ? result.model : form.asGiven(form.stored(result.model))
-  await writeModelFile(written, output)
+  await writeModelFile(written, output, weightsOf(recipe))
   const grown = growthNote(given, written)
   return {
     output,

@@ -13,7 +13,7 @@ import {
   Tensor,
 } from '../onnx/index.ts'
 import { isTransposed, relativesOf } from '../rewrite/index.ts'
-import { codesOf } from './insert-grids.ts'
+import { codesOf } from './weight-codes.ts'
 
 /** Bytes that an embedding must save: smaller ones are not worth their nodes. */
 const WORTH_BYTES = 8192

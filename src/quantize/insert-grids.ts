@@ -23,14 +23,6 @@ export function gridTensors(editor: GraphEditor, name: string, params: QuantPara
   ]
 }
 
-/** Codes of a weight, the lowest of int8 left out; those of one that lies in a file are made when somebody asks for them. */
-export function codesOf(weight: Tensor, dtype: 'int8' | 'uint8', params: QuantParams): Tensor {
-  const make = () => quantize(weight.floats(), params, weight.shape, true)
-  return weight.lazy
-    ? Tensor.onDemand(dtype, weight.shape, make)
-    : Tensor.from(dtype, weight.shape, make() as Int8Array & Uint8Array)
-}
-
 /** A constant operand as codes behind DQ, for the nodes that compute on codes. */
 export function insertConstant(editor: GraphEditor, value: string, params: QuantParams, readers: Iterable<Node>): void {
   const tensor = editor.graph.initializers.get(value)

@@ -12,8 +12,9 @@ import {
 } from '../onnx/index.ts'
 import { insertEmbedding } from './embeddings.ts'
 import { keepApart, protectFloatLayers } from './float-layers.ts'
-import { codesOf, convertInputs, grid, gridTensors, insertConstant } from './insert-grids.ts'
+import { convertInputs, grid, gridTensors, insertConstant } from './insert-grids.ts'
 import type { Plan } from './plan.ts'
+import { codesOf } from './weight-codes.ts'
 
 /** Inserts Q/DQ for a plan made for this model, or for one with the same nodes and values under the same names. */
 export function insertQdq(model: Model, plan: Plan): Model {

@@ -1,7 +1,7 @@
 // The recipe of `compress`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { output, run, version } from './shared.ts'
+import { externalData, output, run, version } from './shared.ts'
 
 /** Shares of what the original has; several give several points. */
 const shares = (description: string) =>
@@ -77,6 +77,7 @@ export const compress = z.strictObject({
     .exactOptional()
     .meta({ description: 'what to do with the result', placeholder: 'command' }),
   output: output('<model>.macs50.onnx'),
+  externalData,
 })
 
 export type CompressRecipe = RecipeOf<typeof compress>

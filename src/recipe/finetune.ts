@@ -1,7 +1,7 @@
 // The recipe of `finetune`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { allSamples, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
+import { allSamples, externalData, output, patterns, run, target, version, weightStorage, weights } from './shared.ts'
 
 const share = z.number().min(0).max(1)
 const positive = z.number().positive()
@@ -115,6 +115,7 @@ export const finetune = z.strictObject({
     .meta({ description: 'samples for the first ranges', placeholder: 'n' }),
   resume: z.boolean().default(false).describe('go on from the checkpoint beside the output'),
   output: output('<model>.tuned.onnx, <model>.int8.onnx'),
+  externalData,
 })
 
 export type FinetuneRecipe = RecipeOf<typeof finetune>

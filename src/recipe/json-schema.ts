@@ -11,6 +11,7 @@ export interface FieldSchema extends Partial<FieldWords> {
   readonly anyOf?: readonly FieldSchema[]
   readonly items?: FieldSchema
   readonly default?: unknown
+  readonly pattern?: string
   readonly minimum?: number
   readonly exclusiveMinimum?: number
   readonly maximum?: number
@@ -61,5 +62,7 @@ export function expectationOf(schema: FieldSchema): string {
   if (type === 'array') return `must be a list${items ? `; each of it ${expectationOf(items)}` : ''}`
   if (type === 'boolean') return 'must be true or false'
   if (anyOf) return `must be ${anyOf.map((one) => expectationOf(one).replace(/^must be /, '')).join(' or ')}`
+  // Text of a certain form is named by its placeholder.
+  if (schema.pattern !== undefined && schema.placeholder) return `must be ${schema.placeholder.split('|').join(' or ')}`
   return type === 'string' ? 'must be text' : 'must be an object'
 }

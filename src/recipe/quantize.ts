@@ -1,7 +1,7 @@
 // The recipe of `quantize`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { metric, output, patterns, run, target, version, weights } from './shared.ts'
+import { externalData, metric, output, patterns, run, target, version, weights } from './shared.ts'
 import {
   activationTypes,
   encodingForms,
@@ -191,6 +191,7 @@ export const quantize = z.strictObject({
       placeholder: 'file',
     }),
   output: output('<model>.int8.onnx'),
+  externalData,
 })
 
 export type QuantizeRecipe = RecipeOf<typeof quantize>

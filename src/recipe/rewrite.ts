@@ -1,7 +1,7 @@
 // The recipe of `rewrite`: an option is a line here.
 import * as z from 'zod'
 import type { RecipeOf } from './meta.ts'
-import { output, version, withoutVal } from './shared.ts'
+import { externalData, output, version, withoutVal } from './shared.ts'
 import { passNames } from './words.ts'
 
 export const rewrite = z.strictObject({
@@ -19,6 +19,7 @@ export const rewrite = z.strictObject({
       formerly: { 'lift-opset': 'convert-opset' },
     }),
   output: output('<model>.float.onnx'),
+  externalData,
 })
 
 export type RewriteRecipe = RecipeOf<typeof rewrite>

@@ -80,6 +80,18 @@ export const metric = z
 export const output = (usual: string) =>
   z.string().exactOptional().meta({ description: 'the written model', placeholder: 'file', short: 'o', usual })
 
+/** Where its weights are written. */
+export const externalData = z
+  .string()
+  .regex(/^(all|none|\d+(\.\d+)? ?([kMG]B?|B)?)$/)
+  .exactOptional()
+  .meta({
+    description:
+      'weights in one data file beside the model (<output>.data): all of them, none, or those of a size (1024, 1MB) and more',
+    placeholder: 'all|none|size',
+    usual: 'above 1.5 GB those of 1 KB and more',
+  })
+
 export const weights = z
   .enum(['per-channel', 'per-tensor'])
   .default('per-channel')

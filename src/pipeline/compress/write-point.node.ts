@@ -1,10 +1,10 @@
 // Writing one point of a compression: its file, under a name that tells the budget.
 import { join, parse } from 'node:path'
 import { report, throwIfCancelled, type Watch } from '../../base/index.ts'
-import { writeFileAtomic } from '../../onnx/index.node.ts'
-import { readModel, writeModel } from '../../onnx/index.ts'
+import { writeFileAtomic, writeModelFile } from '../../onnx/index.node.ts'
+import { readModel } from '../../onnx/index.ts'
 import type { CompressRecipe } from '../../recipe/index.ts'
-import { checkOutput, defaultOutput } from '../output.node.ts'
+import { checkOutput, defaultOutput, weightsOf } from '../output.node.ts'
 import type { WorkingForm } from '../working-form.ts'
 import type { Budget } from './budget.ts'
 import type { CompressedModel } from './compress-model.ts'
@@ -33,9 +33,11 @@ export async function writePoint(
   throwIfCancelled(watch.signal)
   report(watch, { step: 'write', done: 0, total: 1, message: output })
   // Measured with inputs that can be fed; the file has those of the model that came.
-  const written = form.notes.length > 0 ? writeModel(form.asGiven(readModel(bytes))) : bytes
-  await writeFileAtomic(output, written)
-  return { output, sizeBytes: written.byteLength }
+  const sizeBytes =
+    form.notes.length === 0 && recipe.externalData === undefined
+      ? await writeFileAtomic(output, bytes)
+      : await writeModelFile(form.asGiven(readModel(bytes)), output, weightsOf(recipe))
+  return { output, sizeBytes }
 }
 
 /** `model.macs50.onnx` beside the input; with several targets the ratio goes into every name. */
