@@ -2,8 +2,9 @@
 import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { InputError } from '../base/index.ts'
 import { byteLengthOf, withTemporary } from '../onnx/index.node.ts'
-import { type Model, type Node, piecesOf, readModel } from '../onnx/index.ts'
+import { type ExternalData, type Model, type Node, piecesOf, readModel } from '../onnx/index.ts'
 import type { Runtime } from './session.ts'
 
 /** Bytes of constants above which a model is optimised in pieces, and those of a piece. */
@@ -32,6 +33,16 @@ async function optimizedWhole(
     const optimizedPath = join(folder, 'optimized.onnx')
     const session = await runtime.open(model, { optimization: 'all', optimizedPath, once, ...(label ? { label } : {}) })
     await session.close()
-    return readModel(await readFile(optimizedPath), { file: 'the optimised graph' })
+    return readModel(await readFile(optimizedPath), { file: 'the optimised graph', external: leftOutside })
   })
+}
+
+/** Weights of a model that was opened by path may stay in its data files, which are gone by now: nobody reads weights of this graph. */
+function leftOutside({ location, offset, length }: ExternalData, tensor: string, expected: number | undefined) {
+  const read = (): never => {
+    throw new InputError(`the optimised graph has no bytes of tensor "${tensor}", which lies in ${location}`, {
+      tensor,
+    })
+  }
+  return { file: location, offset, byteLength: expected ?? length ?? 0, read }
 }
